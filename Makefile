@@ -1,0 +1,62 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+REPORT ?= data/report.html
+
+# Real raw data beside the clone where it exists, else two simulated seasons.
+SIMULATED := data/simulated
+RAW_DIR := $(or $(BACKCOURT_RAW_DIR),$(if $(wildcard ../shared/data/nba/games),../shared/data/nba,$(SIMULATED)))
+
+export DBT_SEND_ANONYMOUS_USAGE_STATS ?= false
+
+.PHONY: help setup demo test lint bench report lock clean
+
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP)  ## Create .venv with the locked dependencies and the backcourt command
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "error: $(PYTHON) is $$($(PYTHON) -V 2>&1); Backcourt needs Python 3.11 or newer."; \
+		echo "  Name another one with: make setup PYTHON=python3.12"; exit 3; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(SIMULATED)/SIMULATED.md: | $(STAMP)
+	$(BIN)/backcourt simulate --out $(SIMULATED) --seasons 2021-22,2022-23
+
+demo: setup $(if $(filter $(SIMULATED),$(RAW_DIR)),$(SIMULATED)/SIMULATED.md)  ## Raw data in, backfill of all five processors, coverage, report (DuckDB)
+	$(BIN)/backcourt load $(RAW_DIR)
+	$(BIN)/backcourt backfill --all
+	$(BIN)/backcourt report --out $(REPORT)
+
+test: setup  ## Run every test
+	$(BIN)/python -m pytest
+
+lint: setup  ## Check style, types and SQL
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint models tests/dbt
+
+bench: setup  ## Print the benchmarks
+	$(BIN)/backcourt bench
+
+report: setup  ## Write the report page of the default warehouse
+	$(BIN)/backcourt report --out $(REPORT)
+
+lock: setup  ## Renew requirements.lock from pyproject.toml (needs uv)
+	uv pip compile pyproject.toml --extra dask --extra dev --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --upgrade \
+		--custom-compile-command "make lock" --output-file requirements.lock
+
+clean:  ## Remove what the targets made, the warehouse file and simulated data included
+	rm -rf $(VENV) target logs dbt_packages data .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

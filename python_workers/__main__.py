@@ -1,0 +1,10 @@
+"""``python -m python_workers`` is the ``backcourt`` command."""
+
+from __future__ import annotations
+
+import sys
+
+from python_workers.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())
