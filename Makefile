@@ -52,8 +52,8 @@ bench: setup  ## Print the benchmarks
 report: setup  ## Write the report page of the default warehouse
 	$(BIN)/backcourt report --out $(REPORT)
 
-lock: setup  ## Renew requirements.lock from pyproject.toml (needs uv)
-	uv pip compile pyproject.toml --extra dask --extra dev --universal --python-version 3.11 \
+lock:  ## Renew requirements.lock from pyproject.toml (needs uv)
+	uv pip compile pyproject.toml --extra dask --extra dev --universal --python-version 3.11 --no-strip-extras \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --upgrade \
 		--custom-compile-command "make lock" --output-file requirements.lock
 
