@@ -1,0 +1,160 @@
+"""What the environment configures: one typed object, read once per command."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from python_workers.errors import BackcourtError, ExitCode
+
+PROJECT_DIR_VARIABLE = "BACKCOURT_PROJECT_DIR"
+DEFAULT_DUCKDB_PATH = Path("data") / "backcourt.duckdb"
+
+MemorySize = Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)? ?([KMGT]i?B)$")]
+# They become parts of SQL identifiers, so nothing but what BigQuery allows in names gets through.
+ProjectId = Annotated[str, StringConstraints(pattern=r"^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,61}$")]
+DatasetPrefix = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{0,64}$")]
+Location = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{2,40}$")]
+
+
+class Settings(BaseSettings):
+    """Configuration from ``BACKCOURT_*`` variables; command-line options override it.
+
+    Attributes
+    ----------
+    target
+        Warehouse, a name of ``profiles/profiles.yml``.
+    duckdb_path
+        The DuckDB file. A relative path counts from the working directory, the default one from
+        the project directory.
+    duckdb_memory_limit
+        Upper bound of DuckDB's own memory; beyond it DuckDB spills to disk beside the file.
+    wait_seconds
+        How long to wait for another process to let go of the DuckDB file.
+    raw_dir
+        Folder of raw files, for the commands that fall back to one.
+    bq_project, bq_location, bq_dataset_prefix, bq_endpoint, bq_max_bytes_billed, bq_impersonate
+        BigQuery: project, location, prefix of every dataset name, address of an emulator, the most
+        bytes one statement may bill, and a service account to impersonate.
+    n_jobs
+        Pool processes; -1 is one per core (joblib's convention).
+    backend
+        joblib backend of the pool.
+    chunk_dates
+        Game dates in one task of the pool.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="BACKCOURT_", extra="ignore", frozen=True)
+
+    target: Literal["duckdb", "bigquery", "emulator"] = "duckdb"
+    duckdb_path: Path = DEFAULT_DUCKDB_PATH
+    duckdb_memory_limit: MemorySize = "700MB"
+    wait_seconds: float = Field(default=0.0, ge=0.0, le=86_400.0)
+    raw_dir: Path | None = None
+    bq_project: ProjectId | None = None
+    bq_location: Location = "US"
+    bq_dataset_prefix: DatasetPrefix = ""
+    bq_endpoint: str | None = None
+    bq_max_bytes_billed: int = Field(default=200_000_000_000, gt=0)
+    bq_impersonate: str | None = None
+    n_jobs: int = Field(default=-1, ge=-1)
+    backend: Literal["loky", "threading", "dask"] = "loky"
+    chunk_dates: int = Field(default=20, ge=1, le=1_000)
+
+    @field_validator("raw_dir", "bq_project", "bq_endpoint", "bq_impersonate", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @field_validator("n_jobs")
+    @classmethod
+    def _zero_jobs_do_nothing(cls, value: int) -> int:
+        if value == 0:
+            raise ValueError("must be a positive number of processes, or -1 for one per core")
+        return value
+
+    @field_validator("bq_endpoint")
+    @classmethod
+    def _endpoint_is_an_address(cls, value: str | None) -> str | None:
+        if value is not None and not re.match(r"^https?://[^/\s]+(/\S*)?$", value):
+            raise ValueError("must be an address such as http://127.0.0.1:9050")
+        return value
+
+    @property
+    def warehouse_file(self) -> Path:
+        """Absolute path of the DuckDB file."""
+        if self.duckdb_path == DEFAULT_DUCKDB_PATH:
+            return resolve_project_dir() / DEFAULT_DUCKDB_PATH
+        return self.duckdb_path.expanduser().absolute()
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the environment, with a plain message for a value that does not fit.
+
+    Parameters
+    ----------
+    **overrides
+        Values of command-line options; ``None`` leaves the environment's value.
+
+    Raises
+    ------
+    BackcourtError
+        With exit code 2, naming the variable and its value.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        source = f"--{name.replace('_', '-')}" if name in given else f"BACKCOURT_{name.upper()}"
+        raise BackcourtError(
+            f"{source} is {first['input']!r}, which does not fit",
+            [f"{first['msg']}."],
+            ExitCode.USAGE,
+        ) from error
+
+
+def resolve_project_dir() -> Path:
+    """Return the folder of ``dbt_project.yml``.
+
+    The variable ``BACKCOURT_PROJECT_DIR`` decides, else the working directory if it is a Backcourt
+    project, else the folder that holds this package (an editable install or a clone).
+
+    Raises
+    ------
+    BackcourtError
+        With exit code 3 where none of them is one.
+    """
+    named = os.environ.get(PROJECT_DIR_VARIABLE)
+    if named:
+        folder = Path(named).expanduser().absolute()
+        if is_project_dir(folder):
+            return folder
+        raise BackcourtError(
+            f"{PROJECT_DIR_VARIABLE} is {named!r}, which has no dbt_project.yml of Backcourt",
+            "Set it to the clone's folder, or unset it and run from there.",
+            ExitCode.ENVIRONMENT,
+        )
+    for folder in (Path.cwd(), Path(__file__).resolve().parent.parent):
+        if is_project_dir(folder):
+            return folder
+    raise BackcourtError(
+        f"no dbt_project.yml of Backcourt in {Path.cwd()}",
+        f"Run from the clone's folder, or set {PROJECT_DIR_VARIABLE} to it.",
+        ExitCode.ENVIRONMENT,
+    )
+
+
+def is_project_dir(folder: Path) -> bool:
+    """Tell whether the folder has Backcourt's own ``dbt_project.yml``."""
+    try:
+        text = (folder / "dbt_project.yml").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return re.search(r"^name:\s*['\"]?backcourt['\"]?\s*$", text, flags=re.MULTILINE) is not None

@@ -1,0 +1,164 @@
+"""The warehouse as the rest of the package sees it, and the shapes that cross its border."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, Self, runtime_checkable
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    import pyarrow as pa
+
+ColumnType = Literal["int64", "float64", "string", "bool", "date", "timestamp"]
+
+_IDENTIFIER = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its name and one of the six types that both engines share."""
+
+    name: str
+    type: ColumnType
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """A table that Python creates.
+
+    Parameters
+    ----------
+    name
+        ``schema.table``, without any dataset prefix.
+    columns
+        In the order they are created.
+    key
+        Names of the columns that identify a row; never NULL.
+    partition_by, cluster_by
+        Physical layout where the engine has one (BigQuery).
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    partition_by: str | None = None
+    cluster_by: tuple[str, ...] = ()
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names of the columns, in order."""
+        return tuple(column.name for column in self.columns)
+
+
+@dataclass(frozen=True)
+class TableChange:
+    """One table's part of an atomic commit.
+
+    Parameters
+    ----------
+    table
+        ``schema.table`` of an existing table.
+    rows
+        Inserted by column name, after the deletion; columns left out become NULL.
+    delete_keys
+        Rows of the table that equal one of these rows on all of these columns are deleted first,
+        for example ``(processor_name, analysis_date)``.
+    """
+
+    table: str
+    rows: pa.Table | None = None
+    delete_keys: pa.Table | None = None
+
+
+@dataclass(frozen=True)
+class UpsertCounts:
+    """What an upsert found, in rows."""
+
+    inserted: int
+    updated: int
+    unchanged: int
+
+
+@runtime_checkable
+class Warehouse(Protocol):
+    """What Backcourt needs of a database.
+
+    SQL is written once for both engines: ``schema.table`` names, parameters as ``@name``, lists as
+    ``x in unnest(@names)``. Results hold int64, float64, string, bool, date32 and UTC timestamps
+    only, whatever the engine calls them.
+    """
+
+    kind: str
+
+    def query(self, sql: str, params: Mapping[str, object] | None = None) -> pa.Table:
+        """Return the rows of one select statement."""
+        ...
+
+    def execute(self, sql: str, params: Mapping[str, object] | None = None) -> None:
+        """Run one statement for its effect."""
+        ...
+
+    def has_table(self, table: str) -> bool:
+        """Tell whether a table or view of that name exists."""
+        ...
+
+    def columns(self, table: str) -> tuple[Column, ...]:
+        """Return the columns of an existing table, in order."""
+        ...
+
+    def ensure_tables(self, specs: Iterable[TableSpec]) -> None:
+        """Create what is missing of schemas, tables and columns; change no existing column."""
+        ...
+
+    def upsert(self, spec: TableSpec, rows: pa.Table) -> UpsertCounts:
+        """Insert or update rows by ``spec.key``, atomically; equal rows are not written."""
+        ...
+
+    def commit(self, changes: Sequence[TableChange]) -> None:
+        """Make all changes visible together, or none of them."""
+        ...
+
+    def content_state(self, tables: Sequence[str]) -> str:
+        """Return a short text that changes whenever the content of the tables changes."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections and files; the next call opens them again."""
+        ...
+
+    def __enter__(self) -> Self:
+        """Return the warehouse itself."""
+        ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        ...
+
+
+def split_table_name(table: str) -> tuple[str, str]:
+    """Return (schema, table) of a ``schema.table`` name, having checked both as identifiers.
+
+    Examples
+    --------
+    >>> split_table_name("nba_raw.games")
+    ('nba_raw', 'games')
+    """
+    schema, dot, name = table.partition(".")
+    if not dot:
+        raise ValueError(f"{table!r} is not a schema.table name")
+    return checked_identifier(schema), checked_identifier(name)
+
+
+def checked_identifier(name: str) -> str:
+    """Return the name if it may stand in SQL as an identifier, else raise ValueError."""
+    if not _IDENTIFIER.match(name):
+        raise ValueError(f"{name!r} is not a plain SQL identifier")
+    return name

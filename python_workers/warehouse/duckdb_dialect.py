@@ -1,0 +1,108 @@
+"""DuckDB's dialect: parameters, names and types, to and from the ones both engines share."""
+
+from __future__ import annotations
+
+import functools
+import re
+
+import pyarrow as pa
+
+from python_workers.errors import BackcourtError
+from python_workers.warehouse.base import Column, ColumnType, checked_identifier, split_table_name
+
+SQL_TYPES: dict[ColumnType, str] = {
+    "int64": "bigint",
+    "float64": "double",
+    "string": "varchar",
+    "bool": "boolean",
+    "date": "date",
+    "timestamp": "timestamptz",
+}
+_COLUMN_TYPES: dict[str, ColumnType] = {
+    **dict.fromkeys(
+        ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT"), "int64"
+    ),
+    **dict.fromkeys(("UINTEGER", "UBIGINT"), "int64"),
+    **dict.fromkeys(("FLOAT", "DOUBLE"), "float64"),
+    "VARCHAR": "string",
+    "BOOLEAN": "bool",
+    "DATE": "date",
+    **dict.fromkeys(("TIMESTAMP", "TIMESTAMP WITH TIME ZONE"), "timestamp"),
+}
+# Text, quoted names and comments come first, so that an @ inside them stays what it is.
+_TOKENS = re.compile(
+    r"""
+      '(?:[^']|'')*' | "(?:[^"]|"")*" | `[^`]*` | --[^\n]* | /\*.*?\*/
+    | (?P<list>\bin\s+unnest\s*\(\s*@(?P<list_name>[A-Za-z_]\w*)\s*\))
+    | @(?P<name>[A-Za-z_]\w*)
+    """,
+    re.VERBOSE | re.DOTALL | re.IGNORECASE,
+)
+
+
+@functools.lru_cache(maxsize=512)
+def translate_parameters(sql: str) -> tuple[str, frozenset[str]]:
+    """Return the statement in DuckDB's notation of parameters, and their names.
+
+    Examples
+    --------
+    >>> sql, names = translate_parameters("select '@a' from t where d in unnest(@days) and i = @i")
+    >>> sql
+    "select '@a' from t where d in (select unnest($days)) and i = $i"
+    >>> sorted(names)
+    ['days', 'i']
+    """
+    names: set[str] = set()
+
+    def replace(token: re.Match[str]) -> str:
+        if token["list"]:
+            names.add(token["list_name"])
+            return f"in (select unnest(${token['list_name']}))"
+        if token["name"]:
+            names.add(token["name"])
+            return f"${token['name']}"
+        return token[0]
+
+    return _TOKENS.sub(replace, sql), frozenset(names)
+
+
+def portable_types(table: pa.Table) -> pa.Table:
+    """Return the table with every number as int64 or float64, text as string, times in UTC."""
+    fields = [field.with_type(_portable_type(field.type)) for field in table.schema]
+    schema = pa.schema(fields)
+    return table if schema == table.schema else table.cast(schema)
+
+
+def _portable_type(type_: pa.DataType) -> pa.DataType:
+    if pa.types.is_integer(type_) or (pa.types.is_decimal(type_) and type_.scale == 0):
+        return pa.int64()
+    if pa.types.is_floating(type_) or pa.types.is_decimal(type_):
+        return pa.float64()
+    if pa.types.is_timestamp(type_):
+        return pa.timestamp("us", tz="UTC")
+    if pa.types.is_large_string(type_) or pa.types.is_string_view(type_):
+        return pa.string()
+    return pa.int64() if pa.types.is_null(type_) else type_
+
+
+def column_type(table: str, name: str, sql_type: str) -> ColumnType:
+    """Return the shared name of a type of DuckDB's catalog."""
+    if sql_type.startswith("DECIMAL"):
+        return "float64"
+    try:
+        return _COLUMN_TYPES[sql_type]
+    except KeyError:
+        raise BackcourtError(
+            f"column {name} of {table} has the type {sql_type}, which is not used here"
+        ) from None
+
+
+def definition(column: Column) -> str:
+    """Return the column as it stands in a create statement."""
+    return f'"{checked_identifier(column.name)}" {SQL_TYPES[column.type]}'
+
+
+def quoted(table: str) -> str:
+    """Return ``schema.table`` checked and quoted."""
+    schema, name = split_table_name(table)
+    return f'"{schema}"."{name}"'

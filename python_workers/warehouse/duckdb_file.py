@@ -1,0 +1,206 @@
+"""Opening a DuckDB file, and saying plainly what went wrong with it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import psutil
+
+from python_workers.errors import BackcourtError, ExitCode
+
+_LOG = logging.getLogger(__name__)
+_POLL_SECONDS = 0.2
+_HOLDER = re.compile(r"\(PID (\d+)\)")
+_PATH_HINT = "Name another file with BACKCOURT_DUCKDB_PATH."
+# DuckDB's catalog is named after the file; the name of a schema would make every `schema.table`
+# ambiguous.
+_SCHEMAS = (
+    "nba_analytics",
+    "nba_precompute",
+    "nba_predictions",
+    "nba_processing",
+    "nba_raw",
+    "nba_staging",
+)
+
+
+def open_file(
+    path: Path, *, memory_limit: str, wait_seconds: float, read_only: bool
+) -> duckdb.DuckDBPyConnection:
+    """Open (or create) the file, waiting for another process to let go of it if asked to.
+
+    Parameters
+    ----------
+    path
+        The DuckDB file; its folder is created.
+    memory_limit
+        DuckDB's own bound, for example ``700MB``; beyond it DuckDB spills beside the file.
+    wait_seconds
+        How long to retry while another process holds the file.
+    read_only
+        Open an existing file without writing.
+
+    Raises
+    ------
+    BackcourtError
+        With exit code 3, for each way in which it can fail.
+    """
+    _check_place(path, read_only=read_only)
+    deadline = time.monotonic() + wait_seconds
+    announced = False
+    while True:
+        try:
+            return _connect(path, memory_limit=memory_limit, read_only=read_only)
+        except duckdb.Error as error:
+            if "Could not set lock" not in str(error):
+                raise _opening_error(path, error) from error
+            if time.monotonic() >= deadline:
+                raise _locked(path, error) from error
+            if not announced:
+                _LOG.warning("waiting for %s to let go of %s", _holder(error), path)
+                announced = True
+            time.sleep(_POLL_SECONDS)
+
+
+@contextlib.contextmanager
+def plain_errors(path: Path) -> Iterator[None]:
+    """Turn failures of the file, the disk and the memory during a statement into plain messages.
+
+    A wrong statement stays DuckDB's own exception: it is a defect of the program.
+    """
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise BackcourtError(
+            f"DuckDB ran out of memory on {path}",
+            [
+                _first_line(error),
+                "Give it more with BACKCOURT_DUCKDB_MEMORY_LIMIT (for example 1500MB),",
+                "or free disk space beside the file, where it spills.",
+            ],
+            ExitCode.ENVIRONMENT,
+        ) from error
+    except (duckdb.IOException, duckdb.FatalException, duckdb.InternalException) as error:
+        raise _running_error(path, error) from error
+    except OSError as error:
+        raise _running_error(path, error) from error
+
+
+def _connect(path: Path, *, memory_limit: str, read_only: bool) -> duckdb.DuckDBPyConnection:
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": memory_limit,
+        "preserve_insertion_order": "false",
+        "temp_directory": f"{path}.tmp",
+        "TimeZone": "UTC",
+    }
+    return duckdb.connect(str(path), read_only=read_only, config=config)
+
+
+def _check_place(path: Path, *, read_only: bool) -> None:
+    if path.stem in _SCHEMAS:
+        raise BackcourtError(
+            f"the DuckDB file {path} is named like the schema {path.stem}",
+            f"DuckDB could not tell the two apart. {_PATH_HINT}",
+            ExitCode.ENVIRONMENT,
+        )
+    if path.is_dir():
+        raise BackcourtError(
+            f"{path} is a folder, not a DuckDB file",
+            f"{_PATH_HINT} For example: {path / 'backcourt.duckdb'}",
+            ExitCode.ENVIRONMENT,
+        )
+    if read_only and not path.exists():
+        raise BackcourtError(
+            f"there is no DuckDB file {path}",
+            f"Load raw data first with: backcourt load DIR. {_PATH_HINT}",
+            ExitCode.ENVIRONMENT,
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BackcourtError(
+            f"cannot create the folder of the DuckDB file {path}: {error.strerror}",
+            f"Make {path.parent} a folder that you may write to. {_PATH_HINT}",
+            ExitCode.ENVIRONMENT,
+        ) from error
+
+
+def _locked(path: Path, error: duckdb.Error) -> BackcourtError:
+    return BackcourtError(
+        f"{path} is in use by {_holder(error)}",
+        [
+            "DuckDB lets one process at a time write to a file; nothing was changed.",
+            "Let it finish or stop it, then run the same command again,",
+            "or wait for it with: --wait SECONDS (or BACKCOURT_WAIT_SECONDS).",
+        ],
+        ExitCode.ENVIRONMENT,
+    )
+
+
+def _holder(error: duckdb.Error) -> str:
+    """Name the process that DuckDB's message says holds the lock."""
+    found = _HOLDER.search(str(error))
+    if found is None:
+        return "another process"
+    pid = int(found.group(1))
+    try:
+        command = " ".join(psutil.Process(pid).cmdline())
+    except psutil.Error:
+        command = ""
+    return f"process {pid} ({command})" if command else f"process {pid}"
+
+
+def _opening_error(path: Path, error: duckdb.Error) -> BackcourtError:
+    text = str(error)
+    if "different configuration" in text:
+        return BackcourtError(
+            f"{path} is still open elsewhere in this process",
+            "Close that connection first; the warehouse and dbt take turns on the file.",
+            ExitCode.ENVIRONMENT,
+        )
+    if "not a valid DuckDB database" in text or "Corrupt" in text or "checksum" in text:
+        return BackcourtError(
+            f"{path} is not a DuckDB file, or is damaged",
+            [_first_line(error), f"Move it away and load the raw data again. {_PATH_HINT}"],
+            ExitCode.ENVIRONMENT,
+        )
+    if "version number" in text or "newer version" in text:
+        return BackcourtError(
+            f"{path} was written by another version of DuckDB than {duckdb.__version__}",
+            [_first_line(error), f"Use that version, or load the raw data again. {_PATH_HINT}"],
+            ExitCode.ENVIRONMENT,
+        )
+    return _running_error(path, error)
+
+
+def _running_error(path: Path, error: Exception) -> BackcourtError:
+    text = str(error)
+    if "No space left" in text or "File too large" in text or "Disk quota" in text:
+        return BackcourtError(
+            f"no space left for {path}",
+            [
+                _first_line(error),
+                "What was committed before is intact.",
+                "Free some space and run the same command again; it goes on from there.",
+            ],
+            ExitCode.ENVIRONMENT,
+        )
+    if "Corrupt" in text or "checksum" in text:
+        advice = f"The file is damaged: move it away and load the raw data again. {_PATH_HINT}"
+    elif "Permission denied" in text or "Read-only" in text or "read-only" in text:
+        advice = f"Make the file and its folder writable. {_PATH_HINT}"
+    else:
+        advice = f"Check the file, its folder and the disk. {_PATH_HINT}"
+    return BackcourtError(
+        f"cannot use the DuckDB file {path}", [_first_line(error), advice], ExitCode.ENVIRONMENT
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
