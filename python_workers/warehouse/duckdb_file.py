@@ -97,9 +97,12 @@ def _connect(path: Path, *, memory_limit: str, read_only: bool) -> duckdb.DuckDB
         "memory_limit": memory_limit,
         "preserve_insertion_order": "false",
         "temp_directory": f"{path}.tmp",
-        "TimeZone": "UTC",
     }
-    return duckdb.connect(str(path), read_only=read_only, config=config)
+    connection = duckdb.connect(str(path), read_only=read_only, config=config)
+    # Only now: at connect the extension that knows time zones is not loaded yet. Global, so that
+    # every cursor has it.
+    connection.execute("set global TimeZone = 'UTC'")
+    return connection
 
 
 def _check_place(path: Path, *, read_only: bool) -> None:

@@ -1,0 +1,219 @@
+"""What BigQuery's errors mean: which pass by themselves, and what to do about the others."""
+
+from __future__ import annotations
+
+import http.client
+
+import google.auth.exceptions
+import requests
+import urllib3.exceptions
+from google.api_core import exceptions as google_exceptions
+
+from python_workers.errors import BackcourtError, ExitCode
+
+# Reasons decide before status codes: rateLimitExceeded comes as 403 or 429, as does quotaExceeded.
+PASSING_REASONS = frozenset(
+    {
+        "backendError",
+        "badGateway",
+        "internalError",
+        "jobBackendError",
+        "jobInternalError",
+        "jobRateLimitExceeded",
+        "rateLimitExceeded",
+        "timeout",
+        "userRateLimitExceeded",
+    }
+)
+LASTING_REASONS = frozenset(
+    {
+        "accessDenied",
+        "billingNotEnabled",
+        "billingTierLimitExceeded",
+        "blocked",
+        "bytesBilledLimitExceeded",
+        "dailyLimitExceeded",
+        "duplicate",
+        "forbidden",
+        "invalid",
+        "invalidQuery",
+        "notFound",
+        "quotaExceeded",
+        "responseTooLarge",
+        "stopped",
+    }
+)
+PASSING_CODES = frozenset({408, 429, 500, 502, 503, 504})
+
+BROKEN_CONNECTIONS = (
+    requests.exceptions.ConnectionError,
+    requests.exceptions.ChunkedEncodingError,
+    requests.exceptions.ContentDecodingError,
+    requests.exceptions.Timeout,
+    # An answer that was cut off is no JSON.
+    requests.exceptions.JSONDecodeError,
+    urllib3.exceptions.ProtocolError,
+    urllib3.exceptions.TimeoutError,
+    http.client.IncompleteRead,
+    google.auth.exceptions.TransportError,
+    ConnectionError,
+    TimeoutError,
+)
+
+# Statements of two runs met in one table; BigQuery rolled this one back whole.
+CONCURRENT_UPDATE = ("concurrent update", "could not serialize access")
+
+LOGIN = "Log in with: gcloud auth application-default login"
+KEY_FILE = "or let GOOGLE_APPLICATION_CREDENTIALS name a service account's key file."
+ROLES = (
+    "Backcourt needs roles/bigquery.jobUser and roles/bigquery.readSessionUser on the project,",
+    "and roles/bigquery.dataEditor on its datasets; see docs/bigquery.",
+)
+RESUME = "Nothing is half-written: the same command continues where this one stopped."
+MESSAGE_LENGTH = 400
+
+
+def reason_of(error: BaseException) -> str:
+    """Return BigQuery's own name of an error, such as ``rateLimitExceeded``; '' if it has none."""
+    for entry in getattr(error, "errors", None) or ():
+        if isinstance(entry, dict) and entry.get("reason"):
+            return str(entry["reason"])
+    return ""
+
+
+def message_of(error: BaseException) -> str:
+    """Return BigQuery's sentence about an error, on one line and without the request's address."""
+    for entry in getattr(error, "errors", None) or ():
+        if isinstance(entry, dict) and entry.get("message"):
+            return shortened(str(entry["message"]))
+    if isinstance(error, google_exceptions.GoogleAPICallError):
+        return shortened(str(error.message))
+    # Messages of other layers may quote a request with its headers.
+    return type(error).__name__
+
+
+def shortened(text: str) -> str:
+    """Return the text on one line of bounded length."""
+    line = " ".join(text.split())
+    return line if len(line) <= MESSAGE_LENGTH else f"{line[:MESSAGE_LENGTH]} ..."
+
+
+def is_passing(error: BaseException) -> bool:
+    """Tell whether the same request may well succeed in a while."""
+    if isinstance(error, google_exceptions.RetryError) and error.cause is not None:
+        return is_passing(error.cause)
+    if isinstance(error, google.auth.exceptions.RefreshError):
+        # Google's token server says so itself when it is merely out of breath.
+        return bool(error.retryable)
+    if isinstance(error, BROKEN_CONNECTIONS):
+        return True
+    if not isinstance(error, google_exceptions.GoogleAPICallError):
+        return False
+    reason = reason_of(error)
+    if reason in PASSING_REASONS:
+        return True
+    if any(phrase in message_of(error) for phrase in CONCURRENT_UPDATE):
+        return True
+    return reason not in LASTING_REASONS and error.code in PASSING_CODES
+
+
+def no_credentials() -> BackcourtError:
+    """Return the error of a machine without Google credentials."""
+    return BackcourtError("no Google credentials found", [LOGIN, KEY_FILE], ExitCode.ENVIRONMENT)
+
+
+def out_of_patience(error: BaseException, seconds: float) -> BackcourtError:
+    """Return the error after retries that took the total limit."""
+    cause = error.cause if isinstance(error, google_exceptions.RetryError) else error
+    said = message_of(cause or error)
+    reason = reason_of(cause or error)
+    return BackcourtError(
+        f"BigQuery did not answer properly for {seconds:.0f} seconds",
+        [f"Last: {said}{f' ({reason})' if reason else ''}", RESUME],
+        ExitCode.ENVIRONMENT,
+    )
+
+
+def explained(error: BaseException, *, project: str, location: str) -> BackcourtError:
+    """Return a lasting error in the project's words: what is wrong and what to do.
+
+    Parameters
+    ----------
+    error
+        Of google-cloud-bigquery, google-auth or the Storage API's client.
+    project, location
+        The configured ones, named where they are the likely cause.
+    """
+    if isinstance(error, BackcourtError):
+        return error
+    if isinstance(error, google.auth.exceptions.GoogleAuthError):
+        return explained_login(error)
+    reason, said = reason_of(error), message_of(error)
+    code = getattr(error, "code", None)
+    if code == http.client.UNAUTHORIZED:
+        return BackcourtError(
+            "Google does not accept the credentials: they are expired, revoked or incomplete",
+            [LOGIN, KEY_FILE, RESUME],
+            ExitCode.ENVIRONMENT,
+        )
+    if "location" in said and ("not found in location" in said or "different locations" in said):
+        return BackcourtError(
+            f"the datasets of project {project} are not in location {location}",
+            [
+                f"BigQuery: {said}",
+                "Set BACKCOURT_BQ_LOCATION to where they are (bq show DATASET tells).",
+            ],
+            ExitCode.ENVIRONMENT,
+        )
+    if reason in {"quotaExceeded", "dailyLimitExceeded"}:
+        return BackcourtError(
+            "a BigQuery quota is used up",
+            [
+                f"BigQuery: {said}",
+                "Wait until it renews (daily ones at midnight Pacific time) or ask for more on",
+                "the project's quota page, then run the same command: it continues.",
+            ],
+            ExitCode.ENVIRONMENT,
+        )
+    if reason in {"billingNotEnabled", "billingTierLimitExceeded"}:
+        return BackcourtError(
+            f"project {project} may not bill this work",
+            [f"BigQuery: {said}", "Enable billing for the project, then run the same command."],
+            ExitCode.ENVIRONMENT,
+        )
+    if reason == "bytesBilledLimitExceeded":
+        return BackcourtError(
+            "a statement would bill more than BACKCOURT_BQ_MAX_BYTES_BILLED allows",
+            [f"BigQuery: {said}", "Take a shorter range of dates, or raise the limit."],
+            ExitCode.ENVIRONMENT,
+        )
+    if code == http.client.FORBIDDEN:
+        return BackcourtError(
+            f"access to BigQuery in project {project} is denied",
+            [f"BigQuery: {said}", *ROLES],
+            ExitCode.ENVIRONMENT,
+        )
+    if code == http.client.NOT_FOUND:
+        return BackcourtError(
+            f"BigQuery does not find something in project {project}, location {location}",
+            [
+                f"BigQuery: {said}",
+                "Check BACKCOURT_BQ_PROJECT, BACKCOURT_BQ_LOCATION and",
+                "BACKCOURT_BQ_DATASET_PREFIX; backcourt load creates the raw datasets.",
+            ],
+            ExitCode.ENVIRONMENT,
+        )
+    return BackcourtError(
+        "BigQuery refused a request", [f"BigQuery: {said}", RESUME], ExitCode.ENVIRONMENT
+    )
+
+
+def explained_login(error: google.auth.exceptions.GoogleAuthError) -> BackcourtError:
+    """Return what to do about credentials, without a word of what they are."""
+    if isinstance(error, google.auth.exceptions.DefaultCredentialsError):
+        return no_credentials()
+    return BackcourtError(
+        "Google does not accept the credentials: they are expired, revoked or incomplete",
+        [LOGIN, KEY_FILE, RESUME],
+        ExitCode.ENVIRONMENT,
+    )

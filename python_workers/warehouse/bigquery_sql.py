@@ -1,0 +1,269 @@
+"""BigQuery's side of the portable SQL: dataset prefixes, parameters, types and write statements."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+import pyarrow as pa
+from google.cloud import bigquery
+
+from python_workers.warehouse.base import ColumnType, checked_identifier, split_table_name
+
+DATASETS = (
+    "nba_raw",
+    "nba_staging",
+    "nba_analytics",
+    "nba_precompute",
+    "nba_predictions",
+    "nba_processing",
+)
+
+# Marks the rows of a staging table that are keys to delete, not rows to insert.
+DELETION_MARK = "is_deletion_key"
+
+SQL_TYPES: dict[ColumnType, str] = {
+    "int64": "INT64",
+    "float64": "FLOAT64",
+    "string": "STRING",
+    "bool": "BOOL",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP",
+}
+ARROW_TYPES: dict[ColumnType, pa.DataType] = {
+    "int64": pa.int64(),
+    "float64": pa.float64(),
+    "string": pa.string(),
+    "bool": pa.bool_(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+}
+# Tables report their older type names.
+COLUMN_TYPES: dict[str, ColumnType] = {
+    "INTEGER": "int64",
+    "INT64": "int64",
+    "FLOAT": "float64",
+    "FLOAT64": "float64",
+    "STRING": "string",
+    "BOOLEAN": "bool",
+    "BOOL": "bool",
+    "DATE": "date",
+    "TIMESTAMP": "timestamp",
+}
+
+# Quoted text and comments are matched first, so that nothing inside them is taken for a dataset.
+_DATASET_OR_QUOTED = re.compile(
+    r"""'(?:[^'\\]|\\.)*' | "(?:[^"\\]|\\.)*" | --[^\n]* | /\*.*?\*/"""
+    rf"""| (?<![\w.`]) `? (?P<dataset>{"|".join(DATASETS)}) (?=\.)""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def with_dataset_prefix(sql: str, prefix: str) -> str:
+    """Put the prefix before every dataset name of a statement.
+
+    Examples
+    --------
+    >>> with_dataset_prefix("select 'nba_raw.x' from nba_raw.games", "dev_")
+    "select 'nba_raw.x' from dev_nba_raw.games"
+    """
+    if not prefix:
+        return sql
+
+    def prefixed(match: re.Match[str]) -> str:
+        dataset = match["dataset"]
+        return match[0].replace(dataset, prefix + dataset) if dataset else match[0]
+
+    return _DATASET_OR_QUOTED.sub(prefixed, sql)
+
+
+def query_parameters(
+    params: Mapping[str, object] | None,
+) -> list[bigquery.ScalarQueryParameter | bigquery.ArrayQueryParameter]:
+    """Return BigQuery's typed form of named parameters.
+
+    Parameters
+    ----------
+    params
+        Plain values and lists of them. An empty list, or a list or value without a type of its
+        own, comes as a pyarrow array or scalar.
+    """
+    return [
+        query_parameter(checked_identifier(name), value) for name, value in (params or {}).items()
+    ]
+
+
+def query_parameter(
+    name: str, value: object
+) -> bigquery.ScalarQueryParameter | bigquery.ArrayQueryParameter:
+    """Return one typed parameter; a list, tuple, set or Arrow array becomes an ARRAY."""
+    if isinstance(value, pa.ChunkedArray | pa.Array):
+        return bigquery.ArrayQueryParameter(name, sql_type_of_arrow(value.type), value.to_pylist())
+    if isinstance(value, pa.Scalar):
+        return bigquery.ScalarQueryParameter(name, sql_type_of_arrow(value.type), value.as_py())
+    if isinstance(value, list | tuple | set | frozenset):
+        items = sorted(value) if isinstance(value, set | frozenset) else list(value)
+        if not items:
+            raise ValueError(f"parameter {name!r} is an empty list; give it as a pyarrow array")
+        return bigquery.ArrayQueryParameter(name, sql_type_of(name, items[0]), items)
+    return bigquery.ScalarQueryParameter(name, sql_type_of(name, value), value)
+
+
+def sql_type_of(name: str, value: object) -> str:
+    """Return the SQL type of a Python value."""
+    # bool before int and datetime before date: they are their subclasses.
+    types: tuple[tuple[type, str], ...] = (
+        (bool, "BOOL"),
+        (int, "INT64"),
+        (float, "FLOAT64"),
+        (str, "STRING"),
+        (dt.datetime, "TIMESTAMP"),
+        (dt.date, "DATE"),
+    )
+    for python_type, sql_type in types:
+        if isinstance(value, python_type):
+            if isinstance(value, dt.datetime) and value.tzinfo is None:
+                raise ValueError(f"parameter {name!r} is a time without zone: {value}")
+            return sql_type
+    raise ValueError(f"parameter {name!r} has no SQL type: {value!r}")
+
+
+def sql_type_of_arrow(arrow_type: pa.DataType) -> str:
+    """Return the SQL type of an Arrow type."""
+    return SQL_TYPES[column_type_of_arrow(arrow_type)]
+
+
+def column_type_of_arrow(arrow_type: pa.DataType) -> ColumnType:
+    """Return which of the six column types an Arrow type belongs to."""
+    if pa.types.is_dictionary(arrow_type):
+        arrow_type = arrow_type.value_type
+    checks: tuple[tuple[bool, ColumnType], ...] = (
+        (pa.types.is_boolean(arrow_type), "bool"),
+        (pa.types.is_integer(arrow_type), "int64"),
+        (pa.types.is_floating(arrow_type), "float64"),
+        (pa.types.is_string(arrow_type) or pa.types.is_large_string(arrow_type), "string"),
+        (pa.types.is_date(arrow_type), "date"),
+        (pa.types.is_timestamp(arrow_type), "timestamp"),
+    )
+    for fits, column_type in checks:
+        if fits:
+            return column_type
+    raise ValueError(f"no column type for Arrow's {arrow_type}")
+
+
+def in_shared_types(rows: pa.Table) -> pa.Table:
+    """Return the table in the six types that both engines share; others stay as they are."""
+    fields = []
+    for field in rows.schema:
+        try:
+            arrow_type = ARROW_TYPES[column_type_of_arrow(field.type)]
+        except ValueError:
+            arrow_type = field.type
+        fields.append(pa.field(field.name, arrow_type))
+    return rows.cast(pa.schema(fields))
+
+
+def quoted(table: str, prefix: str) -> str:
+    """Return a checked ``schema.table`` name as it stands in SQL."""
+    schema, name = split_table_name(table)
+    return f"`{prefix}{schema}.{name}`"
+
+
+def comma_list(names: Iterable[str], alias: str = "") -> str:
+    """Return checked column names, each behind the alias."""
+    before = f"{alias}." if alias else ""
+    return ", ".join(f"{before}{checked_identifier(name)}" for name in names)
+
+
+def equal_on(names: Sequence[str], left: str, right: str) -> str:
+    """Return the condition that two aliases agree on these columns."""
+    return " and ".join(
+        f"{left}.{checked_identifier(name)} = {right}.{checked_identifier(name)}" for name in names
+    )
+
+
+def differs_on(names: Sequence[str], left: str, right: str) -> str:
+    """Return the condition that two aliases differ in one of these columns, NULLs included."""
+    tests = [
+        f"{left}.{checked_identifier(name)} is distinct from {right}.{checked_identifier(name)}"
+        for name in names
+    ]
+    return f"({' or '.join(tests)})" if tests else "false"
+
+
+def delete_statement(
+    target: str, staging: str, keys: Sequence[str], partition: tuple[str, str] | None
+) -> str:
+    """Return the deletion of the staged keys from a table.
+
+    Parameters
+    ----------
+    target, staging
+        Quoted names.
+    keys
+        Columns that must agree.
+    partition
+        The partitioning column and the number of the parameters ``@from_N`` and ``@to_N`` that
+        bound it: without bounds BigQuery would read the whole table.
+    """
+    bounds = ""
+    if partition is not None:
+        column, number = partition
+        bounds = (
+            f"target.{checked_identifier(column)} between @from_{number} and @to_{number}\n  and "
+        )
+    return (
+        f"delete from {target} as target\n"
+        f"where {bounds}exists (\n"
+        f"    select 1 from {staging} as staged\n"
+        f"    where staged.{DELETION_MARK} and {equal_on(keys, 'staged', 'target')}\n"
+        ")"
+    )
+
+
+def insert_statement(target: str, staging: str, columns: Sequence[str]) -> str:
+    """Return the insertion of the staged rows that are no keys."""
+    names = comma_list(columns)
+    return (
+        f"insert into {target} ({names})\nselect {names} from {staging} where not {DELETION_MARK}"
+    )
+
+
+def transaction(statements: Sequence[str]) -> str:
+    """Return a script that makes all statements visible together."""
+    return ";\n".join(["begin transaction", *statements, "commit transaction"]) + ";"
+
+
+def count_statement(target: str, staging: str, key: Sequence[str], columns: Sequence[str]) -> str:
+    """Return the count of staged rows that are new, changed and equal."""
+    values = [name for name in columns if name not in key]
+    differs = differs_on(values, "old_rows", "new_rows")
+    missing = f"old_rows.{checked_identifier(key[0])} is null"
+    return (
+        "select\n"
+        f"    countif({missing}) as inserted,\n"
+        f"    countif(not ({missing}) and {differs}) as updated,\n"
+        f"    countif(not ({missing}) and not {differs}) as unchanged\n"
+        f"from {staging} as new_rows\n"
+        f"left join {target} as old_rows on {equal_on(key, 'old_rows', 'new_rows')}"
+    )
+
+
+def merge_statement(target: str, staging: str, key: Sequence[str], columns: Sequence[str]) -> str:
+    """Return the statement that inserts new rows and updates changed ones."""
+    values = [name for name in columns if name not in key]
+    updates = ", ".join(f"{name} = new_rows.{name}" for name in values)
+    when_changed = (
+        f"when matched and {differs_on(values, 'old_rows', 'new_rows')} then update set {updates}\n"
+        if values
+        else ""
+    )
+    names = comma_list(columns)
+    return (
+        f"merge into {target} as old_rows\n"
+        f"using {staging} as new_rows\n"
+        f"on {equal_on(key, 'old_rows', 'new_rows')}\n"
+        f"{when_changed}"
+        f"when not matched then insert ({names}) values ({names})"
+    )
