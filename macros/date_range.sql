@@ -1,0 +1,48 @@
+{#
+  The range of the run. Literals are cast, never the column, so that BigQuery prunes partitions.
+  Both ends are included; without vars every date qualifies.
+#}
+{% macro in_date_range(column) -%}
+    {%- set start_date = backcourt_date_var('start_date') -%}
+    {%- set end_date = backcourt_date_var('end_date') -%}
+    {%- if start_date and end_date and start_date > end_date -%}
+        {{ exceptions.raise_compiler_error(
+            "start_date " ~ start_date ~ " is after end_date " ~ end_date ~ "; swap the two"
+        ) }}
+    {%- endif -%}
+    {{ column }} between date '{{ start_date or "1900-01-01" }}'
+    and date '{{ end_date or "2199-12-31" }}'
+    {%- set only_dates = var('only_dates', none) -%}
+    {%- if only_dates is not none %}
+    and {{ column }} in ({{ date_literals(only_dates) }})
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro date_literals(dates) -%}
+    {%- if dates | length == 0 -%}
+        cast(null as date)
+    {%- else -%}
+        {%- for day in dates -%}
+            date '{{ backcourt_valid_date(day) }}'{{ ', ' if not loop.last }}
+        {%- endfor -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro backcourt_date_var(name) -%}
+    {%- set value = var(name, none) -%}
+    {{- return(backcourt_valid_date(value) if value else none) -}}
+{%- endmacro %}
+
+{# Only ISO dates reach SQL text: anything else stops the run with the value in the message. #}
+{% macro backcourt_valid_date(value) -%}
+    {%- set text = value | string -%}
+    {%- if not modules.re.match('^[0-9]{4}-[0-9]{2}-[0-9]{2}$', text) -%}
+        {{ exceptions.raise_compiler_error("not a date: '" ~ text ~ "'; write it as YYYY-MM-DD") }}
+    {%- endif -%}
+    {%- do modules.datetime.datetime.strptime(text, '%Y-%m-%d') -%}
+    {{- return(text) -}}
+{%- endmacro %}
+
+{% macro range_tests_where(column='analysis_date') -%}
+    {{ in_date_range(column) }}
+{%- endmacro %}

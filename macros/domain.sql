@@ -1,0 +1,118 @@
+{# Numbers of the domain that more than one model reads. #}
+
+{% macro paint_labels() -%}('Restricted Area', 'In The Paint (Non-RA)'){%- endmacro %}
+
+{# A player's latest listing counts as his roster spot for this many days. #}
+{% macro roster_days() -%}30{%- endmacro %}
+
+{#
+  The NBA's SHOT_ZONE_BASIC label from coordinates in tenths of feet, hoop at the origin; NULL
+  without coordinates.
+#}
+{% macro zone_label_from_coordinates(x, y, shot_value) -%}
+    case
+        when {{ x }} is null or {{ y }} is null then null
+        when {{ y }} >= 420 then 'Backcourt'
+        when {{ x }} * {{ x }} + {{ y }} * {{ y }} < 40 * 40 then 'Restricted Area'
+        when {{ shot_value }} = 2 and abs({{ x }}) <= 80 and {{ y }} <= 138
+            then 'In The Paint (Non-RA)'
+        when {{ shot_value }} = 2 then 'Mid-Range'
+        when {{ y }} <= 87 and {{ x }} < 0 then 'Left Corner 3'
+        when {{ y }} <= 87 then 'Right Corner 3'
+        else 'Above the Break 3'
+    end
+{%- endmacro %}
+
+{# Whole years from a birth date to a day. #}
+{% macro age_on(birth_date, day) -%}
+    (
+        extract(year from {{ day }}) - extract(year from {{ birth_date }})
+        - case
+            when
+                extract(month from {{ day }}) * 100 + extract(day from {{ day }})
+                < extract(month from {{ birth_date }}) * 100 + extract(day from {{ birth_date }})
+                then 1
+            else 0
+        end
+    )
+{%- endmacro %}
+
+{# Each processor and the inputs model that its computation reads. #}
+{% macro processor_inputs() -%}
+    {{ return({
+        'TeamDefenseZoneAnalysisProcessor': 'team_defense_zone_inputs',
+        'PlayerShotZoneAnalysisProcessor': 'player_shot_zone_inputs',
+        'PlayerCompositeFactorsProcessor': 'player_composite_factors_inputs',
+        'PlayerDailyCacheProcessor': 'player_daily_cache_inputs',
+        'MLFeatureStoreProcessor': 'ml_feature_store_inputs',
+    }) }}
+{%- endmacro %}
+
+{# Fewest games of a team that its defence is analysed on. #}
+{% macro tdza_min_games() -%}5{%- endmacro %}
+
+{# Version of the feature store's definitions; a new one re-opens every date. #}
+{% macro mlfs_version() -%}v2_1{%- endmacro %}
+
+{#
+  Features in column order, each with the flag that says whether its precomputed source has a row;
+  none where the game log is the source itself.
+#}
+{% macro ml_features() -%}
+    {{ return({
+        'points_avg_last_3': none,
+        'points_avg_last_5': 'has_cache',
+        'points_avg_last_10': 'has_cache',
+        'points_avg_season': 'has_cache',
+        'points_std_last_10': 'has_cache',
+        'games_in_last_7_days': none,
+        'fatigue_score': 'has_factors',
+        'shot_zone_mismatch_score': 'has_factors',
+        'pace_score': 'has_factors',
+        'usage_spike_score': 'has_factors',
+        'rest_advantage': none,
+        'recent_trend': none,
+        'minutes_change': none,
+        'opponent_def_rating': 'has_defense',
+        'opponent_pace': none,
+        'is_home': none,
+        'back_to_back': none,
+        'is_playoffs': none,
+        'pct_paint': 'has_shot_zones',
+        'pct_mid_range': 'has_shot_zones',
+        'pct_three': 'has_shot_zones',
+        'pct_free_throw': none,
+        'team_pace': 'has_cache',
+        'team_off_rating': 'has_cache',
+        'team_win_pct': none,
+        'avg_points_vs_opponent': none,
+        'games_vs_opponent': none,
+        'minutes_avg_last_10': 'has_cache',
+        'ppm_avg_last_10': none,
+        'dnp_rate': none,
+        'pts_slope_10g': none,
+        'pts_vs_season_zscore': none,
+        'star_teammates_out': none,
+        'days_rest': none,
+        'minutes_load_last_7d': none,
+        'scoring_trend_slope': none,
+        'deviation_from_avg_last3': none,
+        'consecutive_games_below_avg': none,
+        'usage_rate_last_5': none,
+    }) }}
+{%- endmacro %}
+
+{% macro ml_boolean_features() -%}
+    {{ return(['is_home', 'back_to_back', 'is_playoffs']) }}
+{%- endmacro %}
+
+{# Failure categories; the last two are for somebody to look at. #}
+{% macro failure_categories() -%}
+    {{ return([
+        'EXPECTED_INCOMPLETE',
+        'STALE_DATA',
+        'CIRCUIT_BREAKER_ACTIVE',
+        'INCOMPLETE_UPSTREAM',
+        'PROCESSING_ERROR',
+    ]) }}
+{%- endmacro %}

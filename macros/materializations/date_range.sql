@@ -1,0 +1,69 @@
+{#
+  One statement replaces exactly the dates of the range (vars start_date, end_date, only_dates) and
+  leaves the others. The model's own filter is in_date_range(), so the first run honours the range
+  too. A date of the range that has no rows any more is emptied, which merge and
+  delete+insert by key would miss.
+  Config: date_column, the DATE column that partitions the table.
+#}
+{% materialization date_range, default %}
+
+    {%- set target_relation = this.incorporate(type='table') -%}
+    {%- set existing_relation = load_cached_relation(this) -%}
+
+    {{ run_hooks(pre_hooks, inside_transaction=False) }}
+    {{ run_hooks(pre_hooks, inside_transaction=True) }}
+
+    {%- if existing_relation is not none and (existing_relation.is_view or should_full_refresh()) -%}
+        {%- do adapter.drop_relation(existing_relation) -%}
+        {%- set existing_relation = none -%}
+    {%- endif -%}
+
+    {%- call statement('main') -%}
+        {%- if existing_relation is none -%}
+            {{ create_table_as(False, target_relation, compiled_code) }}
+        {%- else -%}
+            {{ get_assert_columns_equivalent(compiled_code) }}
+            {{ replace_dates_sql(target_relation, compiled_code, config.require('date_column')) }}
+        {%- endif -%}
+    {%- endcall -%}
+
+    {% do persist_docs(target_relation, model) %}
+    {{ run_hooks(post_hooks, inside_transaction=True) }}
+    {% do adapter.commit() %}
+    {{ run_hooks(post_hooks, inside_transaction=False) }}
+
+    {{ return({'relations': [target_relation]}) }}
+
+{% endmaterialization %}
+
+{% macro replace_dates_sql(relation, sql, date_column) -%}
+    {{ adapter.dispatch('replace_dates_sql')(relation, sql, date_column) }}
+{%- endmacro %}
+
+{# The statements run inside dbt's transaction. #}
+{% macro duckdb__replace_dates_sql(relation, sql, date_column) -%}
+    delete from {{ relation }} where {{ in_date_range(date_column) }};
+    insert into {{ relation }} ({{ contract_columns() }})
+    select {{ contract_columns() }} from ({{ sql }}) as new_rows;
+{%- endmacro %}
+
+{# One atomic MERGE: the literal range prunes partitions, and it costs one table modification. #}
+{% macro bigquery__replace_dates_sql(relation, sql, date_column) -%}
+    merge into {{ relation }} as old_rows
+    using (select {{ contract_columns() }} from ({{ sql }})) as new_rows
+    on false
+    when not matched by source and {{ in_date_range('old_rows.' ~ date_column) }} then delete
+    when not matched then insert ({{ contract_columns() }}) values ({{ contract_columns() }})
+{%- endmacro %}
+
+{% macro contract_columns() -%}
+    {{ model.columns.values() | map(attribute='name') | join(', ') }}
+{%- endmacro %}
+
+{# The partition of a per-date table: BigQuery only, DuckDB's zone maps need none. #}
+{% macro daily_partition(column, require_filter=false) -%}
+    {%- if target.type == 'bigquery' -%}
+        {{ return({'field': column, 'data_type': 'date', 'granularity': 'day'}) }}
+    {%- endif -%}
+    {{ return(none) }}
+{%- endmacro %}

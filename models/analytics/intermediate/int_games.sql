@@ -1,0 +1,52 @@
+with
+
+games as (
+
+    select * from {{ ref('stg_games') }}
+
+),
+
+seasons as (
+
+    select * from {{ ref('seasons') }}
+
+),
+
+box_score_games as (
+
+    select distinct game_id from {{ ref('stg_player_box_scores') }}
+
+),
+
+shot_games as (
+
+    select distinct game_id from {{ ref('stg_shots') }}
+
+),
+
+-- A postponed game takes place on no date; its make-up date is a correction of game_date.
+played_or_due as (
+
+    select
+        games.game_id,
+        games.season,
+        games.season_type,
+        games.home_team_abbr,
+        games.away_team_abbr,
+        games.game_status,
+        cast(seasons.season_year as int64) as season_year,
+        games.home_score,
+        games.away_score,
+        games.game_status = 'final' as is_final,
+        box_score_games.game_id is not null as has_box_score,
+        shot_games.game_id is not null as has_shots,
+        games.game_date,
+    from games
+    inner join seasons on games.season = seasons.season
+    left join box_score_games on games.game_id = box_score_games.game_id
+    left join shot_games on games.game_id = shot_games.game_id
+    where games.game_status != 'postponed'
+
+)
+
+select * from played_or_due

@@ -1,0 +1,41 @@
+with
+
+player_games as (
+
+    select * from {{ ref('int_player_games') }}
+
+),
+
+game_dates as (
+
+    select * from {{ ref('game_dates') }}
+
+),
+
+-- On D a player stands where his last game before D left him: each game holds for the dates up to
+-- and including his next one.
+as_of as (
+
+    select
+        player_games.player_id,
+        player_games.season_year,
+        player_games.game_number as actual_game_count,
+        player_games.games_played,
+        player_games.points_so_far,
+        player_games.usage_e4_so_far,
+        player_games.usage_games_so_far,
+        game_dates.game_date as analysis_date,
+        player_games.last_played_date,
+    from player_games
+    inner join game_dates
+        on
+            player_games.season_year = game_dates.season_year
+            and game_dates.game_date > player_games.game_date
+            and (
+                player_games.next_game_date is null
+                or game_dates.game_date <= player_games.next_game_date
+            )
+
+)
+
+select * from as_of

@@ -1,0 +1,129 @@
+with
+
+lines as (
+
+    select * from {{ ref('player_game_summary') }}
+
+),
+
+listings as (
+
+    select * from {{ ref('int_player_listings') }}
+
+),
+
+game_teams as (
+
+    select * from {{ ref('int_game_teams') }}
+
+),
+
+played as (
+
+    select
+        player_id,
+        game_id,
+        team_abbr,
+        season_year,
+        points,
+        {{ fixed_point('minutes_played', 2) }} as minutes_e2,
+        {{ fixed_point('usage_rate', 4) }} as usage_e4,
+        {{ fixed_point('ts_pct', 4) }} as ts_e4,
+        paint_makes,
+        paint_attempts,
+        mid_range_makes,
+        mid_range_attempts,
+        three_makes_pbp as three_makes,
+        three_attempts_pbp as three_attempts,
+        assisted_fg_makes,
+        unassisted_fg_makes,
+        true as has_box_score,
+        has_complete_shot_zones,
+        game_date,
+    from lines
+    where is_played
+
+),
+
+-- Finished games whose box score is missing altogether: whoever was on the team's roster on the
+-- eve of the game may have played.
+missing as (
+
+    select
+        listings.player_id,
+        game_teams.game_id,
+        game_teams.team_abbr,
+        game_teams.season_year,
+        game_teams.game_date,
+    from game_teams
+    inner join listings
+        on
+            game_teams.team_abbr = listings.team_abbr
+            and game_teams.season_year = listings.season_year
+            and listings.game_date < game_teams.game_date
+            and {{ add_days('listings.game_date', roster_days()) }} >= game_teams.game_date
+            and (
+                listings.next_listing_date is null
+                or game_teams.game_date < listings.next_listing_date
+            )
+    where
+        game_teams.is_final
+        and not game_teams.has_box_score
+
+),
+
+actual as (
+
+    select * from played
+
+    union all
+
+    select
+        player_id,
+        game_id,
+        team_abbr,
+        season_year,
+        cast(null as int64) as points,
+        cast(null as int64) as minutes_e2,
+        cast(null as int64) as usage_e4,
+        cast(null as int64) as ts_e4,
+        cast(null as int64) as paint_makes,
+        cast(null as int64) as paint_attempts,
+        cast(null as int64) as mid_range_makes,
+        cast(null as int64) as mid_range_attempts,
+        cast(null as int64) as three_makes,
+        cast(null as int64) as three_attempts,
+        cast(null as int64) as assisted_fg_makes,
+        cast(null as int64) as unassisted_fg_makes,
+        false as has_box_score,
+        false as has_complete_shot_zones,
+        game_date,
+    from missing
+
+),
+
+numbered as (
+
+    select
+        *,
+        row_number() over so_far as game_number,
+        {{ int_sum('case when has_box_score then 1 else 0 end', 'so_far') }} as games_played,
+        {{ int_sum('coalesce(points, 0)', 'so_far') }} as points_so_far,
+        {{ int_sum('coalesce(usage_e4, 0)', 'so_far') }} as usage_e4_so_far,
+        {{ int_sum('case when usage_e4 is null then 0 else 1 end', 'so_far') }}
+            as usage_games_so_far,
+        max(case when has_box_score then game_date end) over so_far as last_played_date,
+        lead(game_date) over (
+            partition by player_id, season_year
+            order by game_date, game_id
+        ) as next_game_date,
+    from actual
+    window so_far as (
+        partition by player_id, season_year
+        order by game_date, game_id
+        rows between unbounded preceding and current row
+    )
+
+)
+
+select * from numbered

@@ -1,0 +1,202 @@
+with
+
+lines as (
+
+    select * from {{ ref('stg_player_box_scores') }}
+
+),
+
+games as (
+
+    select * from {{ ref('int_games') }}
+
+),
+
+game_teams as (
+
+    select * from {{ ref('int_game_teams') }}
+
+),
+
+players as (
+
+    select * from {{ ref('stg_players') }}
+
+),
+
+registry as (
+
+    select * from {{ ref('stg_player_registry') }}
+
+),
+
+shots_by_player as (
+
+    select
+        game_id,
+        player_id,
+        cast(countif(shot_zone = 'paint' and is_made) as int64) as paint_makes,
+        cast(countif(shot_zone = 'paint') as int64) as paint_attempts,
+        cast(countif(shot_zone = 'mid_range' and is_made) as int64) as mid_range_makes,
+        cast(countif(shot_zone = 'mid_range') as int64) as mid_range_attempts,
+        cast(countif(shot_zone = 'three' and is_made) as int64) as three_makes_pbp,
+        cast(countif(shot_zone = 'three') as int64) as three_attempts_pbp,
+        cast(countif(is_made and is_assisted) as int64) as assisted_fg_makes,
+        cast(countif(is_made and not is_assisted) as int64) as unassisted_fg_makes,
+    from {{ ref('int_shot_zones') }}
+    group by game_id, player_id
+
+),
+
+joined as (
+
+    select
+        lines.game_id,
+        lines.player_id,
+        registry.player_lookup,
+        registry.universal_player_id,
+        coalesce(players.player_full_name, lines.player_full_name) as player_full_name,
+        coalesce(nullif(players.player_position, ''), nullif(lines.player_position, ''))
+            as player_position,
+        lines.team_abbr,
+        game_teams.opponent_team_abbr,
+        games.season_type,
+        lines.dnp_reason,
+        games.season_year,
+        lines.points,
+        lines.fg_makes,
+        lines.fg_attempts,
+        lines.three_pt_makes,
+        lines.three_pt_attempts,
+        lines.ft_makes,
+        lines.ft_attempts,
+        lines.offensive_rebounds,
+        lines.defensive_rebounds,
+        lines.assists,
+        lines.steals,
+        lines.blocks,
+        lines.turnovers,
+        lines.personal_fouls,
+        lines.plus_minus,
+        lines.minutes_played,
+        {{ fixed_point('lines.minutes_played', 2) }} as minutes_e2,
+        case when games.has_shots then coalesce(shots.paint_makes, 0) end as paint_makes,
+        case when games.has_shots then coalesce(shots.paint_attempts, 0) end as paint_attempts,
+        case when games.has_shots then coalesce(shots.mid_range_makes, 0) end as mid_range_makes,
+        case when games.has_shots then coalesce(shots.mid_range_attempts, 0) end as mid_range_attempts,
+        case when games.has_shots then coalesce(shots.three_makes_pbp, 0) end as three_makes_pbp,
+        case when games.has_shots then coalesce(shots.three_attempts_pbp, 0) end
+            as three_attempts_pbp,
+        case when games.has_shots then coalesce(shots.assisted_fg_makes, 0) end as assisted_fg_makes,
+        case when games.has_shots then coalesce(shots.unassisted_fg_makes, 0) end
+            as unassisted_fg_makes,
+        game_teams.is_home,
+        lines.is_starter,
+        lines.is_dnp,
+        game_teams.win_flag,
+        games.game_date,
+    from lines
+    inner join games on lines.game_id = games.game_id
+    left join game_teams
+        on
+            lines.game_id = game_teams.game_id
+            and lines.team_abbr = game_teams.team_abbr
+    left join players on lines.player_id = players.player_id
+    left join registry on lines.player_id = registry.player_id
+    left join shots_by_player as shots
+        on
+            lines.game_id = shots.game_id
+            and lines.player_id = shots.player_id
+
+),
+
+with_team_totals as (
+
+    select
+        *,
+        {{ int_sum('minutes_e2', '(partition by game_id, team_abbr)') }} as team_minutes_e2,
+        {{ int_sum(
+            '100 * fg_attempts + 44 * ft_attempts + 100 * turnovers',
+            '(partition by game_id, team_abbr)'
+        ) }} as team_plays_e2,
+        100 * fg_attempts + 44 * ft_attempts + 100 * turnovers as plays_e2,
+    from joined
+
+),
+
+-- Ratios of integers: usage = 100 * plays * (team minutes / 5) / (minutes * team plays).
+ratios as (
+
+    select
+        *,
+        case when minutes_e2 > 0 then 100 * plays_e2 * team_minutes_e2 end as usage_num,
+        case when minutes_e2 > 0 then 5 * minutes_e2 * team_plays_e2 end as usage_den,
+        100 * points as ts_num,
+        200 * fg_attempts + 88 * ft_attempts as ts_den,
+        2 * fg_makes + three_pt_makes as efg_num,
+        2 * fg_attempts as efg_den,
+    from with_team_totals
+
+),
+
+final as (
+
+    select
+        game_id,
+        player_id,
+        player_lookup,
+        universal_player_id,
+        player_full_name,
+        player_position,
+        team_abbr,
+        opponent_team_abbr,
+        season_type,
+        dnp_reason,
+        season_year,
+        points,
+        fg_makes,
+        fg_attempts,
+        three_pt_makes,
+        three_pt_attempts,
+        ft_makes,
+        ft_attempts,
+        offensive_rebounds,
+        defensive_rebounds,
+        assists,
+        steals,
+        blocks,
+        turnovers,
+        personal_fouls,
+        plus_minus,
+        minutes_played,
+        cast(null as {{ type_float64() }}) as fourth_quarter_minutes,
+        {{ ratio('usage_num', 'usage_den', 4) }} as usage_rate,
+        {{ ratio('ts_num', 'ts_den', 4) }} as ts_pct,
+        {{ ratio('efg_num', 'efg_den', 4) }} as efg_pct,
+        paint_makes,
+        paint_attempts,
+        mid_range_makes,
+        mid_range_attempts,
+        three_makes_pbp,
+        three_attempts_pbp,
+        assisted_fg_makes,
+        unassisted_fg_makes,
+        is_home,
+        is_starter,
+        is_dnp,
+        win_flag,
+        coalesce(
+            minutes_played > 0
+            or (minutes_played is null and (points > 0 or fg_attempts > 0 or ft_attempts > 0)),
+            false
+        ) as is_played,
+        coalesce(
+            abs(paint_attempts + mid_range_attempts + three_attempts_pbp - fg_attempts) <= 1,
+            false
+        ) as has_complete_shot_zones,
+        game_date,
+    from ratios
+
+)
+
+select * from final

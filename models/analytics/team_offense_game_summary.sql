@@ -1,0 +1,47 @@
+with
+
+team_games as (
+
+    select * from {{ ref('int_team_box_scores') }}
+
+),
+
+-- Pace = 48 * possessions / (team minutes / 5); rating = 100 * points / possessions.
+ratios as (
+
+    select
+        *,
+        24000 * possessions_num as pace_num,
+        possessions_den * minutes_e2 as pace_den,
+        100 * points * possessions_den as rating_num,
+    from team_games
+
+),
+
+final as (
+
+    select
+        game_id,
+        team_abbr,
+        opponent_team_abbr,
+        season_type,
+        season_year,
+        points,
+        fg_makes,
+        fg_attempts,
+        ft_attempts,
+        offensive_rebounds,
+        defensive_rebounds,
+        turnovers,
+        minutes_e2 / 100 as team_minutes,
+        {{ ratio('possessions_num', 'possessions_den', 4) }} as possessions,
+        {{ ratio('pace_num', 'pace_den', 4) }} as pace,
+        {{ ratio('rating_num', 'possessions_num', 4) }} as offensive_rating,
+        is_home,
+        win_flag,
+        game_date,
+    from ratios
+
+)
+
+select * from final

@@ -1,0 +1,87 @@
+with
+
+date_games as (
+
+    select * from {{ ref('int_date_games') }}
+
+),
+
+game_dates as (
+
+    select * from {{ ref('game_dates') }}
+
+),
+
+team_as_of as (
+
+    select * from {{ ref('int_team_as_of') }}
+
+),
+
+team_form as (
+
+    select * from {{ ref('int_team_form') }}
+
+),
+
+rosters as (
+
+    select
+        analysis_date,
+        team_abbr,
+        {{ int_sum('rotation_load') }} as rotation_load_total,
+        {{ int_sum('case when is_active then rotation_load end') }} as rotation_load_active,
+        cast(countif(is_star and not is_active) as int64) as stars_out,
+    from {{ ref('int_roster_status') }}
+    group by analysis_date, team_abbr
+
+),
+
+final as (
+
+    select
+        date_games.team_abbr,
+        date_games.game_id,
+        date_games.opponent_team_abbr,
+        date_games.season_type,
+        date_games.season_year,
+        case
+            when team_as_of.last_game_date is not null
+                then cast(
+                    {{ days_between('team_as_of.last_game_date', 'date_games.game_date') }} - 1
+                    as int64
+                )
+        end as days_rest,
+        coalesce(team_form.games_last_10, 0) as games_last_10,
+        team_form.pace_e4_last_10 as pace_e4_sum_last_10,
+        team_form.offensive_rating_e4_last_10 as offensive_rating_e4_sum_last_10,
+        team_as_of.wins_so_far,
+        team_as_of.decided_so_far as decided_games_so_far,
+        rosters.rotation_load_total,
+        case when date_games.has_box_score then rosters.rotation_load_active end
+            as rotation_load_active,
+        case when date_games.has_box_score then coalesce(rosters.stars_out, 0) end as stars_out,
+        date_games.is_home,
+        date_games.has_box_score as has_player_list,
+        game_dates.is_bootstrap,
+        game_dates.is_season_boundary,
+        date_games.game_date,
+    from date_games
+    inner join game_dates on date_games.game_date = game_dates.game_date
+    inner join team_as_of
+        on
+            date_games.game_date = team_as_of.analysis_date
+            and date_games.team_abbr = team_as_of.team_abbr
+    left join team_form
+        on
+            date_games.team_abbr = team_form.team_abbr
+            and date_games.season_year = team_form.season_year
+            and team_as_of.available_games = team_form.available_games
+    left join rosters
+        on
+            date_games.game_date = rosters.analysis_date
+            and date_games.team_abbr = rosters.team_abbr
+
+)
+
+select * from final

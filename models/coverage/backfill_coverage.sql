@@ -1,0 +1,219 @@
+{{ config(materialized='view', tags=['stage_coverage']) }}
+
+with
+
+game_dates as (
+
+    select game_date as analysis_date from {{ ref('game_dates') }}
+
+),
+
+processors as (
+    {% for processor_name in processor_inputs() %}
+    select '{{ processor_name }}' as processor_name
+    {% if not loop.last %}
+    union all
+    {% endif %}
+    {%- endfor %}
+),
+
+every_date as (
+
+    select
+        processors.processor_name,
+        game_dates.analysis_date,
+    from game_dates
+    cross join processors
+
+),
+
+records as (
+
+    select
+        'TeamDefenseZoneAnalysisProcessor' as processor_name,
+        analysis_date,
+        team_abbr as entity_id,
+    from {{ ref('team_defense_zone_analysis') }}
+
+    union all
+
+    select
+        'PlayerShotZoneAnalysisProcessor' as processor_name,
+        analysis_date,
+        player_lookup as entity_id,
+    from {{ ref('player_shot_zone_analysis') }}
+
+    union all
+
+    select
+        'PlayerCompositeFactorsProcessor' as processor_name,
+        analysis_date,
+        player_lookup as entity_id,
+    from {{ ref('player_composite_factors') }}
+
+    union all
+
+    select
+        'PlayerDailyCacheProcessor' as processor_name,
+        analysis_date,
+        player_lookup as entity_id,
+    from {{ ref('player_daily_cache') }}
+
+    union all
+
+    select
+        'MLFeatureStoreProcessor' as processor_name,
+        game_date as analysis_date,
+        player_lookup as entity_id,
+    from {{ ref('ml_feature_store_v2') }}
+
+),
+
+-- One line per entity and what there is of it: expected, recorded, failed.
+entities as (
+
+    select
+        processor_name,
+        analysis_date,
+        entity_id,
+        1 as is_expected_entity,
+        0 as is_record,
+        cast(null as string) as failure_category,
+    from {{ ref('expected_entities') }}
+
+    union all
+
+    select
+        processor_name,
+        analysis_date,
+        entity_id,
+        0 as is_expected_entity,
+        1 as is_record,
+        cast(null as string) as failure_category,
+    from records
+
+    union all
+
+    select
+        processor_name,
+        analysis_date,
+        entity_id,
+        0 as is_expected_entity,
+        0 as is_record,
+        failure_category,
+    from {{ ref('precompute_failures') }}
+
+),
+
+reconciled as (
+
+    select
+        processor_name,
+        analysis_date,
+        entity_id,
+        sum(is_expected_entity) as times_expected,
+        sum(is_record) as times_recorded,
+        count(failure_category) as times_failed,
+        min(failure_category) as failure_category,
+    from entities
+    group by processor_name, analysis_date, entity_id
+
+),
+
+by_date as (
+
+    select
+        processor_name,
+        analysis_date,
+        cast(countif(times_expected > 0) as int64) as expected_entities,
+        cast(sum(times_recorded) as int64) as records,
+        cast(sum(times_failed) as int64) as failures,
+        {% for category in failure_categories() %}
+        cast(countif(failure_category = '{{ category }}') as int64) as {{ category | lower }},
+        {% endfor %}
+        cast(countif(
+            failure_category is not null and failure_category not in (
+                {%- for category in failure_categories() %}'{{ category }}'
+                {{- ', ' if not loop.last }}{% endfor %})
+        ) as int64) as unknown_category,
+        cast(countif(
+            times_expected > 0 and times_recorded = 0 and times_failed = 0
+        ) as int64) as unaccounted,
+        cast(countif(times_recorded + times_failed > 1) as int64) as duplicated,
+        cast(countif(
+            times_expected = 0 and times_recorded + times_failed > 0
+        ) as int64) as unexpected,
+    from reconciled
+    group by processor_name, analysis_date
+
+),
+
+runs as (
+
+    select
+        processor_name,
+        analysis_date,
+        max(finished_at) as last_finished_at,
+    from {{ ref('processor_runs') }}
+    group by processor_name, analysis_date
+
+),
+
+joined as (
+
+    select
+        every_date.processor_name,
+        coalesce(by_date.expected_entities, 0) as expected,
+        coalesce(by_date.records, 0) as records,
+        coalesce(by_date.failures, 0) as failures,
+        {% for category in failure_categories() %}
+        coalesce(by_date.{{ category | lower }}, 0) as {{ category | lower }},
+        {% endfor %}
+        coalesce(by_date.unknown_category, 0) as unknown_category,
+        coalesce(by_date.unaccounted, 0) as unaccounted,
+        coalesce(by_date.duplicated, 0) as duplicated,
+        coalesce(by_date.unexpected, 0) as unexpected,
+        runs.last_finished_at is not null as has_run,
+        every_date.analysis_date,
+        runs.last_finished_at,
+    from every_date
+    left join by_date
+        on
+            every_date.processor_name = by_date.processor_name
+            and every_date.analysis_date = by_date.analysis_date
+    left join runs
+        on
+            every_date.processor_name = runs.processor_name
+            and every_date.analysis_date = runs.analysis_date
+
+),
+
+final as (
+
+    select
+        processor_name,
+        case
+            when not has_run and records + failures = 0 then 'not_run'
+            when unaccounted + duplicated + unexpected > 0 or not has_run then 'incomplete'
+            when incomplete_upstream + processing_error + unknown_category > 0 then 'investigate'
+            when failures > 0 then 'complete_with_expected_gaps'
+            else 'complete'
+        end as coverage_status,
+        expected,
+        records,
+        failures,
+        {% for category in failure_categories() %}
+        {{ category | lower }},
+        {% endfor %}
+        unknown_category,
+        unaccounted,
+        duplicated,
+        unexpected,
+        has_run,
+        analysis_date,
+        last_finished_at,
+    from joined
+
+)
+
+select * from final

@@ -1,0 +1,66 @@
+{{ config(date_column='analysis_date', partition_by=daily_partition('analysis_date')) }}
+
+with
+
+game_dates as (
+
+    select game_date as analysis_date from {{ ref('game_dates') }}
+    where {{ in_date_range('game_date') }}
+
+),
+
+hashes as (
+    {% for processor_name, inputs in processor_inputs().items() %}
+    select
+        '{{ processor_name }}' as processor_name,
+        analysis_date,
+        {{ row_hash('inputs') }} as row_hash,
+    from {{ ref(inputs) }} as inputs
+    where {{ in_date_range('analysis_date') }}
+    {% if not loop.last %}
+    union all
+    {% endif %}
+    {%- endfor %}
+),
+
+fingerprints as (
+
+    select
+        processor_name,
+        analysis_date,
+        cast(count(*) as int64) as input_rows,
+        {{ fingerprint('row_hash') }} as input_fingerprint,
+    from hashes
+    group by processor_name, analysis_date
+
+),
+
+-- A date without input rows has a fingerprint too: nothing is expected of it, and that can change.
+every_date as (
+    {% for processor_name in processor_inputs() %}
+    select
+        '{{ processor_name }}' as processor_name,
+        analysis_date,
+    from game_dates
+    {% if not loop.last %}
+    union all
+    {% endif %}
+    {%- endfor %}
+),
+
+final as (
+
+    select
+        every_date.processor_name,
+        coalesce(fingerprints.input_fingerprint, '0:0:0') as input_fingerprint,
+        coalesce(fingerprints.input_rows, 0) as input_rows,
+        every_date.analysis_date,
+    from every_date
+    left join fingerprints
+        on
+            every_date.processor_name = fingerprints.processor_name
+            and every_date.analysis_date = fingerprints.analysis_date
+
+)
+
+select * from final
