@@ -1,0 +1,423 @@
+"""Player daily cache (PDC): a player's form and load on the morning of a date."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Mapping
+
+import numpy as np
+import pyarrow as pa
+
+from python_workers.columns import (
+    Integers,
+    both,
+    days,
+    decimal_array,
+    integers,
+    looked_up,
+    nullable,
+    one_array,
+    ratio_array,
+    require_columns,
+)
+from python_workers.failures import (
+    EXPECTED_INCOMPLETE,
+    INCOMPLETE_UPSTREAM,
+    PROCESSING_ERROR,
+    STALE_DATA,
+    ChunkResult,
+    Failed,
+    Rejections,
+    failure_rows,
+)
+from python_workers.game_checks import (
+    missing_games,
+    reject_values,
+    reject_wrong_games,
+    too_few_reasons,
+)
+from python_workers.records import OutputTable
+from python_workers.rounding import BoolArray, IntArray, round_half_even, round_sqrt_ratio
+from python_workers.segments import (
+    GameSegments,
+    Tables,
+    entity_keys,
+    game_segments,
+    rows_of,
+    sorted_entities,
+)
+
+CALCULATION_VERSION = "v1"
+CACHE_VERSION = "v1"
+
+ABSOLUTE_MIN_GAMES = 5
+EARLY_SEASON_GAMES = 10
+SHORT_WINDOW = 5
+LONG_WINDOW = 10
+STALE_AFTER_DAYS = 30
+# A window is complete from this percentage of its games on.
+COMPLETE_MIN_PCT = 90
+
+MEAN_DECIMALS = 4
+ASSISTED_RATE_DECIMALS = 9
+MINUTES_DECIMALS = 2
+PCT_DECIMALS = 2
+
+# Above anything a box score can hold: points and makes of a game (records: 100 and 36), hundredths
+# of its minutes (record: 69). Rates are legitimately enormous after a second on the court.
+MAX_POINTS = 200
+MAX_MAKES = 200
+MAX_MINUTES_E2 = 100_00
+MAX_RATE_E4 = 10**9
+MAX_SEASON_GAMES = 200
+
+GAME_RANGES = {
+    "points": MAX_POINTS,
+    "minutes_e2": MAX_MINUTES_E2,
+    "usage_e4": MAX_RATE_E4,
+    "ts_e4": MAX_RATE_E4,
+    "assisted_fg_makes": MAX_MAKES,
+    "unassisted_fg_makes": MAX_MAKES,
+}
+"""Greatest value of a game; the least is 0."""
+
+PLAYER_RANGES: dict[str, tuple[int, int]] = {
+    "games_played_season": (0, MAX_SEASON_GAMES),
+    "points_sum_season": (0, MAX_SEASON_GAMES * MAX_POINTS),
+    "usage_e4_sum_season": (0, MAX_SEASON_GAMES * MAX_RATE_E4),
+    "usage_games_season": (0, MAX_SEASON_GAMES),
+    "player_age": (10, 80),
+    "team_games_last_10": (0, 10),
+    "team_pace_e4_sum_last_10": (0, 10 * MAX_RATE_E4),
+    "team_off_rating_e4_sum_last_10": (0, 10 * MAX_RATE_E4),
+    "games_in_last_7_days": (0, 7),
+    "games_in_last_14_days": (0, 14),
+    "actual_games_in_last_7_days": (0, 7),
+    "actual_games_in_last_14_days": (0, 14),
+    "minutes_e2_in_last_7_days": (0, 7 * MAX_MINUTES_E2),
+    "minutes_e2_in_last_14_days": (0, 14 * MAX_MINUTES_E2),
+    "back_to_backs_last_14_days": (0, 13),
+}
+"""Least and greatest value of a player's column."""
+
+PLAYER_COLUMNS = (
+    "analysis_date",
+    "player_id",
+    "player_lookup",
+    "universal_player_id",
+    "team_abbr",
+    "season_year",
+    "population_source",
+    "is_bootstrap",
+    "is_season_boundary",
+    "actual_game_count",
+    "last_played_date",
+    *PLAYER_RANGES,
+)
+"""Columns read from ``players``, one row per (analysis_date, player_id)."""
+
+GAME_COLUMNS = (
+    "analysis_date",
+    "player_id",
+    "game_rank",
+    "game_id",
+    "game_date",
+    "is_available",
+    *GAME_RANGES,
+)
+"""Columns read from ``games``, one row per (analysis_date, player_id, game_rank)."""
+
+PSZA_COLUMNS = (
+    "analysis_date",
+    "player_id",
+    "primary_scoring_zone",
+    "paint_rate_last_10",
+    "three_pt_rate_last_10",
+)
+"""Columns read from ``psza``, the shot zones of the same dates."""
+
+OUTPUT = OutputTable(
+    "pdc",
+    CALCULATION_VERSION,
+    pa.schema(
+        [
+            ("analysis_date", pa.date32()),
+            ("cache_date", pa.date32()),
+            ("player_id", pa.int64()),
+            ("player_lookup", pa.string()),
+            ("universal_player_id", pa.string()),
+            ("team_abbr", pa.string()),
+            ("season_year", pa.int64()),
+            ("population_source", pa.string()),
+            ("primary_scoring_zone", pa.string()),
+            ("cache_version", pa.string()),
+            ("points_avg_last_5", pa.float64()),
+            ("points_avg_last_10", pa.float64()),
+            ("points_avg_season", pa.float64()),
+            ("points_std_last_10", pa.float64()),
+            ("minutes_avg_last_10", pa.float64()),
+            ("usage_rate_last_10", pa.float64()),
+            ("ts_pct_last_10", pa.float64()),
+            ("player_usage_rate_season", pa.float64()),
+            ("games_played_season", pa.int64()),
+            ("assisted_rate_last_10", pa.float64()),
+            ("team_pace_last_10", pa.float64()),
+            ("team_off_rating_last_10", pa.float64()),
+            ("games_in_last_7_days", pa.int64()),
+            ("games_in_last_14_days", pa.int64()),
+            ("minutes_in_last_7_days", pa.float64()),
+            ("minutes_in_last_14_days", pa.float64()),
+            ("back_to_backs_last_14_days", pa.int64()),
+            ("avg_minutes_per_game_last_7", pa.float64()),
+            ("fourth_quarter_minutes_last_7", pa.float64()),
+            ("player_age", pa.int64()),
+            ("paint_rate_last_10", pa.float64()),
+            ("three_pt_rate_last_10", pa.float64()),
+            ("cache_quality_score", pa.float64()),
+            ("l5_completeness_pct", pa.float64()),
+            ("l10_completeness_pct", pa.float64()),
+            ("l7d_completeness_pct", pa.float64()),
+            ("l14d_completeness_pct", pa.float64()),
+            ("l5_is_complete", pa.bool_()),
+            ("l10_is_complete", pa.bool_()),
+            ("l7d_is_complete", pa.bool_()),
+            ("l14d_is_complete", pa.bool_()),
+            ("all_windows_complete", pa.bool_()),
+            ("shot_zone_data_available", pa.bool_()),
+            ("early_season_flag", pa.bool_()),
+            ("is_bootstrap", pa.bool_()),
+            ("is_season_boundary", pa.bool_()),
+            ("calculation_version", pa.string()),
+        ]
+    ),
+    {
+        "points_avg_last_5": (0, MAX_POINTS),
+        "points_avg_last_10": (0, MAX_POINTS),
+        "points_avg_season": (0, MAX_POINTS),
+        "points_std_last_10": (0, MAX_POINTS),
+        "minutes_avg_last_10": (0, MAX_MINUTES_E2 / 100),
+        "avg_minutes_per_game_last_7": (0, MAX_MINUTES_E2 / 100),
+        "assisted_rate_last_10": (0, 1),
+        "paint_rate_last_10": (0, 100),
+        "three_pt_rate_last_10": (0, 100),
+        "cache_quality_score": (0, 100),
+        "l5_completeness_pct": (0, 100),
+        "l10_completeness_pct": (0, 100),
+        "l7d_completeness_pct": (0, 100),
+        "l14d_completeness_pct": (0, 100),
+    },
+)
+"""The rows written to ``player_daily_cache``."""
+
+
+def compute(tables: Tables, params: Mapping[str, object]) -> ChunkResult:
+    """Compute the daily cache of every player and date of a chunk.
+
+    Parameters
+    ----------
+    tables
+        ``players``, ``games`` and ``psza`` with `PLAYER_COLUMNS`, `GAME_COLUMNS` and
+        `PSZA_COLUMNS`, rows in any order.
+    params
+        ``waived_dates``: dates on which missing box scores do not fail a player who has
+        `ABSOLUTE_MIN_GAMES` others among his last ten.
+
+    Returns
+    -------
+    ChunkResult
+        A row or a failure for each row of ``players``.
+    """
+    require_columns(tables["players"], "players", PLAYER_COLUMNS)
+    require_columns(tables["games"], "games", GAME_COLUMNS)
+    require_columns(tables["psza"], "psza", PSZA_COLUMNS)
+    players, keys = sorted_entities(tables["players"], entity_keys(tables["players"]))
+    games = game_segments(tables["games"], keys, LONG_WINDOW)
+    available = games.flags("is_available")
+
+    rejected = Rejections(len(keys))
+    actual = integers(players, "actual_game_count")
+    reject_wrong_games(rejected, games, actual, LONG_WINDOW)
+    too_few = ~rejected.mask & (actual.values < ABSOLUTE_MIN_GAMES)
+    dates, last_played = days(players, "analysis_date").values, days(players, "last_played_date")
+    stale = ~rejected.mask & ~too_few & _is_stale(last_played, dates)
+    (available_10,) = games.tallies(available, LONG_WINDOW)
+    waived = _waived(dates, params) & (available_10 >= ABSOLUTE_MIN_GAMES)
+    lacking = ~(rejected.mask | too_few | stale | waived) & (available_10 < games.counts)
+
+    used = None if available.all() else available
+    form = {name: _known(games, name, used, rejected) for name in GAME_RANGES}
+    load = _player_columns(players, rejected)
+    failed = rejected.mask & ~(too_few | stale | lacking)
+    computed = ~(failed | too_few | stale | lacking)
+
+    kept = games.restricted(computed)
+    load = {name: column.take(computed) for name, column in load.items()}
+    columns = {
+        "cache_date": one_array(players, "analysis_date").filter(pa.array(computed)),
+        "cache_version": pa.repeat(CACHE_VERSION, int(computed.sum())),
+        **_form_columns(kept, form),
+        **_load_columns(load),
+        **_completeness(kept, available, load),
+        **_shot_zone_columns(keys[computed], tables["psza"]),
+        "early_season_flag": pa.array(actual.values[computed] < EARLY_SEASON_GAMES),
+    }
+    rows, out_of_range = OUTPUT.rows(players, computed, columns)
+    at_too_few, at_stale, at_lacking, at_failed = map(
+        np.flatnonzero, (too_few, stale, lacking, failed)
+    )
+    failures = [
+        Failed(
+            at_too_few,
+            EXPECTED_INCOMPLETE,
+            too_few_reasons(actual.values[at_too_few], ABSOLUTE_MIN_GAMES),
+        ),
+        Failed(at_stale, STALE_DATA, _stale_reasons(last_played, at_stale)),
+        Failed(
+            at_lacking,
+            INCOMPLETE_UPSTREAM,
+            *missing_games(games, available, at_lacking, LONG_WINDOW, "a box score"),
+        ),
+        Failed(at_failed, PROCESSING_ERROR, rejected.reasons(at_failed)),
+        out_of_range,
+    ]
+    return ChunkResult(rows, failure_rows(players, failures, ABSOLUTE_MIN_GAMES))
+
+
+def _is_stale(last_played: Integers, dates: IntArray) -> BoolArray:
+    return ~last_played.known() | (last_played.values < dates - STALE_AFTER_DAYS)
+
+
+def _stale_reasons(last_played: Integers, at: IntArray) -> list[str]:
+    known = last_played.known()
+    return [
+        f"no game played in the last {STALE_AFTER_DAYS} days"
+        + (f", the last one on {np.datetime64(last_played.values[i], 'D')}" if known[i] else "")
+        for i in at.tolist()
+    ]
+
+
+def _waived(dates: IntArray, params: Mapping[str, object]) -> BoolArray:
+    waived = params.get("waived_dates") or ()
+    if not isinstance(waived, Collection) or not all(isinstance(day, dt.date) for day in waived):
+        raise TypeError(f"waived_dates is {waived!r}, not a collection of dates")
+    numbers = np.array([np.datetime64(day, "D") for day in waived], "datetime64[D]")
+    return np.isin(dates, numbers.astype(np.int64))
+
+
+def _known(
+    games: GameSegments, name: str, used: BoolArray | None, rejected: Rejections
+) -> Integers:
+    """Read a game column, 0 where the value is missing or the game unavailable."""
+    column = games.integers(name)
+    reject_values(rejected, games, name, column, used=used, high=GAME_RANGES[name])
+    known = both(column.valid, used)
+    return column if known is None else Integers(np.where(known, column.values, 0), known)
+
+
+def _player_columns(players: pa.Table, rejected: Rejections) -> dict[str, Integers]:
+    columns = {}
+    for name, (low, high) in PLAYER_RANGES.items():
+        columns[name] = integers(players, name)
+        rejected.require_range(name, columns[name], low, high)
+    return columns
+
+
+def _form_columns(games: GameSegments, form: Mapping[str, Integers]) -> dict[str, pa.Array]:
+    """Return the means over the last 5 and 10 games; a game without the value is skipped."""
+
+    def mean(name: str, window: int, unit: int) -> pa.Array:
+        (total,) = games.sums(form[name].values, window)
+        (count,) = games.tallies(form[name].valid, window)
+        return ratio_array(total, count * unit, MEAN_DECIMALS)
+
+    points = form["points"].values
+    (total,) = games.sums(points, LONG_WINDOW)
+    (squares,) = games.sums(points * points, LONG_WINDOW)
+    (count,) = games.tallies(form["points"].valid, LONG_WINDOW)
+    spread = count * squares - total * total
+    several = count > 1
+    deviation = round_sqrt_ratio(spread, count * (count - 1), MEAN_DECIMALS, several)
+    # A game counts as made of assisted and unassisted shots only where both are known.
+    known = both(form["assisted_fg_makes"].valid, form["unassisted_fg_makes"].valid)
+    made = [form[f"{kind}_fg_makes"].values for kind in ("assisted", "unassisted")]
+    if known is not None:
+        made = [np.where(known, makes, 0) for makes in made]
+    assisted, unassisted = (games.sums(makes, LONG_WINDOW)[0] for makes in made)
+    return {
+        "points_avg_last_5": mean("points", SHORT_WINDOW, 1),
+        "points_avg_last_10": mean("points", LONG_WINDOW, 1),
+        "points_std_last_10": nullable(deviation, several),
+        "minutes_avg_last_10": mean("minutes_e2", LONG_WINDOW, 100),
+        "usage_rate_last_10": mean("usage_e4", LONG_WINDOW, 10_000),
+        "ts_pct_last_10": mean("ts_e4", LONG_WINDOW, 10_000),
+        "assisted_rate_last_10": ratio_array(
+            assisted, assisted + unassisted, ASSISTED_RATE_DECIMALS
+        ),
+    }
+
+
+def _load_columns(load: Mapping[str, Integers]) -> dict[str, pa.Array]:
+    """Return season means, the team's last 10 games, and the load of the last days."""
+
+    def mean(total: str, count: str, unit: int) -> pa.Array:
+        known = both(load[total].valid, load[count].valid)
+        return ratio_array(
+            load[total].values, load[count].values * unit, MEAN_DECIMALS, where=known
+        )
+
+    return {
+        "points_avg_season": mean("points_sum_season", "games_played_season", 1),
+        "player_usage_rate_season": mean("usage_e4_sum_season", "usage_games_season", 10_000),
+        "team_pace_last_10": mean("team_pace_e4_sum_last_10", "team_games_last_10", 10_000),
+        "team_off_rating_last_10": mean(
+            "team_off_rating_e4_sum_last_10", "team_games_last_10", 10_000
+        ),
+        "minutes_in_last_7_days": decimal_array(
+            load["minutes_e2_in_last_7_days"], MINUTES_DECIMALS
+        ),
+        "minutes_in_last_14_days": decimal_array(
+            load["minutes_e2_in_last_14_days"], MINUTES_DECIMALS
+        ),
+        "avg_minutes_per_game_last_7": mean(
+            "minutes_e2_in_last_7_days", "games_in_last_7_days", 100
+        ),
+        # No source tells minutes by quarter yet.
+        "fourth_quarter_minutes_last_7": pa.nulls(len(load["player_age"].values), pa.float64()),
+    }
+
+
+def _completeness(
+    games: GameSegments, available: BoolArray, load: Mapping[str, Integers]
+) -> dict[str, pa.Array]:
+    """Return, per window, the share of his actual games that are available."""
+    in_5, in_10 = games.tallies(available, SHORT_WINDOW, LONG_WINDOW)
+    windows = {
+        "l5": (in_5, np.minimum(games.counts, SHORT_WINDOW)),
+        "l10": (in_10, np.minimum(games.counts, LONG_WINDOW)),
+    }
+    for n in (7, 14):
+        windows[f"l{n}d"] = (
+            load[f"games_in_last_{n}_days"].values,
+            load[f"actual_games_in_last_{n}_days"].values,
+        )
+    columns = {}
+    complete = []
+    for window, (there, expected) in windows.items():
+        some = expected > 0
+        # Nothing was expected of an empty window, so nothing is missing.
+        pct = np.where(some, round_half_even(100 * there, expected, PCT_DECIMALS, some), 100_00)
+        complete.append(100 * there >= COMPLETE_MIN_PCT * expected)
+        columns[f"{window}_completeness_pct"] = decimal_array(Integers(pct), PCT_DECIMALS)
+        columns[f"{window}_is_complete"] = pa.array(complete[-1])
+    columns["all_windows_complete"] = pa.array(np.logical_and.reduce(complete))
+    columns["cache_quality_score"] = columns["l5_completeness_pct"]
+    return columns
+
+
+def _shot_zone_columns(keys: IntArray, psza: pa.Table) -> dict[str, pa.Array]:
+    rows = rows_of(keys, psza)
+    names = ("primary_scoring_zone", "paint_rate_last_10", "three_pt_rate_last_10")
+    return {
+        "shot_zone_data_available": pa.array(rows.known()),
+        **{name: looked_up(psza, name, rows) for name in names},
+    }

@@ -1,0 +1,174 @@
+"""Values as text: Python's own text of every value, made once per distinct value.
+
+A column of a million rows holds some thousand distinct values. Each is turned into text by plain
+Python, and the rows take theirs by index, so that the columnar text equals the scalar one by
+construction.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+NULL_TEXT = "NULL"
+
+
+def hash_text(value: object) -> str:
+    """Return a value as the text that enters a record hash.
+
+    Parameters
+    ----------
+    value
+        None, text, a bool, an int, a float, a date or datetime, a list of these, or the numpy
+        scalar of one of them.
+
+    Raises
+    ------
+    TypeError
+        For any other type: its text would not be the same on every engine.
+
+    Examples
+    --------
+    >>> [hash_text(v) for v in (None, " Luka ", True, 7, 45.20, dt.date(2022, 1, 15), [1, "a"])]
+    ['NULL', 'Luka', 'True', '7', '45.2', '2022-01-15', "[1, 'a']"]
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None:
+        return NULL_TEXT
+    if isinstance(value, str):
+        return value.strip()
+    # A bool is an int to Python, so it is asked for first.
+    if isinstance(value, bool):
+        return str(value)
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    if isinstance(value, list):
+        return str(value)
+    raise TypeError(f"{value!r} of type {type(value).__name__} has no text in a record hash")
+
+
+def json_text(value: object) -> str:
+    """Return a value as JSON, dates as ISO text.
+
+    Examples
+    --------
+    >>> [json_text(v) for v in (None, True, 0.5, "a", dt.date(2022, 1, 15))]
+    ['null', 'true', '0.5', '"a"', '"2022-01-15"']
+    """
+    if isinstance(value, dt.date):
+        value = value.isoformat()
+    return json.dumps(value, allow_nan=False)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A column as its distinct values and, per row, the index of its value.
+
+    Parameters
+    ----------
+    indices
+        int32 per row.
+    values
+        The distinct values as Python objects; None among them if a row is NULL.
+    """
+
+    indices: pa.Array
+    values: list[object]
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.indices)
+
+    def texts(self, render: Callable[[object], str], prefix: str = "") -> pa.Array:
+        """Return the text of each distinct value, in the order of `values`."""
+        return pa.array([prefix + render(value) for value in self.values], pa.string())
+
+
+def encode(column: pa.Array | pa.ChunkedArray) -> Encoded:
+    """Find the distinct values of a column."""
+    array = column
+    if isinstance(array, pa.ChunkedArray):
+        if pa.types.is_dictionary(array.type):
+            array = array.unify_dictionaries()
+        array = array.combine_chunks() if array.num_chunks != 1 else array.chunk(0)
+    if pa.types.is_floating(array.type):
+        return _encode_floats(array)
+    if pa.types.is_nested(array.type):
+        return Encoded(pa.array(range(len(array)), pa.int32()), array.to_pylist())
+    if not pa.types.is_dictionary(array.type):
+        array = array.dictionary_encode()
+    return _with_null(array.indices, array.dictionary.to_pylist())
+
+
+def _encode_floats(array: pa.Array) -> Encoded:
+    # By their bits: -0.0 equals 0.0 but has another text.
+    doubles = array.cast(pa.float64())
+    valid = pc.is_valid(doubles) if doubles.null_count else None
+    floats = doubles.fill_null(0.0) if valid is not None else doubles
+    bits = pa.array(floats.to_numpy(zero_copy_only=False).view(np.int64)).dictionary_encode()
+    values: list[object] = list(bits.dictionary.to_numpy().view(np.float64).tolist())
+    indices = bits.indices
+    if valid is not None:
+        indices = pc.if_else(valid, indices, pa.scalar(None, indices.type))
+    return _with_null(indices, values)
+
+
+def _with_null(indices: pa.Array, values: list[object]) -> Encoded:
+    indices = indices.cast(pa.int32())
+    if indices.null_count:
+        indices = indices.fill_null(len(values))
+        values = [*values, None]
+    return Encoded(indices, values)
+
+
+def joined(
+    columns: list[tuple[Encoded, pa.Array]], separator: str, first: int, rows: int
+) -> pa.Array:
+    """Join the texts of several columns row by row.
+
+    Parameters
+    ----------
+    columns
+        Per column its rows and the text of each of its distinct values.
+    separator
+        Put between two columns.
+    first, rows
+        The slice of rows wanted.
+    """
+    parts: list[pa.Array | pa.Scalar] = []
+    for encoded, texts in columns:
+        if len(texts) == 1:
+            parts.append(texts[0])
+        else:
+            parts.append(texts.take(encoded.indices.slice(first, rows)))
+    if all(isinstance(part, pa.Scalar) for part in parts):
+        parts[0] = pa.repeat(parts[0], rows)
+    return pc.binary_join_element_wise(*parts, separator)
+
+
+def json_objects(fields: dict[str, pa.Array]) -> pa.Array:
+    """Return one JSON object per row, keys sorted, as ``json.dumps(..., sort_keys=True)`` does.
+
+    Parameters
+    ----------
+    fields
+        Column of values per key; all of one length.
+    """
+    names = sorted(fields)
+    rows = len(fields[names[0]])
+    if rows == 0:
+        return pa.array([], pa.string())
+    columns: list[tuple[Encoded, pa.Array]] = []
+    for name in names:
+        encoded = encode(fields[name])
+        columns.append((encoded, encoded.texts(json_text, f"{json.dumps(name)}: ")))
+    return pc.binary_join_element_wise("{", joined(columns, ", ", 0, rows), "}", "")
