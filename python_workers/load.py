@@ -1,0 +1,202 @@
+"""``backcourt load``: raw files into ``nba_raw``, all checked before anything is written."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from python_workers.errors import BackcourtError, ExitCode
+from python_workers.raw_checks import check_rows, check_teams, future_finals, has_teams
+from python_workers.raw_schema import GAMES, LOADS, PLAYER_REGISTRY, RAW_TABLES, RawTable
+from python_workers.raw_tables import RawRows, collapse_duplicates, read_raw_table
+from python_workers.registry import register_players
+from python_workers.warehouse.base import TableChange, UpsertCounts, Warehouse
+
+_TEAMS_OF_GAMES = """
+select game_id, home_team_abbr, away_team_abbr
+from nba_raw.games
+where game_id in unnest(@game_ids)
+"""
+
+
+@dataclass(frozen=True)
+class TableLoad:
+    """What loading one table found, in rows.
+
+    Parameters
+    ----------
+    table
+        Folder and table name, for example ``games``.
+    files, rows_read
+        Files, and rows in them.
+    duplicates
+        Rows that equal another one throughout and count once.
+    counts
+        Inserted, updated and unchanged rows.
+    """
+
+    table: str
+    files: int
+    rows_read: int
+    duplicates: int
+    counts: UpsertCounts
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What a load did.
+
+    Parameters
+    ----------
+    load_id
+        Key of its rows in ``nba_raw.loads``.
+    tables
+        One entry per table, in the order loaded.
+    new_players
+        Players who were given a lookup.
+    warnings
+        Sentences about data that was loaded but deserves a look.
+    """
+
+    load_id: str
+    tables: tuple[TableLoad, ...]
+    new_players: int
+    warnings: tuple[str, ...]
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether any row was written."""
+        written = sum(each.counts.inserted + each.counts.updated for each in self.tables)
+        return bool(written or self.new_players)
+
+
+def load_directory(
+    warehouse: Warehouse,
+    directory: Path,
+    *,
+    tables: Sequence[str] | None = None,
+    on_progress: Callable[[str], None] = lambda _: None,
+) -> LoadReport:
+    """Load raw files: an upsert by key, so that the same files twice change nothing.
+
+    Every table is read and checked in full before the first row is written; each table is then
+    written in one transaction. After a crash the same call completes the rest.
+
+    Parameters
+    ----------
+    warehouse
+        Where the tables are, or will be.
+    directory
+        One folder per table, with Parquet, CSV or JSON-lines files.
+    tables
+        Names of the tables to load; all four by default.
+    on_progress
+        Told each step in one line.
+
+    Raises
+    ------
+    BackcourtError
+        Naming file, column and first rows of whatever is wrong with the data.
+    """
+    wanted = _chosen_tables(tables)
+    if not directory.is_dir():
+        raise BackcourtError(
+            f"{directory} is {'not a folder' if directory.exists() else 'missing'}",
+            "Name the folder that holds games/, players/, player_box_scores/ and shots/.",
+            ExitCode.ENVIRONMENT,
+        )
+    read: list[tuple[RawRows, pa.Table]] = []
+    for schema in wanted:
+        on_progress(f"reading {schema.name}")
+        raw = read_raw_table(directory, schema)
+        check_rows(raw)
+        read.append((raw, collapse_duplicates(raw)))
+    warehouse.ensure_tables([*(each.spec for each in RAW_TABLES), PLAYER_REGISTRY, LOADS])
+    warnings = _check_across_tables(warehouse, read)
+
+    done: list[TableLoad] = []
+    while read:
+        raw, rows = read.pop(0)
+        on_progress(f"writing {raw.schema.name}: {rows.num_rows:,} rows")
+        counts = warehouse.upsert(raw.schema.spec, rows)
+        done.append(
+            TableLoad(
+                raw.schema.name,
+                len(raw.origin.labels),
+                raw.rows.num_rows,
+                raw.rows.num_rows - rows.num_rows,
+                counts,
+            )
+        )
+    new_players = register_players(warehouse)
+    load_id = uuid.uuid4().hex
+    warehouse.commit([TableChange(LOADS.name, _load_rows(load_id, done))])
+    return LoadReport(load_id, tuple(done), new_players, tuple(warnings))
+
+
+def _chosen_tables(names: Sequence[str] | None) -> list[RawTable]:
+    known = {schema.name: schema for schema in RAW_TABLES}
+    unknown = [name for name in names or () if name not in known]
+    if unknown:
+        raise BackcourtError(
+            f"{unknown[0]!r} is not a raw table",
+            f"Known: {', '.join(known)}.",
+            ExitCode.USAGE,
+        )
+    return [schema for name, schema in known.items() if names is None or name in names]
+
+
+def _check_across_tables(
+    warehouse: Warehouse, read: Sequence[tuple[RawRows, pa.Table]]
+) -> list[str]:
+    """Check rows against the games of this load and of earlier ones; return warnings."""
+    warnings: list[str] = []
+    loaded = {raw.schema.name: rows for raw, rows in read}
+    columns = ["game_id", "home_team_abbr", "away_team_abbr"]
+    games = loaded[GAMES.name].select(columns) if GAMES.name in loaded else None
+    if GAMES.name in loaded:
+        later = future_finals(loaded[GAMES.name], dt.datetime.now(dt.UTC).date())
+        if later:
+            warnings.append(f"{later} final games are dated after today")
+    for raw, rows in read:
+        if not has_teams(raw.schema):
+            continue
+        named = pc.unique(rows.column("game_id"))
+        known = games
+        missing = (
+            named
+            if known is None
+            else named.filter(pc.invert(pc.is_in(named, value_set=known.column("game_id"))))
+        )
+        if len(missing):
+            earlier = warehouse.query(_TEAMS_OF_GAMES, {"game_ids": missing.to_pylist()})
+            known = earlier if known is None else pa.concat_tables([known, earlier])
+        unknown = check_teams(raw, known)
+        if unknown:
+            warnings.append(
+                f"{raw.schema.name} has rows of {unknown} games that are not in games; "
+                "they are loaded but used nowhere until these games are"
+            )
+    return warnings
+
+
+def _load_rows(load_id: str, done: Sequence[TableLoad]) -> pa.Table:
+    now = dt.datetime.now(dt.UTC)
+    return pa.table(
+        {
+            "load_id": [load_id] * len(done),
+            "table_name": [each.table for each in done],
+            "files": [each.files for each in done],
+            "rows_read": [each.rows_read for each in done],
+            "inserted": [each.counts.inserted for each in done],
+            "updated": [each.counts.updated for each in done],
+            "unchanged": [each.counts.unchanged for each in done],
+            "loaded_at": pa.array([now] * len(done), pa.timestamp("us", tz="UTC")),
+        }
+    )
