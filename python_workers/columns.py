@@ -144,6 +144,17 @@ def days(table: pa.Table, name: str) -> Integers:
     return Integers(numbers.to_numpy(zero_copy_only=False).astype(np.int64), valid)
 
 
+def iso_date(day: int) -> str:
+    """Return a day number as an ISO date.
+
+    Examples
+    --------
+    >>> iso_date(19007)
+    '2022-01-15'
+    """
+    return str(np.datetime64(int(day), "D"))
+
+
 def plain(array: pa.Array) -> pa.Array:
     """Return a dictionary column as plain values, any other as it is."""
     if pa.types.is_dictionary(array.type):

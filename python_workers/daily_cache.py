@@ -14,12 +14,14 @@ from python_workers.columns import (
     days,
     decimal_array,
     integers,
+    iso_date,
     looked_up,
     nullable,
     one_array,
     ratio_array,
     require_columns,
 )
+from python_workers.completeness import window_completeness
 from python_workers.failures import (
     EXPECTED_INCOMPLETE,
     INCOMPLETE_UPSTREAM,
@@ -37,7 +39,7 @@ from python_workers.game_checks import (
     too_few_reasons,
 )
 from python_workers.records import OutputTable
-from python_workers.rounding import BoolArray, IntArray, round_half_even, round_sqrt_ratio
+from python_workers.rounding import BoolArray, IntArray, round_sqrt_ratio
 from python_workers.segments import (
     GameSegments,
     Tables,
@@ -55,13 +57,10 @@ EARLY_SEASON_GAMES = 10
 SHORT_WINDOW = 5
 LONG_WINDOW = 10
 STALE_AFTER_DAYS = 30
-# A window is complete from this percentage of its games on.
-COMPLETE_MIN_PCT = 90
 
 MEAN_DECIMALS = 4
 ASSISTED_RATE_DECIMALS = 9
 MINUTES_DECIMALS = 2
-PCT_DECIMALS = 2
 
 # Above anything a box score can hold: points and makes of a game (records: 100 and 36), hundredths
 # of its minutes (record: 69). Rates are legitimately enormous after a second on the court.
@@ -257,7 +256,7 @@ def compute(tables: Tables, params: Mapping[str, object]) -> ChunkResult:
         "cache_version": pa.repeat(CACHE_VERSION, int(computed.sum())),
         **_form_columns(kept, form),
         **_load_columns(load),
-        **_completeness(kept, available, load),
+        **window_completeness(kept, available, load),
         **_shot_zone_columns(keys[computed], tables["psza"]),
         "early_season_flag": pa.array(actual.values[computed] < EARLY_SEASON_GAMES),
     }
@@ -291,7 +290,7 @@ def _stale_reasons(last_played: Integers, at: IntArray) -> list[str]:
     known = last_played.known()
     return [
         f"no game played in the last {STALE_AFTER_DAYS} days"
-        + (f", the last one on {np.datetime64(last_played.values[i], 'D')}" if known[i] else "")
+        + (f", the last one on {iso_date(last_played.values[i])}" if known[i] else "")
         for i in at.tolist()
     ]
 
@@ -384,34 +383,6 @@ def _load_columns(load: Mapping[str, Integers]) -> dict[str, pa.Array]:
         # No source tells minutes by quarter yet.
         "fourth_quarter_minutes_last_7": pa.nulls(len(load["player_age"].values), pa.float64()),
     }
-
-
-def _completeness(
-    games: GameSegments, available: BoolArray, load: Mapping[str, Integers]
-) -> dict[str, pa.Array]:
-    """Return, per window, the share of his actual games that are available."""
-    in_5, in_10 = games.tallies(available, SHORT_WINDOW, LONG_WINDOW)
-    windows = {
-        "l5": (in_5, np.minimum(games.counts, SHORT_WINDOW)),
-        "l10": (in_10, np.minimum(games.counts, LONG_WINDOW)),
-    }
-    for n in (7, 14):
-        windows[f"l{n}d"] = (
-            load[f"games_in_last_{n}_days"].values,
-            load[f"actual_games_in_last_{n}_days"].values,
-        )
-    columns = {}
-    complete = []
-    for window, (there, expected) in windows.items():
-        some = expected > 0
-        # Nothing was expected of an empty window, so nothing is missing.
-        pct = np.where(some, round_half_even(100 * there, expected, PCT_DECIMALS, some), 100_00)
-        complete.append(100 * there >= COMPLETE_MIN_PCT * expected)
-        columns[f"{window}_completeness_pct"] = decimal_array(Integers(pct), PCT_DECIMALS)
-        columns[f"{window}_is_complete"] = pa.array(complete[-1])
-    columns["all_windows_complete"] = pa.array(np.logical_and.reduce(complete))
-    columns["cache_quality_score"] = columns["l5_completeness_pct"]
-    return columns
 
 
 def _shot_zone_columns(keys: IntArray, psza: pa.Table) -> dict[str, pa.Array]:

@@ -223,10 +223,21 @@ class Rejections:
                 self._reasons[player] = f"ValueError: {message(position)}"
                 self._mask[player] = True
 
-    def require_range(self, name: str, column: Integers, low: int, high: int) -> None:
-        """Reject players whose value of a column lies outside `low` to `high`, unless missing."""
+    def require_range(
+        self, name: str, column: Integers, low: int, high: int, unit: int = 1
+    ) -> None:
+        """Reject players whose value of a column lies outside `low` to `high`, unless missing.
+
+        All three are shown in a message divided by `unit`.
+        """
         at = outside(column.values, column.valid, low, high)
-        self.reject(at, lambda i: f"{name} is {column.values[at[i]]}, outside {low} to {high}")
+        self.reject(
+            at,
+            lambda i: (
+                f"{name} is {column.values[at[i]] / unit:.12g}, "
+                f"outside {low / unit:g} to {high / unit:g}"
+            ),
+        )
 
 
 def outside(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
-from python_workers.columns import Integers
+from python_workers.columns import Integers, iso_date
 from python_workers.failures import Rejections, outside
 from python_workers.rounding import BoolArray, IntArray
 from python_workers.segments import GameSegments
@@ -45,7 +45,7 @@ def reject_wrong_games(
         rejected,
         games,
         late,
-        lambda row: f"{games.described(row)} is not before {np.datetime64(games.dates[row], 'D')}",
+        lambda row: f"{games.described(row)} is not before {iso_date(games.dates[row])}",
     )
 
 

@@ -77,10 +77,9 @@ class OutputTable:
 def _require_range(
     rejected: Rejections, name: str, column: pa.ChunkedArray, low: float, high: float
 ) -> None:
-    extremes = pc.min_max(column).as_py()
-    if extremes["min"] is None or (extremes["min"] >= low and extremes["max"] <= high):
-        return
-    beyond = pc.or_(pc.less(column, low), pc.greater(column, high)).fill_null(value=False)
+    # Negated, so that NaN counts as out of range.
+    within = pc.and_(pc.greater_equal(column, low), pc.less_equal(column, high))
+    beyond = pc.invert(within.fill_null(True))  # noqa: FBT003 -- NULL is in range
     at = np.flatnonzero(beyond.to_numpy())
     rejected.reject(
         at, lambda i: f"{name} is {column[int(at[i])].as_py()}, outside {low:g} to {high:g}"

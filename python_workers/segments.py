@@ -6,20 +6,30 @@ sorting, matching and grouping are single passes over one int64 array; sorted in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from python_workers.columns import InputTableError, Integers, booleans, days, integers
+from python_workers.columns import (
+    InputTableError,
+    Integers,
+    booleans,
+    days,
+    integers,
+    iso_date,
+    one_array,
+    plain,
+)
 from python_workers.rounding import BoolArray, IntArray
 
 # 20 + 38 + 5 bits of a 63-bit key: dates within 1,400 years of 1970, player ids below 2.7e11,
 # ranks up to 31.
 _DATE_LIMIT = 2**19
 _PLAYER_BITS = 38
+_PLAYER_MASK = 2**_PLAYER_BITS - 1
 _RANK_BITS = 5
 
 Tables = Mapping[str, pa.Table]
@@ -73,8 +83,17 @@ def rows_of(keys: IntArray, table: pa.Table) -> Integers:
     return match(keys, entity_keys(table))
 
 
-def match(wanted: IntArray, present: IntArray) -> Integers:
+def match(
+    wanted: IntArray, present: IntArray, named: Callable[[int], str] | None = None
+) -> Integers:
     """Find the position in `present` of each wanted key; missing where it is not there.
+
+    Parameters
+    ----------
+    wanted, present
+        Keys, in any order.
+    named
+        What a key stands for in a message.
 
     Raises
     ------
@@ -83,9 +102,9 @@ def match(wanted: IntArray, present: IntArray) -> Integers:
     """
     order = _sorting(present)
     ordered = present if order is None else present[order]
-    if (ordered[1:] == ordered[:-1]).any():
-        repeated = int(ordered[np.flatnonzero(ordered[1:] == ordered[:-1])[0]])
-        raise ValueError(f"{_named(repeated)} has more than one upstream row")
+    repeated = np.flatnonzero(ordered[1:] == ordered[:-1])
+    if len(repeated):
+        raise ValueError(f"{(named or _named)(int(ordered[repeated[0]]))} has more than one row")
     if not len(ordered):
         return Integers(np.zeros(len(wanted), np.int64), np.zeros(len(wanted), np.bool_))
     position = np.minimum(np.searchsorted(ordered, wanted), len(ordered) - 1)
@@ -223,21 +242,38 @@ def game_segments(games: pa.Table, keys: IntArray, deepest_rank: int) -> GameSeg
     return GameSegments(games, order, entities >> _PLAYER_BITS, starts, counts, whole)
 
 
-def date_team_keys(
-    dates: tuple[Integers, Integers], teams: tuple[pa.Array, pa.Array]
-) -> tuple[IntArray, IntArray]:
-    """Give equal (date, team) pairs of two tables equal numbers.
+def team_rows(players: pa.Table, team_column: str, teams: pa.Table) -> Integers:
+    """Find the row of `teams` that belongs to each player's date and team.
 
     Parameters
     ----------
-    dates, teams
-        The columns of the one table and of the other; teams as plain strings.
+    players
+        Rows of (analysis_date, `team_column`, ...).
+    team_column
+        Which of a player's teams is meant.
+    teams
+        At most one row per (analysis_date, team_abbr), in any order.
+
+    Returns
+    -------
+    Integers
+        Row numbers; missing where the table has no row.
     """
-    codes = pc.fill_null(pa.concat_arrays(list(teams)), "").dictionary_encode().indices
+    names = [plain(one_array(players, team_column)), plain(one_array(teams, "team_abbr"))]
+    encoded = pa.concat_arrays([name.cast(pa.string()) for name in names]).dictionary_encode()
+    codes = pc.fill_null(encoded.indices, len(encoded.dictionary))
     numbers = codes.to_numpy(zero_copy_only=False).astype(np.int64)
-    bounded = [_bounded(column, "analysis_date", -_DATE_LIMIT, _DATE_LIMIT) for column in dates]
-    keys = (np.concatenate(bounded) << _PLAYER_BITS) | numbers
-    return keys[: len(teams[0])], keys[len(teams[0]) :]
+    dates = [
+        _bounded(days(table, "analysis_date"), "analysis_date", -_DATE_LIMIT, _DATE_LIMIT)
+        for table in (players, teams)
+    ]
+    keys = (np.concatenate(dates) << _PLAYER_BITS) | numbers
+
+    def named(key: int) -> str:
+        team = encoded.dictionary[key & _PLAYER_MASK]
+        return f"team {team} on {iso_date(key >> _PLAYER_BITS)}"
+
+    return match(keys[: players.num_rows], keys[players.num_rows :], named)
 
 
 def _sorting(keys: IntArray) -> IntArray | None:
@@ -249,7 +285,7 @@ def _sorting(keys: IntArray) -> IntArray | None:
 
 def _bounded(column: Integers, name: str, low: int, high: int) -> IntArray:
     if column.valid is not None:
-        raise ValueError(f"{name} is missing")
+        raise InputTableError(f"{name} is missing in {int((~column.valid).sum())} rows")
     values = column.values
     if values.size and (int(values.min()) < low or int(values.max()) >= high):
         beyond = values[(values < low) | (values >= high)][0]
@@ -258,5 +294,5 @@ def _bounded(column: Integers, name: str, low: int, high: int) -> IntArray:
 
 
 def _named(key: int) -> str:
-    date = np.datetime64(key >> _PLAYER_BITS, "D")
-    return f"player {key & (2**_PLAYER_BITS - 1)} on {date}"
+    date = iso_date(key >> _PLAYER_BITS)
+    return f"player {key & _PLAYER_MASK} on {date}"

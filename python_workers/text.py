@@ -76,21 +76,25 @@ class Encoded:
     Parameters
     ----------
     indices
-        int32 per row.
+        int32 per row; ``len(values)`` where the row is NULL.
     values
-        The distinct values as Python objects; None among them if a row is NULL.
+        The distinct values as Python objects.
+    has_null
+        Whether a row is NULL.
+    is_numeric
+        Whether the values are plain numbers, whose text is their repr in a hash and in JSON alike.
     """
 
     indices: pa.Array
     values: list[object]
-
-    def __len__(self) -> int:
-        """Return the number of rows."""
-        return len(self.indices)
+    has_null: bool
+    is_numeric: bool
 
     def texts(self, render: Callable[[object], str], prefix: str = "") -> pa.Array:
-        """Return the text of each distinct value, in the order of `values`."""
-        return pa.array([prefix + render(value) for value in self.values], pa.string())
+        """Return the text that each index stands for, `prefix` before it."""
+        texts = map(repr if self.is_numeric else render, self.values)
+        nulls = [prefix + render(None)] if self.has_null else []
+        return pa.array([*(prefix + text for text in texts), *nulls], pa.string())
 
 
 def encode(column: pa.Array | pa.ChunkedArray) -> Encoded:
@@ -103,10 +107,12 @@ def encode(column: pa.Array | pa.ChunkedArray) -> Encoded:
     if pa.types.is_floating(array.type):
         return _encode_floats(array)
     if pa.types.is_nested(array.type):
-        return Encoded(pa.array(range(len(array)), pa.int32()), array.to_pylist())
+        return _encoded(pa.array(range(len(array))), array.to_pylist())
+    is_integer = pa.types.is_integer(array.type)
     if not pa.types.is_dictionary(array.type):
         array = array.dictionary_encode()
-    return _with_null(array.indices, array.dictionary.to_pylist())
+    values: list[object] = array.dictionary.to_pylist()
+    return _encoded(array.indices, values, is_numeric=is_integer)
 
 
 def _encode_floats(array: pa.Array) -> Encoded:
@@ -119,15 +125,15 @@ def _encode_floats(array: pa.Array) -> Encoded:
     indices = bits.indices
     if valid is not None:
         indices = pc.if_else(valid, indices, pa.scalar(None, indices.type))
-    return _with_null(indices, values)
+    return _encoded(indices, values, is_numeric=True)
 
 
-def _with_null(indices: pa.Array, values: list[object]) -> Encoded:
+def _encoded(indices: pa.Array, values: list[object], *, is_numeric: bool = False) -> Encoded:
     indices = indices.cast(pa.int32())
-    if indices.null_count:
+    has_null = bool(indices.null_count)
+    if has_null:
         indices = indices.fill_null(len(values))
-        values = [*values, None]
-    return Encoded(indices, values)
+    return Encoded(indices, values, has_null, is_numeric)
 
 
 def joined(

@@ -1,0 +1,57 @@
+"""Completeness: which share of a player's actual games a window has data for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+
+from python_workers.columns import Integers, decimal_array
+from python_workers.rounding import BoolArray, round_half_even
+from python_workers.segments import GameSegments
+
+# A window is complete from this percentage of its games on.
+COMPLETE_MIN_PCT = 90
+PCT_DECIMALS = 2
+
+FEW_GAMES, MANY_GAMES = 5, 10
+DAYS = (7, 14)
+
+
+def window_completeness(
+    games: GameSegments, available: BoolArray, load: Mapping[str, Integers]
+) -> dict[str, pa.Array]:
+    """Return completeness percentage and flag of the four windows, and of all together.
+
+    Parameters
+    ----------
+    games
+        The games of the players, up to ten each.
+    available
+        Per sorted game row, whether it has a box score.
+    load
+        Per player, games played and actual games of the last 7 and 14 days.
+    """
+    in_5, in_10 = games.tallies(available, FEW_GAMES, MANY_GAMES)
+    windows = {
+        "l5": (in_5, np.minimum(games.counts, FEW_GAMES)),
+        "l10": (in_10, np.minimum(games.counts, MANY_GAMES)),
+    }
+    for n in DAYS:
+        windows[f"l{n}d"] = (
+            load[f"games_in_last_{n}_days"].values,
+            load[f"actual_games_in_last_{n}_days"].values,
+        )
+    columns = {}
+    complete = []
+    for window, (there, expected) in windows.items():
+        some = expected > 0
+        # Nothing was expected of an empty window, so nothing is missing.
+        pct = np.where(some, round_half_even(100 * there, expected, PCT_DECIMALS, some), 100_00)
+        complete.append(100 * there >= COMPLETE_MIN_PCT * expected)
+        columns[f"{window}_completeness_pct"] = decimal_array(Integers(pct), PCT_DECIMALS)
+        columns[f"{window}_is_complete"] = pa.array(complete[-1])
+    columns["all_windows_complete"] = pa.array(np.logical_and.reduce(complete))
+    columns["cache_quality_score"] = columns["l5_completeness_pct"]
+    return columns

@@ -1,0 +1,264 @@
+"""The four factors behind a composite adjustment, each with the numbers it is made of.
+
+Every score is exact at seven decimals, so all are held as integers in units of 1e-7 until the one
+rounding at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from python_workers.columns import Integers, both, decimal_array, labelled
+from python_workers.rounding import BoolArray, IntArray, round_half_even
+
+UNIT = 10**7
+UNIT_DECIMALS = 7
+SCORE_DECIMALS = 1
+
+# Fatigue: a score that starts at 100, and points for what tires or rests a player.
+FATIGUE_START, FATIGUE_MIN, FATIGUE_MAX = 100, 0, 100
+BACK_TO_BACK_POINTS = -15
+RESTED_DAYS, RESTED_POINTS = 3, 5
+BUSY_WEEK_GAMES, BUSY_WEEK_POINTS = 4, -10
+HEAVY_WEEK_MINUTES_E2, HEAVY_WEEK_POINTS = 240_00, -10
+LONG_GAMES_MINUTES_E2, LONG_GAMES_POINTS = 35_00, -8
+ONE_BACK_TO_BACK_POINTS, SEVERAL_BACK_TO_BACKS_POINTS = -5, -12
+AGE_OLD, AGE_OLD_POINTS = 35, -10
+AGE_MATURE, AGE_MATURE_POINTS = 30, -5
+# Points of fatigue that lower the total adjustment by one.
+FATIGUE_PER_ADJUSTMENT = 20
+
+# Mismatch: full weight from half of a player's attempts on; large mismatches count for more.
+FULL_WEIGHT_RATE_E2 = 50_00
+AMPLIFIED_BEYOND, MISMATCH_AMPLIFIER_PCT = 5, 120
+MISMATCH_MAX = 10
+
+PACE_PER_POINT = 2
+PACE_MAX = 3
+PACE_DECIMALS = 2
+
+# Usage: points per percentage point; a rise counts for more when stars leave shots behind.
+USAGE_POINTS_PCT = 30
+STARS_OUT_AMPLIFIER_PCT = (100, 115, 130)
+USAGE_MAX = 3
+# A rotation player takes over at most 35 % more, and never more than 45 % of his team's plays.
+TAKE_OVER_MAX = (27, 20)
+PROJECTED_USAGE_MAX_E4 = 45_0000
+USAGE_DECIMALS = 4
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One factor of every player of a chunk.
+
+    Parameters
+    ----------
+    adjustment
+        Its part of the total, in units of 1e-7; 0 where its inputs are missing.
+    columns
+        Output columns.
+    context
+        The numbers behind the score, by key of its context JSON.
+    """
+
+    adjustment: IntArray
+    columns: dict[str, pa.Array]
+    context: dict[str, pa.Array]
+
+
+def score_tenths(adjustment: IntArray) -> IntArray:
+    """Return an exact score in tenths, rounded half-even."""
+    return round_half_even(adjustment, UNIT // 10**SCORE_DECIMALS, 0)
+
+
+def fatigue(load: Mapping[str, Integers], is_back_to_back: BoolArray) -> Factor:
+    """Score how rested a player is: 0 (spent) to 100 (fresh).
+
+    Parameters
+    ----------
+    load
+        days_rest, games_in_last_7_days, minutes_e2_in_last_7_days, back_to_backs_last_14_days and
+        player_age.
+    is_back_to_back
+        Whether he played the day before.
+    """
+    rest, age = load["days_rest"], load["player_age"]
+    games = load["games_in_last_7_days"].values
+    minutes = load["minutes_e2_in_last_7_days"].values
+    back_to_backs = load["back_to_backs_last_14_days"].values
+    rested = rest.known() & (rest.values >= RESTED_DAYS)
+    ages = np.where(age.known(), age.values, 0)
+    points = {
+        "rest_points": np.select(
+            [is_back_to_back, rested], [BACK_TO_BACK_POINTS, RESTED_POINTS], 0
+        ),
+        "games_points": np.where(games >= BUSY_WEEK_GAMES, BUSY_WEEK_POINTS, 0),
+        "minutes_points": np.where(minutes > HEAVY_WEEK_MINUTES_E2, HEAVY_WEEK_POINTS, 0),
+        "minutes_per_game_points": np.where(
+            minutes > LONG_GAMES_MINUTES_E2 * games, np.where(games > 0, LONG_GAMES_POINTS, 0), 0
+        ),
+        "back_to_backs_points": np.select(
+            [back_to_backs >= 2, back_to_backs == 1],
+            [SEVERAL_BACK_TO_BACKS_POINTS, ONE_BACK_TO_BACK_POINTS],
+            0,
+        ),
+        "age_points": np.select(
+            [ages >= AGE_OLD, ages >= AGE_MATURE], [AGE_OLD_POINTS, AGE_MATURE_POINTS], 0
+        ),
+    }
+    score = np.clip(FATIGUE_START + sum(points.values()), FATIGUE_MIN, FATIGUE_MAX)
+    adjustment = (score - FATIGUE_MAX) * (UNIT // FATIGUE_PER_ADJUSTMENT)
+    return Factor(
+        adjustment,
+        {"fatigue_score": pa.array(score)},
+        {
+            "age": age.array(),
+            "back_to_backs_last_14_days": load["back_to_backs_last_14_days"].array(),
+            "days_rest": rest.array(),
+            "games_in_last_7_days": load["games_in_last_7_days"].array(),
+            "minutes_in_last_7_days": decimal_array(load["minutes_e2_in_last_7_days"], 2),
+            "score": pa.array(score),
+            **{name: pa.array(values) for name, values in points.items()},
+        },
+    )
+
+
+def shot_zone_mismatch(zone: IntArray, rate_e2: Integers, defense_e2: Integers) -> Factor:
+    """Score how weak the opponent's defence is where a player shoots from: -10 to 10.
+
+    Parameters
+    ----------
+    zone
+        The player's zone: position in paint, mid_range, perimeter.
+    rate_e2
+        Share of his attempts there, hundredths of a percent.
+    defense_e2
+        The opponent's percentage allowed there minus the league's, hundredths of a point.
+    """
+    known = both(rate_e2.valid, defense_e2.valid)
+    weight_e4 = np.minimum(rate_e2.values, FULL_WEIGHT_RATE_E2) * (10_000 // FULL_WEIGHT_RATE_E2)
+    plain_score = defense_e2.values * weight_e4 * (UNIT // 10**6)
+    amplified = np.abs(plain_score) > AMPLIFIED_BEYOND * UNIT
+    amplifier_pct = np.where(amplified, MISMATCH_AMPLIFIER_PCT, 100)
+    adjustment = _clamped(plain_score * amplifier_pct // 100, MISMATCH_MAX)
+    if known is not None:
+        adjustment = np.where(known, adjustment, 0)
+    score = decimal_array(Integers(score_tenths(adjustment)), SCORE_DECIMALS)
+    return Factor(
+        adjustment,
+        {"shot_zone_mismatch_score": score},
+        {
+            "amplifier": decimal_array(Integers(amplifier_pct, known), 2),
+            "defense_vs_league_avg": decimal_array(defense_e2, 2),
+            "score": score,
+            "zone": labelled(zone, ["paint", "mid_range", "perimeter"]),
+            "zone_rate": decimal_array(rate_e2, 2),
+            "zone_weight": decimal_array(Integers(weight_e4, rate_e2.valid), 4),
+        },
+    )
+
+
+def pace(load: Mapping[str, Integers]) -> Factor:
+    """Score how much faster a player's team plays than its opponent: -3 to 3.
+
+    Parameters
+    ----------
+    load
+        Games and summed pace of team and opponent over their last 10 games.
+    """
+    team, opponent = (
+        (load[f"{side}_games_last_10"], load[f"{side}_pace_e4_sum_last_10"])
+        for side in ("team", "opponent")
+    )
+    known = (team[0].values > 0) & (opponent[0].values > 0)
+    known &= team[1].known() & opponent[1].known()
+    # a/n - b/m = (a*m - b*n) / (n*m): one exact division.
+    difference = team[1].values * opponent[0].values - opponent[1].values * team[0].values
+    divisor = team[0].values * opponent[0].values * 10_000
+    difference_e2 = round_half_even(difference, divisor, PACE_DECIMALS, known)
+    adjustment = _clamped(difference_e2 * (UNIT // (PACE_PER_POINT * 10**PACE_DECIMALS)), PACE_MAX)
+    score = decimal_array(Integers(score_tenths(adjustment)), SCORE_DECIMALS)
+    differential = decimal_array(Integers(difference_e2, known), PACE_DECIMALS)
+    return Factor(
+        adjustment,
+        {"pace_score": score, "pace_differential": differential},
+        {
+            "opponent_games_last_10": opponent[0].array(),
+            "opponent_pace_sum_last_10": decimal_array(opponent[1], 4),
+            "pace_differential": differential,
+            "score": score,
+            "team_games_last_10": team[0].array(),
+            "team_pace_sum_last_10": decimal_array(team[1], 4),
+        },
+    )
+
+
+def usage_spike(load: Mapping[str, Integers]) -> Factor:
+    """Score how much more of his team's plays a player will end than lately: -3 to 3.
+
+    Parameters
+    ----------
+    load
+        Games and summed usage of his last 7 games, the rotation's load in total and of those active
+        on the date, and the star teammates who are out.
+    """
+    games, total = load["usage_games_last_7"], load["usage_e4_sum_last_7"]
+    rotation, active = load["rotation_load_total"], load["rotation_load_active"]
+    stars_out = load["star_teammates_out"]
+    has_recent = (games.values > 0) & total.known()
+    recent_e4 = round_half_even(total.values, games.values, 0, has_recent)
+    has_projected = has_recent & rotation.known() & active.known()
+    projected_e4 = _projected_usage(recent_e4, rotation.values, active.values, has_projected)
+    rise_e4 = np.where(has_projected, projected_e4 - recent_e4, 0)
+    amplifiers = np.array(STARS_OUT_AMPLIFIER_PCT)
+    stars = np.minimum(stars_out.values, len(amplifiers) - 1)
+    amplifier_pct = np.where(rise_e4 > 0, amplifiers[stars], 100)
+    adjustment = _clamped(
+        rise_e4 * amplifier_pct * (USAGE_POINTS_PCT * UNIT // (10**USAGE_DECIMALS * 10**4)),
+        USAGE_MAX,
+    )
+    score = decimal_array(Integers(score_tenths(adjustment)), SCORE_DECIMALS)
+    recent = decimal_array(Integers(recent_e4, has_recent), USAGE_DECIMALS)
+    projected = decimal_array(Integers(projected_e4, has_projected), USAGE_DECIMALS)
+    return Factor(
+        adjustment,
+        {
+            "usage_spike_score": score,
+            "recent_usage_rate": recent,
+            "projected_usage_rate": projected,
+        },
+        {
+            "amplifier": decimal_array(Integers(amplifier_pct, has_projected), 2),
+            "projected_usage_rate": projected,
+            "recent_usage_rate": recent,
+            "rotation_load_active": active.array(),
+            "rotation_load_total": rotation.array(),
+            "score": score,
+            "star_teammates_out": stars_out.array(),
+            "usage_games_last_7": games.array(),
+            "usage_sum_last_7": decimal_array(total, 4),
+        },
+    )
+
+
+def _projected_usage(
+    recent_e4: IntArray, rotation: IntArray, active: IntArray, where: BoolArray
+) -> IntArray:
+    """Return recent usage times the load that falls to those who play, rounded, capped."""
+    most, per = TAKE_OVER_MAX
+    # Whoever is above the cap already stays at it: the factor is never below 1.
+    recent = np.minimum(recent_e4, PROJECTED_USAGE_MAX_E4)
+    beyond = rotation * per > active * most
+    num = np.select([beyond, rotation > active], [most, rotation], 1)
+    den = np.select([beyond, rotation > active], [per, active], 1)
+    projected = round_half_even(recent * num, den, 0, where)
+    return np.minimum(projected, PROJECTED_USAGE_MAX_E4)
+
+
+def _clamped(score: IntArray, limit: int) -> IntArray:
+    clamped: IntArray = np.clip(score, -limit * UNIT, limit * UNIT)
+    return clamped
