@@ -116,3 +116,10 @@
         'PROCESSING_ERROR',
     ]) }}
 {%- endmacro %}
+
+{# The same as a SQL list, and those for somebody to look at. #}
+{% macro failure_category_list() -%}
+    ('{{ failure_categories() | join("', '") }}')
+{%- endmacro %}
+
+{% macro investigate_category_list() -%}('INCOMPLETE_UPSTREAM', 'PROCESSING_ERROR'){%- endmacro %}

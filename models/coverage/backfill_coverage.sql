@@ -17,22 +17,13 @@ processors as (
     {%- endfor %}
 ),
 
-every_date as (
-
-    select
-        processors.processor_name,
-        game_dates.analysis_date,
-    from game_dates
-    cross join processors
-
-),
-
 records as (
 
     select
         'TeamDefenseZoneAnalysisProcessor' as processor_name,
         analysis_date,
-        team_abbr as entity_id,
+        cast(null as int64) as player_id,
+        team_abbr,
     from {{ ref('team_defense_zone_analysis') }}
 
     union all
@@ -40,7 +31,8 @@ records as (
     select
         'PlayerShotZoneAnalysisProcessor' as processor_name,
         analysis_date,
-        player_lookup as entity_id,
+        player_id,
+        cast(null as string) as team_abbr,
     from {{ ref('player_shot_zone_analysis') }}
 
     union all
@@ -48,7 +40,8 @@ records as (
     select
         'PlayerCompositeFactorsProcessor' as processor_name,
         analysis_date,
-        player_lookup as entity_id,
+        player_id,
+        cast(null as string) as team_abbr,
     from {{ ref('player_composite_factors') }}
 
     union all
@@ -56,7 +49,8 @@ records as (
     select
         'PlayerDailyCacheProcessor' as processor_name,
         analysis_date,
-        player_lookup as entity_id,
+        player_id,
+        cast(null as string) as team_abbr,
     from {{ ref('player_daily_cache') }}
 
     union all
@@ -64,21 +58,30 @@ records as (
     select
         'MLFeatureStoreProcessor' as processor_name,
         game_date as analysis_date,
-        player_lookup as entity_id,
+        player_id,
+        cast(null as string) as team_abbr,
     from {{ ref('ml_feature_store_v2') }}
 
 ),
 
--- One line per entity and what there is of it: expected, recorded, failed.
+failures as (
+
+    select * from {{ ref('precompute_failures') }}
+
+),
+
+-- Whatever is expected, recorded or failed. A player is his id, an integer, which groups faster
+-- than his name; a team is its abbreviation.
 entities as (
 
     select
         processor_name,
         analysis_date,
-        entity_id,
-        1 as is_expected_entity,
-        0 as is_record,
-        cast(null as string) as failure_category,
+        player_id,
+        case when player_id is null then entity_id end as team_abbr,
+        1 as expected_mark,
+        cast(null as int64) as record_mark,
+        cast(null as int64) as failure_mark,
     from {{ ref('expected_entities') }}
 
     union all
@@ -86,10 +89,11 @@ entities as (
     select
         processor_name,
         analysis_date,
-        entity_id,
-        0 as is_expected_entity,
-        1 as is_record,
-        cast(null as string) as failure_category,
+        player_id,
+        team_abbr,
+        cast(null as int64) as expected_mark,
+        1 as record_mark,
+        cast(null as int64) as failure_mark,
     from records
 
     union all
@@ -97,11 +101,12 @@ entities as (
     select
         processor_name,
         analysis_date,
-        entity_id,
-        0 as is_expected_entity,
-        0 as is_record,
-        failure_category,
-    from {{ ref('precompute_failures') }}
+        player_id,
+        case when player_id is null then entity_id end as team_abbr,
+        cast(null as int64) as expected_mark,
+        cast(null as int64) as record_mark,
+        1 as failure_mark,
+    from failures
 
 ),
 
@@ -110,13 +115,13 @@ reconciled as (
     select
         processor_name,
         analysis_date,
-        entity_id,
-        sum(is_expected_entity) as times_expected,
-        sum(is_record) as times_recorded,
-        count(failure_category) as times_failed,
-        min(failure_category) as failure_category,
+        player_id,
+        team_abbr,
+        count(expected_mark) as times_expected,
+        count(record_mark) as times_recorded,
+        count(failure_mark) as times_failed,
     from entities
-    group by processor_name, analysis_date, entity_id
+    group by processor_name, analysis_date, player_id, team_abbr
 
 ),
 
@@ -126,16 +131,8 @@ by_date as (
         processor_name,
         analysis_date,
         cast(countif(times_expected > 0) as int64) as expected_entities,
-        cast(sum(times_recorded) as int64) as records,
-        cast(sum(times_failed) as int64) as failures,
-        {% for category in failure_categories() %}
-        cast(countif(failure_category = '{{ category }}') as int64) as {{ category | lower }},
-        {% endfor %}
-        cast(countif(
-            failure_category is not null and failure_category not in (
-                {%- for category in failure_categories() %}'{{ category }}'
-                {{- ', ' if not loop.last }}{% endfor %})
-        ) as int64) as unknown_category,
+        {{ int_sum('times_recorded') }} as records,
+        {{ int_sum('times_failed') }} as failures,
         cast(countif(
             times_expected > 0 and times_recorded = 0 and times_failed = 0
         ) as int64) as unaccounted,
@@ -145,6 +142,40 @@ by_date as (
         ) as int64) as unexpected,
     from reconciled
     group by processor_name, analysis_date
+
+),
+
+by_category as (
+
+    select
+        processor_name,
+        analysis_date,
+        {% for category in failure_categories() %}
+        cast(countif(failure_category = '{{ category }}') as int64) as {{ category | lower }},
+        {% endfor %}
+        cast(countif(
+            coalesce(failure_category, '') not in {{ failure_category_list() }}
+        ) as int64) as unknown_category,
+    from failures
+    group by processor_name, analysis_date
+
+),
+
+-- Beside every game date also those that are none (any more) but still have rows or failures.
+every_date as (
+
+    select
+        processors.processor_name,
+        game_dates.analysis_date,
+    from game_dates
+    cross join processors
+
+    union distinct
+
+    select
+        processor_name,
+        analysis_date,
+    from by_date
 
 ),
 
@@ -167,9 +198,9 @@ joined as (
         coalesce(by_date.records, 0) as records,
         coalesce(by_date.failures, 0) as failures,
         {% for category in failure_categories() %}
-        coalesce(by_date.{{ category | lower }}, 0) as {{ category | lower }},
+        coalesce(by_category.{{ category | lower }}, 0) as {{ category | lower }},
         {% endfor %}
-        coalesce(by_date.unknown_category, 0) as unknown_category,
+        coalesce(by_category.unknown_category, 0) as unknown_category,
         coalesce(by_date.unaccounted, 0) as unaccounted,
         coalesce(by_date.duplicated, 0) as duplicated,
         coalesce(by_date.unexpected, 0) as unexpected,
@@ -181,6 +212,10 @@ joined as (
         on
             every_date.processor_name = by_date.processor_name
             and every_date.analysis_date = by_date.analysis_date
+    left join by_category
+        on
+            every_date.processor_name = by_category.processor_name
+            and every_date.analysis_date = by_category.analysis_date
     left join runs
         on
             every_date.processor_name = runs.processor_name

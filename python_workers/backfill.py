@@ -1,0 +1,307 @@
+"""``backcourt backfill``: stage by stage over the whole range, never date by date."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Protocol
+
+from python_workers import faults
+from python_workers.commits import Commit, Counts, Run
+from python_workers.dbt_project import DbtProject, NodeOutcome
+from python_workers.errors import BackcourtError, ExitCode
+from python_workers.input_builds import (
+    RAW_TABLES,
+    forget_builds,
+    inputs_are_current,
+    note_build,
+)
+from python_workers.ledger import Ledger, Reprocess
+from python_workers.pool_stage import PoolOptions, run_pool_stage
+from python_workers.processors import MLFS, PDC, PCF, PSZA, TDZA, Processor
+from python_workers.registry import register_players
+from python_workers.schedule import Schedule
+from python_workers.sql_stage import record_hashes, register_sql_dates
+from python_workers.warehouse.base import Warehouse
+
+INPUTS = ("seasons", "tag:stage_inputs")
+SQL_MODELS = {TDZA.short: "tag:stage_tdza", MLFS.short: "tag:stage_mlfs"}
+EVERY_DATE_TESTS = ("tag:coverage",)
+
+
+class Reporter(Protocol):
+    """Who is told how a run goes."""
+
+    def stage(self, name: str, detail: str) -> None:
+        """Tell that a stage begins."""
+        ...
+
+    def advance(self, processor: Processor, dates: int, rows: int) -> None:
+        """Tell that some dates are committed."""
+        ...
+
+    def stage_done(self, name: str, seconds: float, detail: str) -> None:
+        """Tell that a stage is over."""
+        ...
+
+    def committed(self, run: Run, processor: Processor, commit: Commit) -> None:
+        """Tell the log what a commit held."""
+        ...
+
+
+@dataclass(frozen=True)
+class BackfillOptions:
+    """What to compute, and how.
+
+    Parameters
+    ----------
+    processors
+        In their order.
+    reprocess
+        Which dates are due.
+    pool
+        How the pool runs.
+    run_tests
+        Whether dbt's coverage tests end the run.
+    """
+
+    processors: tuple[Processor, ...]
+    reprocess: Reprocess = "missing"
+    pool: PoolOptions = field(default_factory=PoolOptions)
+    run_tests: bool = True
+    mode: str = "backfill"
+
+
+@dataclass
+class BackfillResult:
+    """What a run did."""
+
+    run: Run
+    counts: dict[str, Counts] = field(default_factory=dict)
+    dates: dict[str, int] = field(default_factory=dict)
+    tests: list[NodeOutcome] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    inputs_rebuilt: bool = False
+
+    @property
+    def failed_tests(self) -> list[NodeOutcome]:
+        """Tests that failed or could not run."""
+        return [test for test in self.tests if test.status in ("fail", "error")]
+
+    @property
+    def written(self) -> int:
+        """Rows inserted, updated or deleted."""
+        return sum(
+            counts.inserted + counts.updated + counts.deleted for counts in self.counts.values()
+        )
+
+
+def new_run(mode: str) -> Run:
+    """Begin a run: an id that sorts by time and never repeats."""
+    now = datetime.now(UTC)
+    return Run(f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}", mode, now)
+
+
+class Backfill:
+    """One run over a range.
+
+    Parameters
+    ----------
+    warehouse, project
+        They take turns at the DuckDB file: the warehouse is closed whenever dbt runs.
+    schedule
+        The dates.
+    options, reporter
+        What to compute, and who is told.
+    """
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        project: DbtProject,
+        schedule: Schedule,
+        options: BackfillOptions,
+        reporter: Reporter,
+    ) -> None:
+        self.warehouse = warehouse
+        self.project = project
+        self.schedule = schedule
+        self.options = options
+        self.reporter = reporter
+        self.result = BackfillResult(new_run(options.mode))
+        self.ledger = Ledger()
+
+    def run(self) -> BackfillResult:
+        """Run every stage that has work to do."""
+        self.build_inputs()
+        self.ledger = Ledger.read(self.warehouse, self.schedule.start, self.schedule.end)
+        self._check_upstream()
+        self._sql(TDZA)
+        self._pool("shot zones", (PSZA,))
+        self._pool("factors and cache", (PCF, PDC))
+        self._sql(MLFS)
+        if self.options.run_tests:
+            self.test_coverage()
+        return self.result
+
+    def build_inputs(self) -> None:
+        """Build the inputs of the range, unless nothing they are made of has changed."""
+        start, end = self.schedule.start, self.schedule.end
+        with self._stage("inputs", f"{start} to {end}") as done:
+            register_players(self.warehouse)
+            raw_state = self.warehouse.content_state(RAW_TABLES)
+            project_state = self.project.state()
+            if inputs_are_current(self.warehouse, start, end, raw_state, project_state):
+                done("unchanged since the last build")
+                return
+            forget_builds(self.warehouse, start, end)
+            faults.point("before-inputs")
+            self.warehouse.close()
+            # The whole range, also where only some of its seasons are asked for: what is noted as
+            # built must be.
+            self.project.build(INPUTS, start, end)
+            faults.point("after-inputs")
+            note_build(
+                self.warehouse, self.result.run.run_id, start, end, raw_state, project_state
+            )
+            self.result.inputs_rebuilt = True
+            done("built by dbt")
+
+    def test_coverage(self) -> None:
+        """Run dbt's tests of coverage and records over the range."""
+        with self._stage("coverage tests", "dbt test") as done:
+            self.warehouse.close()
+            self.result.tests = self.project.test(
+                EVERY_DATE_TESTS, self.schedule.start, self.schedule.end
+            )
+            done(f"{len(self.result.tests)} tests, {len(self.result.failed_tests)} failed")
+
+    def _check_upstream(self) -> None:
+        """Refuse to start in the middle where what comes before has never run."""
+        chosen = {processor.short for processor in self.options.processors}
+        for processor in self.options.processors:
+            for day in self.schedule.dates:
+                missing = [
+                    short
+                    for short in self.ledger.missing_upstream(processor, day)
+                    if short not in chosen
+                ]
+                if missing:
+                    raise BackcourtError(
+                        f"{processor.short} needs {' and '.join(missing)} of {day}, "
+                        "which has not been computed",
+                        [
+                            "Compute it first: leave --start-from and --processors away,",
+                            f"or run: backcourt backfill --start {self.schedule.start} "
+                            f"--end {self.schedule.end}",
+                        ],
+                        ExitCode.ENVIRONMENT,
+                    )
+
+    def _due(self, processor: Processor) -> list[date]:
+        if processor not in self.options.processors:
+            return []
+        return self.ledger.due_dates(processor, self.schedule.dates, self.options.reprocess)
+
+    def _sql(self, processor: Processor) -> None:
+        days = self._due(processor)
+        if processor not in self.options.processors:
+            return
+        with self._stage(processor.short, _dates(days)) as done:
+            self.result.dates[processor.short] = len(days)
+            self.result.counts[processor.short] = Counts()
+            if not days:
+                done("nothing due")
+                return
+            began = time.perf_counter()
+            before = record_hashes(self.warehouse, processor, days)
+            self._build((SQL_MODELS[processor.short],), days)
+            faults.point(f"after-{processor.short}")
+            counts = register_sql_dates(
+                self.warehouse,
+                self.ledger,
+                processor,
+                self.result.run,
+                days,
+                before,
+                time.perf_counter() - began,
+            )
+            self.result.counts[processor.short] = counts
+            done(describe(counts))
+
+    def _pool(self, name: str, processors: Sequence[Processor]) -> None:
+        work = [(processor, self._due(processor)) for processor in processors]
+        chosen = [each for each in work if each[0] in self.options.processors]
+        if not chosen:
+            return
+        with self._stage(name, ", ".join(f"{p.short}: {_dates(days)}" for p, days in chosen)) as done:
+            for processor, days in chosen:
+                self.result.dates[processor.short] = len(days)
+                self.result.counts[processor.short] = Counts()
+            counts = run_pool_stage(
+                self.warehouse,
+                self.ledger,
+                self.result.run,
+                chosen,
+                self.options.pool,
+                self._on_commit,
+                self.worker_params,
+            )
+            self.result.counts.update(counts)
+            done("; ".join(f"{short} {describe(each)}" for short, each in counts.items())
+                 or "nothing due")
+
+    def worker_params(
+        self, _processor: Processor, _days: Sequence[date]
+    ) -> dict[str, object]:
+        """Return further values for the worker; backfill mode has none."""
+        return {}
+
+    def _on_commit(self, processor: Processor, commit: Commit) -> None:
+        rows = sum(counts.records for counts in commit.counts.values())
+        self.reporter.advance(processor, len(commit.runs), rows)
+        self.reporter.committed(self.result.run, processor, commit)
+
+    def _build(self, select: Sequence[str], days: Sequence[date]) -> None:
+        self.warehouse.close()
+        whole = len(days) == len(self.schedule.dates)
+        only = self.schedule.only_dates if whole else days
+        self.project.build(select, self.schedule.start, self.schedule.end, only)
+
+    @contextmanager
+    def _stage(self, name: str, detail: str) -> Iterator[Callable[[str], None]]:
+        began = time.perf_counter()
+        outcome: list[str] = []
+        self.reporter.stage(name, detail)
+        yield outcome.append
+        seconds = time.perf_counter() - began
+        self.result.seconds[name] = seconds
+        self.reporter.stage_done(name, seconds, outcome[-1] if outcome else "")
+
+
+def describe(counts: Counts) -> str:
+    """Say counts in a line."""
+    parts = [
+        f"{number:,} {name}"
+        for name, number in (
+            ("inserted", counts.inserted),
+            ("updated", counts.updated),
+            ("unchanged", counts.unchanged),
+            ("deleted", counts.deleted),
+            ("failures", counts.failed),
+        )
+        if number
+    ]
+    return ", ".join(parts) or "no rows"
+
+
+def _dates(days: Sequence[date]) -> str:
+    if not days:
+        return "no date due"
+    if len(days) == 1:
+        return str(days[0])
+    return f"{len(days)} dates, {days[0]} to {days[-1]}"

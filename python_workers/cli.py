@@ -1,0 +1,91 @@
+"""The ``backcourt`` command: what it offers, and how it ends."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from python_workers import cli_backfill, cli_coverage, cli_raw
+from python_workers.console import err
+from python_workers.errors import BackcourtError, ExitCode
+
+# typer brings its own copy of click and exports only the leaves of its exceptions.
+UsageError: Any = typer.BadParameter.__base__
+
+HELP = """Backfills NBA feature tables, and proves that no player-date is missing.
+
+\b
+The three commands most people need, in order:
+  backcourt load DIR            raw files into the warehouse
+  backcourt backfill --all      every feature of every game date, tested
+  backcourt coverage --all      who has a row, who has none, and why
+"""
+
+app = typer.Typer(
+    help=HELP,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (cli_raw, cli_backfill, cli_coverage):
+    module.register(app)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and leave with its exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in given
+    sys.exit(_outcome(lambda: _invoke([each for each in given if each != "--debug"]), debug=debug))
+
+
+def _invoke(arguments: list[str]) -> int:
+    command = typer.main.get_command(app)
+    result = command.main(arguments, prog_name="backcourt", standalone_mode=False)
+    return int(result or 0)
+
+
+def _outcome(run: Callable[[], int], *, debug: bool) -> int:
+    """Turn however a command ends into a message and an exit code, never a stack trace."""
+    try:
+        return run()
+    except BackcourtError as error:
+        _say(error, debug=debug)
+        return error.exit_code
+    except typer.Exit as stop:
+        return int(stop.exit_code)
+    except UsageError as error:
+        hint = f"See: {error.ctx.command_path} --help" if error.ctx else "See: backcourt --help"
+        _say(BackcourtError(error.format_message(), hint), debug=debug)
+        return ExitCode.USAGE
+    except (KeyboardInterrupt, typer.Abort):
+        err.print("interrupted: what was committed stays; run the same command again to go on")
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has left, as `head` does.
+        sys.stdout = None  # type: ignore[assignment]
+        return ExitCode.OK
+    except Exception as error:  # noqa: BLE001 -- a stack trace is for --debug
+        _say(
+            BackcourtError(
+                f"{type(error).__name__}: {error}",
+                "This is a fault of Backcourt. The same command with --debug shows where.",
+            ),
+            debug=debug,
+        )
+        return ExitCode.ATTENTION
+
+
+def _say(error: BackcourtError, *, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    err.print(error.render(), markup=False)
+
+
+if __name__ == "__main__":
+    main()

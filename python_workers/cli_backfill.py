@@ -1,0 +1,301 @@
+"""``backcourt backfill``, ``compute`` and ``plan``."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import date
+from typing import Annotated
+
+import typer
+
+from python_workers import cli_options as options
+from python_workers.backfill import (
+    Backfill,
+    BackfillOptions,
+    BackfillResult,
+    new_run,
+)
+from python_workers.cli_options import (
+    LogFormat,
+    OutputFormat,
+    ReprocessOption,
+    chosen_processors,
+    pool_options,
+)
+from python_workers.compute import compute_range
+from python_workers.console import JsonReporter, TextReporter, out, print_table
+from python_workers.dbt_project import DbtProject
+from python_workers.errors import ExitCode
+from python_workers.ledger import DateState, Ledger, plan
+from python_workers.opening import open_warehouse
+from python_workers.processors import BY_SHORT, POOL_PROCESSORS, PROCESSORS
+from python_workers.schedule import Schedule, resolve
+from python_workers.settings import Settings, load_settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("backfill")(backfill)
+    app.command("compute")(compute)
+    app.command("plan")(plan_command)
+
+
+def backfill(
+    start: options.StartOption = None,
+    end: options.EndOption = None,
+    season: options.SeasonOption = None,
+    everything: options.AllOption = False,  # noqa: FBT002 -- a flag
+    processors: options.ProcessorsOption = None,
+    start_from: options.StartFromOption = 1,
+    reprocess: options.ReprocessChoice = ReprocessOption.MISSING,
+    force: options.ForceOption = False,  # noqa: FBT002 -- a flag
+    dry_run: options.DryRunOption = False,  # noqa: FBT002 -- a flag
+    skip_tests: Annotated[bool, typer.Option("--skip-tests", help="Leave dbt's tests out.")] = False,  # noqa: FBT002
+    target: options.TargetOption = None,
+    n_jobs: options.JobsOption = None,
+    backend: options.BackendOption = None,
+    scheduler: options.SchedulerOption = None,
+    wait: options.WaitOption = None,
+    log_format: options.LogFormatOption = LogFormat.TEXT,
+) -> int:
+    """Backfill a range: inputs by dbt, compute, outputs by dbt, coverage tests."""
+    settings = _settings(target, n_jobs, backend, wait)
+    chosen = chosen_processors(processors, start_from)
+    mode = ReprocessOption.ALL if force else reprocess
+    with open_warehouse(settings) as warehouse:
+        schedule = resolve(warehouse, start, end, season or [], everything=everything)
+        if dry_run:
+            echo_range(schedule, log_format)
+            ledger = Ledger.read(warehouse, schedule.start, schedule.end)
+            _print_plan(plan(ledger, chosen, schedule.dates), mode)
+            return ExitCode.OK
+        reporter = echo_range(schedule, log_format)
+        project = DbtProject(settings)
+        run = Backfill(
+            warehouse,
+            project,
+            schedule,
+            BackfillOptions(
+                chosen, mode.value, pool_options(settings, scheduler), run_tests=not skip_tests
+            ),
+            reporter,
+        )
+        if isinstance(reporter, JsonReporter):
+            reporter.run_id = run.result.run.run_id
+        try:
+            result = run.run()
+        finally:
+            reporter.close()
+    return finish(result, schedule, reporter)
+
+
+def compute(
+    start: options.StartOption = None,
+    end: options.EndOption = None,
+    season: options.SeasonOption = None,
+    everything: options.AllOption = False,  # noqa: FBT002 -- a flag
+    processors: options.ProcessorsOption = None,
+    reprocess: options.ReprocessChoice = ReprocessOption.MISSING,
+    force: options.ForceOption = False,  # noqa: FBT002 -- a flag
+    target: options.TargetOption = None,
+    n_jobs: options.JobsOption = None,
+    backend: options.BackendOption = None,
+    scheduler: options.SchedulerOption = None,
+    wait: options.WaitOption = None,
+    log_format: options.LogFormatOption = LogFormat.TEXT,
+) -> int:
+    """Compute the pool's processors alone, from inputs that dbt has built."""
+    settings = _settings(target, n_jobs, backend, wait)
+    chosen = chosen_processors(processors, allowed=POOL_PROCESSORS)
+    mode = ReprocessOption.ALL if force else reprocess
+    with open_warehouse(settings) as warehouse:
+        schedule = resolve(warehouse, start, end, season or [], everything=everything)
+        reporter = echo_range(schedule, log_format)
+        run = new_run("backfill")
+        if isinstance(reporter, JsonReporter):
+            reporter.run_id = run.run_id
+        try:
+            result = compute_range(
+                warehouse,
+                schedule,
+                BackfillOptions(chosen, mode.value, pool_options(settings, scheduler)),
+                reporter,
+                run,
+            )
+        finally:
+            reporter.close()
+    return finish(result, schedule, reporter)
+
+
+def plan_command(
+    start: options.StartOption = None,
+    end: options.EndOption = None,
+    season: options.SeasonOption = None,
+    everything: options.AllOption = False,  # noqa: FBT002 -- a flag
+    processors: options.ProcessorsOption = None,
+    start_from: options.StartFromOption = 1,
+    reprocess: options.ReprocessChoice = ReprocessOption.MISSING,
+    output: Annotated[OutputFormat, typer.Option("--format", help="Table or JSON.")] = (
+        OutputFormat.TABLE
+    ),
+    target: options.TargetOption = None,
+    wait: options.WaitOption = None,
+) -> int:
+    """Say where each date of each processor stands, and what a backfill would do."""
+    settings = _settings(target, None, None, wait)
+    chosen = chosen_processors(processors, start_from)
+    with open_warehouse(settings) as warehouse:
+        schedule = resolve(warehouse, start, end, season or [], everything=everything)
+        states = plan(
+            Ledger.read(warehouse, schedule.start, schedule.end), chosen, schedule.dates
+        )
+    if output is OutputFormat.JSON:
+        rows = [
+            {
+                "processor": BY_SHORT[short].name,
+                "date": day.isoformat(),
+                "status": state.status,
+                "reason": state.reason,
+                "due": state.is_due(reprocess.value),
+            }
+            for (short, day), state in sorted(states.items(), key=lambda item: item[0][1])
+        ]
+        out.print(json.dumps(rows, indent=1), markup=False)
+        return ExitCode.OK
+    echo_range(schedule, LogFormat.TEXT)
+    _print_plan(states, reprocess)
+    return ExitCode.OK
+
+
+def echo_range(schedule: Schedule, log_format: LogFormat) -> TextReporter | JsonReporter:
+    """Say which dates a command is about, and return who tells the rest."""
+    if log_format is LogFormat.JSON:
+        reporter = JsonReporter()
+        reporter.event(
+            "range_resolved",
+            start_date=schedule.start.isoformat(),
+            end_date=schedule.end.isoformat(),
+            game_dates=len(schedule.dates),
+        )
+        return reporter
+    out.print(
+        f"range {schedule.start} to {schedule.end}, both included: "
+        f"{len(schedule.dates):,} game dates"
+    )
+    return TextReporter(len(schedule.dates))
+
+
+def finish(
+    result: BackfillResult, schedule: Schedule, reporter: TextReporter | JsonReporter
+) -> int:
+    """Say what a run amounts to and return its exit code."""
+    investigate = sum(counts.investigate for counts in result.counts.values())
+    seconds = sum(result.seconds.values())
+    if isinstance(reporter, JsonReporter):
+        reporter.event(
+            "run_finished",
+            seconds=round(seconds, 3),
+            rows_written=result.written,
+            failures_to_investigate=investigate,
+            failed_tests=[test.name for test in result.failed_tests],
+        )
+    else:
+        _print_result(result, seconds)
+        for test in result.failed_tests:
+            out.print(f"failed: {test.name}: {test.message}", markup=False)
+        if investigate:
+            out.print(
+                f"{investigate:,} failures to investigate: "
+                f"backcourt coverage --start {schedule.start} --end {schedule.end}"
+            )
+    return ExitCode.ATTENTION if result.failed_tests else ExitCode.OK
+
+
+def _print_result(result: BackfillResult, seconds: float) -> None:
+    rows = []
+    for short, counts in result.counts.items():
+        rows.append(
+            (
+                short,
+                result.dates[short],
+                counts.expected,
+                counts.records,
+                counts.inserted,
+                counts.updated,
+                counts.unchanged,
+                counts.deleted,
+                counts.failed,
+                counts.investigate,
+            )
+        )
+    headings = (
+        "processor",
+        "dates",
+        "expected",
+        "records",
+        "inserted",
+        "updated",
+        "unchanged",
+        "deleted",
+        "failures",
+        "investigate",
+    )
+    print_table(
+        f"{result.run.run_id}: {seconds:.1f} s, {result.written:,} rows written",
+        [(heading, "left" if heading == "processor" else "right") for heading in headings],
+        rows,
+    )
+
+
+def _print_plan(states: dict[tuple[str, date], DateState], reprocess: ReprocessOption) -> None:
+    groups: Counter[tuple[int, str, str]] = Counter()
+    ranges: dict[tuple[int, str, str], list[date]] = {}
+    for (short, day), state in states.items():
+        key = (BY_SHORT[short].number, state.status, state.reason)
+        groups[key] += 1
+        ranges.setdefault(key, []).append(day)
+    rows = []
+    for key, count in sorted(groups.items()):
+        number, status, reason = key
+        due = DateState(status, reason).is_due(reprocess.value)  # type: ignore[arg-type]
+        rows.append(
+            (
+                PROCESSORS[number - 1].short,
+                status,
+                reason or "-",
+                count,
+                str(min(ranges[key])),
+                str(max(ranges[key])),
+                "compute" if due else "skip",
+            )
+        )
+    print_table(
+        "plan",
+        [
+            ("processor", "left"),
+            ("status", "left"),
+            ("why", "left"),
+            ("dates", "right"),
+            ("first", "left"),
+            ("last", "left"),
+            ("backfill would", "left"),
+        ],
+        rows,
+    )
+
+
+def _settings(
+    target: options.Target | None,
+    n_jobs: int | None,
+    backend: options.Backend | None,
+    wait: float | None,
+) -> Settings:
+    return load_settings(
+        target=target.value if target else None,
+        n_jobs=n_jobs,
+        backend=backend.value if backend else None,
+        wait_seconds=wait,
+    )
+
+

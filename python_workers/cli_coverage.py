@@ -1,0 +1,136 @@
+"""``backcourt coverage``."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from python_workers import cli_options as options
+from python_workers.cli_options import OutputFormat, chosen_processors
+from python_workers.console import out, print_table
+from python_workers.coverage import (
+    ATTENTION,
+    COUNTS,
+    Coverage,
+    failures_to_investigate,
+    read_coverage,
+)
+from python_workers.errors import ExitCode
+from python_workers.opening import open_warehouse
+from python_workers.schedule import resolve
+from python_workers.settings import load_settings
+
+SHOWN_FAILURES = 20
+SHOWN_DATES = 10
+
+HEADINGS = {
+    "expected": "expected",
+    "records": "records",
+    "expected_incomplete": "expected incomplete",
+    "stale_data": "stale",
+    "circuit_breaker_active": "breaker",
+    "incomplete_upstream": "incomplete upstream",
+    "processing_error": "error",
+    "unknown_category": "unknown",
+    "unaccounted": "unaccounted",
+    "duplicated": "duplicated",
+    "unexpected": "unexpected",
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("coverage")(coverage)
+
+
+def coverage(
+    start: options.StartOption = None,
+    end: options.EndOption = None,
+    season: options.SeasonOption = None,
+    everything: options.AllOption = False,  # noqa: FBT002 -- a flag
+    processor: Annotated[
+        str | None, typer.Option(metavar="pdc", help="Only these, separated by commas.")
+    ] = None,
+    output: Annotated[OutputFormat, typer.Option("--format", help="Table or JSON.")] = (
+        OutputFormat.TABLE
+    ),
+    target: options.TargetOption = None,
+    wait: options.WaitOption = None,
+) -> int:
+    """Reconcile who was expected with who has a row or a failure.
+
+    Exit code 1 if anyone is unaccounted for or any failure is to be investigated.
+    """
+    settings = load_settings(target=target.value if target else None, wait_seconds=wait)
+    chosen = chosen_processors(processor)
+    with open_warehouse(settings) as warehouse:
+        schedule = resolve(warehouse, start, end, season or [], everything=everything)
+        found = read_coverage(warehouse, schedule.start, schedule.end, chosen)
+        failures = [
+            row
+            for row in failures_to_investigate(
+                warehouse, schedule.start, schedule.end, SHOWN_FAILURES + 1
+            )
+            if row["processor_name"] in {each.name for each in chosen}
+        ]
+    if output is OutputFormat.JSON:
+        out.print(json.dumps(_as_json(found, failures), default=str, indent=1), markup=False)
+    else:
+        _print(found, failures)
+    return ExitCode.ATTENTION if found.needs_attention else ExitCode.OK
+
+
+def _print(found: Coverage, failures: list[dict[str, Any]]) -> None:
+    print_table(
+        f"coverage {found.start} to {found.end}",
+        [
+            ("processor", "left"),
+            ("dates", "right"),
+            ("not run", "right"),
+            *((HEADINGS[name], "right") for name in COUNTS),
+        ],
+        [
+            (each.short, total["dates"], total["not_run"], *(total[name] for name in COUNTS))
+            for each, total in found.totals().items()
+        ],
+    )
+    gaps = [row for row in found.by_date if row["coverage_status"] in ("not_run", "incomplete")]
+    for row in gaps[:SHOWN_DATES]:
+        out.print(
+            f"{row['coverage_status']}: {row['processor_name']} {row['analysis_date']}: "
+            f"{row['unaccounted']:,} unaccounted, {row['duplicated']:,} duplicated, "
+            f"{row['unexpected']:,} unexpected",
+            markup=False,
+        )
+    if len(gaps) > SHOWN_DATES:
+        out.print(f"… and {len(gaps) - SHOWN_DATES:,} more dates")
+    if failures:
+        out.print("to investigate, the earliest first:")
+    for row in failures[:SHOWN_FAILURES]:
+        out.print(
+            f"  {row['analysis_date']} {row['entity_id']} {row['failure_category']}: "
+            f"{row['failure_reason']}",
+            markup=False,
+        )
+    if len(failures) > SHOWN_FAILURES:
+        out.print("  … and more: select from nba_processing.precompute_failures")
+    if not found.needs_attention:
+        out.print("everyone is accounted for")
+
+
+def _as_json(found: Coverage, failures: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "start_date": found.start,
+        "end_date": found.end,
+        "needs_attention": found.needs_attention,
+        "attention_counts": {
+            name: sum(row[name] for row in found.by_date) for name in ATTENTION
+        },
+        "processors": [
+            {"processor_name": each.name, **total} for each, total in found.totals().items()
+        ],
+        "dates": list(found.by_date),
+        "to_investigate": failures,
+    }

@@ -1,0 +1,82 @@
+"""``backcourt compute``: the pool stage alone, between two runs of dbt."""
+
+from __future__ import annotations
+
+import time
+
+from python_workers.backfill import BackfillOptions, BackfillResult, Reporter, describe
+from python_workers.commits import Commit, Counts, Run
+from python_workers.errors import BackcourtError, ExitCode
+from python_workers.ledger import Ledger
+from python_workers.pool_stage import run_pool_stage
+from python_workers.processors import MLFS, PDC, PCF, PSZA, TDZA, Processor
+from python_workers.schedule import Schedule
+from python_workers.sql_stage import register_sql_dates
+from python_workers.warehouse.base import Warehouse
+
+
+def compute_range(
+    warehouse: Warehouse,
+    schedule: Schedule,
+    options: BackfillOptions,
+    reporter: Reporter,
+    run: Run,
+) -> BackfillResult:
+    """Compute the pool's processors from inputs that `dbt run` has built.
+
+    What dbt built of the two SQL processors is registered too: their run records and failures.
+
+    Raises
+    ------
+    BackcourtError
+        Where the inputs of the range have not been built.
+    """
+    result = BackfillResult(run)
+    ledger = Ledger.read(warehouse, schedule.start, schedule.end)
+    unbuilt = [day for day in schedule.dates if (PSZA.short, day) not in ledger.inputs]
+    if unbuilt:
+        raise BackcourtError(
+            f"the inputs of {unbuilt[0]} have not been built",
+            [
+                f"{len(unbuilt)} of {len(schedule.dates)} game dates lack them. Build them with:",
+                "dbt run --profiles-dir profiles --vars "
+                f"'{{start_date: {schedule.start}, end_date: {schedule.end}}}'",
+            ],
+            ExitCode.ENVIRONMENT,
+        )
+
+    def on_commit(processor: Processor, commit: Commit) -> None:
+        rows = sum(counts.records for counts in commit.counts.values())
+        reporter.advance(processor, len(commit.runs), rows)
+        reporter.committed(run, processor, commit)
+
+    def register(processor: Processor) -> None:
+        days = ledger.due_dates(processor, schedule.dates, options.reprocess)
+        result.dates[processor.short] = len(days)
+        result.counts[processor.short] = register_sql_dates(
+            warehouse, ledger, processor, run, days
+        )
+
+    began = time.perf_counter()
+    reporter.stage("compute", f"{len(schedule.dates)} game dates")
+    register(TDZA)
+    for processors in ((PSZA,), (PCF, PDC)):
+        work = [
+            (each, ledger.due_dates(each, schedule.dates, options.reprocess))
+            for each in processors
+            if each in options.processors
+        ]
+        for processor, days in work:
+            result.dates[processor.short] = len(days)
+            result.counts[processor.short] = Counts()
+        result.counts.update(
+            run_pool_stage(warehouse, ledger, run, work, options.pool, on_commit)
+        )
+    register(MLFS)
+    result.seconds["compute"] = time.perf_counter() - began
+    reporter.stage_done(
+        "compute",
+        result.seconds["compute"],
+        "; ".join(f"{short} {describe(counts)}" for short, counts in result.counts.items()),
+    )
+    return result

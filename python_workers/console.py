@@ -1,0 +1,152 @@
+"""What a run says while it goes: lines and a progress bar on a terminal, or JSON lines."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from python_workers.commits import Commit, Run
+from python_workers.processors import Processor
+
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class TextReporter:
+    """Says each stage in a line; on a terminal a bar shows the dates of the pool's stages.
+
+    Parameters
+    ----------
+    total_dates
+        Dates of the range, the length of a bar.
+    """
+
+    def __init__(self, total_dates: int) -> None:
+        self._total = total_dates
+        self._progress: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._rows: dict[str, int] = {}
+
+    def stage(self, name: str, detail: str) -> None:
+        """Tell that a stage begins."""
+        if err.is_terminal:
+            err.print(f"[dim]{name}: {detail} …[/dim]")
+
+    def advance(self, processor: Processor, dates: int, rows: int) -> None:
+        """Move the bar of a processor on."""
+        if not err.is_terminal:
+            return
+        if self._progress is None:
+            self._progress = Progress(
+                TextColumn("  {task.description:<5}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("dates  {task.fields[rows]:>9,} rows"),
+                TimeElapsedColumn(),
+                TextColumn("left"),
+                TimeRemainingColumn(),
+                console=err,
+                transient=True,
+            )
+            self._progress.start()
+        if processor.short not in self._tasks:
+            self._tasks[processor.short] = self._progress.add_task(
+                processor.short, total=self._total, rows=0
+            )
+        self._rows[processor.short] = self._rows.get(processor.short, 0) + rows
+        self._progress.update(
+            self._tasks[processor.short], advance=dates, rows=self._rows[processor.short]
+        )
+
+    def stage_done(self, name: str, seconds: float, detail: str) -> None:
+        """Tell that a stage is over."""
+        self.close()
+        out.print(f"{name:<18}{seconds:>7.1f} s  {detail}", markup=False)
+
+    def committed(self, run: Run, processor: Processor, commit: Commit) -> None:
+        """Say nothing: the stage's line has the sums."""
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+            self._tasks.clear()
+            self._rows.clear()
+
+
+class JsonReporter:
+    """Writes one JSON object a line to standard output, for log-based alerts."""
+
+    def __init__(self) -> None:
+        self.run_id: str | None = None
+
+    def event(self, name: str, **fields: Any) -> None:
+        """Write an event with its fields."""
+        line = {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "severity": fields.pop("severity", "INFO"),
+            "event": name,
+            **({"run_id": self.run_id} if self.run_id else {}),
+            **fields,
+        }
+        sys.stdout.write(json.dumps(line, default=str) + "\n")
+        sys.stdout.flush()
+
+    def stage(self, name: str, detail: str) -> None:
+        """Write that a stage begins."""
+        self.event("stage_started", stage=name, detail=detail)
+
+    def advance(self, processor: Processor, dates: int, rows: int) -> None:
+        """Write nothing: each commit has its own event."""
+
+    def stage_done(self, name: str, seconds: float, detail: str) -> None:
+        """Write that a stage is over."""
+        self.event("stage_finished", stage=name, seconds=round(seconds, 3), detail=detail)
+
+    def committed(self, run: Run, processor: Processor, commit: Commit) -> None:
+        """Write an event for each date of a commit."""
+        for day, counts in sorted(commit.counts.items()):
+            self.event(
+                "date_committed",
+                mode=run.mode,
+                processor=processor.name,
+                date=day.isoformat(),
+                status=counts.status,
+                expected=counts.expected,
+                records=counts.records,
+                inserted=counts.inserted,
+                updated=counts.updated,
+                unchanged=counts.unchanged,
+                deleted=counts.deleted,
+                failures=dict(counts.failures or {}),
+                severity="WARNING" if counts.investigate else "INFO",
+            )
+
+    def close(self) -> None:
+        """Nothing to take away."""
+
+
+def print_table(title: str, columns: Iterable[tuple[str, str]], rows: Iterable[Iterable[Any]]) -> None:
+    """Print a table; a column is its heading and ``left`` or ``right``."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for heading, justify in columns:
+        table.add_column(heading, justify="right" if justify == "right" else "left")
+    for row in rows:
+        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
+    out.print(table)

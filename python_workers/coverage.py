@@ -1,0 +1,125 @@
+"""Reconciliation: for each processor and date, who was expected and what became of him."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from python_workers.errors import BackcourtError, ExitCode
+from python_workers.failures import CATEGORIES
+from python_workers.processors import BY_NAME, PROCESSORS, Processor
+from python_workers.warehouse.base import Warehouse
+
+COVERAGE_VIEW = "nba_processing.backfill_coverage"
+
+COUNTS = (
+    "expected",
+    "records",
+    *(name.lower() for name in CATEGORIES),
+    "unknown_category",
+    "unaccounted",
+    "duplicated",
+    "unexpected",
+)
+
+# Neither expected nor accounted for: each makes the command exit with 1.
+ATTENTION = (
+    "incomplete_upstream",
+    "processing_error",
+    "unknown_category",
+    "unaccounted",
+    "duplicated",
+    "unexpected",
+)
+
+_COVERAGE = f"""
+select processor_name, analysis_date, coverage_status, {", ".join(COUNTS)}
+from {COVERAGE_VIEW}
+where analysis_date between @start and @end
+order by analysis_date, processor_name
+"""  # noqa: S608 our own names
+
+_TO_INVESTIGATE = """
+select
+    processor_name, analysis_date, entity_id, failure_category, failure_reason,
+    missing_game_dates
+from nba_processing.precompute_failures
+where analysis_date between @start and @end
+    and not is_expected
+order by analysis_date, processor_name, entity_id
+limit @limit
+"""
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Coverage of a date range.
+
+    Parameters
+    ----------
+    start, end
+        The range.
+    by_date
+        One mapping per processor and date: ``processor_name``, ``analysis_date``,
+        ``coverage_status`` and `COUNTS`.
+    """
+
+    start: date
+    end: date
+    by_date: Sequence[Mapping[str, Any]]
+
+    def totals(self) -> dict[Processor, dict[str, int]]:
+        """Sum the counts by processor, with the number of dates and of those not run."""
+        sums: dict[Processor, dict[str, int]] = {}
+        for row in self.by_date:
+            processor = BY_NAME[row["processor_name"]]
+            total = sums.setdefault(
+                processor, {"dates": 0, "not_run": 0, **dict.fromkeys(COUNTS, 0)}
+            )
+            total["dates"] += 1
+            total["not_run"] += row["coverage_status"] == "not_run"
+            for name in COUNTS:
+                total[name] += row[name]
+        return {each: sums[each] for each in PROCESSORS if each in sums}
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether anything is unaccounted for, not run or to be investigated."""
+        return any(
+            row["coverage_status"] in ("not_run", "incomplete")
+            or any(row[name] for name in ATTENTION)
+            for row in self.by_date
+        )
+
+
+def read_coverage(
+    warehouse: Warehouse, start: date, end: date, processors: Sequence[Processor] = PROCESSORS
+) -> Coverage:
+    """Reconcile a date range, as the tables stand.
+
+    Raises
+    ------
+    BackcourtError
+        Where nothing has been built yet.
+    """
+    if not warehouse.has_table(COVERAGE_VIEW):
+        raise BackcourtError(
+            "there is no coverage yet: no backfill has run on this warehouse",
+            f"Run: backcourt backfill --start {start} --end {end}",
+            ExitCode.ENVIRONMENT,
+        )
+    names = {processor.name for processor in processors}
+    rows = warehouse.query(_COVERAGE, {"start": start, "end": end}).to_pylist()
+    return Coverage(start, end, [row for row in rows if row["processor_name"] in names])
+
+
+def failures_to_investigate(
+    warehouse: Warehouse, start: date, end: date, limit: int = 20
+) -> list[dict[str, Any]]:
+    """Return failures that somebody should look at, the earliest first."""
+    found: list[dict[str, Any]] = warehouse.query(
+        _TO_INVESTIGATE, {"start": start, "end": end, "limit": limit}
+    ).to_pylist()
+    return found

@@ -1,0 +1,224 @@
+"""dbt in process: parsed once, then run stage by stage over a date range."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from python_workers.errors import BackcourtError, ExitCode
+from python_workers.settings import Settings, resolve_project_dir
+
+# Whatever stands in them decides what the models compute.
+PROJECT_SOURCES = ("dbt_project.yml", "models", "macros", "seeds")
+
+QUIET = (
+    "--quiet",
+    "--no-print",
+    "--log-level",
+    "none",
+    "--log-level-file",
+    "none",
+    "--no-write-json",
+    "--no-use-colors",
+    "--no-send-anonymous-usage-stats",
+    "--no-version-check",
+)
+
+
+@dataclass(frozen=True)
+class NodeOutcome:
+    """How one model or test of an invocation ended."""
+
+    name: str
+    status: str
+    message: str
+    failures: int
+    seconds: float
+
+
+class DbtProject:
+    """The dbt project on one target.
+
+    Parameters
+    ----------
+    settings
+        Target and connection. The profile reads them from the environment, which is set here.
+    on_node
+        Called as each node of an invocation is finished.
+    """
+
+    def __init__(
+        self, settings: Settings, on_node: Callable[[NodeOutcome], None] | None = None
+    ) -> None:
+        self.directory = resolve_project_dir()
+        self._settings = settings
+        self._on_node = on_node
+        self._manifest: Any = None
+
+    def state(self) -> str:
+        """Return a digest of everything in the project that decides what the models compute."""
+        digest = hashlib.sha256()
+        for source in PROJECT_SOURCES:
+            path = self.directory / source
+            for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+                if file.is_file():
+                    digest.update(str(file.relative_to(self.directory)).encode())
+                    digest.update(file.read_bytes())
+        return digest.hexdigest()[:32]
+
+    def build(
+        self,
+        select: Sequence[str],
+        start: date | None = None,
+        end: date | None = None,
+        only_dates: Sequence[date] | None = None,
+    ) -> list[NodeOutcome]:
+        """Run the selected models and seeds over a date range, both ends included.
+
+        Raises
+        ------
+        BackcourtError
+            Naming the models that failed and the database's message.
+        """
+        outcomes = self._invoke(
+            [
+                "build",
+                "--select",
+                *select,
+                "--exclude-resource-type",
+                "test",
+                "--exclude-resource-type",
+                "unit_test",
+            ],
+            _range_vars(start, end, only_dates),
+        )
+        failed = [outcome for outcome in outcomes if outcome.status in ("error", "fail")]
+        if failed:
+            raise BackcourtError(
+                f"dbt could not build {', '.join(outcome.name for outcome in failed)}",
+                [*(_first_lines(outcome.message) for outcome in failed[:3])],
+                ExitCode.ENVIRONMENT,
+            )
+        return outcomes
+
+    def test(self, select: Sequence[str], start: date, end: date) -> list[NodeOutcome]:
+        """Run the selected data tests over a date range and return how each ended."""
+        return self._invoke(
+            ["test", "--select", *select, "--exclude-resource-type", "unit_test"],
+            _range_vars(start, end, None),
+        )
+
+    def _invoke(self, arguments: list[str], variables: Mapping[str, Any]) -> list[NodeOutcome]:
+        from dbt.cli.main import dbtRunner  # noqa: PLC0415 -- a second to import
+
+        with self._environment():
+            if self._manifest is None:
+                # Parsed without vars, so that dbt's partial parsing finds the project unchanged.
+                parsed = dbtRunner().invoke(["parse", *self._flags()])
+                self._check(parsed)
+                self._manifest = parsed.result
+            runner = dbtRunner(manifest=self._manifest, callbacks=[self._event])
+            given = ["--vars", json.dumps(variables)] if variables else []
+            try:
+                result = runner.invoke([*arguments, *self._flags(), *given])
+            finally:
+                self._release_file()
+        self._check(result)
+        return [
+            NodeOutcome(
+                each.node.name,
+                str(each.status),
+                each.message or "",
+                each.failures or 0,
+                each.execution_time,
+            )
+            for each in (result.result or [])
+        ]
+
+    def _release_file(self) -> None:
+        """Close dbt-duckdb's connection, which it keeps for the life of the process."""
+        if self._settings.target != "duckdb":
+            return
+        from dbt.adapters.duckdb.connections import DuckDBConnectionManager  # noqa: PLC0415
+
+        environment = DuckDBConnectionManager._ENV  # noqa: SLF001 -- there is no public way
+        if environment is not None:
+            environment.close()
+        DuckDBConnectionManager.close_all_connections()
+
+    def _check(self, result: Any) -> None:  # noqa: ANN401 -- dbt is untyped
+        error = result.exception
+        if error is None:
+            return
+        if isinstance(error, KeyboardInterrupt | BackcourtError):
+            raise error
+        raise BackcourtError(
+            "dbt could not run", [_first_lines(str(error))], ExitCode.ENVIRONMENT
+        ) from error
+
+    def _event(self, event: Any) -> None:  # noqa: ANN401 -- dbt is untyped
+        if self._on_node is None or event.info.name not in ("LogModelResult", "LogSeedResult"):
+            return
+        data = event.data
+        self._on_node(
+            NodeOutcome(data.node_info.node_name, data.status, "", 0, data.execution_time)
+        )
+
+    def _flags(self) -> list[str]:
+        return [
+            *QUIET,
+            "--project-dir",
+            str(self.directory),
+            "--profiles-dir",
+            str(self.directory / "profiles"),
+            "--target",
+            self._settings.target,
+        ]
+
+    @contextlib.contextmanager
+    def _environment(self) -> Iterator[None]:
+        """Give the profile what the settings say, for the time of an invocation."""
+        path = self._settings.warehouse_file
+        given = {
+            "BACKCOURT_DUCKDB_PATH": str(path),
+            "BACKCOURT_DUCKDB_MEMORY_LIMIT": self._settings.duckdb_memory_limit,
+            "BACKCOURT_BQ_DATASET_PREFIX": self._settings.bq_dataset_prefix,
+            "BACKCOURT_BQ_LOCATION": self._settings.bq_location,
+        }
+        if self._settings.bq_project:
+            given["BACKCOURT_BQ_PROJECT"] = self._settings.bq_project
+        before = {name: os.environ.get(name) for name in given}
+        os.environ.update(given)
+        if self._settings.target == "duckdb":
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+
+
+def _range_vars(
+    start: date | None, end: date | None, only_dates: Sequence[date] | None
+) -> dict[str, Any]:
+    variables: dict[str, Any] = {}
+    if start is not None and end is not None:
+        variables = {"start_date": start.isoformat(), "end_date": end.isoformat()}
+    if only_dates is not None:
+        variables["only_dates"] = [day.isoformat() for day in only_dates]
+    return variables
+
+
+def _first_lines(message: str) -> str:
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    return " | ".join(lines[:4])

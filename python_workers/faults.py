@@ -1,0 +1,77 @@
+"""Faults on purpose, for tests: the parent reads them from the environment.
+
+``BACKCOURT_FAULTS`` is a JSON object such as ``{"sigkill": [2544], "stop_at": "commit:2"}``.
+``sigkill``, ``exit``, ``abort``, ``hang`` and ``raise`` list players whose computation ends so;
+``stop_at`` names a point (and which passing of it) at which the parent kills itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+VARIABLE = "BACKCOURT_FAULTS"
+WORKER_FAULTS = ("sigkill", "exit", "abort", "hang", "raise")
+
+_passed: Counter[str] = Counter()
+
+
+def configured() -> dict[str, Any]:
+    """Return the faults of the environment; none outside of tests."""
+    faults: dict[str, Any] = json.loads(os.environ.get(VARIABLE) or "{}")
+    return faults
+
+
+def worker_faults() -> dict[str, list[int]]:
+    """Return those that go to the workers, as part of a chunk's parameters."""
+    return {name: players for name, players in configured().items() if name in WORKER_FAULTS}
+
+
+def point(name: str) -> None:
+    """Kill this process here if the environment says so."""
+    stop_at = configured().get("stop_at")
+    if stop_at is None:
+        return
+    _passed[name] += 1
+    if stop_at == f"{name}:{_passed[name]}":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def wrapped(
+    compute: Callable[[Mapping[str, pa.Table], Mapping[str, object]], Any],
+    params: Mapping[str, object],
+) -> Callable[[Mapping[str, pa.Table], Mapping[str, object]], Any]:
+    """Return `compute`, preceded by the faults that the parameters hold, if any."""
+    if not params.get("faults"):
+        return compute
+
+    def faulty(tables: Mapping[str, pa.Table], params: Mapping[str, object]) -> Any:  # noqa: ANN401
+        faults: Mapping[str, list[int]] = params["faults"]  # type: ignore[assignment]
+        for name, players in faults.items():
+            if pc.any(pc.is_in(tables["players"].column("player_id"), pa.array(players))).as_py():
+                _commit_fault(name)
+        return compute(tables, params)
+
+    return faulty
+
+
+def _commit_fault(name: str) -> None:
+    match name:
+        case "sigkill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "exit":
+            os._exit(7)
+        case "abort":
+            os.abort()
+        case "hang":
+            time.sleep(3600)
+        case _:
+            raise RuntimeError("a fault on purpose")

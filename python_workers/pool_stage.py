@@ -1,0 +1,189 @@
+"""The compute stage: inputs of many dates through the pool, committed chunk by chunk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+import pyarrow as pa
+
+from python_workers import composite_factors, daily_cache, faults, shot_zones
+from python_workers.chunks import Chunk
+from python_workers.commits import Commit, Counts, Run, commit_of_pool_rows
+from python_workers.ledger import Ledger
+from python_workers.pool import HANG_SECONDS, run_chunks
+from python_workers.processors import PSZA, TDZA, Processor
+from python_workers.tasks import compute_task, lost_entity, merge_results, split_chunk
+from python_workers.warehouse.base import Warehouse
+
+_PLAYER_COLUMNS = {
+    "psza": shot_zones.PLAYER_COLUMNS,
+    "pcf": composite_factors.PLAYER_COLUMNS,
+    "pdc": daily_cache.PLAYER_COLUMNS,
+}
+_GAME_COLUMNS = {"psza": shot_zones.GAME_COLUMNS, "pdc": daily_cache.GAME_COLUMNS}
+_UPSTREAM_COLUMNS = {
+    "pcf": {"psza": composite_factors.PSZA_COLUMNS, "tdza": composite_factors.TDZA_COLUMNS},
+    "pdc": {"psza": daily_cache.PSZA_COLUMNS},
+}
+_UPSTREAM_TABLES = {"psza": PSZA.table, "tdza": TDZA.table}
+
+
+@dataclass(frozen=True)
+class PoolOptions:
+    """How the pool runs.
+
+    Parameters
+    ----------
+    n_jobs, backend, scheduler
+        As in `run_chunks`.
+    chunk_dates
+        Game dates of a chunk: what one commit holds and one crash can cost.
+    hang_seconds
+        A chunk that takes longer is taken for hung.
+    """
+
+    n_jobs: int = -1
+    backend: Literal["loky", "threading", "dask"] = "loky"
+    scheduler: str | None = None
+    chunk_dates: int = 20
+    hang_seconds: float = HANG_SECONDS
+
+
+def run_pool_stage(
+    warehouse: Warehouse,
+    ledger: Ledger,
+    run: Run,
+    work: Sequence[tuple[Processor, Sequence[date]]],
+    options: PoolOptions,
+    on_commit: Callable[[Processor, Commit], None] = lambda _processor, _commit: None,
+    params: Callable[[Processor, Sequence[date]], dict[str, object]] = lambda _p, _d: {},
+) -> dict[str, Counts]:
+    """Compute the given dates of the given processors, which must not read each other's rows.
+
+    Reading the next chunk, computing and committing overlap; a chunk's rows, failures and run
+    records become visible together.
+
+    Parameters
+    ----------
+    warehouse, ledger, run
+        Where, what has been done, and as which run.
+    work
+        Dates by processor.
+    options
+        How the pool runs.
+    on_commit
+        Called after each commit.
+    params
+        Further plain values for the worker, by processor and dates of a chunk.
+
+    Returns
+    -------
+    dict
+        Counts by short name.
+    """
+    totals = {processor.short: Counts() for processor, dates in work if dates}
+    days_of: dict[str, tuple[Processor, Sequence[date]]] = {}
+    chunks = _chunks(warehouse, work, options.chunk_dates, days_of, params)
+    results = run_chunks(
+        chunks,
+        compute_task,
+        n_jobs=options.n_jobs,
+        backend=options.backend,
+        scheduler=options.scheduler,
+        split=split_chunk,
+        merge=merge_results,
+        on_lost_entity=lost_entity,
+        hang_seconds=options.hang_seconds,
+    )
+    if not totals:
+        return totals
+    last = time.perf_counter()
+    with closing(results):
+        for chunk, result in results:
+            processor, days = days_of.pop(chunk.key)
+            now = time.perf_counter()
+            commit = commit_of_pool_rows(
+                warehouse,
+                processor,
+                run,
+                {day: ledger.fingerprint(processor, day) for day in days},
+                result.rows,
+                result.failures,
+                (now - last) / len(days),
+            )
+            last = now
+            faults.point("before-commit")
+            warehouse.commit(commit.changes)
+            faults.point("after-commit")
+            ledger.record(processor, commit.runs)
+            for counts in commit.counts.values():
+                totals[processor.short].add(counts)
+            on_commit(processor, commit)
+    return totals
+
+
+def _chunks(
+    warehouse: Warehouse,
+    work: Sequence[tuple[Processor, Sequence[date]]],
+    chunk_dates: int,
+    days_of: dict[str, tuple[Processor, Sequence[date]]],
+    params: Callable[[Processor, Sequence[date]], dict[str, object]],
+) -> Iterator[Chunk]:
+    injected = faults.worker_faults()
+    for processor, dates in work:
+        for first in range(0, len(dates), chunk_dates):
+            days = dates[first : first + chunk_dates]
+            chunk = Chunk(
+                f"{processor.short} {days[0]} to {days[-1]}",
+                read_inputs(warehouse, processor, days),
+                {
+                    "processor": processor.short,
+                    **params(processor, days),
+                    **({"faults": injected} if injected else {}),
+                },
+            )
+            days_of[chunk.key] = (processor, days)
+            yield chunk
+
+
+def read_inputs(
+    warehouse: Warehouse, processor: Processor, days: Sequence[date]
+) -> dict[str, pa.Table]:
+    """Read everything that a processor's worker needs for some dates.
+
+    Player-level columns come once per player and date, from the row of his most recent game.
+    """
+    short = processor.short
+    has_games = short in _GAME_COLUMNS
+    tables = {
+        "players": _read(
+            warehouse,
+            processor.inputs,
+            _PLAYER_COLUMNS[short],
+            days,
+            "game_rank <= 1" if has_games else "true",
+        )
+    }
+    if has_games:
+        tables["games"] = _read(
+            warehouse, processor.inputs, _GAME_COLUMNS[short], days, "game_rank >= 1"
+        )
+    for upstream, columns in _UPSTREAM_COLUMNS.get(short, {}).items():
+        tables[upstream] = _read(warehouse, _UPSTREAM_TABLES[upstream], columns, days, "true")
+    return tables
+
+
+def _read(
+    warehouse: Warehouse, table: str, columns: Sequence[str], days: Sequence[date], condition: str
+) -> pa.Table:
+    return warehouse.query(
+        f"select {', '.join(columns)} from {table} "  # noqa: S608 our own names
+        "where analysis_date between @first and @last "
+        f"and analysis_date in unnest(@days) and {condition}",
+        {"first": days[0], "last": days[-1], "days": list(days)},
+    )

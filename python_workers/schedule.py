@@ -1,0 +1,140 @@
+"""Which game dates a command is about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from python_workers.errors import BackcourtError, ExitCode
+from python_workers.warehouse.base import Warehouse
+
+LOAD_HINT = "Load raw data with: backcourt load DIR"
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The game dates of a command's range.
+
+    Parameters
+    ----------
+    start, end
+        The range as asked for, both ends included.
+    dates
+        Game dates in it, ascending.
+    is_whole_range
+        False where the dates are some seasons with others between them.
+    """
+
+    start: date
+    end: date
+    dates: tuple[date, ...]
+    is_whole_range: bool = True
+
+    @property
+    def only_dates(self) -> tuple[date, ...] | None:
+        """The dates to name one by one; None where the range says it all."""
+        return None if self.is_whole_range else self.dates
+
+
+def game_dates(warehouse: Warehouse) -> list[tuple[date, str]]:
+    """Return every game date on the schedule with its season, ascending."""
+    if not warehouse.has_table("nba_raw.games"):
+        raise BackcourtError("there are no raw tables yet", LOAD_HINT, ExitCode.ENVIRONMENT)
+    found = warehouse.query(
+        """
+        select game_date, min(season) as season
+        from nba_raw.games
+        where status != 'postponed'
+        group by game_date
+        order by game_date
+        """
+    )
+    dates = [(row["game_date"], row["season"]) for row in found.to_pylist()]
+    if not dates:
+        raise BackcourtError("nba_raw.games is empty", LOAD_HINT, ExitCode.ENVIRONMENT)
+    return dates
+
+
+def resolve(
+    warehouse: Warehouse,
+    start: date | None = None,
+    end: date | None = None,
+    seasons: Sequence[str] = (),
+    *,
+    everything: bool = False,
+) -> Schedule:
+    """Turn the options of a command into game dates.
+
+    Raises
+    ------
+    BackcourtError
+        With exit code 2 where the options contradict each other or name no season, 3 where there
+        are no games in the range.
+    """
+    _check_options(start, end, seasons, everything=everything)
+    known = game_dates(warehouse)
+    if seasons:
+        return _of_seasons(known, seasons)
+    if everything:
+        return Schedule(known[0][0], known[-1][0], tuple(day for day, _ in known))
+    if start is None or end is None:
+        raise AssertionError("checked above")
+    dates = tuple(day for day, _ in known if start <= day <= end)
+    if not dates:
+        raise no_games_error(known, start, end)
+    return Schedule(start, end, dates)
+
+
+def no_games_error(known: Sequence[tuple[date, str]], start: date, end: date) -> BackcourtError:
+    """Say that a range has no games, and where the schedule begins and ends."""
+    where = f"on {start}" if start == end else f"between {start} and {end}"
+    before = [day for day, _ in known if day < start]
+    after = [day for day, _ in known if day > end]
+    if not before:
+        fact = f"The schedule in nba_raw.games begins on {known[0][0]}."
+    elif not after:
+        fact = f"The schedule in nba_raw.games ends on {known[-1][0]}."
+    else:
+        fact = f"The nearest game dates are {before[-1]} and {after[0]}."
+    return BackcourtError(
+        f"no raw games {where}",
+        [fact, "Load more raw data with: backcourt load DIR"],
+        ExitCode.ENVIRONMENT,
+    )
+
+
+def _check_options(
+    start: date | None, end: date | None, seasons: Sequence[str], *, everything: bool
+) -> None:
+    ways = [bool(start or end), bool(seasons), everything]
+    if sum(ways) != 1:
+        raise BackcourtError(
+            "which dates?" if not any(ways) else "give the dates in one way only",
+            "Use --start D --end D, or --season 2021-22 (repeatable), or --all.",
+            ExitCode.USAGE,
+        )
+    if (start is None) != (end is None):
+        raise BackcourtError(
+            "a range needs both ends",
+            f"Add {'--end' if end is None else '--start'} YYYY-MM-DD.",
+            ExitCode.USAGE,
+        )
+    if start is not None and end is not None and start > end:
+        raise BackcourtError(
+            f"--start {start} is after --end {end}", "Swap the two.", ExitCode.USAGE
+        )
+
+
+def _of_seasons(known: Sequence[tuple[date, str]], seasons: Sequence[str]) -> Schedule:
+    present = sorted({season for _, season in known})
+    unknown = [season for season in seasons if season not in present]
+    if unknown:
+        raise BackcourtError(
+            f"no games of season {unknown[0]} in nba_raw.games",
+            [f"It has {', '.join(present)}.", LOAD_HINT],
+            ExitCode.ENVIRONMENT,
+        )
+    dates = tuple(day for day, season in known if season in seasons)
+    within = [day for day, _ in known if dates[0] <= day <= dates[-1]]
+    return Schedule(dates[0], dates[-1], dates, is_whole_range=len(within) == len(dates))

@@ -1,0 +1,52 @@
+"""What a pool worker runs: one chunk of one processor, and how a chunk is taken apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+from python_workers import composite_factors, daily_cache, faults, shot_zones
+from python_workers.chunks import Chunk
+from python_workers.failures import ChunkResult
+from python_workers.isolation import Compute, compute_isolated, failed_chunk, halves
+
+COMPUTE: Mapping[str, Compute] = {
+    "psza": shot_zones.compute,
+    "pcf": composite_factors.compute,
+    "pdc": daily_cache.compute,
+}
+
+
+def compute_task(chunk: Chunk) -> ChunkResult:
+    """Compute a chunk; an exception costs only the entity that causes it its row."""
+    return compute_isolated(_compute_of(chunk), chunk.tables, chunk.params)
+
+
+def split_chunk(chunk: Chunk) -> list[Chunk]:
+    """Halve a chunk by its entities; one that holds a single entity stays whole."""
+    return [
+        Chunk(f"{chunk.key}.{number}", part, chunk.params)
+        for number, part in enumerate(halves(chunk.tables), start=1)
+    ]
+
+
+def lost_entity(chunk: Chunk, reason: str) -> ChunkResult:
+    """Make the result of a single entity whose worker died each time."""
+    return failed_chunk(COMPUTE[_short(chunk)], chunk.tables, chunk.params, reason)
+
+
+def merge_results(results: list[ChunkResult]) -> ChunkResult:
+    """Put the results of the parts of a chunk back together, in their order."""
+    return ChunkResult(
+        pa.concat_tables([result.rows for result in results]).combine_chunks(),
+        pa.concat_tables([result.failures for result in results]).combine_chunks(),
+    )
+
+
+def _short(chunk: Chunk) -> str:
+    return str(chunk.params["processor"])
+
+
+def _compute_of(chunk: Chunk) -> Compute:
+    return faults.wrapped(COMPUTE[_short(chunk)], chunk.params)
