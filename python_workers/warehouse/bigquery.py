@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,12 +20,8 @@ from python_workers.warehouse.base import (
     UpsertCounts,
     split_table_name,
 )
-from python_workers.warehouse.bigquery_jobs import (
-    BigQueryJobs,
-    BigQueryOptions,
-    JobCounts,
-    label_value,
-)
+from python_workers.warehouse.bigquery_client import ONCE, BigQueryConnection, BigQueryOptions
+from python_workers.warehouse.bigquery_jobs import BigQueryJobs, JobCounts, label_value
 from python_workers.warehouse.bigquery_sql import (
     ARROW_TYPES,
     COLUMN_TYPES,
@@ -62,10 +58,13 @@ class BigQueryWarehouse:
     """
 
     kind = "bigquery"
+    row_hash = "farm_fingerprint(to_json_string(t))"
 
     def __init__(self, options: BigQueryOptions, labels: Mapping[str, str] | None = None) -> None:
-        self._jobs = BigQueryJobs(options)
-        self._staging = Staging(self._jobs)
+        self._options = options
+        self._connection = BigQueryConnection(options)
+        self._jobs = BigQueryJobs(self._connection)
+        self._staging = Staging(self._connection)
         # Python's tables change their layout through ensure_tables alone, which forgets them here.
         self._tables: dict[str, bigquery.Table] = {}
         self.label(**(labels or {}))
@@ -129,7 +128,7 @@ class BigQueryWarehouse:
         for spec in specs:
             dataset = self._full_name(spec.name).rpartition(".")[0]
             if dataset not in known_datasets:
-                ensure_dataset(self._jobs, dataset)
+                ensure_dataset(self._connection, dataset)
                 known_datasets.add(dataset)
             existing = self._get_table(spec.name)
             if existing is None:
@@ -199,7 +198,7 @@ class BigQueryWarehouse:
         if keys is not None and keys.num_rows:
             partition = None
             column = self._partition_column(change.table)
-            if column in keys.column_names:
+            if column is not None and column in keys.column_names:
                 span = pc.min_max(keys[column]).as_py()
                 bounds[f"from_{number}"], bounds[f"to_{number}"] = span["min"], span["max"]
                 partition = (column, str(number))
@@ -224,20 +223,22 @@ class BigQueryWarehouse:
 
     @property
     def _prefix(self) -> str:
-        return self._jobs.options.dataset_prefix
+        return self._options.dataset_prefix
 
     def _with_prefix(self, sql: str) -> str:
         return with_dataset_prefix(sql, self._prefix)
 
     def _full_name(self, table: str) -> str:
         schema, name = split_table_name(table)
-        return f"{self._jobs.options.project}.{self._prefix}{schema}.{name}"
+        return f"{self._options.project}.{self._prefix}{schema}.{name}"
 
     def _get_table(self, table: str) -> bigquery.Table | None:
-        name, client = self._full_name(table), self._jobs.client
-        seconds = self._jobs.options.request_seconds
+        name, client = self._full_name(table), self._connection.client
+        seconds = self._options.request_seconds
         try:
-            return self._jobs.request(lambda: client.get_table(name, retry=None, timeout=seconds))
+            return self._connection.request(
+                lambda: client.get_table(name, retry=ONCE, timeout=seconds)
+            )
         except google_exceptions.NotFound:
             return None
 
@@ -247,7 +248,7 @@ class BigQueryWarehouse:
             known = self._get_table(table)
             if known is None:
                 raise BackcourtError(
-                    f"table {table} does not exist in project {self._jobs.options.project}",
+                    f"table {table} does not exist in project {self._options.project}",
                     "backcourt load creates the raw tables, dbt run the others.",
                     ExitCode.ENVIRONMENT,
                 )
@@ -288,9 +289,9 @@ class BigQueryWarehouse:
             table.time_partitioning = bigquery.TimePartitioning(field=spec.partition_by)
         if spec.cluster_by:
             table.clustering_fields = list(spec.cluster_by)
-        client, seconds = self._jobs.client, self._jobs.options.request_seconds
-        self._jobs.request(
-            lambda: client.create_table(table, exists_ok=True, retry=None, timeout=seconds)
+        client, seconds = self._connection.client, self._options.request_seconds
+        self._connection.require(
+            lambda: client.create_table(table, exists_ok=True, retry=ONCE, timeout=seconds)
         )
 
     def _add_columns(self, spec: TableSpec, existing: set[str]) -> None:
@@ -307,7 +308,7 @@ class BigQueryWarehouse:
 
     def close(self) -> None:
         """Let go of the connections; the next call opens them again."""
-        self._jobs.close()
+        self._connection.close()
 
     def __enter__(self) -> Self:
         """Return the warehouse itself."""
@@ -325,7 +326,7 @@ class BigQueryWarehouse:
 
 def staged_rows(change: TableChange) -> int:
     """Return how many rows and keys a change has."""
-    parts: tuple[Any, ...] = (change.rows, change.delete_keys)
+    parts = (change.rows, change.delete_keys)
     return sum(part.num_rows for part in parts if part is not None)
 
 

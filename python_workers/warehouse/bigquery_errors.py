@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+from http import HTTPStatus
 
 import google.auth.exceptions
 import requests
@@ -63,13 +64,26 @@ BROKEN_CONNECTIONS = (
 # Statements of two runs met in one table; BigQuery rolled this one back whole.
 CONCURRENT_UPDATE = ("concurrent update", "could not serialize access")
 
+RESUME = "Nothing is half-written: the same command continues where this one stopped."
 LOGIN = "Log in with: gcloud auth application-default login"
 KEY_FILE = "or let GOOGLE_APPLICATION_CREDENTIALS name a service account's key file."
 ROLES = (
     "Backcourt needs roles/bigquery.jobUser and roles/bigquery.readSessionUser on the project,",
     "and roles/bigquery.dataEditor on its datasets; see docs/bigquery.",
 )
-RESUME = "Nothing is half-written: the same command continues where this one stopped."
+NAMES = (
+    "Check BACKCOURT_BQ_PROJECT, BACKCOURT_BQ_LOCATION and BACKCOURT_BQ_DATASET_PREFIX;",
+    "backcourt load creates the raw datasets, dbt run the others.",
+)
+QUOTA = (
+    "Wait until it renews (a daily one at midnight, Pacific time), or ask for more on the",
+    "project's quota page.",
+)
+REFUSED = (
+    "If another version of Backcourt made the tables, let dbt run rebuild them.",
+    RESUME,
+)
+BAD_LOGIN = "Google does not accept the credentials: they are expired, revoked or incomplete"
 MESSAGE_LENGTH = 400
 
 
@@ -100,8 +114,6 @@ def shortened(text: str) -> str:
 
 def is_passing(error: BaseException) -> bool:
     """Tell whether the same request may well succeed in a while."""
-    if isinstance(error, google_exceptions.RetryError) and error.cause is not None:
-        return is_passing(error.cause)
     if isinstance(error, google.auth.exceptions.RefreshError):
         # Google's token server says so itself when it is merely out of breath.
         return bool(error.retryable)
@@ -110,9 +122,7 @@ def is_passing(error: BaseException) -> bool:
     if not isinstance(error, google_exceptions.GoogleAPICallError):
         return False
     reason = reason_of(error)
-    if reason in PASSING_REASONS:
-        return True
-    if any(phrase in message_of(error) for phrase in CONCURRENT_UPDATE):
+    if reason in PASSING_REASONS or any(part in message_of(error) for part in CONCURRENT_UPDATE):
         return True
     return reason not in LASTING_REASONS and error.code in PASSING_CODES
 
@@ -134,6 +144,15 @@ def out_of_patience(error: BaseException, seconds: float) -> BackcourtError:
     )
 
 
+def elsewhere(dataset: str, found: str, wanted: str) -> BackcourtError:
+    """Return the error of a dataset that lies in another location than configured."""
+    return BackcourtError(
+        f"dataset {dataset} is in location {found}, not in {wanted}",
+        f"Set BACKCOURT_BQ_LOCATION={found}, or use another BACKCOURT_BQ_DATASET_PREFIX.",
+        ExitCode.ENVIRONMENT,
+    )
+
+
 def explained(error: BaseException, *, project: str, location: str) -> BackcourtError:
     """Return a lasting error in the project's words: what is wrong and what to do.
 
@@ -144,76 +163,31 @@ def explained(error: BaseException, *, project: str, location: str) -> Backcourt
     project, location
         The configured ones, named where they are the likely cause.
     """
-    if isinstance(error, BackcourtError):
-        return error
-    if isinstance(error, google.auth.exceptions.GoogleAuthError):
-        return explained_login(error)
-    reason, said = reason_of(error), message_of(error)
-    code = getattr(error, "code", None)
-    if code == http.client.UNAUTHORIZED:
-        return BackcourtError(
-            "Google does not accept the credentials: they are expired, revoked or incomplete",
-            [LOGIN, KEY_FILE, RESUME],
-            ExitCode.ENVIRONMENT,
-        )
-    if "location" in said and ("not found in location" in said or "different locations" in said):
-        return BackcourtError(
-            f"the datasets of project {project} are not in location {location}",
-            [
-                f"BigQuery: {said}",
-                "Set BACKCOURT_BQ_LOCATION to where they are (bq show DATASET tells).",
-            ],
-            ExitCode.ENVIRONMENT,
-        )
-    if reason in {"quotaExceeded", "dailyLimitExceeded"}:
-        return BackcourtError(
-            "a BigQuery quota is used up",
-            [
-                f"BigQuery: {said}",
-                "Wait until it renews (daily ones at midnight Pacific time) or ask for more on",
-                "the project's quota page, then run the same command: it continues.",
-            ],
-            ExitCode.ENVIRONMENT,
-        )
-    if reason in {"billingNotEnabled", "billingTierLimitExceeded"}:
-        return BackcourtError(
-            f"project {project} may not bill this work",
-            [f"BigQuery: {said}", "Enable billing for the project, then run the same command."],
-            ExitCode.ENVIRONMENT,
-        )
-    if reason == "bytesBilledLimitExceeded":
-        return BackcourtError(
-            "a statement would bill more than BACKCOURT_BQ_MAX_BYTES_BILLED allows",
-            [f"BigQuery: {said}", "Take a shorter range of dates, or raise the limit."],
-            ExitCode.ENVIRONMENT,
-        )
-    if code == http.client.FORBIDDEN:
-        return BackcourtError(
-            f"access to BigQuery in project {project} is denied",
-            [f"BigQuery: {said}", *ROLES],
-            ExitCode.ENVIRONMENT,
-        )
-    if code == http.client.NOT_FOUND:
-        return BackcourtError(
-            f"BigQuery does not find something in project {project}, location {location}",
-            [
-                f"BigQuery: {said}",
-                "Check BACKCOURT_BQ_PROJECT, BACKCOURT_BQ_LOCATION and",
-                "BACKCOURT_BQ_DATASET_PREFIX; backcourt load creates the raw datasets.",
-            ],
-            ExitCode.ENVIRONMENT,
-        )
-    return BackcourtError(
-        "BigQuery refused a request", [f"BigQuery: {said}", RESUME], ExitCode.ENVIRONMENT
-    )
-
-
-def explained_login(error: google.auth.exceptions.GoogleAuthError) -> BackcourtError:
-    """Return what to do about credentials, without a word of what they are."""
     if isinstance(error, google.auth.exceptions.DefaultCredentialsError):
         return no_credentials()
-    return BackcourtError(
-        "Google does not accept the credentials: they are expired, revoked or incomplete",
-        [LOGIN, KEY_FILE, RESUME],
-        ExitCode.ENVIRONMENT,
-    )
+    reason, said = reason_of(error), message_of(error)
+    code = getattr(error, "code", None)
+    if isinstance(error, google.auth.exceptions.GoogleAuthError) or code == HTTPStatus.UNAUTHORIZED:
+        # Not a word of what the credentials are.
+        message, hint = BAD_LOGIN, [LOGIN, KEY_FILE, RESUME]
+    elif "different locations" in said:
+        message = f"the datasets of project {project} are not all in location {location}"
+        hint = ["Set BACKCOURT_BQ_LOCATION to where they are (bq show DATASET tells)."]
+    elif reason in {"quotaExceeded", "dailyLimitExceeded"}:
+        message, hint = "a BigQuery quota is used up", [*QUOTA, RESUME]
+    elif reason in {"billingNotEnabled", "billingTierLimitExceeded"}:
+        message = f"project {project} may not bill this work"
+        hint = ["Enable billing for the project, then run the same command."]
+    elif reason == "bytesBilledLimitExceeded":
+        message = "a statement would bill more than BACKCOURT_BQ_MAX_BYTES_BILLED allows"
+        hint = ["Take a shorter range of dates, or raise the limit."]
+    elif code == HTTPStatus.FORBIDDEN:
+        message, hint = f"access to BigQuery in project {project} is denied", [*ROLES]
+    elif code == HTTPStatus.NOT_FOUND:
+        message = f"project {project} lacks a dataset or table in location {location}"
+        hint = [*NAMES]
+    else:
+        message, hint = "BigQuery refused a request", [*REFUSED]
+    if message != BAD_LOGIN:
+        hint.insert(0, f"BigQuery: {said}")
+    return BackcourtError(message, hint, ExitCode.ENVIRONMENT)

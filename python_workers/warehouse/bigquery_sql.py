@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
 
 import pyarrow as pa
 from google.cloud import bigquery
@@ -19,6 +20,9 @@ DATASETS = (
     "nba_predictions",
     "nba_processing",
 )
+
+Scalar = bool | int | float | str | dt.date | dt.datetime
+Parameter = bigquery.ScalarQueryParameter | bigquery.ArrayQueryParameter
 
 # Marks the rows of a staging table that are keys to delete, not rows to insert.
 DELETION_MARK = "is_deletion_key"
@@ -78,9 +82,7 @@ def with_dataset_prefix(sql: str, prefix: str) -> str:
     return _DATASET_OR_QUOTED.sub(prefixed, sql)
 
 
-def query_parameters(
-    params: Mapping[str, object] | None,
-) -> list[bigquery.ScalarQueryParameter | bigquery.ArrayQueryParameter]:
+def query_parameters(params: Mapping[str, object] | None) -> list[Parameter]:
     """Return BigQuery's typed form of named parameters.
 
     Parameters
@@ -94,9 +96,7 @@ def query_parameters(
     ]
 
 
-def query_parameter(
-    name: str, value: object
-) -> bigquery.ScalarQueryParameter | bigquery.ArrayQueryParameter:
+def query_parameter(name: str, value: object) -> Parameter:
     """Return one typed parameter; a list, tuple, set or Arrow array becomes an ARRAY."""
     if isinstance(value, pa.ChunkedArray | pa.Array):
         return bigquery.ArrayQueryParameter(name, sql_type_of_arrow(value.type), value.to_pylist())
@@ -107,7 +107,7 @@ def query_parameter(
         if not items:
             raise ValueError(f"parameter {name!r} is an empty list; give it as a pyarrow array")
         return bigquery.ArrayQueryParameter(name, sql_type_of(name, items[0]), items)
-    return bigquery.ScalarQueryParameter(name, sql_type_of(name, value), value)
+    return bigquery.ScalarQueryParameter(name, sql_type_of(name, value), cast("Scalar", value))
 
 
 def sql_type_of(name: str, value: object) -> str:
@@ -170,25 +170,25 @@ def quoted(table: str, prefix: str) -> str:
     return f"`{prefix}{schema}.{name}`"
 
 
+def column(name: str) -> str:
+    """Return a checked column name, quoted: some of people's names are keywords."""
+    return f"`{checked_identifier(name)}`"
+
+
 def comma_list(names: Iterable[str], alias: str = "") -> str:
     """Return checked column names, each behind the alias."""
     before = f"{alias}." if alias else ""
-    return ", ".join(f"{before}{checked_identifier(name)}" for name in names)
+    return ", ".join(f"{before}{column(name)}" for name in names)
 
 
 def equal_on(names: Sequence[str], left: str, right: str) -> str:
     """Return the condition that two aliases agree on these columns."""
-    return " and ".join(
-        f"{left}.{checked_identifier(name)} = {right}.{checked_identifier(name)}" for name in names
-    )
+    return " and ".join(f"{left}.{column(name)} = {right}.{column(name)}" for name in names)
 
 
 def differs_on(names: Sequence[str], left: str, right: str) -> str:
     """Return the condition that two aliases differ in one of these columns, NULLs included."""
-    tests = [
-        f"{left}.{checked_identifier(name)} is distinct from {right}.{checked_identifier(name)}"
-        for name in names
-    ]
+    tests = [f"{left}.{column(name)} is distinct from {right}.{column(name)}" for name in names]
     return f"({' or '.join(tests)})" if tests else "false"
 
 
@@ -209,16 +209,16 @@ def delete_statement(
     """
     bounds = ""
     if partition is not None:
-        column, number = partition
-        bounds = (
-            f"target.{checked_identifier(column)} between @from_{number} and @to_{number}\n  and "
-        )
-    return (
-        f"delete from {target} as target\n"
-        f"where {bounds}exists (\n"
-        f"    select 1 from {staging} as staged\n"
-        f"    where staged.{DELETION_MARK} and {equal_on(keys, 'staged', 'target')}\n"
-        ")"
+        bounded, number = partition
+        bounds = f"target.{column(bounded)} between @from_{number} and @to_{number}\n  and "
+    return "\n".join(
+        [
+            f"delete from {target} as target",  # noqa: S608 (checked identifiers)
+            f"where {bounds}exists (",
+            f"    select 1 from {staging} as staged",  # noqa: S608 (checked identifiers)
+            f"    where staged.{DELETION_MARK} and {equal_on(keys, 'staged', 'target')}",
+            ")",
+        ]
     )
 
 
@@ -239,7 +239,7 @@ def count_statement(target: str, staging: str, key: Sequence[str], columns: Sequ
     """Return the count of staged rows that are new, changed and equal."""
     values = [name for name in columns if name not in key]
     differs = differs_on(values, "old_rows", "new_rows")
-    missing = f"old_rows.{checked_identifier(key[0])} is null"
+    missing = f"old_rows.{column(key[0])} is null"
     return (
         "select\n"
         f"    countif({missing}) as inserted,\n"
@@ -253,17 +253,15 @@ def count_statement(target: str, staging: str, key: Sequence[str], columns: Sequ
 def merge_statement(target: str, staging: str, key: Sequence[str], columns: Sequence[str]) -> str:
     """Return the statement that inserts new rows and updates changed ones."""
     values = [name for name in columns if name not in key]
-    updates = ", ".join(f"{name} = new_rows.{name}" for name in values)
-    when_changed = (
-        f"when matched and {differs_on(values, 'old_rows', 'new_rows')} then update set {updates}\n"
-        if values
-        else ""
-    )
+    updates = ", ".join(f"{column(name)} = new_rows.{column(name)}" for name in values)
     names = comma_list(columns)
-    return (
-        f"merge into {target} as old_rows\n"
-        f"using {staging} as new_rows\n"
-        f"on {equal_on(key, 'old_rows', 'new_rows')}\n"
-        f"{when_changed}"
-        f"when not matched then insert ({names}) values ({names})"
-    )
+    changed = differs_on(values, "old_rows", "new_rows")
+    lines = [
+        f"merge into {target} as old_rows",
+        f"using {staging} as new_rows",
+        f"on {equal_on(key, 'old_rows', 'new_rows')}",
+        f"when not matched then insert ({names}) values ({names})",  # noqa: S608 (identifiers)
+    ]
+    if values:
+        lines.append(f"when matched and {changed} then update set {updates}")
+    return "\n".join(lines)
