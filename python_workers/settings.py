@@ -41,6 +41,10 @@ class Settings(BaseSettings):
     bq_project, bq_location, bq_dataset_prefix, bq_endpoint, bq_max_bytes_billed, bq_impersonate
         BigQuery: project, location, prefix of every dataset name, address of an emulator, the most
         bytes one statement may bill, and a service account to impersonate.
+    bq_storage_endpoint
+        host:port of an emulator's Storage Read service; without it rows come through REST.
+    bq_retry_seconds
+        Total time to repeat a BigQuery request whose failures pass by themselves.
     n_jobs
         Pool processes; -1 is one per core (joblib's convention).
     backend
@@ -60,13 +64,22 @@ class Settings(BaseSettings):
     bq_location: Location = "US"
     bq_dataset_prefix: DatasetPrefix = ""
     bq_endpoint: str | None = None
+    bq_storage_endpoint: str | None = None
     bq_max_bytes_billed: int = Field(default=200_000_000_000, gt=0)
+    bq_retry_seconds: float = Field(default=600.0, gt=0.0, le=86_400.0)
     bq_impersonate: str | None = None
     n_jobs: int = Field(default=-1, ge=-1)
     backend: Literal["loky", "threading", "dask"] = "loky"
     chunk_dates: int = Field(default=20, ge=1, le=1_000)
 
-    @field_validator("raw_dir", "bq_project", "bq_endpoint", "bq_impersonate", mode="before")
+    @field_validator(
+        "raw_dir",
+        "bq_project",
+        "bq_endpoint",
+        "bq_storage_endpoint",
+        "bq_impersonate",
+        mode="before",
+    )
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value

@@ -13,6 +13,7 @@ from google.api_core import exceptions as google_exceptions
 from google.cloud import bigquery
 
 from python_workers.errors import BackcourtError, ExitCode
+from python_workers.settings import Settings
 from python_workers.warehouse.base import (
     Column,
     TableChange,
@@ -38,6 +39,10 @@ from python_workers.warehouse.bigquery_sql import (
     with_dataset_prefix,
 )
 from python_workers.warehouse.bigquery_staging import Staging, ensure_dataset
+
+# As in the target `emulator` of profiles.yml.
+EMULATOR_PROJECT = "backcourt-emulator"
+EMULATOR_ENDPOINT = "http://127.0.0.1:9050"
 
 
 class BigQueryWarehouse:
@@ -322,6 +327,35 @@ class BigQueryWarehouse:
     ) -> None:
         """Close it."""
         self.close()
+
+
+def open_bigquery(settings: Settings, labels: Mapping[str, str] | None = None) -> BigQueryWarehouse:
+    """Return the warehouse of the settings' project; connections are made by its first request.
+
+    Raises
+    ------
+    BackcourtError
+        With exit code 3, where no project is named.
+    """
+    is_emulator = settings.target == "emulator"
+    project = settings.bq_project or (EMULATOR_PROJECT if is_emulator else None)
+    if project is None:
+        raise BackcourtError(
+            "no BigQuery project is named",
+            "Set BACKCOURT_BQ_PROJECT; docs/bigquery tells what else BigQuery needs.",
+            ExitCode.ENVIRONMENT,
+        )
+    options = BigQueryOptions(
+        project=project,
+        location=settings.bq_location,
+        dataset_prefix=settings.bq_dataset_prefix,
+        endpoint=settings.bq_endpoint or (EMULATOR_ENDPOINT if is_emulator else None),
+        storage_endpoint=settings.bq_storage_endpoint,
+        maximum_bytes_billed=settings.bq_max_bytes_billed,
+        impersonate=settings.bq_impersonate,
+        retry_seconds=settings.bq_retry_seconds,
+    )
+    return BigQueryWarehouse(options, labels)
 
 
 def staged_rows(change: TableChange) -> int:

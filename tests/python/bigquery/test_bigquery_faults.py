@@ -28,7 +28,6 @@ from tables import (
 )
 
 from python_workers.errors import BackcourtError, ExitCode
-from python_workers.warehouse import bigquery_client
 from python_workers.warehouse.base import TableChange, UpsertCounts
 from python_workers.warehouse.bigquery import BigQueryWarehouse
 from python_workers.warehouse.bigquery_errors import is_passing
@@ -352,7 +351,7 @@ def test_a_machine_without_credentials_says_how_to_get_some(
     def no_default(**_: object) -> None:
         raise google.auth.exceptions.DefaultCredentialsError("Your default credentials ...")
 
-    monkeypatch.setattr(bigquery_client.google.auth, "default", no_default)
+    monkeypatch.setattr("google.auth.default", no_default)
     with pytest.raises(BackcourtError) as caught:
         connect(endpoint=None).query("select 1 as one")
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
