@@ -21,7 +21,7 @@ _REST_SHARE = 0.10
 _STARS_A_TEAM = 2
 _HOME_EDGE = 0.006
 _TEAM_ATTEMPTS, _OVERTIME_ATTEMPTS = 88.0, 9.0
-_PACE_SPREAD, _ATTEMPTS_SPREAD = 4.5, 2.5
+_PACE_SPREAD, _ATTEMPTS_SPREAD = 4.5, 1.5
 _UNRECORDED_SHOT_SHARE = 0.003
 
 PLAYED, RESERVE, HURT, RESTED = range(4)
@@ -209,7 +209,7 @@ def _box_scores(
         "ast": tally(shots.assist_slot >= 0, shots.side * shape[1] + shots.assist_slot),
         "blk": tally(shots.block_slot >= 0, (shots.side ^ 1) * shape[1] + shots.block_slot),
     }
-    trips = drawn(0.16 * inside + 0.045 * counts["fga"], 12)
+    trips = drawn(0.17 * inside + 0.05 * counts["fga"], 12)
     counts["fta"] = np.minimum(2 * trips - (rng.random(shape) < 0.08) * (trips > 0), 24)
     counts["ftm"] = rng.binomial(counts["fta"], players.free_throws[slots])
     missed = (counts["fga"] - counts["fgm"]).sum(axis=1).astype(np.float64)

@@ -38,8 +38,8 @@ _POSITIONS = ("G", "G-F", "F", "F-C", "C")
 _POSITION_SHARE = (0.36, 0.12, 0.30, 0.10, 0.12)
 # Attempts by zone for guards and for centres; the other positions lie between. Order: restricted
 # area, rest of the paint, mid-range, left corner, right corner, above the break, backcourt.
-_GUARD_ZONES = np.array([0.200, 0.160, 0.125, 0.056, 0.052, 0.404, 0.003])
-_CENTRE_ZONES = np.array([0.500, 0.240, 0.070, 0.022, 0.022, 0.145, 0.001])
+_GUARD_ZONES = np.array([0.207, 0.174, 0.127, 0.054, 0.050, 0.385, 0.003])
+_CENTRE_ZONES = np.array([0.510, 0.245, 0.070, 0.021, 0.021, 0.132, 0.001])
 _CENTRE_SHARE = np.array([0.0, 0.12, 0.28, 0.65, 1.0])
 _ZONE_SPREAD = 28.0
 
