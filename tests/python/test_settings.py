@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from python_workers.errors import BackcourtError
+from python_workers.settings import is_project_dir, load_settings, resolve_project_dir
+
+PROJECT = "name: backcourt\nversion: '1'\n"
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    for name in [name for name in os.environ if name.startswith("BACKCOURT_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "clone"
+    folder.mkdir()
+    (folder / "dbt_project.yml").write_text(PROJECT)
+    return folder
+
+
+def test_without_a_variable_the_defaults_hold(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project)
+    settings = load_settings()
+    assert settings.target == "duckdb"
+    assert settings.warehouse_file == project / "data" / "backcourt.duckdb"
+    assert settings.raw_dir is None
+
+
+def test_the_environment_configures_and_options_override_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BACKCOURT_DUCKDB_PATH", "other.duckdb")
+    monkeypatch.setenv("BACKCOURT_N_JOBS", "3")
+    monkeypatch.setenv("BACKCOURT_BQ_PROJECT", "")
+    settings = load_settings(n_jobs=2, target=None)
+    assert settings.warehouse_file == tmp_path / "other.duckdb"
+    assert settings.n_jobs == 2
+    assert settings.bq_project is None
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("TARGET", "postgres"),
+        ("N_JOBS", "0"),
+        ("N_JOBS", "many"),
+        ("DUCKDB_MEMORY_LIMIT", "lots"),
+        ("WAIT_SECONDS", "-1"),
+        ("BQ_PROJECT", "x`; drop table y"),
+        ("BQ_DATASET_PREFIX", "my-prefix."),
+        ("BQ_LOCATION", "EU; --"),
+        ("BQ_ENDPOINT", "127.0.0.1:9050"),
+        ("BQ_MAX_BYTES_BILLED", "0"),
+        ("CHUNK_DATES", "0"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_named_with_its_variable(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(f"BACKCOURT_{variable}", value)
+    with pytest.raises(BackcourtError) as caught:
+        load_settings()
+    assert caught.value.exit_code == 2
+    assert f"BACKCOURT_{variable}" in caught.value.message
+    assert value in caught.value.message
+
+
+def test_an_option_that_does_not_fit_is_named_as_an_option() -> None:
+    with pytest.raises(BackcourtError, match=r"--n-jobs is 0"):
+        load_settings(n_jobs=0)
+
+
+class TestProjectFolder:
+    def test_the_working_folder_counts_if_it_is_a_project(
+        self, project: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(project)
+        assert resolve_project_dir() == project
+
+    def test_elsewhere_it_is_the_folder_of_the_package(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        assert is_project_dir(resolve_project_dir())
+        assert (resolve_project_dir() / "python_workers").is_dir()
+
+    def test_the_variable_decides_and_is_checked(
+        self, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("BACKCOURT_PROJECT_DIR", str(project))
+        assert resolve_project_dir() == project
+        monkeypatch.setenv("BACKCOURT_PROJECT_DIR", str(tmp_path))
+        with pytest.raises(BackcourtError, match="BACKCOURT_PROJECT_DIR is"):
+            resolve_project_dir()
+
+    def test_another_dbt_project_is_none(self, tmp_path: Path) -> None:
+        (tmp_path / "dbt_project.yml").write_text("name: jaffle_shop\n")
+        assert not is_project_dir(tmp_path)
