@@ -44,7 +44,7 @@ lint: setup  ## Check style, types and SQL
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/sqlfluff lint models tests/dbt
+	BACKCOURT_DUCKDB_PATH=:memory: $(BIN)/sqlfluff lint models tests/dbt
 
 bench: setup  ## Print the benchmarks
 	$(BIN)/backcourt bench
