@@ -7,11 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
-from python_workers.columns import Integers, iso_date
+from python_workers.columns import Integers, iso_date, labelled
 from python_workers.failures import Rejections, outside
 from python_workers.rounding import BoolArray, IntArray
 from python_workers.segments import GameSegments
-from python_workers.text import encode
 
 
 def reject_wrong_games(
@@ -135,9 +134,10 @@ def missing_games(
 
 def too_few_reasons(actual: IntArray, required: int) -> pa.Array:
     """Say for each player how many games he has and needs."""
-    counts = encode(pa.array(actual))
-    texts = counts.texts(lambda games: f"{games} actual games this season, {required} required")
-    return texts.take(counts.indices)
+    counts, codes = np.unique(actual, return_inverse=True)
+    return labelled(
+        codes, [f"{games} actual games this season, {required} required" for games in counts]
+    )
 
 
 def _text(column: Integers, position: int) -> str:

@@ -261,31 +261,30 @@ def _columns(
         "data_quality_tier": _graded(sample_10, 1, DATA_QUALITY_TIER),
     }
     attempts: dict[str, list[IntArray]] = {}
-    known = np.ones(len(sample_10), dtype=np.bool_)
-    known_20 = sample_20 >= LONG_WINDOW_MIN_GAMES
+    known_10 = np.ones(len(sample_10), dtype=np.bool_)
+    long_enough = sample_20 >= LONG_WINDOW_MIN_GAMES
+    known_20 = long_enough
     for zone, counts in zones.items():
         makes_10, makes_20 = games.sums(counts.first, SHORT_WINDOW, LONG_WINDOW)
         attempts[zone] = games.sums(counts.second, SHORT_WINDOW, LONG_WINDOW)
         in_10, in_20 = games.tallies(counts.known, SHORT_WINDOW, LONG_WINDOW)
-        known &= in_10 > 0
-        known_20 &= in_20 > 0
-        tried = attempts[zone][0]
-        columns[f"{zone}_pct_last_10"] = ratio_array(makes_10, tried, PCT_DECIMALS)
-        columns[f"{zone}_attempts_per_game"] = ratio_array(tried, in_10, PER_GAME_DECIMALS)
+        known_10 &= in_10 > 0
+        known_20 = known_20 & (in_20 > 0)
+        tried_10, tried_20 = attempts[zone]
+        columns[f"{zone}_pct_last_10"] = ratio_array(makes_10, tried_10, PCT_DECIMALS)
+        columns[f"{zone}_attempts_per_game"] = ratio_array(tried_10, in_10, PER_GAME_DECIMALS)
         if zone == "paint":
-            tried_20 = np.where(known_20, attempts[zone][1], 0)
-            columns["paint_pct_last_20"] = ratio_array(makes_20, tried_20, PCT_DECIMALS)
+            pct_20 = ratio_array(makes_20, tried_20, PCT_DECIMALS, where=long_enough)
+            columns["paint_pct_last_20"] = pct_20
     total_10 = sum((sums[0] for sums in attempts.values()), np.zeros_like(sample_10))
     total_20 = sum((sums[1] for sums in attempts.values()), np.zeros_like(sample_20))
-    shown = np.where(known, total_10, 0)
-    columns["total_shots_last_10"] = nullable(total_10, known)
-    rates = {zone: _percent(sums[0], shown) for zone, sums in attempts.items()}
+    columns["total_shots_last_10"] = nullable(total_10, known_10)
+    rates = {zone: _percent(sums[0], total_10, known_10) for zone, sums in attempts.items()}
     for zone, rate in rates.items():
         columns[f"{zone}_rate_last_10"] = decimal_array(rate, RATE_DECIMALS)
     columns["primary_scoring_zone"] = _primary_zone(rates)
-    columns["paint_rate_last_20"] = decimal_array(
-        _percent(attempts["paint"][1], np.where(known_20, total_20, 0)), RATE_DECIMALS
-    )
+    rate_20 = _percent(attempts["paint"][1], total_20, known_20)
+    columns["paint_rate_last_20"] = decimal_array(rate_20, RATE_DECIMALS)
     (assisted,) = games.sums(assists.first, SHORT_WINDOW)
     (unassisted,) = games.sums(assists.second, SHORT_WINDOW)
     for name, part in (("assisted", assisted), ("unassisted", unassisted)):
@@ -294,9 +293,9 @@ def _columns(
     return columns
 
 
-def _percent(part: IntArray, whole: IntArray) -> Integers:
+def _percent(part: IntArray, whole: IntArray, where: BoolArray | None = None) -> Integers:
     """Return a share in hundredths of a percent; missing where the whole is 0."""
-    valid = whole > 0
+    valid = whole > 0 if where is None else where & (whole > 0)
     return Integers(round_half_even(100 * part, whole, RATE_DECIMALS, valid), valid)
 
 

@@ -91,7 +91,10 @@ class Encoded:
     is_numeric: bool
 
     def texts(self, render: Callable[[object], str], prefix: str = "") -> pa.Array:
-        """Return the text that each index stands for, `prefix` before it."""
+        """Return the text that each index stands for, `prefix` before it.
+
+        Numbers are written by repr, which `hash_text` and `json_text` would do at greater length.
+        """
         texts = map(repr if self.is_numeric else render, self.values)
         nulls = [prefix + render(None)] if self.has_null else []
         return pa.array([*(prefix + text for text in texts), *nulls], pa.string())

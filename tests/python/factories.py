@@ -1,0 +1,317 @@
+"""Chunks for the processors: players with games, as plain dictionaries, and as Arrow tables."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from python_workers import composite_factors, daily_cache, shot_zones
+from python_workers.failures import ChunkResult
+
+Row = dict[str, Any]
+Tables = dict[str, pa.Table]
+Compute = Callable[[Mapping[str, pa.Table], Mapping[str, object]], ChunkResult]
+
+DAY = dt.date(2022, 1, 15)
+
+_DATES = {"analysis_date", "game_date", "last_played_date"}
+_STRINGS = {
+    *("player_lookup", "universal_player_id", "player_position", "game_id", "team_abbr"),
+    *("opponent_team_abbr", "population_source", "primary_scoring_zone"),
+}
+_FLOATS = {
+    *(f"{zone}_rate_last_10" for zone in ("paint", "mid_range", "three_pt")),
+    *(f"{zone}_defense_vs_league_avg" for zone in ("paint", "mid_range", "three_pt")),
+}
+
+
+def column_type(name: str) -> pa.DataType:
+    if name in _DATES:
+        return pa.date32()
+    if name in _STRINGS:
+        return pa.string()
+    if name in _FLOATS:
+        return pa.float64()
+    return pa.bool_() if name.startswith(("is_", "has_")) else pa.int64()
+
+
+def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> pa.Table:
+    schema = pa.schema([(name, column_type(name)) for name in columns])
+    return pa.Table.from_pylist([{name: row[name] for name in columns} for row in rows], schema)
+
+
+def _player(player_id: int, day: dt.date) -> Row:
+    return {
+        "analysis_date": day,
+        "player_id": player_id,
+        "player_lookup": f"player{player_id}",
+        "universal_player_id": f"player{player_id}_{player_id}",
+        "season_year": 2021,
+    }
+
+
+# Shot zones -----------------------------------------------------------------------------------
+
+
+def zone_game(**changes: Any) -> Row:
+    """Ten attempts: six in the paint, one from mid-range, three threes."""
+    game = {
+        "has_complete_shot_zones": True,
+        "paint_makes": 3,
+        "paint_attempts": 6,
+        "mid_range_makes": 0,
+        "mid_range_attempts": 1,
+        "three_makes": 1,
+        "three_attempts": 3,
+        "assisted_fg_makes": 1,
+        "unassisted_fg_makes": 3,
+    }
+    return game | changes
+
+
+def shooter(games: Sequence[Row], player_id: int = 1, day: dt.date = DAY, **changes: Any) -> Row:
+    """Return a player whose games, most recent first, were every second day."""
+    player = _player(player_id, day) | {
+        "player_position": "G",
+        "actual_game_count": len(games),
+        "games": _dated(games[:20], day),
+    }
+    return player | changes
+
+
+def shot_zone_tables(players: Iterable[Row]) -> Tables:
+    return _with_games(players, shot_zones.PLAYER_COLUMNS, shot_zones.GAME_COLUMNS)
+
+
+def _dated(games: Sequence[Row], day: dt.date) -> list[Row]:
+    return [
+        {
+            "game_rank": rank,
+            "game_id": f"00221{rank:05d}",
+            "game_date": day - dt.timedelta(days=2 * rank),
+        }
+        | game
+        for rank, game in enumerate(games, 1)
+    ]
+
+
+def _with_games(
+    players: Iterable[Row], player_columns: Sequence[str], game_columns: Sequence[str]
+) -> Tables:
+    listed = list(players)
+    games = [
+        {"analysis_date": player["analysis_date"], "player_id": player["player_id"]} | game
+        for player in listed
+        for game in player["games"]
+    ]
+    return {"players": table(listed, player_columns), "games": table(games, game_columns)}
+
+
+# Daily cache ----------------------------------------------------------------------------------
+
+
+def box_score(**changes: Any) -> Row:
+    game = {
+        "is_available": True,
+        "points": 20,
+        "minutes_e2": 30_00,
+        "usage_e4": 25_0000,
+        "ts_e4": 6000,
+        "assisted_fg_makes": 3,
+        "unassisted_fg_makes": 5,
+    }
+    return game | changes
+
+
+NO_BOX_SCORE = dict.fromkeys(box_score(), None) | {"is_available": False}
+
+
+def regular(games: Sequence[Row], player_id: int = 1, day: dt.date = DAY, **changes: Any) -> Row:
+    """Return a player whose games, most recent first, were every second day."""
+    played = sum(1 for game in games if game["is_available"])
+    player = _player(player_id, day) | {
+        "team_abbr": "LAL",
+        "population_source": "box_score",
+        "is_bootstrap": False,
+        "is_season_boundary": False,
+        "actual_game_count": len(games),
+        "last_played_date": day - dt.timedelta(days=2) if played else None,
+        "games_played_season": played,
+        "points_sum_season": 20 * played,
+        "usage_e4_sum_season": 25_0000 * played,
+        "usage_games_season": played,
+        "player_age": 27,
+        "team_games_last_10": 10,
+        "team_pace_e4_sum_last_10": 10 * 100_0000,
+        "team_off_rating_e4_sum_last_10": 10 * 112_0000,
+        "games_in_last_7_days": 3,
+        "games_in_last_14_days": 7,
+        "actual_games_in_last_7_days": 3,
+        "actual_games_in_last_14_days": 7,
+        "minutes_e2_in_last_7_days": 3 * 30_00,
+        "minutes_e2_in_last_14_days": 7 * 30_00,
+        "back_to_backs_last_14_days": 0,
+        "games": _dated(games[:10], day),
+        "shot_zones": None,
+    }
+    return player | changes
+
+
+def zones_of_a_player(**changes: Any) -> Row:
+    zones = {
+        "primary_scoring_zone": "paint",
+        "paint_rate_last_10": 47.01,
+        "mid_range_rate_last_10": 16.24,
+        "three_pt_rate_last_10": 36.75,
+    }
+    return zones | changes
+
+
+def daily_cache_tables(players: Iterable[Row]) -> Tables:
+    listed = list(players)
+    tables = _with_games(listed, daily_cache.PLAYER_COLUMNS, daily_cache.GAME_COLUMNS)
+    return tables | {"psza": _shot_zone_rows(listed, daily_cache.PSZA_COLUMNS)}
+
+
+def _shot_zone_rows(players: Sequence[Row], columns: Sequence[str]) -> pa.Table:
+    return table((p | p["shot_zones"] for p in players if p["shot_zones"] is not None), columns)
+
+
+# Composite factors ----------------------------------------------------------------------------
+
+
+def matchup(player_id: int = 1, day: dt.date = DAY, **changes: Any) -> Row:
+    """Return a rested player of average usage in a game without any edge."""
+    player = _player(player_id, day) | {
+        "game_id": "0022100641",
+        "team_abbr": "LAL",
+        "opponent_team_abbr": "DEN",
+        "population_source": "box_score",
+        "is_back_to_back": False,
+        "is_bootstrap": False,
+        "is_season_boundary": False,
+        "days_rest": 1,
+        "games_in_last_7_days": 3,
+        "minutes_e2_in_last_7_days": 90_00,
+        "back_to_backs_last_14_days": 0,
+        "player_age": 27,
+        "team_games_last_10": 10,
+        "team_pace_e4_sum_last_10": 10 * 100_0000,
+        "opponent_games_last_10": 10,
+        "opponent_pace_e4_sum_last_10": 10 * 100_0000,
+        "usage_games_last_7": 7,
+        "usage_e4_sum_last_7": 7 * 20_0000,
+        "rotation_load_total": 1_000_000,
+        "rotation_load_active": 1_000_000,
+        "star_teammates_out": 0,
+        "shot_zones": zones_of_a_player(),
+        "defense": opponent_defense(),
+    }
+    return player | changes
+
+
+def opponent_defense(**changes: Any) -> Row:
+    defense = {
+        "paint_defense_vs_league_avg": 0.0,
+        "mid_range_defense_vs_league_avg": 0.0,
+        "three_pt_defense_vs_league_avg": 0.0,
+    }
+    return defense | changes
+
+
+def composite_tables(players: Iterable[Row]) -> Tables:
+    """Return the tables; of players with the same opponent on a date, the first one's counts."""
+    listed = list(players)
+    defenses = {
+        (player["analysis_date"], player["opponent_team_abbr"]): player["defense"]
+        for player in reversed(listed)
+        if player["defense"] is not None
+    }
+    tdza = [
+        {"analysis_date": day, "team_abbr": team} | defense
+        for (day, team), defense in defenses.items()
+    ]
+    return {
+        "players": table(listed, composite_factors.PLAYER_COLUMNS),
+        "psza": _shot_zone_rows(listed, composite_factors.PSZA_COLUMNS),
+        "tdza": table(tdza, composite_factors.TDZA_COLUMNS),
+    }
+
+
+# Comparing ------------------------------------------------------------------------------------
+
+
+def only_row(result: ChunkResult) -> Row:
+    assert result.failures.num_rows == 0, result.failures.to_pylist()
+    (row,) = result.rows.to_pylist()
+    return dict(row)
+
+
+def only_failure(result: ChunkResult) -> Row:
+    assert result.rows.num_rows == 0
+    (failure,) = result.failures.to_pylist()
+    return dict(failure)
+
+
+def rearranged(tables: Tables, seed: int) -> Tables:
+    """Return the same rows in another order, in pieces, as int32 and dictionary strings."""
+    order = random.Random(seed)  # noqa: S311 -- a shuffle, not a secret
+    result = {}
+    for name, original in tables.items():
+        rows = list(range(original.num_rows))
+        order.shuffle(rows)
+        changed = original.take(pa.array(rows, pa.int64()))
+        columns = []
+        for column in changed.columns:
+            if pa.types.is_string(column.type):
+                columns.append(column.dictionary_encode())
+            elif pa.types.is_int64(column.type) and _fits_int32(column):
+                columns.append(column.cast(pa.int32()))
+            else:
+                columns.append(column)
+        changed = pa.table(columns, names=changed.column_names)
+        half = changed.num_rows // 2
+        result[name] = pa.concat_tables([changed.slice(0, half), changed.slice(half)])
+    return result
+
+
+def _fits_int32(column: pa.ChunkedArray) -> bool:
+    return all(value is None or abs(value) < 2**31 for value in column.to_pylist())
+
+
+def by_date(tables: Tables) -> list[Tables]:
+    days = sorted(set(tables["players"].column("analysis_date").to_pylist()))
+    return [
+        {
+            name: one.filter(pa.compute.equal(one.column("analysis_date"), pa.scalar(day)))
+            for name, one in tables.items()
+        }
+        for day in days
+    ]
+
+
+def assert_arrangement_changes_nothing(compute: Compute, tables: Tables, seed: int) -> None:
+    """Compute a chunk as it is, rearranged, and date by date: all three must be identical."""
+    whole = compute(tables, {})
+    parts = [compute(rearranged(part, seed), {}) for part in by_date(tables)]
+    split = ChunkResult(
+        pa.concat_tables([whole.rows.slice(0, 0), *(part.rows for part in parts)]),
+        pa.concat_tables([whole.failures.slice(0, 0), *(part.failures for part in parts)]),
+    )
+    for other in (compute(rearranged(tables, seed), {}), split):
+        assert as_bytes(other.rows) == as_bytes(whole.rows)
+        assert as_bytes(other.failures) == as_bytes(whole.failures)
+
+
+def as_bytes(rows: pa.Table) -> bytes:
+    """Return a table's content as the bytes a file of it would have."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as writer:
+        for batch in pa.Table.from_pylist(rows.to_pylist(), rows.schema).to_batches():
+            writer.write_batch(batch)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
