@@ -12,6 +12,7 @@ from typing import Protocol
 
 from python_workers import faults
 from python_workers.commits import Commit, Counts, Run
+from python_workers.coverage import COVERAGE_VIEW
 from python_workers.dbt_project import DbtProject, NodeOutcome
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.input_builds import (
@@ -164,12 +165,20 @@ class Backfill:
             # The whole range, also where only some of its seasons are asked for: what is noted as
             # built must be.
             self.project.build(INPUTS, start, end)
+            self._ensure_outputs()
             faults.point("after-inputs")
             note_build(
                 self.warehouse, self.result.run.run_id, start, end, raw_state, project_state
             )
             self.result.inputs_rebuilt = True
             done("built by dbt")
+
+    def _ensure_outputs(self) -> None:
+        """Create what dbt builds of the outputs, empty, so that coverage can be asked for."""
+        if not self.warehouse.has_table(COVERAGE_VIEW):
+            start, end = self.schedule.start, self.schedule.end
+            self.warehouse.close()
+            self.project.build((*SQL_MODELS.values(), "tag:stage_coverage"), start, end, [])
 
     def test_coverage(self) -> None:
         """Run dbt's tests of coverage and records over the range."""

@@ -15,8 +15,9 @@ from typing import Any
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.settings import Settings, resolve_project_dir
 
-# Whatever stands in them decides what the models compute.
-PROJECT_SOURCES = ("dbt_project.yml", "models", "macros", "seeds")
+# Whatever stands in these decides what the models compute; descriptions and tests do not.
+PROJECT_SOURCES = ("models", "macros", "seeds")
+PROJECT_SUFFIXES = (".sql", ".csv")
 
 QUIET = (
     "--quiet",
@@ -64,12 +65,11 @@ class DbtProject:
 
     def state(self) -> str:
         """Return a digest of everything in the project that decides what the models compute."""
-        digest = hashlib.sha256()
+        digest = hashlib.sha256((self.directory / "dbt_project.yml").read_bytes())
         for source in PROJECT_SOURCES:
-            path = self.directory / source
-            for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-                if file.is_file():
-                    digest.update(str(file.relative_to(self.directory)).encode())
+            for file in sorted((self.directory / source).rglob("*")):
+                if file.suffix in PROJECT_SUFFIXES:
+                    digest.update(file.relative_to(self.directory).as_posix().encode())
                     digest.update(file.read_bytes())
         return digest.hexdigest()[:32]
 
