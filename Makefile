@@ -44,6 +44,7 @@ lint: setup  ## Check style, types and SQL
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy tests/python/bigquery/conftest.py
 	BACKCOURT_DUCKDB_PATH=:memory: $(BIN)/sqlfluff lint models tests/dbt
 
 bench: setup  ## Print the benchmarks
