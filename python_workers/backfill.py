@@ -22,7 +22,7 @@ from python_workers.input_builds import (
     note_build,
 )
 from python_workers.ledger import Ledger, Reprocess
-from python_workers.pool_stage import PoolOptions, run_pool_stage
+from python_workers.pool_stage import Guard, PoolOptions, run_pool_stage
 from python_workers.processors import MLFS, PDC, PCF, PSZA, TDZA, Processor
 from python_workers.registry import register_players
 from python_workers.schedule import Schedule
@@ -118,6 +118,8 @@ class Backfill:
         The dates.
     options, reporter
         What to compute, and who is told.
+    guard_of
+        Makes daily mode's checks, once the inputs are built.
     """
 
     def __init__(
@@ -127,6 +129,7 @@ class Backfill:
         schedule: Schedule,
         options: BackfillOptions,
         reporter: Reporter,
+        guard_of: Callable[[Warehouse, Ledger, Run], Guard] | None = None,
     ) -> None:
         self.warehouse = warehouse
         self.project = project
@@ -135,12 +138,16 @@ class Backfill:
         self.reporter = reporter
         self.result = BackfillResult(new_run(options.mode))
         self.ledger = Ledger()
+        self._guard_of = guard_of
+        self._guard: Guard | None = None
 
     def run(self) -> BackfillResult:
         """Run every stage that has work to do."""
         self.build_inputs()
         self.ledger = Ledger.read(self.warehouse, self.schedule.start, self.schedule.end)
         self._check_upstream()
+        if self._guard_of is not None:
+            self._guard = self._guard_of(self.warehouse, self.ledger, self.result.run)
         self._sql(TDZA)
         self._pool("shot zones", (PSZA,))
         self._pool("factors and cache", (PCF, PDC))
@@ -167,9 +174,7 @@ class Backfill:
             self.project.build(INPUTS, start, end)
             self._ensure_outputs()
             faults.point("after-inputs")
-            note_build(
-                self.warehouse, self.result.run.run_id, start, end, raw_state, project_state
-            )
+            note_build(self.warehouse, self.result.run.run_id, start, end, raw_state, project_state)
             self.result.inputs_rebuilt = True
             done("built by dbt")
 
@@ -247,7 +252,9 @@ class Backfill:
         chosen = [each for each in work if each[0] in self.options.processors]
         if not chosen:
             return
-        with self._stage(name, ", ".join(f"{p.short}: {_dates(days)}" for p, days in chosen)) as done:
+        with self._stage(
+            name, ", ".join(f"{p.short}: {_dates(days)}" for p, days in chosen)
+        ) as done:
             for processor, days in chosen:
                 self.result.dates[processor.short] = len(days)
                 self.result.counts[processor.short] = Counts()
@@ -258,17 +265,13 @@ class Backfill:
                 chosen,
                 self.options.pool,
                 self._on_commit,
-                self.worker_params,
+                self._guard,
             )
             self.result.counts.update(counts)
-            done("; ".join(f"{short} {describe(each)}" for short, each in counts.items())
-                 or "nothing due")
-
-    def worker_params(
-        self, _processor: Processor, _days: Sequence[date]
-    ) -> dict[str, object]:
-        """Return further values for the worker; backfill mode has none."""
-        return {}
+            done(
+                "; ".join(f"{short} {describe(each)}" for short, each in counts.items())
+                or "nothing due"
+            )
 
     def _on_commit(self, processor: Processor, commit: Commit) -> None:
         rows = sum(counts.records for counts in commit.counts.values())

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from python_workers import cli_backfill, cli_coverage, cli_raw
+from python_workers import cli_backfill, cli_coverage, cli_daily, cli_raw
 from python_workers.console import err
 from python_workers.errors import BackcourtError, ExitCode
 
@@ -33,7 +33,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (cli_raw, cli_backfill, cli_coverage):
+for module in (cli_raw, cli_backfill, cli_coverage, cli_daily):
     module.register(app)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from python_workers.columns import Integers, decimal_array
-from python_workers.rounding import BoolArray, round_half_even
+from python_workers.rounding import BoolArray, IntArray, round_half_even
 from python_workers.segments import GameSegments
 
 # A window is complete from this percentage of its games on.
@@ -38,20 +38,33 @@ def window_completeness(
         "l5": (in_5, np.minimum(games.counts, FEW_GAMES)),
         "l10": (in_10, np.minimum(games.counts, MANY_GAMES)),
     }
-    for n in DAYS:
-        windows[f"l{n}d"] = (
-            load[f"games_in_last_{n}_days"].values,
-            load[f"actual_games_in_last_{n}_days"].values,
-        )
+    windows |= {f"l{n}d": _day_window(load, n) for n in DAYS}
     columns = {}
     complete = []
     for window, (there, expected) in windows.items():
         some = expected > 0
         # Nothing was expected of an empty window, so nothing is missing.
         pct = np.where(some, round_half_even(100 * there, expected, PCT_DECIMALS, some), 100_00)
-        complete.append(100 * there >= COMPLETE_MIN_PCT * expected)
+        complete.append(_is_complete(there, expected))
         columns[f"{window}_completeness_pct"] = decimal_array(Integers(pct), PCT_DECIMALS)
         columns[f"{window}_is_complete"] = pa.array(complete[-1])
     columns["all_windows_complete"] = pa.array(np.logical_and.reduce(complete))
     columns["cache_quality_score"] = columns["l5_completeness_pct"]
     return columns
+
+
+def day_windows_complete(load: Mapping[str, Integers]) -> BoolArray:
+    """Tell for whom both windows of days are complete."""
+    return np.logical_and.reduce([_is_complete(*_day_window(load, n)) for n in DAYS])
+
+
+def _day_window(load: Mapping[str, Integers], days: int) -> tuple[IntArray, IntArray]:
+    return (
+        load[f"games_in_last_{days}_days"].values,
+        load[f"actual_games_in_last_{days}_days"].values,
+    )
+
+
+def _is_complete(there: IntArray, expected: IntArray) -> BoolArray:
+    complete: BoolArray = 100 * there >= COMPLETE_MIN_PCT * expected
+    return complete

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from python_workers.columns import (
     Integers,
+    blanked,
     both,
     days,
     decimal_array,
@@ -21,7 +22,7 @@ from python_workers.columns import (
     ratio_array,
     require_columns,
 )
-from python_workers.completeness import window_completeness
+from python_workers.completeness import day_windows_complete, window_completeness
 from python_workers.failures import (
     EXPECTED_INCOMPLETE,
     INCOMPLETE_UPSTREAM,
@@ -219,7 +220,8 @@ def compute(tables: Tables, params: Mapping[str, object]) -> ChunkResult:
         `PSZA_COLUMNS`, rows in any order.
     params
         ``waived_dates``: dates on which missing box scores do not fail a player who has
-        `ABSOLUTE_MIN_GAMES` others among his last ten.
+        `ABSOLUTE_MIN_GAMES` others among his last ten. ``checked_dates``: dates on which the
+        windows of days have to be complete too.
 
     Returns
     -------
@@ -240,12 +242,14 @@ def compute(tables: Tables, params: Mapping[str, object]) -> ChunkResult:
     dates, last_played = days(players, "analysis_date").values, days(players, "last_played_date")
     stale = ~rejected.mask & ~too_few & _is_stale(last_played, dates)
     (available_10,) = games.tallies(available, LONG_WINDOW)
-    waived = _waived(dates, params) & (available_10 >= ABSOLUTE_MIN_GAMES)
-    lacking = ~(rejected.mask | too_few | stale | waived) & (available_10 < games.counts)
-
     used = None if available.all() else available
     form = {name: _known(games, name, used, rejected) for name in GAME_RANGES}
     load = _player_columns(players, rejected)
+    waived = _on_dates(dates, params, "waived_dates") & (available_10 >= ABSOLUTE_MIN_GAMES)
+    gaps = (available_10 < games.counts) | (
+        _on_dates(dates, params, "checked_dates") & ~day_windows_complete(load)
+    )
+    lacking = ~(rejected.mask | too_few | stale | waived) & gaps
     failed = rejected.mask & ~(too_few | stale | lacking)
     computed = ~(failed | too_few | stale | lacking)
 
@@ -295,11 +299,11 @@ def _stale_reasons(last_played: Integers, at: IntArray) -> list[str]:
     ]
 
 
-def _waived(dates: IntArray, params: Mapping[str, object]) -> BoolArray:
-    waived = params.get("waived_dates") or ()
-    if not isinstance(waived, Collection) or not all(isinstance(day, dt.date) for day in waived):
-        raise TypeError(f"waived_dates is {waived!r}, not a collection of dates")
-    numbers = np.array([np.datetime64(day, "D") for day in waived], "datetime64[D]")
+def _on_dates(dates: IntArray, params: Mapping[str, object], name: str) -> BoolArray:
+    named = params.get(name) or ()
+    if not isinstance(named, Collection) or not all(isinstance(day, dt.date) for day in named):
+        raise TypeError(f"{name} is {named!r}, not a collection of dates")
+    numbers = np.array([np.datetime64(day, "D") for day in named], "datetime64[D]")
     return np.isin(dates, numbers.astype(np.int64))
 
 
@@ -310,7 +314,7 @@ def _known(
     column = games.integers(name)
     reject_values(rejected, games, name, column, used=used, high=GAME_RANGES[name])
     known = both(column.valid, used)
-    return column if known is None else Integers(np.where(known, column.values, 0), known)
+    return column if known is None else Integers(blanked(column.values, known), known)
 
 
 def _player_columns(players: pa.Table, rejected: Rejections) -> dict[str, Integers]:
@@ -340,7 +344,7 @@ def _form_columns(games: GameSegments, form: Mapping[str, Integers]) -> dict[str
     known = both(form["assisted_fg_makes"].valid, form["unassisted_fg_makes"].valid)
     made = [form[f"{kind}_fg_makes"].values for kind in ("assisted", "unassisted")]
     if known is not None:
-        made = [np.where(known, makes, 0) for makes in made]
+        made = [blanked(makes, known) for makes in made]
     assisted, unassisted = (games.sums(makes, LONG_WINDOW)[0] for makes in made)
     return {
         "points_avg_last_5": mean("points", SHORT_WINDOW, 1),

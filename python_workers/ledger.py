@@ -61,7 +61,7 @@ class Ledger:
     inputs
         Input fingerprint and number of input rows, by (short name, date).
     marks
-        Extra text that enters a date's fingerprint, for example that daily mode waived a check.
+        Extra text that enters a date's fingerprint: what daily mode decides beside the inputs.
     """
 
     runs: dict[tuple[str, date], RunRecord] = field(default_factory=dict)
@@ -117,10 +117,13 @@ class Ledger:
             short = BY_NAME[row["processor_name"]].short
             self.inputs[short, row["analysis_date"]] = (row["input_fingerprint"], row["input_rows"])
 
+    def input_fingerprint(self, processor: Processor, day: date) -> str:
+        """Return the fingerprint of the processor's input rows on a date."""
+        return self.inputs.get((processor.short, day), ("none", 0))[0]
+
     def own_fingerprint(self, processor: Processor, day: date) -> str:
-        """Return the fingerprint of the processor's own inputs on a date."""
-        own = self.inputs.get((processor.short, day), ("none", 0))[0]
-        return own + self.marks.get((processor.short, day), "")
+        """Return it with the date's mark."""
+        return self.input_fingerprint(processor, day) + self.marks.get((processor.short, day), "")
 
     def upstream_fingerprint(self, processor: Processor, day: date) -> str:
         """Return the fingerprint of the rows of other processors that the date reads."""

@@ -7,18 +7,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Literal, Protocol
 
 import pyarrow as pa
 
 from python_workers import composite_factors, daily_cache, faults, shot_zones
 from python_workers.chunks import Chunk
 from python_workers.commits import Commit, Counts, Run, commit_of_pool_rows
+from python_workers.failures import ChunkResult
 from python_workers.ledger import Ledger
 from python_workers.pool import HANG_SECONDS, run_chunks
 from python_workers.processors import PSZA, TDZA, Processor
 from python_workers.tasks import compute_task, lost_entity, merge_results, split_chunk
-from python_workers.warehouse.base import Warehouse
+from python_workers.warehouse.base import TableChange, Warehouse
 
 _PLAYER_COLUMNS = {
     "psza": shot_zones.PLAYER_COLUMNS,
@@ -54,6 +55,24 @@ class PoolOptions:
     hang_seconds: float = HANG_SECONDS
 
 
+class Guard(Protocol):
+    """What daily mode puts around the computation of a chunk."""
+
+    def params(self, processor: Processor) -> dict[str, object]:
+        """Return further plain values for the worker."""
+        ...
+
+    def hold_back(self, processor: Processor, tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
+        """Take those out of a chunk that are not to be computed."""
+        ...
+
+    def complete(
+        self, processor: Processor, result: ChunkResult
+    ) -> tuple[ChunkResult, list[TableChange]]:
+        """Put the failures of those held back into a result; return what else to commit."""
+        ...
+
+
 def run_pool_stage(
     warehouse: Warehouse,
     ledger: Ledger,
@@ -61,7 +80,7 @@ def run_pool_stage(
     work: Sequence[tuple[Processor, Sequence[date]]],
     options: PoolOptions,
     on_commit: Callable[[Processor, Commit], None] = lambda _processor, _commit: None,
-    params: Callable[[Processor, Sequence[date]], dict[str, object]] = lambda _p, _d: {},
+    guard: Guard | None = None,
 ) -> dict[str, Counts]:
     """Compute the given dates of the given processors, which must not read each other's rows.
 
@@ -78,8 +97,8 @@ def run_pool_stage(
         How the pool runs.
     on_commit
         Called after each commit.
-    params
-        Further plain values for the worker, by processor and dates of a chunk.
+    guard
+        Daily mode's checks; a backfill has none.
 
     Returns
     -------
@@ -88,7 +107,7 @@ def run_pool_stage(
     """
     totals = {processor.short: Counts() for processor, dates in work if dates}
     days_of: dict[str, tuple[Processor, Sequence[date]]] = {}
-    chunks = _chunks(warehouse, work, options.chunk_dates, days_of, params)
+    chunks = _chunks(warehouse, work, options.chunk_dates, days_of, guard)
     results = run_chunks(
         chunks,
         compute_task,
@@ -106,6 +125,9 @@ def run_pool_stage(
     with closing(results):
         for chunk, result in results:
             processor, days = days_of.pop(chunk.key)
+            changes: list[TableChange] = []
+            if guard is not None:
+                result, changes = guard.complete(processor, result)  # noqa: PLW2901 -- the same one
             now = time.perf_counter()
             commit = commit_of_pool_rows(
                 warehouse,
@@ -118,7 +140,7 @@ def run_pool_stage(
             )
             last = now
             faults.point("before-commit")
-            warehouse.commit(commit.changes)
+            warehouse.commit([*commit.changes, *changes])
             faults.point("after-commit")
             ledger.record(processor, commit.runs)
             for counts in commit.counts.values():
@@ -132,21 +154,20 @@ def _chunks(
     work: Sequence[tuple[Processor, Sequence[date]]],
     chunk_dates: int,
     days_of: dict[str, tuple[Processor, Sequence[date]]],
-    params: Callable[[Processor, Sequence[date]], dict[str, object]],
+    guard: Guard | None,
 ) -> Iterator[Chunk]:
     injected = faults.worker_faults()
     for processor, dates in work:
         for first in range(0, len(dates), chunk_dates):
             days = dates[first : first + chunk_dates]
-            chunk = Chunk(
-                f"{processor.short} {days[0]} to {days[-1]}",
-                read_inputs(warehouse, processor, days),
-                {
-                    "processor": processor.short,
-                    **params(processor, days),
-                    **({"faults": injected} if injected else {}),
-                },
-            )
+            tables = read_inputs(warehouse, processor, days)
+            params: dict[str, object] = {"processor": processor.short}
+            if guard is not None:
+                tables = guard.hold_back(processor, tables)
+                params |= guard.params(processor)
+            if injected:
+                params["faults"] = injected
+            chunk = Chunk(f"{processor.short} {days[0]} to {days[-1]}", tables, params)
             days_of[chunk.key] = (processor, days)
             yield chunk
 

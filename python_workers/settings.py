@@ -49,6 +49,10 @@ class Settings(BaseSettings):
         Pool processes; -1 is one per core (joblib's convention).
     backend
         joblib backend of the pool.
+    fresh_hours
+        Age in hours from which daily mode calls a raw table stale.
+    hook
+        What a daily run tells at its end: a command, an http(s) address, or - for standard output.
     chunk_dates
         Game dates in one task of the pool.
     """
@@ -70,6 +74,8 @@ class Settings(BaseSettings):
     bq_impersonate: str | None = None
     n_jobs: int = Field(default=-1, ge=-1)
     backend: Literal["loky", "threading", "dask"] = "loky"
+    fresh_hours: float = Field(default=24.0, gt=0.0)
+    hook: str | None = None
     chunk_dates: int = Field(default=20, ge=1, le=1_000)
 
     @field_validator(

@@ -1,0 +1,119 @@
+"""What daily mode asks for before it computes: a schedule, box scores, shots, fresh loads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from python_workers.errors import BackcourtError, ExitCode
+from python_workers.warehouse.base import Warehouse
+
+LOADS_TABLE = "nba_raw.loads"
+SHOWN_GAMES = 10
+
+# Schedule and results arrive every day; a players file may stay the same for months.
+FRESH_TABLES = ("games", "player_box_scores", "shots")
+
+_LACKING_GAMES = """
+with boxes as (
+    select distinct game_id from nba_raw.player_box_scores
+),
+
+shots as (
+    select distinct game_id from nba_raw.shots
+),
+
+season as (
+    select max(season) as season from nba_raw.games where game_date = @day
+)
+
+select
+    games.game_id, games.game_date, games.away_team_abbr, games.home_team_abbr, games.status,
+    boxes.game_id is not null as has_box_score,
+    shots.game_id is not null as has_shots
+from nba_raw.games as games
+inner join season on games.season = season.season
+left join boxes on games.game_id = boxes.game_id
+left join shots on games.game_id = shots.game_id
+where games.game_date < @day
+    and games.status != 'postponed'
+    and (games.status != 'final' or boxes.game_id is null or shots.game_id is null)
+order by games.game_date, games.game_id
+"""
+
+_LAST_LOADS = f"""
+select table_name, max(loaded_at) as loaded_at
+from {LOADS_TABLE}
+group by table_name
+"""  # noqa: S608 our own name
+
+
+@dataclass(frozen=True)
+class Dependencies:
+    """What is missing or old, as sentences; nothing of either means that all is there."""
+
+    missing: tuple[str, ...]
+    stale: tuple[str, ...]
+
+    @property
+    def are_met(self) -> bool:
+        """Whether a daily run can rely on its inputs."""
+        return not self.missing and not self.stale
+
+    def error(self, day: date) -> BackcourtError:
+        """Say what is missing and what to do."""
+        lines = [*self.missing[:SHOWN_GAMES]]
+        if len(self.missing) > SHOWN_GAMES:
+            lines.append(f"… and {len(self.missing) - SHOWN_GAMES} more games")
+        lines += self.stale
+        lines += [
+            "Load what is missing with: backcourt load DIR",
+            f"or go on without it: backcourt daily --date {day} --allow-incomplete",
+        ]
+        what = f"{len(self.missing)} games are incomplete" if self.missing else "raw data is old"
+        return BackcourtError(f"not ready for {day}: {what}", lines, ExitCode.ENVIRONMENT)
+
+
+def check_dependencies(warehouse: Warehouse, day: date, fresh_hours: float) -> Dependencies:
+    """Check that the morning of a date has what its features are made of.
+
+    Every game of the season before the date is final, with box score and shots; and the raw tables
+    were loaded within the last `fresh_hours` hours.
+    """
+    missing = tuple(
+        f"{row['game_id']} {row['game_date']} {row['away_team_abbr']} at {row['home_team_abbr']}: "
+        + _lack(row["status"], has_box=row["has_box_score"], has_shots=row["has_shots"])
+        for row in warehouse.query(_LACKING_GAMES, {"day": day}).to_pylist()
+    )
+    return Dependencies(missing, tuple(_stale(warehouse, fresh_hours)))
+
+
+def last_loads(warehouse: Warehouse) -> dict[str, datetime]:
+    """Return when each raw table was last loaded."""
+    if not warehouse.has_table(LOADS_TABLE):
+        return {}
+    return {row["table_name"]: row["loaded_at"] for row in warehouse.query(_LAST_LOADS).to_pylist()}
+
+
+def _lack(status: str, *, has_box: bool, has_shots: bool) -> str:
+    if status != "final":
+        return f"still {status}"
+    lacks = [name for name, there in (("box score", has_box), ("shots", has_shots)) if not there]
+    return f"no {' and no '.join(lacks)}"
+
+
+def _stale(warehouse: Warehouse, fresh_hours: float) -> Sequence[str]:
+    loads = last_loads(warehouse)
+    oldest = datetime.now(UTC) - timedelta(hours=fresh_hours)
+    lines = []
+    for table in FRESH_TABLES:
+        loaded_at = loads.get(table)
+        if loaded_at is None:
+            lines.append(f"nba_raw.{table} has never been loaded by backcourt load.")
+        elif loaded_at < oldest:
+            lines.append(
+                f"nba_raw.{table} was last loaded on {loaded_at:%Y-%m-%d %H:%M} UTC, more than "
+                f"{fresh_hours:g} hours ago (BACKCOURT_FRESH_HOURS)."
+            )
+    return lines
