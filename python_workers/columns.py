@@ -171,6 +171,13 @@ def nullable(values: IntArray | FloatArray | BoolArray, valid: BoolArray | None)
     return pa.array(values, mask=~valid)
 
 
+def blanked(values: IntArray, known: BoolArray) -> IntArray:
+    """Return the values with 0 where they are not known; fast where few are unknown."""
+    blank = values.copy()
+    blank[np.flatnonzero(~known)] = 0
+    return blank
+
+
 def ratio_array(
     num: npt.ArrayLike, den: npt.ArrayLike, decimals: int, where: BoolArray | None = None
 ) -> pa.Array:

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from python_workers.columns import (
     Integers,
+    blanked,
     both,
     decimal_array,
     integers,
@@ -224,7 +225,7 @@ def _counts(first: Integers, second: Integers, used: BoolArray | None) -> _Count
     known = both(both(first.valid, second.valid), used)
     if known is None:
         return _Counts(first.values, second.values, None)
-    return _Counts(np.where(known, first.values, 0), np.where(known, second.values, 0), known)
+    return _Counts(blanked(first.values, known), blanked(second.values, known), known)
 
 
 def _zone(

@@ -18,6 +18,10 @@ import pyarrow.compute as pc
 
 NULL_TEXT = "NULL"
 
+# Python and Arrow both write the fewest digits that read back as the same double. Outside of this
+# range they turn to exponents at different sizes, and Arrow leaves the ".0" off whole numbers.
+_ARROW_TEXT_FROM, _ARROW_TEXT_BELOW = 1e-4, 1e10
+
 
 def hash_text(value: object) -> str:
     """Return a value as the text that enters a record hash.
@@ -78,26 +82,29 @@ class Encoded:
     indices
         int32 per row; ``len(values)`` where the row is NULL.
     values
-        The distinct values as Python objects.
+        The distinct values.
     has_null
         Whether a row is NULL.
-    is_numeric
-        Whether the values are plain numbers, whose text is their repr in a hash and in JSON alike.
     """
 
     indices: pa.Array
-    values: list[object]
+    values: pa.Array
     has_null: bool
-    is_numeric: bool
 
     def texts(self, render: Callable[[object], str], prefix: str = "") -> pa.Array:
         """Return the text that each index stands for, `prefix` before it.
 
-        Numbers are written by repr, which `hash_text` and `json_text` would do at greater length.
+        Numbers are written as by repr, whatever `render` says: a hash and JSON agree on them.
         """
-        texts = map(repr if self.is_numeric else render, self.values)
-        nulls = [prefix + render(None)] if self.has_null else []
-        return pa.array([*(prefix + text for text in texts), *nulls], pa.string())
+        if pa.types.is_integer(self.values.type):
+            texts = self.values.cast(pa.string())
+        elif pa.types.is_floating(self.values.type):
+            texts = _float_texts(self.values)
+        else:
+            texts = pa.array(map(render, self.values.to_pylist()), pa.string())
+        if self.has_null:
+            texts = pa.concat_arrays([texts, pa.array([render(None)], pa.string())])
+        return pc.binary_join_element_wise(prefix, texts, "")
 
 
 def encode(column: pa.Array | pa.ChunkedArray) -> Encoded:
@@ -110,12 +117,12 @@ def encode(column: pa.Array | pa.ChunkedArray) -> Encoded:
     if pa.types.is_floating(array.type):
         return _encode_floats(array)
     if pa.types.is_nested(array.type):
-        return _encoded(pa.array(range(len(array))), array.to_pylist())
-    is_integer = pa.types.is_integer(array.type)
+        return _encoded(pa.array(range(len(array)), pa.int32()), array)
+    if pa.types.is_dictionary(array.type) and array.dictionary.null_count:
+        array = array.cast(array.type.value_type)
     if not pa.types.is_dictionary(array.type):
         array = array.dictionary_encode()
-    values: list[object] = array.dictionary.to_pylist()
-    return _encoded(array.indices, values, is_numeric=is_integer)
+    return _encoded(array.indices, array.dictionary)
 
 
 def _encode_floats(array: pa.Array) -> Encoded:
@@ -124,19 +131,27 @@ def _encode_floats(array: pa.Array) -> Encoded:
     valid = pc.is_valid(doubles) if doubles.null_count else None
     floats = doubles.fill_null(0.0) if valid is not None else doubles
     bits = pa.array(floats.to_numpy(zero_copy_only=False).view(np.int64)).dictionary_encode()
-    values: list[object] = list(bits.dictionary.to_numpy().view(np.float64).tolist())
     indices = bits.indices
     if valid is not None:
         indices = pc.if_else(valid, indices, pa.scalar(None, indices.type))
-    return _encoded(indices, values, is_numeric=True)
+    return _encoded(indices, bits.dictionary.view(pa.float64()))
 
 
-def _encoded(indices: pa.Array, values: list[object], *, is_numeric: bool = False) -> Encoded:
+def _encoded(indices: pa.Array, values: pa.Array) -> Encoded:
     indices = indices.cast(pa.int32())
     has_null = bool(indices.null_count)
-    if has_null:
-        indices = indices.fill_null(len(values))
-    return Encoded(indices, values, has_null, is_numeric)
+    return Encoded(indices.fill_null(len(values)) if has_null else indices, values, has_null)
+
+
+def _float_texts(values: pa.Array) -> pa.Array:
+    """Return Python's repr of doubles: Arrow's text where the two agree, which is far cheaper."""
+    floats = values.to_numpy()
+    size = np.abs(floats)
+    agrees = (size >= _ARROW_TEXT_FROM) & (size < _ARROW_TEXT_BELOW) & (floats != np.rint(floats))
+    if agrees.all():
+        return values.cast(pa.string())
+    others = pa.array(map(repr, floats[~agrees].tolist()), pa.string())
+    return pc.replace_with_mask(values.cast(pa.string()), pa.array(~agrees), others)
 
 
 def joined(

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from python_workers import composite_factors, daily_cache, shot_zones
 from python_workers.columns import InputTableError
 from python_workers.hashing import HASH_FIELDS, data_hash, data_hashes
-from python_workers.text import hash_text
+from python_workers.text import encode, hash_text
 
 VALUES: dict[str, tuple[pa.DataType, st.SearchStrategy[Any]]] = {
     "x": (pa.int64(), st.integers(-(2**63), 2**63 - 1)),
@@ -25,6 +25,8 @@ VALUES: dict[str, tuple[pa.DataType, st.SearchStrategy[Any]]] = {
     "x_10": (
         pa.float64(),
         st.sampled_from([0.0, -0.0, 45.2, 1e-9, 1e22, 1e16, 5e-324, 0.1 + 0.2])
+        | st.floats(1e-5, 1e11)
+        | st.integers(-(10**11), 10**11).map(lambda number: number / 10**4)
         | st.floats(allow_nan=False, allow_infinity=False),
     ),
     "x_2": (pa.string(), st.text() | st.sampled_from([" a ", "\x1fb\x85", "|", "c:d", "NULL"])),
@@ -52,6 +54,21 @@ def test_the_hashes_of_a_table_are_those_of_its_records(
     assert data_hashes(table, names[:count]).to_pylist() == expected
 
 
+@given(
+    st.lists(
+        st.floats(1e-5, 1e11)
+        | st.floats(-1e11, -1e-5)
+        | st.integers(-(10**14), 10**14).map(lambda number: number / 10**4)
+        | st.integers(-(10**12), 10**12).map(lambda number: number / 10**9)
+        | st.floats(),
+        min_size=20,
+    )
+)
+def test_a_float_is_written_as_python_writes_it(numbers: list[float]) -> None:
+    texts = encode(pa.array(numbers)).texts(hash_text)
+    assert set(texts.to_pylist()) == {repr(number) for number in numbers}
+
+
 @given(records, st.data())
 def test_how_a_table_is_stored_does_not_change_its_hashes(
     rows: list[dict[str, Any]], data: st.DataObject
@@ -67,6 +84,13 @@ def test_how_a_table_is_stored_does_not_change_its_hashes(
         )
         pieces = pieces.set_column(pieces.column_names.index(name), name, encoded)
     assert data_hashes(pieces, list(VALUES)).equals(expected)
+
+
+def test_a_dictionary_may_hold_null_itself() -> None:
+    for values in ([None, 1], [None, "a"]):
+        column = pa.DictionaryArray.from_arrays(pa.array([0, 1, None]), pa.array(values))
+        hashes = data_hashes(pa.table({"x": column}), ["x"])
+        assert hashes.to_pylist() == [data_hash({"x": x}, ["x"]) for x in (*values, None)]
 
 
 names = st.text(alphabet="abz_019", min_size=1, max_size=6)
