@@ -134,19 +134,44 @@ def _picklable(error: Exception) -> Exception:
     return error
 
 
-def load_worker(_worker: Callable[[Chunk], object], _payload: object) -> None:
+def load_worker(_worker: Callable[[Chunk], object] | None, _payload: object) -> None:
     """Do nothing; that it returns shows that a process can start and import the worker."""
 
 
 def enter_process(parent: int) -> None:
-    """Prepare a pool process: quiet on a crash, one Arrow thread, gone when `parent` is gone.
+    """Prepare a pool process: no pandas, quiet on a crash, gone when `parent` is gone.
 
-    loky would leave a crash's stack on the terminal, and would leave the workers of a killed
-    parent waiting for five minutes. With PYTHONFAULTHANDLER=1 the stack is shown.
+    loky would put a crash's stack on the terminal (PYTHONFAULTHANDLER=1 brings it back), and would
+    leave the workers of a killed parent waiting for minutes.
     """
+    keep_pandas_out()
     os.environ.setdefault("PYTHONFAULTHANDLER", "")
     pa.set_cpu_count(1)
     threading.Thread(target=_leave_with, args=(parent,), name="parent-watch", daemon=True).start()
+
+
+def keep_pandas_out() -> None:
+    """Spare this process the import of pandas, half a second that pyarrow would take for it.
+
+    The first ``pa.array`` of a process imports pandas to see whether it was given a Series. Here
+    pyarrow looks for it once in vain, and remembers. Pandas itself can still be imported.
+    """
+    if "pandas" in sys.modules:
+        return
+    sys.meta_path.insert(0, _NoPandas)
+    try:
+        pa.array(())
+    finally:
+        sys.meta_path.remove(_NoPandas)
+
+
+class _NoPandas:
+    """A finder that finds everything but pandas elsewhere."""
+
+    @staticmethod
+    def find_spec(name: str, _path: object = None, _target: object = None) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError(name=name)
 
 
 def _leave_with(parent: int) -> None:

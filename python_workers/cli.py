@@ -68,7 +68,7 @@ def _outcome(run: Callable[[], int], *, debug: bool) -> int:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         # Whoever read the output has left, as `head` does.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return ExitCode.OK
     except Exception as error:  # noqa: BLE001 -- a stack trace is for --debug
         _say(

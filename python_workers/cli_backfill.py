@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from datetime import date
 from typing import Annotated
 
@@ -45,13 +44,15 @@ def backfill(
     start: options.StartOption = None,
     end: options.EndOption = None,
     season: options.SeasonOption = None,
-    everything: options.AllOption = False,  # noqa: FBT002 -- a flag
+    everything: options.AllOption = False,
     processors: options.ProcessorsOption = None,
     start_from: options.StartFromOption = 1,
     reprocess: options.ReprocessChoice = ReprocessOption.MISSING,
-    force: options.ForceOption = False,  # noqa: FBT002 -- a flag
-    dry_run: options.DryRunOption = False,  # noqa: FBT002 -- a flag
-    skip_tests: Annotated[bool, typer.Option("--skip-tests", help="Leave dbt's tests out.")] = False,  # noqa: FBT002
+    force: options.ForceOption = False,
+    dry_run: options.DryRunOption = False,
+    skip_tests: Annotated[
+        bool, typer.Option("--skip-tests", help="Leave dbt's tests out.")
+    ] = False,
     target: options.TargetOption = None,
     n_jobs: options.JobsOption = None,
     backend: options.BackendOption = None,
@@ -94,10 +95,10 @@ def compute(
     start: options.StartOption = None,
     end: options.EndOption = None,
     season: options.SeasonOption = None,
-    everything: options.AllOption = False,  # noqa: FBT002 -- a flag
+    everything: options.AllOption = False,
     processors: options.ProcessorsOption = None,
     reprocess: options.ReprocessChoice = ReprocessOption.MISSING,
-    force: options.ForceOption = False,  # noqa: FBT002 -- a flag
+    force: options.ForceOption = False,
     target: options.TargetOption = None,
     n_jobs: options.JobsOption = None,
     backend: options.BackendOption = None,
@@ -132,7 +133,7 @@ def plan_command(
     start: options.StartOption = None,
     end: options.EndOption = None,
     season: options.SeasonOption = None,
-    everything: options.AllOption = False,  # noqa: FBT002 -- a flag
+    everything: options.AllOption = False,
     processors: options.ProcessorsOption = None,
     start_from: options.StartFromOption = 1,
     reprocess: options.ReprocessChoice = ReprocessOption.MISSING,
@@ -147,9 +148,7 @@ def plan_command(
     chosen = chosen_processors(processors, start_from)
     with open_warehouse(settings) as warehouse:
         schedule = resolve(warehouse, start, end, season or [], everything=everything)
-        states = plan(
-            Ledger.read(warehouse, schedule.start, schedule.end), chosen, schedule.dates
-        )
+        states = plan(Ledger.read(warehouse, schedule.start, schedule.end), chosen, schedule.dates)
     if output is OutputFormat.JSON:
         rows = [
             {
@@ -249,27 +248,23 @@ def _print_result(result: BackfillResult, seconds: float) -> None:
 
 
 def _print_plan(states: dict[tuple[str, date], DateState], reprocess: ReprocessOption) -> None:
-    groups: Counter[tuple[int, str, str]] = Counter()
-    ranges: dict[tuple[int, str, str], list[date]] = {}
+    ranges: dict[tuple[int, DateState], list[date]] = {}
     for (short, day), state in states.items():
-        key = (BY_SHORT[short].number, state.status, state.reason)
-        groups[key] += 1
-        ranges.setdefault(key, []).append(day)
-    rows = []
-    for key, count in sorted(groups.items()):
-        number, status, reason = key
-        due = DateState(status, reason).is_due(reprocess.value)  # type: ignore[arg-type]
-        rows.append(
-            (
-                PROCESSORS[number - 1].short,
-                status,
-                reason or "-",
-                count,
-                str(min(ranges[key])),
-                str(max(ranges[key])),
-                "compute" if due else "skip",
-            )
+        ranges.setdefault((BY_SHORT[short].number, state), []).append(day)
+    rows = [
+        (
+            PROCESSORS[number - 1].short,
+            state.status,
+            state.reason or "-",
+            len(days),
+            str(min(days)),
+            str(max(days)),
+            "compute" if state.is_due(reprocess.value) else "skip",
         )
+        for (number, state), days in sorted(
+            ranges.items(), key=lambda item: (item[0][0], min(item[1]))
+        )
+    ]
     print_table(
         "plan",
         [
@@ -297,5 +292,3 @@ def _settings(
         backend=backend.value if backend else None,
         wait_seconds=wait,
     )
-
-

@@ -49,7 +49,7 @@ def coverage(
     start: options.StartOption = None,
     end: options.EndOption = None,
     season: options.SeasonOption = None,
-    everything: options.AllOption = False,  # noqa: FBT002 -- a flag
+    everything: options.AllOption = False,
     processor: Annotated[
         str | None, typer.Option(metavar="pdc", help="Only these, separated by commas.")
     ] = None,
@@ -125,9 +125,7 @@ def _as_json(found: Coverage, failures: list[dict[str, Any]]) -> dict[str, Any]:
         "start_date": found.start,
         "end_date": found.end,
         "needs_attention": found.needs_attention,
-        "attention_counts": {
-            name: sum(row[name] for row in found.by_date) for name in ATTENTION
-        },
+        "attention_counts": {name: sum(row[name] for row in found.by_date) for name in ATTENTION},
         "processors": [
             {"processor_name": each.name, **total} for each, total in found.totals().items()
         ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
@@ -228,7 +229,7 @@ def _print_status(found: PipelineStatus) -> None:
         out.print(f"next game dates: {', '.join(map(str, found.next_dates))}")
 
 
-def _print_breakers(rows: Any) -> None:
+def _print_breakers(rows: Sequence[dict[str, Any]]) -> None:
     print_table(
         "open breakers",
         [

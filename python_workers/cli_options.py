@@ -104,11 +104,15 @@ ReprocessChoice = Annotated[
     typer.Option(help="Dates to compute: missing or stale ones, those with failures too, or all."),
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="The same as --reprocess all.")]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")
+]
 LogFormatOption = Annotated[LogFormat, typer.Option(help="Progress as text or JSON lines.")]
 WaitOption = Annotated[
     float | None,
-    typer.Option("--wait", metavar="SECONDS", help="Wait for another process to let go of the file."),
+    typer.Option(
+        "--wait", metavar="SECONDS", help="Wait for another process to let go of the file."
+    ),
 ]
 
 

@@ -55,9 +55,7 @@ def load(
 
 def simulate(
     directory: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write.")],
-    seasons: Annotated[
-        str, typer.Option(help="Seasons, separated by commas.")
-    ] = "2021-22,2022-23",
+    seasons: Annotated[str, typer.Option(help="Seasons, separated by commas.")] = "2021-22,2022-23",
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
 ) -> None:
     """Write a made-up but realistic league in the raw format, labelled as simulated."""

@@ -321,7 +321,9 @@ def _counts_by_date(
 
 def failures_by_date(failures: pa.Table) -> dict[date, Counter[str]]:
     """Count failures by date and category."""
-    counted = failures.group_by(["analysis_date", "failure_category"]).aggregate([([], "count_all")])
+    counted = failures.group_by(["analysis_date", "failure_category"]).aggregate(
+        [([], "count_all")]
+    )
     by_date: dict[date, Counter[str]] = {}
     for row in counted.to_pylist():
         by_date.setdefault(row["analysis_date"], Counter())[row["failure_category"]] = row[

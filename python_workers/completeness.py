@@ -55,7 +55,8 @@ def window_completeness(
 
 def day_windows_complete(load: Mapping[str, Integers]) -> BoolArray:
     """Tell for whom both windows of days are complete."""
-    return np.logical_and.reduce([_is_complete(*_day_window(load, n)) for n in DAYS])
+    complete: BoolArray = np.logical_and.reduce([_is_complete(*_day_window(load, n)) for n in DAYS])
+    return complete
 
 
 def _day_window(load: Mapping[str, Integers], days: int) -> tuple[IntArray, IntArray]:

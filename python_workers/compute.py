@@ -53,9 +53,7 @@ def compute_range(
     def register(processor: Processor) -> None:
         days = ledger.due_dates(processor, schedule.dates, options.reprocess)
         result.dates[processor.short] = len(days)
-        result.counts[processor.short] = register_sql_dates(
-            warehouse, ledger, processor, run, days
-        )
+        result.counts[processor.short] = register_sql_dates(warehouse, ledger, processor, run, days)
 
     began = time.perf_counter()
     reporter.stage("compute", f"{len(schedule.dates)} game dates")
@@ -69,9 +67,7 @@ def compute_range(
         for processor, days in work:
             result.dates[processor.short] = len(days)
             result.counts[processor.short] = Counts()
-        result.counts.update(
-            run_pool_stage(warehouse, ledger, run, work, options.pool, on_commit)
-        )
+        result.counts.update(run_pool_stage(warehouse, ledger, run, work, options.pool, on_commit))
     register(MLFS)
     result.seconds["compute"] = time.perf_counter() - began
     reporter.stage_done(

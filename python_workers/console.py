@@ -142,7 +142,9 @@ class JsonReporter:
         """Nothing to take away."""
 
 
-def print_table(title: str, columns: Iterable[tuple[str, str]], rows: Iterable[Iterable[Any]]) -> None:
+def print_table(
+    title: str, columns: Iterable[tuple[str, str]], rows: Iterable[Iterable[Any]]
+) -> None:
     """Print a table; a column is its heading and ``left`` or ``right``."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for heading, justify in columns:

@@ -131,6 +131,7 @@ class DbtProject:
             finally:
                 self._release_file()
         self._check(result)
+        nodes: Any = result.result or []
         return [
             NodeOutcome(
                 each.node.name,
@@ -139,7 +140,7 @@ class DbtProject:
                 each.failures or 0,
                 each.execution_time,
             )
-            for each in (result.result or [])
+            for each in nodes
         ]
 
     def _release_file(self) -> None:
@@ -154,7 +155,7 @@ class DbtProject:
         DuckDBConnectionManager.close_all_connections()
 
     def _check(self, result: Any) -> None:  # noqa: ANN401 -- dbt is untyped
-        error = result.exception
+        error: BaseException | None = result.exception
         if error is None:
             return
         if isinstance(error, KeyboardInterrupt | BackcourtError):

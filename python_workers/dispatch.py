@@ -205,9 +205,7 @@ class Call:
             raise PoolLostError
         now = time.monotonic()
         hung = [
-            job
-            for job in self._running()
-            if now - (self._sent[job] or now) > self._hang_seconds
+            job for job in self._running() if now - (self._sent[job] or now) > self._hang_seconds
         ]
         if not hung:
             return
@@ -275,9 +273,6 @@ class Call:
     # ---- joblib's side, in the call's own thread
 
     def _drive(self) -> None:
-        # Worker processes inherit this: Ctrl-C reaches every process of the terminal, and it is
-        # the parent's to answer.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         error: BaseException | None = None
         try:
             self._dispatch()

@@ -157,9 +157,8 @@ class Ledger:
             return DateState("stale", "inputs changed")
         if upstream != self.upstream_fingerprint(processor, day):
             missing = self.missing_upstream(processor, day)
-            if missing:
-                return DateState("stale", f"upstream missing: {', '.join(missing)}")
-            return DateState("stale", "upstream changed")
+            why = f"upstream missing: {', '.join(missing)}" if missing else "upstream changed"
+            return DateState("stale", why)
         if run.investigate:
             return DateState("failed", f"{run.investigate} failures to investigate")
         return DateState("done")

@@ -7,8 +7,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
@@ -16,7 +17,7 @@ from uuid import uuid4
 from joblib._parallel_backends import LokyBackend, ThreadingBackend
 from joblib.executor import get_memmapping_executor
 
-from python_workers.chunks import enter_process
+from python_workers.chunks import enter_process, load_worker
 from python_workers.dispatch import JOBS_READ_TOGETHER, Call, describe_death
 
 IDLE_WORKER_SECONDS = 300
@@ -58,15 +59,17 @@ class ProcessBackend(LokyBackend):  # type: ignore[misc]  # joblib is untyped
             context_id=parallel._id,  # noqa: SLF001 -- as joblib's own backend does
             max_nbytes=None,  # tables go through the pipe; nothing lies on disk after a crash
         )
-        self._workers.submit(_started)
         _widen_pipes(self._workers)
+        with interrupts_kept_from_workers():
+            self._workers.submit(load_worker, None, None)  # makes loky start them
         return JOBS_READ_TOGETHER
 
     def submit(self, func: Any, callback: Any = None) -> Any:  # noqa: ANN401 -- joblib's signature
         """Hand a task to the pool."""
         assert self._call is not None  # noqa: S101 -- for mypy; `Call` attaches itself
         arrived = self._call.sending(callback)
-        future = self._workers.submit(func)
+        with interrupts_kept_from_workers():
+            future = self._workers.submit(func)
         future.add_done_callback(lambda done: arrived(done.result))
         return future
 
@@ -152,17 +155,24 @@ def start_workers(n_jobs: int) -> None:
     n_jobs
         Number of worker processes.
     """
-    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited, see `_drive`
+    backend = ProcessBackend(n_jobs)
+    backend.configure(parallel=SimpleNamespace(_id=uuid4().hex))
+    backend.terminate()  # joblib's word for leaving the workers to the next call
+
+
+@contextmanager
+def interrupts_kept_from_workers() -> Iterator[None]:
+    """Let what is started here ignore Ctrl-C from its first instruction on.
+
+    Ctrl-C reaches every process of the terminal, and it is the parent's to answer. Processes and
+    threads inherit the signal mask, so those that loky's threads start later have it, too.
+    """
+    resource_tracker.ensure_running()  # starting it would lift the mask
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        backend = ProcessBackend(n_jobs)
-        backend.configure(parallel=SimpleNamespace(_id=uuid4().hex))
-        backend.terminate()  # joblib's word for leaving the workers to the next call
+        yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, previous)
-
-
-def _started() -> None:
-    """Make loky start its processes."""
 
 
 def _widen_pipes(executor: Any) -> None:  # noqa: ANN401 -- loky is untyped

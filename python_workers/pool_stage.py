@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
@@ -27,7 +27,7 @@ _PLAYER_COLUMNS = {
     "pdc": daily_cache.PLAYER_COLUMNS,
 }
 _GAME_COLUMNS = {"psza": shot_zones.GAME_COLUMNS, "pdc": daily_cache.GAME_COLUMNS}
-_UPSTREAM_COLUMNS = {
+_UPSTREAM_COLUMNS: Mapping[str, Mapping[str, Sequence[str]]] = {
     "pcf": {"psza": composite_factors.PSZA_COLUMNS, "tdza": composite_factors.TDZA_COLUMNS},
     "pdc": {"psza": daily_cache.PSZA_COLUMNS},
 }

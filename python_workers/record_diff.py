@@ -89,4 +89,5 @@ def _positions(of: pa.ChunkedArray, without: pa.ChunkedArray) -> np.ndarray:
 def _differs(ours: pa.ChunkedArray, theirs: pa.ChunkedArray) -> np.ndarray:
     same = pc.fill_null(pc.equal(ours, theirs.cast(ours.type)), False)  # noqa: FBT003 Arrow's own signature
     both_null = pc.and_(ours.is_null(), theirs.is_null())
-    return ~pc.or_(same, both_null).to_numpy()
+    differs: np.ndarray = ~pc.or_(same, both_null).to_numpy()
+    return differs

@@ -159,7 +159,9 @@ def _failures(
         return FAILURE_SCHEMA.empty_table()
     gaps: dict[tuple[date, str], list[str]] = {}
     if processor is TDZA:
-        params = {name: value for name, value in _of(processor, days).items() if name != "processor"}
+        params = {
+            name: value for name, value in _of(processor, days).items() if name != "processor"
+        }
         for row in warehouse.query(_GAPS, params).to_pylist():
             gaps.setdefault((row["analysis_date"], row["entity_id"]), []).append(
                 row["game_date"].isoformat()
