@@ -123,3 +123,11 @@
 {%- endmacro %}
 
 {% macro investigate_category_list() -%}('INCOMPLETE_UPSTREAM', 'PROCESSING_ERROR'){%- endmacro %}
+
+{# A player-level text of an inputs table: on the row of his most recent game, or of none. #}
+{% macro first_rank_only(expression, player) -%}
+    case
+        when coalesce(player_games.game_number, 0) in (0, {{ player }}.actual_game_count)
+            then {{ expression }}
+    end
+{%- endmacro %}

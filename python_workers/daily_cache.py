@@ -120,7 +120,6 @@ GAME_COLUMNS = (
     "analysis_date",
     "player_id",
     "game_rank",
-    "game_id",
     "game_date",
     "is_available",
     *GAME_RANGES,

@@ -181,9 +181,8 @@ class GameSegments:
         return values
 
     def described(self, row: int) -> str:
-        """Return "game 0022100001 of 2021-10-19" for a sorted row."""
-        game, date = (self.cells(name, np.array([row]))[0] for name in ("game_id", "game_date"))
-        return f"game {game} of {date}"
+        """Return "the game of 2021-10-19" for a sorted row."""
+        return f"the game of {self.cells('game_date', np.array([row]))[0]}"
 
     def restricted(self, players: BoolArray) -> GameSegments:
         """Return the same games, for some of the players only."""

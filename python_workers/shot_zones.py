@@ -88,7 +88,6 @@ GAME_COLUMNS = (
     "analysis_date",
     "player_id",
     "game_rank",
-    "game_id",
     "game_date",
     "has_complete_shot_zones",
     "paint_makes",

@@ -52,16 +52,16 @@ recent_actual as (
 
 ),
 
--- The ten most recent actual games, or one row of rank 0 for who has none.
+-- The ten most recent actual games, or one row of rank 0 for who has none. What is text stands on
+-- the first row of a player only.
 final as (
 
     select
         population.player_id,
-        population.player_lookup,
-        population.universal_player_id,
-        population.team_abbr,
-        population.population_source,
-        player_games.game_id,
+        {{ first_rank_only('population.player_lookup', 'population') }} as player_lookup,
+        {{ first_rank_only('population.universal_player_id', 'population') }} as universal_player_id,
+        {{ first_rank_only('population.team_abbr', 'population') }} as team_abbr,
+        {{ first_rank_only('population.population_source', 'population') }} as population_source,
         population.season_year,
         population.actual_game_count,
         population.games_played_season,

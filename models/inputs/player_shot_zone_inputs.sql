@@ -29,15 +29,15 @@ registry as (
 
 ),
 
--- The twenty most recent actual games of each player before each date.
+-- The twenty most recent actual games of each player before each date. What is text stands on the
+-- row of the most recent one only: five million copies of it were most of this table's time.
 final as (
 
     select
         as_of.player_id,
-        registry.player_lookup,
-        registry.universal_player_id,
-        nullif(players.player_position, '') as player_position,
-        player_games.game_id,
+        {{ first_rank_only('registry.player_lookup', 'as_of') }} as player_lookup,
+        {{ first_rank_only('registry.universal_player_id', 'as_of') }} as universal_player_id,
+        {{ first_rank_only("nullif(players.player_position, '')", 'as_of') }} as player_position,
         as_of.season_year,
         as_of.actual_game_count,
         as_of.actual_game_count - player_games.game_number + 1 as game_rank,

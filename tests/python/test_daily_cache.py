@@ -179,7 +179,7 @@ def test_absurd_minutes_cost_that_player_alone_his_row() -> None:
     (failure,) = result.failures.to_pylist()
     assert failure["failure_category"] == "PROCESSING_ERROR"
     assert failure["failure_reason"] == (
-        "ValueError: minutes_e2 is -1 in game 0022100010 of 2021-12-26, outside 0 to 10000"
+        "ValueError: minutes_e2 is -1 in the game of 2021-12-26, outside 0 to 10000"
     )
 
 

@@ -128,8 +128,8 @@ def test_what_goes_wrong_without_any_player_is_nobodys_failure() -> None:
     with pytest.raises(RuntimeError, match="out of order"):
         compute_isolated(broken, shooters({(0, 2), (0, 3)}), {})
     tables = shooters({(0, 2), (0, 3)})
-    tables["games"] = tables["games"].drop_columns("game_id")
-    with pytest.raises(InputTableError, match="game_id"):
+    tables["games"] = tables["games"].drop_columns("game_date")
+    with pytest.raises(InputTableError, match="game_date"):
         compute_isolated(shot_zones.compute, tables, {})
 
 
