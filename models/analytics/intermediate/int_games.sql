@@ -1,3 +1,5 @@
+{{ config(pre_hook="{{ load_missing_seasons() }}") }}
+
 with
 
 games as (

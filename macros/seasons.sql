@@ -1,0 +1,36 @@
+{#
+  The seasons are a seed, which `dbt run` by itself does not load. Where they have never been
+  loaded, they are read from the seed's file before the first model that needs them.
+#}
+{% macro load_missing_seasons() -%}
+    {%- if execute -%}
+        {%- set seed = graph.nodes['seed.' ~ project_name ~ '.seasons'] -%}
+        {%- set relation = api.Relation.create(
+            database=seed.database, schema=seed.schema, identifier=seed.alias, type='table'
+        ) -%}
+        {%- if load_cached_relation(relation) is none -%}
+            {{ adapter.dispatch('seed_from_file')(seed, relation) }}
+        {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{# BigQuery reads no local file in SQL. #}
+{% macro default__seed_from_file(seed, relation) -%}
+    {{ exceptions.raise_compiler_error(
+        relation.render() ~ " is missing; load it once with: dbt seed"
+    ) }}
+{%- endmacro %}
+
+{% macro duckdb__seed_from_file(seed, relation) -%}
+    {%- do adapter.create_schema(relation) -%}
+    create table {{ relation }} as
+    select
+    {%- for name, type in seed.config.column_types.items() %}
+        cast({{ name }} as {{ type }}) as {{ name }},
+    {%- endfor %}
+    from read_csv(
+        '{{ (seed.root_path ~ "/" ~ seed.original_file_path) | replace("'", "''") }}',
+        header = true,
+        all_varchar = true
+    )
+{%- endmacro %}
