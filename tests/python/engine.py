@@ -1,0 +1,184 @@
+"""The engine in process: load, backfill and read back, through the calls of the command line."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import duckdb
+
+from python_workers.backfill import Backfill, BackfillOptions, BackfillResult
+from python_workers.commits import BOOKKEEPING, Commit, Run
+from python_workers.coverage import Coverage, read_coverage
+from python_workers.dbt_project import DbtProject
+from python_workers.failures import CATEGORIES
+from python_workers.ledger import Reprocess
+from python_workers.load import LoadReport, load_directory
+from python_workers.pool_stage import PoolOptions
+from python_workers.processors import BY_SHORT, PROCESSORS, Processor
+from python_workers.schedule import resolve
+from python_workers.settings import load_settings
+from python_workers.warehouse.duckdb import DuckDBWarehouse
+
+Rows = dict[tuple[dt.date, str], dict[str, Any]]
+
+SHORTS = tuple(BY_SHORT)
+IN_PROCESS = PoolOptions(n_jobs=1, backend="threading")
+
+_FAILURE_BOOKKEEPING = ("run_id", "created_at")
+
+
+class Quiet:
+    """A reporter that says nothing."""
+
+    def stage(self, name: str, detail: str) -> None: ...
+
+    def advance(self, processor: Processor, dates: int, rows: int) -> None: ...
+
+    def stage_done(self, name: str, seconds: float, detail: str) -> None: ...
+
+    def committed(self, run: Run, processor: Processor, commit: Commit) -> None: ...
+
+
+class Engine:
+    """One warehouse file and everything that can be done with it.
+
+    The dbt project is parsed once a process: parsing takes longer than building a small league.
+    """
+
+    _manifest: Any = None
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def copy(self, path: Path) -> Self:
+        """Return an engine on a copy of the file."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(self.path, path)
+        return type(self)(path)
+
+    def load(self, folder: Path) -> LoadReport:
+        with DuckDBWarehouse(self.path) as warehouse:
+            return load_directory(warehouse, folder)
+
+    def project(self) -> DbtProject:
+        """Return the dbt project on this file."""
+        project = DbtProject(load_settings(duckdb_path=self.path))
+        if Engine._manifest is None:
+            nothing = dt.date(2021, 1, 1)
+            project.test(["tag:none_such"], nothing, nothing)
+            Engine._manifest = project._manifest
+        project._manifest = Engine._manifest
+        return project
+
+    def backfill(
+        self,
+        start: dt.date | None = None,
+        end: dt.date | None = None,
+        *,
+        seasons: Sequence[str] = (),
+        processors: Sequence[Processor] = PROCESSORS,
+        reprocess: Reprocess = "missing",
+        pool: PoolOptions = IN_PROCESS,
+        run_tests: bool = False,
+    ) -> BackfillResult:
+        """Backfill a range, some seasons or everything there is."""
+        with DuckDBWarehouse(self.path) as warehouse:
+            everything = start is None and not seasons
+            schedule = resolve(warehouse, start, end, seasons, everything=everything)
+            options = BackfillOptions(tuple(processors), reprocess, pool, run_tests=run_tests)
+            return Backfill(warehouse, self.project(), schedule, options, Quiet()).run()
+
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
+        """Return the rows of a statement."""
+        with duckdb.connect(str(self.path)) as connection:
+            found: list[dict[str, Any]] = (
+                connection.execute(sql, list(parameters)).to_arrow_table().to_pylist()
+            )
+        return found
+
+    def execute(self, *statements: str) -> None:
+        with duckdb.connect(str(self.path)) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    def rows(self, short: str, *, bookkeeping: bool = False) -> Rows:
+        """Return a processor's rows by (date, entity)."""
+        processor = BY_SHORT[short]
+        entity = "team_abbr" if short == "tdza" else "player_lookup"
+        found = self.query(f"select * from {processor.table}")
+        return {
+            (row[processor.date_column], row[entity]): row
+            if bookkeeping
+            else {name: value for name, value in row.items() if name not in BOOKKEEPING}
+            for row in found
+        }
+
+    def failures(self, short: str) -> Rows:
+        """Return a processor's failures by (date, entity)."""
+        found = self.query(
+            "select * from nba_processing.precompute_failures where processor_name = ?",
+            [BY_SHORT[short].name],
+        )
+        return {
+            (row["analysis_date"], row["entity_id"]): {
+                name: value for name, value in row.items() if name not in _FAILURE_BOOKKEEPING
+            }
+            for row in found
+        }
+
+    def outcomes(self, short: str) -> dict[tuple[dt.date, str], str]:
+        return outcomes(self.rows(short), self.failures(short))
+
+    def everything(self, until: dt.date | None = None) -> dict[str, Mapping[Any, str]]:
+        """Return every row and failure of all processors as text, for comparison byte by byte."""
+        return {
+            f"{short} {kind}": {
+                key: repr(row) for key, row in found.items() if until is None or key[0] <= until
+            }
+            for short in SHORTS
+            for kind, found in (("rows", self.rows(short)), ("failures", self.failures(short)))
+        }
+
+    def coverage(self, start: dt.date, end: dt.date) -> Coverage:
+        with DuckDBWarehouse(self.path) as warehouse:
+            return read_coverage(warehouse, start, end)
+
+
+def outcomes(rows: Rows, failures: Rows) -> dict[tuple[dt.date, str], str]:
+    """Return what became of everyone: ``row`` or the category of his failure."""
+    both = rows.keys() & failures.keys()
+    assert not both, f"both a row and a failure: {sorted(both)[:5]}"
+    categories = {key: failure["failure_category"] for key, failure in failures.items()}
+    return dict.fromkeys(rows, "row") | categories
+
+
+def assert_accounted_for(engine: Engine) -> None:
+    """Everyone expected has a row or a failure, nobody both, and nobody else has either."""
+    (season,) = engine.query("select min(game_date) as a, max(game_date) as z from nba_raw.games")
+    found = engine.coverage(season["a"], season["z"])
+    assert found.by_date
+    statuses = {row["coverage_status"] for row in found.by_date}
+    assert statuses <= {"complete", "complete_with_expected_gaps", "investigate"}
+    for row in found.by_date:
+        failures = sum(row[category.lower()] for category in CATEGORIES)
+        assert row["expected"] == row["records"] + failures, row
+        for name in ("unaccounted", "duplicated", "unexpected", "unknown_category"):
+            assert row[name] == 0, row
+
+
+def assert_same(
+    one: Mapping[str, Mapping[Any, str]], other: Mapping[str, Mapping[Any, str]]
+) -> None:
+    """Compare what two `Engine.everything` hold, naming the first difference of each table."""
+    differences = {}
+    for name in sorted({*one, *other}):
+        left, right = one.get(name, {}), other.get(name, {})
+        differing = [key for key in {*left, *right} if left.get(key) != right.get(key)]
+        if differing:
+            key = min(differing)
+            differences[name] = (len(differing), key, left.get(key), right.get(key))
+    assert not differences
