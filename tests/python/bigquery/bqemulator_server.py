@@ -26,7 +26,7 @@ from bqemulator.grpc_api import read_servicer
 from bqemulator.jobs import executor
 from bqemulator.scripting import interpreter
 from bqemulator.sql import translator
-from bqemulator.sql.rewriter import aggregate_variants
+from bqemulator.sql.rewriter import aggregate_variants, create_table_schema_ctas
 from bqemulator.versioning.snapshots import SnapshotManager
 from sqlglot import exp
 
@@ -71,6 +71,15 @@ def with_named_struct_fields(sql: str) -> str:
 
 def install_sql_repairs() -> None:
     aggregate_variants._filter_target = innermost_argument
+    find_select = create_table_schema_ctas._first_select
+
+    def find_select_in_parentheses(body: exp.Expression | None) -> exp.Select | None:
+        # CREATE TABLE t (columns) AS (SELECT ...), which dbt sends for a contract.
+        while isinstance(body, exp.Subquery):
+            body = body.this
+        return find_select(body)
+
+    create_table_schema_ctas._first_select = find_select_in_parentheses
     rewrite = translator.rewrite_aggregate_variants
 
     def rewrite_statement(sql: str) -> str:

@@ -1,0 +1,87 @@
+"""Runs `googlesql.py` in the emulator's environment, and `dbt compile` before it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from emulator import (
+    BQEMULATOR,
+    HERE,
+    REPOSITORY,
+    Emulator,
+    cache_directory,
+    ensure_environment,
+    environment_with,
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A statement that BigQuery would refuse, and why."""
+
+    name: str
+    problem: str
+
+
+@dataclass(frozen=True)
+class Report:
+    checked: int
+    findings: tuple[Finding, ...]
+
+
+def check_compiled(target: Path) -> Report:
+    """Check every model and test in a dbt target folder."""
+    return run_analyser(["compiled", str(target)])
+
+
+def check_statements(
+    tables: Mapping[str, Iterable[tuple[str, str]]], statements: Sequence[str]
+) -> Report:
+    """Check statements and scripts over tables given by name and (column, type) pairs."""
+    given = {"tables": {k: list(v) for k, v in tables.items()}, "statements": list(statements)}
+    return run_analyser(["statements"], json.dumps(given))
+
+
+def run_analyser(arguments: Sequence[str], given: str = "") -> Report:
+    done = subprocess.run(
+        [str(ensure_environment()), str(HERE / "googlesql.py"), *arguments],
+        check=False,
+        input=given,
+        capture_output=True,
+        text=True,
+        env=environment_with(cache_directory() / BQEMULATOR.name / "home"),
+    )
+    if done.returncode != 0:
+        message = f"the analyser failed:\n{done.stdout}{done.stderr}"
+        raise RuntimeError(message)
+    result = json.loads(done.stdout.splitlines()[-1])
+    return Report(result["checked"], tuple(Finding(**one) for one in result["findings"]))
+
+
+def dbt_command(*arguments: str, target: Path) -> list[str]:
+    """Return a dbt command on the emulator's target, with artifacts in a folder of its own."""
+    dbt = Path(sys.executable).with_name("dbt")
+    options = ["--profiles-dir", "profiles", "--target", "emulator"]
+    folders = ["--target-path", str(target), "--log-path", str(target / "logs")]
+    return [str(dbt), *arguments, *options, *folders]
+
+
+def compile_project(emulator: Emulator, target: Path, project: Path = REPOSITORY) -> None:
+    """Compile for BigQuery: dbt needs a connection for it, an empty emulator is enough."""
+    done = subprocess.run(
+        dbt_command("compile", target=target),
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=project,
+        env=os.environ | emulator.settings(),
+    )
+    if done.returncode != 0:
+        message = f"dbt compile failed:\n{done.stdout}{done.stderr}"
+        raise RuntimeError(message)
