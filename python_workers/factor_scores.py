@@ -145,8 +145,6 @@ def shot_zone_mismatch(zone: IntArray, rate_e2: Integers, defense_e2: Integers) 
     amplified = np.abs(plain_score) > AMPLIFIED_BEYOND * UNIT
     amplifier_pct = np.where(amplified, MISMATCH_AMPLIFIER_PCT, 100)
     adjustment = _clamped(plain_score * amplifier_pct // 100, MISMATCH_MAX)
-    if known is not None:
-        adjustment = np.where(known, adjustment, 0)
     score = decimal_array(Integers(score_tenths(adjustment)), SCORE_DECIMALS)
     return Factor(
         adjustment,

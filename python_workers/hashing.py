@@ -187,7 +187,7 @@ def with_data_hash(table: pa.Table, fields: Sequence[str]) -> pa.Table:
 def _digests(texts: pa.Array) -> list[bytes]:
     sha256 = hashlib.sha256
     _, offsets_buffer, data_buffer = texts.buffers()
-    offsets = np.frombuffer(offsets_buffer, np.int32)[texts.offset :][: len(texts) + 1].tolist()
+    offsets = np.frombuffer(offsets_buffer, np.int32)[: len(texts) + 1].tolist()
     data = memoryview(data_buffer)
     half = HASH_DIGITS // 2
     return [sha256(data[start:end]).digest()[:half] for start, end in pairwise(offsets)]

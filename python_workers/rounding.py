@@ -105,8 +105,8 @@ def round_sqrt_ratio(
     squared = numerators * np.int64(scale)
     whole = squared // denominators
     root = np.sqrt(whole.astype(np.float64)).astype(np.int64)
-    root -= root * root > whole
-    root += (root + 1) * (root + 1) <= whole
+    # Where an exact root is very close to a whole number, the float's floor may be off by one; both
+    # floors are rounded to that number by the exact comparison that follows.
     # sqrt(squared / den) against the midpoint root + 1/2, both squared and times 4 * den.
     midpoint = denominators * (2 * root + 1) ** 2
     up = (4 * squared > midpoint) | ((4 * squared == midpoint) & (root & 1 == 1))

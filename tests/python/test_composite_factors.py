@@ -225,6 +225,40 @@ def test_extreme_scores_are_warned_about() -> None:
     ]
 
 
+@pytest.mark.parametrize(("weakness", "warned"), [(6.66, False), (6.71, True), (-6.71, True)])
+def test_a_mismatch_is_extreme_beyond_eight(weakness: float, warned: bool) -> None:
+    zones = zones_of_a_player(paint_rate_last_10=60.0)
+    defense = opponent_defense(paint_defense_vs_league_avg=weakness)
+    row = row_of(shot_zones=zones, defense=defense)
+    assert abs(row["shot_zone_mismatch_score"]) == (8.1 if warned else 8.0)
+    assert row["has_warnings"] == warned
+
+
+@pytest.mark.parametrize(("rest", "warned"), [(1, False), (0, True)])
+def test_fatigue_is_extreme_below_fifty(rest: int, warned: bool) -> None:
+    row = row_of(
+        days_rest=rest,
+        is_back_to_back=rest == 0,
+        games_in_last_7_days=7,
+        minutes_e2_in_last_7_days=280_00,
+        back_to_backs_last_14_days=2,
+        player_age=35,
+    )
+    assert row["fatigue_score"] == (35 if warned else 50)
+    assert row["has_warnings"] == warned
+
+
+def test_a_rate_of_a_second_on_the_court_stays_exact() -> None:
+    row = row_of(
+        usage_e4_sum_last_7=7 * 10**9,
+        rotation_load_total=10**13,
+        rotation_load_active=9 * 10**12,
+    )
+    assert row["recent_usage_rate"] == 100_000.0
+    assert row["projected_usage_rate"] == 45.0
+    assert row["usage_spike_score"] == -3.0
+
+
 def test_a_person_can_recompute_each_score_from_its_context() -> None:
     row = row_of(
         days_rest=0,

@@ -172,6 +172,16 @@ def test_shot_zones_come_from_the_zones_of_the_date() -> None:
     assert not only_row(computed(regular(games(10))))["shot_zone_data_available"]
 
 
+def test_everybody_gets_his_own_zones_whatever_their_order() -> None:
+    players = [
+        regular(games(10), player, shot_zones=zones_of_a_player(paint_rate_last_10=10.0 * player))
+        for player in (3, 1, 2)
+    ]
+    rows = computed(*players).rows
+    assert rows.column("player_id").to_pylist() == [1, 2, 3]
+    assert rows.column("paint_rate_last_10").to_pylist() == [10.0, 20.0, 30.0]
+
+
 def test_absurd_minutes_cost_that_player_alone_his_row() -> None:
     wrong = [*games(9), box_score(minutes_e2=-1)]
     result = computed(regular(games(10), 1), regular(wrong, 2), regular(games(10), 3))
@@ -210,6 +220,7 @@ def test_an_impossible_value_of_a_player_who_fails_anyway_changes_nothing() -> N
     assert failure["failure_category"] == "EXPECTED_INCOMPLETE"
 
 
+rates = st.integers(0, 100_00).map(lambda hundredths: hundredths / 100)
 box_scores = st.builds(
     box_score,
     is_available=st.sampled_from([True] * 15 + [False]),
@@ -251,7 +262,7 @@ def regulars(draw: st.DrawFn) -> list[Row]:
             "actual_games_in_last_14_days": expected_14,
             "minutes_e2_in_last_7_days": draw(st.integers(0, 20000)),
             "minutes_e2_in_last_14_days": draw(st.integers(0, 40000)),
-            "shot_zones": draw(st.none() | st.just(zones_of_a_player())),
+            "shot_zones": draw(st.none() | st.builds(zones_of_a_player, paint_rate_last_10=rates)),
         }
         if draw(st.booleans()):
             # The means of a few minutes per game must stay plausible.

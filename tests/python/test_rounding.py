@@ -85,6 +85,13 @@ def test_a_root_is_rounded_half_even_on_its_exact_value(pairs: list[tuple[int, i
     assert round_sqrt_ratio(num, den, 4).tolist() == expected
 
 
+@given(st.integers(1, 5 * 10**5), st.integers(-3, 3), st.integers(1, 3))
+def test_a_root_next_to_a_whole_number_is_rounded_to_it(root: int, off: int, den: int) -> None:
+    num = max(root * root * den + off, 0)
+    (rounded,) = round_sqrt_ratio([num], [den], 3).tolist()
+    assert rounded == sqrt_rounded(Fraction(num, den), 3)
+
+
 @given(st.integers(0, 40_000))
 def test_a_root_half_way_between_two_decimals_goes_to_the_even_one(half_units: int) -> None:
     tie = Fraction(2 * half_units + 1, 20_000)

@@ -87,6 +87,13 @@ def test_a_game_without_shots_among_the_last_ten_is_named_and_can_be_retried() -
     )
 
 
+@pytest.mark.parametrize("rank", [1, 10])
+def test_one_missing_game_of_ten_is_enough_to_wait_for_it(rank: int) -> None:
+    sample = games(12)
+    sample[rank - 1] = zone_game(has_complete_shot_zones=False)
+    assert only_failure(computed(shooter(sample)))["failure_category"] == "INCOMPLETE_UPSTREAM"
+
+
 def test_an_incomplete_game_further_back_only_leaves_the_long_sample() -> None:
     whole = games(20)
     gappy = [*whole[:10], zone_game(has_complete_shot_zones=False, paint_attempts=90), *whole[11:]]
@@ -153,8 +160,7 @@ def test_more_makes_than_attempts_cost_that_player_alone_his_row() -> None:
     (failure,) = result.failures.to_pylist()
     assert failure["failure_category"] == "PROCESSING_ERROR"
     assert failure["failure_reason"] == (
-        "ValueError: paint_makes is 7 in the game of 2022-01-07, "
-        "more than the 6 paint_attempts"
+        "ValueError: paint_makes is 7 in the game of 2022-01-07, more than the 6 paint_attempts"
     )
 
 
@@ -182,9 +188,9 @@ def test_a_game_on_the_date_itself_is_never_used() -> None:
 def test_games_that_do_not_add_up_are_an_error_not_a_smaller_sample() -> None:
     failure = only_failure(computed(shooter(games(12), actual_game_count=13)))
     assert failure["failure_reason"] == "ValueError: 12 game rows, 13 expected"
-    repeated = [zone_game(game_rank=max(rank, 2)) for rank in range(1, 13)]
-    failure = only_failure(computed(shooter(repeated)))
-    assert failure["failure_reason"] == "ValueError: game ranks have gaps or repetitions"
+    for wrong in ([2, 2, *range(3, 13)], [1, 2, 2, *range(4, 13)], [1, *range(3, 13), 15]):
+        failure = only_failure(computed(shooter([zone_game(game_rank=rank) for rank in wrong])))
+        assert failure["failure_reason"] == "ValueError: game ranks have gaps or repetitions"
     failure = only_failure(computed(shooter(games(12), actual_game_count=None)))
     assert failure["failure_reason"] == "ValueError: actual_game_count is missing"
 
