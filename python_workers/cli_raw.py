@@ -32,6 +32,9 @@ def register(app: typer.Typer) -> None:
 
 def load(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="One folder a table in it.")],
+    tables: Annotated[
+        str | None, typer.Option(metavar="games,shots", help="Only these tables, by commas.")
+    ] = None,
     target: TargetOption = None,
     wait: WaitOption = None,
     log_format: LogFormatOption = LogFormat.TEXT,
@@ -40,7 +43,7 @@ def load(
     settings = load_settings(target=_value(target), wait_seconds=wait)
     began = time.perf_counter()
     with open_warehouse(settings, must_exist=False) as warehouse:
-        report = load_directory(warehouse, directory)
+        report = load_directory(warehouse, directory, tables=_names(tables))
         needs_seed = not warehouse.has_table(SEASONS_TABLE)
         warehouse.close()
         if needs_seed:
@@ -61,9 +64,9 @@ def simulate(
     """Write a made-up but realistic league in the raw format, labelled as simulated."""
     from python_workers.simulate import simulate as write_league  # noqa: PLC0415
 
-    names = [name.strip() for name in seasons.split(",") if name.strip()]
-    written = write_league(directory, names, seed)
-    out.print(f"wrote a simulated league to {directory}: {written}", markup=False)
+    written = write_league(directory, _names(seasons) or [], seed)
+    rows = ", ".join(f"{count:,} {table}" for table, count in written.rows.items())
+    out.print(f"wrote a simulated league to {directory}: {rows}", markup=False)
     out.print(f"Load it with: backcourt load {directory}", markup=False)
 
 
@@ -117,6 +120,10 @@ def _log(report: LoadReport, seconds: float) -> None:
         new_players=report.new_players,
         seconds=round(seconds, 3),
     )
+
+
+def _names(text: str | None) -> list[str] | None:
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _value(option: Target | None) -> str | None:

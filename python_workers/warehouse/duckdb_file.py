@@ -97,6 +97,8 @@ def _connect(path: Path, *, memory_limit: str, read_only: bool) -> duckdb.DuckDB
         "memory_limit": memory_limit,
         "preserve_insertion_order": "false",
         "temp_directory": f"{path}.tmp",
+        # Many commits of a chunk each: compressing them together costs half of one by one.
+        "checkpoint_threshold": "256MB",
     }
     connection = duckdb.connect(str(path), read_only=read_only, config=config)
     # Only now: at connect the extension that knows time zones is not loaded yet. Global, so that
