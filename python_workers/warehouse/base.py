@@ -92,6 +92,8 @@ class Warehouse(Protocol):
     """
 
     kind: str
+    row_hash: str
+    """SQL expression for a 63- or 64-bit hash of the row of the alias ``t``, an INT64."""
 
     def query(self, sql: str, params: Mapping[str, object] | None = None) -> pa.Table:
         """Return the rows of one select statement."""

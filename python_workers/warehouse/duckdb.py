@@ -54,6 +54,7 @@ class DuckDBWarehouse:
     """
 
     kind = "duckdb"
+    row_hash = "cast(hash(t) // 2 as int64)"
 
     def __init__(
         self,
