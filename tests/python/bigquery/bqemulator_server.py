@@ -66,7 +66,7 @@ def with_named_struct_fields(sql: str) -> str:
             if isinstance(field, exp.Column):
                 name = exp.to_identifier(field.name)
                 field.replace(exp.PropertyEQ(this=name, expression=field.copy()))
-    return tree.sql(dialect="bigquery")
+    return str(tree.sql(dialect="bigquery"))
 
 
 def install_sql_repairs() -> None:
@@ -84,7 +84,7 @@ def install_sql_repairs() -> None:
 
     def rewrite_statement(sql: str) -> str:
         # Unenforced keys of a contract are only information in BigQuery.
-        return rewrite(with_named_struct_fields(TABLE_KEY.sub("", COLUMN_KEY.sub("", sql))))
+        return str(rewrite(with_named_struct_fields(TABLE_KEY.sub("", COLUMN_KEY.sub("", sql)))))
 
     translator.rewrite_aggregate_variants = rewrite_statement
 
@@ -295,7 +295,7 @@ def install_reads_of_query_results() -> None:
         request = types.CreateReadSessionRequest.deserialize(request_bytes)
         *_, dataset, _, table = request.read_session.table.split("/")
         if dataset != executor._ANONYMOUS_RESULTS_DATASET:
-            return handle(self, request_bytes, context)
+            return bytes(handle(self, request_bytes, context))
         results = {f"anon{key.replace('-', '')}": key for key in executor.JOB_RESULTS}
         if table not in results:
             raise InvalidQueryError(f"Not found: result table {table}")
@@ -317,7 +317,7 @@ def install_reads_of_query_results() -> None:
             wire_format=formats[1],
             arrow_table=result,
         )
-        return types.ReadSession.serialize(response)
+        return bytes(types.ReadSession.serialize(response))
 
     read_servicer.BigQueryReadHandler._handle_create_read_session = create_session
 

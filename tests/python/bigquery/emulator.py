@@ -67,16 +67,6 @@ BQEMULATOR = Flavour(
         *("--project", "{project}", "--log-level", "error"),
     ),
 )
-# Stricter, but Python 3.13 alone runs it: used where that is found.
-LOCAL_BIGQUERY = Flavour(
-    name="local_bigquery",
-    minimum_python=(3, 13),
-    extensions=("icu", "ducklake"),
-    arguments=(
-        *("--host", "127.0.0.1", "--port", "{port}", "--grpc-port", "{storage_port}"),
-        *("--project", "{project}"),
-    ),
-)
 
 
 @dataclass(frozen=True)

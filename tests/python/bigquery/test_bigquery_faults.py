@@ -317,7 +317,7 @@ class Token(google.auth.credentials.Credentials):
     """Credentials that renew their token as often as they are asked, or cannot."""
 
     def __init__(self, *, renews: bool) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.token = "ya29.secret"  # noqa: S105 (made up)
         self.renews = renews
 
