@@ -12,6 +12,7 @@ import typer
 from python_workers import cli_backfill, cli_coverage, cli_daily, cli_raw
 from python_workers.console import err
 from python_workers.errors import BackcourtError, ExitCode
+from python_workers.signals import exit_code, how_to_go_on, received
 
 # typer brings its own copy of click and exports only the leaves of its exceptions.
 UsageError: Any = typer.BadParameter.__base__
@@ -41,7 +42,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in given
-    sys.exit(_outcome(lambda: _invoke([each for each in given if each != "--debug"]), debug=debug))
+    plain = [each for each in given if each != "--debug"]
+    sys.exit(_outcome(lambda: _invoke(plain), plain, debug=debug))
 
 
 def _invoke(arguments: list[str]) -> int:
@@ -50,35 +52,47 @@ def _invoke(arguments: list[str]) -> int:
     return int(result or 0)
 
 
-def _outcome(run: Callable[[], int], *, debug: bool) -> int:
+def _outcome(run: Callable[[], int], arguments: list[str], *, debug: bool) -> int:
     """Turn however a command ends into a message and an exit code, never a stack trace."""
     try:
-        return run()
-    except BackcourtError as error:
-        _say(error, debug=debug)
-        return error.exit_code
-    except typer.Exit as stop:
-        return int(stop.exit_code)
-    except UsageError as error:
-        hint = f"See: {error.ctx.command_path} --help" if error.ctx else "See: backcourt --help"
+        code = run()
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 -- a stack trace is for --debug
+        # Whatever it was on its way here, after a signal it is an interruption.
+        if not (received() or isinstance(error, KeyboardInterrupt | typer.Abort)):
+            return _failure(error, debug=debug)
+        if debug:
+            traceback.print_exc()
+        code = ExitCode.INTERRUPTED
+    if code != ExitCode.INTERRUPTED:  # which is also what typer makes of it
+        return code
+    err.print(how_to_go_on(arguments), markup=False)
+    return exit_code()
+
+
+def _failure(error: BaseException, *, debug: bool) -> int:
+    match error:
+        case BackcourtError():
+            _say(error, debug=debug)
+            return error.exit_code
+        case typer.Exit():
+            return int(error.exit_code)
+        case BrokenPipeError():
+            # Whoever read the output has left, as `head` does.
+            sys.stdout = None
+            return ExitCode.OK
+    if isinstance(error, UsageError):
+        context = getattr(error, "ctx", None)
+        hint = f"See: {context.command_path} --help" if context else "See: backcourt --help"
         _say(BackcourtError(error.format_message(), hint), debug=debug)
         return ExitCode.USAGE
-    except (KeyboardInterrupt, typer.Abort):
-        err.print("interrupted: what was committed stays; run the same command again to go on")
-        return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read the output has left, as `head` does.
-        sys.stdout = None
-        return ExitCode.OK
-    except Exception as error:  # noqa: BLE001 -- a stack trace is for --debug
-        _say(
-            BackcourtError(
-                f"{type(error).__name__}: {error}",
-                "This is a fault of Backcourt. The same command with --debug shows where.",
-            ),
-            debug=debug,
-        )
-        return ExitCode.ATTENTION
+    _say(
+        BackcourtError(
+            f"{type(error).__name__}: {error}",
+            "This is a fault of Backcourt. The same command with --debug shows where.",
+        ),
+        debug=debug,
+    )
+    return ExitCode.ATTENTION
 
 
 def _say(error: BackcourtError, *, debug: bool) -> None:

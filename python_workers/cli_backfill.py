@@ -64,7 +64,7 @@ def backfill(
     settings = _settings(target, n_jobs, backend, wait)
     chosen = chosen_processors(processors, start_from)
     mode = ReprocessOption.ALL if force else reprocess
-    with open_warehouse(settings) as warehouse:
+    with open_warehouse(settings, read_only=dry_run) as warehouse:
         schedule = resolve(warehouse, start, end, season or [], everything=everything)
         if dry_run:
             echo_range(schedule, log_format)
@@ -146,7 +146,7 @@ def plan_command(
     """Say where each date of each processor stands, and what a backfill would do."""
     settings = _settings(target, None, None, wait)
     chosen = chosen_processors(processors, start_from)
-    with open_warehouse(settings) as warehouse:
+    with open_warehouse(settings, read_only=True) as warehouse:
         schedule = resolve(warehouse, start, end, season or [], everything=everything)
         states = plan(Ledger.read(warehouse, schedule.start, schedule.end), chosen, schedule.dates)
     if output is OutputFormat.JSON:

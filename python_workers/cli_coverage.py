@@ -65,7 +65,7 @@ def coverage(
     """
     settings = load_settings(target=target.value if target else None, wait_seconds=wait)
     chosen = chosen_processors(processor)
-    with open_warehouse(settings) as warehouse:
+    with open_warehouse(settings, read_only=True) as warehouse:
         schedule = resolve(warehouse, start, end, season or [], everything=everything)
         found = read_coverage(warehouse, schedule.start, schedule.end, chosen)
         failures = [

@@ -122,7 +122,7 @@ def status(
 ) -> int:
     """Say where the pipeline stands: runs, freshness, breakers, failures, dates due."""
     settings = load_settings(target=target.value if target else None, wait_seconds=wait)
-    with open_warehouse(settings) as warehouse:
+    with open_warehouse(settings, read_only=True) as warehouse:
         found = read_status(warehouse, day or datetime.now(UTC).date())
     if output is OutputFormat.JSON:
         out.print(json.dumps(_status_json(found), default=str, indent=1), markup=False)
@@ -137,7 +137,7 @@ def breaker_list(
 ) -> int:
     """List the locks whose time is not over."""
     settings = load_settings(target=target.value if target else None, wait_seconds=wait)
-    with open_warehouse(settings) as warehouse:
+    with open_warehouse(settings, read_only=True) as warehouse:
         found = open_breakers(warehouse)
     if not found:
         out.print("no open breakers")

@@ -6,18 +6,23 @@ import contextlib
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+from python_workers import faults, signals
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.settings import Settings, resolve_project_dir
+from python_workers.warehouse.duckdb_file import in_use, is_lock_conflict, lock_holder
 
 # Whatever stands in these decides what the models compute; descriptions and tests do not.
 PROJECT_SOURCES = ("models", "macros", "seeds")
 PROJECT_SUFFIXES = (".sql", ".csv")
+
+POLL_SECONDS = 0.2
 
 QUIET = (
     "--quiet",
@@ -126,10 +131,19 @@ class DbtProject:
                 self._manifest = parsed.result
             runner = dbtRunner(manifest=self._manifest, callbacks=[self._event])
             given = ["--vars", json.dumps(variables)] if variables else []
-            try:
-                result = runner.invoke([*arguments, *self._flags(), *given])
-            finally:
-                self._release_file()
+            deadline = time.monotonic() + self._settings.wait_seconds
+            while True:
+                try:
+                    result = runner.invoke([*arguments, *self._flags(), *given])
+                finally:
+                    self._release_file()
+                signals.stop_if_received()
+                conflict = _lock_conflict(result)
+                if conflict is None:
+                    break
+                if time.monotonic() >= deadline:
+                    raise in_use(self._settings.warehouse_file, lock_holder(conflict))
+                time.sleep(POLL_SECONDS)
         self._check(result)
         nodes: Any = result.result or []
         return [
@@ -149,7 +163,7 @@ class DbtProject:
             return
         from dbt.adapters.duckdb.connections import DuckDBConnectionManager  # noqa: PLC0415
 
-        environment = DuckDBConnectionManager._ENV  # noqa: SLF001 -- there is no public way
+        environment: Any = DuckDBConnectionManager._ENV  # noqa: SLF001 -- there is no public way
         if environment is not None:
             environment.close()
         DuckDBConnectionManager.close_all_connections()
@@ -165,9 +179,12 @@ class DbtProject:
         ) from error
 
     def _event(self, event: Any) -> None:  # noqa: ANN401 -- dbt is untyped
-        if self._on_node is None or event.info.name not in ("LogModelResult", "LogSeedResult"):
+        if event.info.name not in ("LogModelResult", "LogSeedResult"):
             return
         data = event.data
+        faults.point(f"after-dbt-{data.node_info.node_name}")
+        if self._on_node is None:
+            return
         self._on_node(
             NodeOutcome(data.node_info.node_name, data.status, "", 0, data.execution_time)
         )
@@ -207,6 +224,13 @@ class DbtProject:
                     os.environ.pop(name, None)
                 else:
                     os.environ[name] = value
+
+
+def _lock_conflict(result: Any) -> str | None:  # noqa: ANN401 -- dbt is untyped
+    """Return what DuckDB says where another process has opened the file before dbt could."""
+    messages = [str(result.exception or "")]
+    messages += [str(getattr(node, "message", "")) for node in result.result or []]
+    return next((text for text in messages if is_lock_conflict(text)), None)
 
 
 def _range_vars(

@@ -2,7 +2,8 @@
 
 ``BACKCOURT_FAULTS`` is a JSON object such as ``{"sigkill": [2544], "stop_at": "commit:2"}``.
 ``sigkill``, ``exit``, ``abort``, ``hang`` and ``raise`` list players whose computation ends so;
-``stop_at`` names a point (and which passing of it) at which the parent kills itself.
+``stop_at`` names a point (and which passing of it) at which the parent kills itself; ``trace``
+names a file to which it writes every point that it passes.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -37,11 +39,14 @@ def worker_faults() -> dict[str, list[int]]:
 
 def point(name: str) -> None:
     """Kill this process here if the environment says so."""
-    stop_at = configured().get("stop_at")
-    if stop_at is None:
+    if VARIABLE not in os.environ:
         return
     _passed[name] += 1
-    if stop_at == f"{name}:{_passed[name]}":
+    passing, faults = f"{name}:{_passed[name]}", configured()
+    if "trace" in faults:
+        with Path(faults["trace"]).open("a") as trace:
+            trace.write(f"{passing}\n")
+    if faults.get("stop_at") == passing:
         os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.settings import Settings
 from python_workers.warehouse.base import Warehouse
 
 
+@contextmanager
 def open_warehouse(
     settings: Settings, *, must_exist: bool = True, read_only: bool = False
-) -> Warehouse:
-    """Return the warehouse of a target; connections are made by its first statement.
+) -> Iterator[Warehouse]:
+    """Give the warehouse of a target; connections are made by its first statement.
+
+    A DuckDB file is the command's own until it ends, also while dbt has it open; those that only
+    read share it with each other.
 
     Parameters
     ----------
@@ -24,10 +31,11 @@ def open_warehouse(
     Raises
     ------
     BackcourtError
-        With exit code 3, where the file is not there.
+        With exit code 3, where the file is not there or another command is using it.
     """
     if settings.target == "duckdb":
         from python_workers.warehouse.duckdb import DuckDBWarehouse  # noqa: PLC0415
+        from python_workers.warehouse.file_lock import file_lock  # noqa: PLC0415
 
         path = settings.warehouse_file
         if must_exist and not path.exists():
@@ -39,12 +47,19 @@ def open_warehouse(
                 ],
                 ExitCode.ENVIRONMENT,
             )
-        return DuckDBWarehouse(
-            path,
-            memory_limit=settings.duckdb_memory_limit,
-            wait_seconds=settings.wait_seconds,
-            read_only=read_only,
-        )
+        wait = settings.wait_seconds
+        with (
+            file_lock(path, shared=read_only, wait_seconds=wait),
+            DuckDBWarehouse(
+                path,
+                memory_limit=settings.duckdb_memory_limit,
+                wait_seconds=wait,
+                read_only=read_only,
+            ) as warehouse,
+        ):
+            yield warehouse
+        return
     from python_workers.warehouse.bigquery import open_bigquery  # noqa: PLC0415 -- slow to import
 
-    return open_bigquery(settings)
+    with open_bigquery(settings) as bigquery:
+        yield bigquery

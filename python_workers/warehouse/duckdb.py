@@ -14,6 +14,7 @@ from typing import Self
 import duckdb
 import pyarrow as pa
 
+from python_workers import faults
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.warehouse.base import (
     Column,
@@ -269,7 +270,9 @@ class DuckDBWarehouse:
             cursor.execute("begin transaction")
             try:
                 yield cursor
+                faults.point("before-write")
                 cursor.execute("commit")
+                faults.point("after-write")
             except BaseException:
                 # After a failed commit, or on a database that a full disk has invalidated, there
                 # is nothing left to roll back; the first error is the one to report.

@@ -58,12 +58,12 @@ def open_file(
         try:
             return _connect(path, memory_limit=memory_limit, read_only=read_only)
         except duckdb.Error as error:
-            if "Could not set lock" not in str(error):
+            if not is_lock_conflict(str(error)):
                 raise _opening_error(path, error) from error
             if time.monotonic() >= deadline:
-                raise _locked(path, error) from error
+                raise in_use(path, lock_holder(str(error))) from error
             if not announced:
-                _LOG.warning("waiting for %s to let go of %s", _holder(error), path)
+                _LOG.warning("waiting for %s to let go of %s", lock_holder(str(error)), path)
                 announced = True
             time.sleep(_POLL_SECONDS)
 
@@ -90,6 +90,11 @@ def plain_errors(path: Path) -> Iterator[None]:
         raise _running_error(path, error) from error
     except OSError as error:
         raise _running_error(path, error) from error
+    except RuntimeError as error:
+        # What DuckDB makes of a Ctrl-C that comes during a statement.
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise
 
 
 def _connect(path: Path, *, memory_limit: str, read_only: bool) -> duckdb.DuckDBPyConnection:
@@ -136,29 +141,37 @@ def _check_place(path: Path, *, read_only: bool) -> None:
         ) from error
 
 
-def _locked(path: Path, error: duckdb.Error) -> BackcourtError:
-    return BackcourtError(
-        f"{path} is in use by {_holder(error)}",
-        [
-            "DuckDB lets one process at a time write to a file; nothing was changed.",
-            "Let it finish or stop it, then run the same command again,",
-            "or wait for it with: --wait SECONDS (or BACKCOURT_WAIT_SECONDS).",
-        ],
-        ExitCode.ENVIRONMENT,
-    )
+def is_lock_conflict(text: str) -> bool:
+    """Tell whether DuckDB says in `text` that another process has the file open."""
+    return "Could not set lock" in text
 
 
-def _holder(error: duckdb.Error) -> str:
+def lock_holder(text: str) -> str:
     """Name the process that DuckDB's message says holds the lock."""
-    found = _HOLDER.search(str(error))
-    if found is None:
-        return "another process"
-    pid = int(found.group(1))
+    found = _HOLDER.search(text)
+    return describe_process(int(found.group(1))) if found else "another process"
+
+
+def describe_process(pid: int) -> str:
+    """Name a process with its command line, as far as it can be seen."""
     try:
         command = " ".join(psutil.Process(pid).cmdline())
     except psutil.Error:
         command = ""
     return f"process {pid} ({command})" if command else f"process {pid}"
+
+
+def in_use(path: Path, holder: str) -> BackcourtError:
+    """Return the error of a file that somebody else is using."""
+    return BackcourtError(
+        f"{path} is in use by {holder}",
+        [
+            "One process at a time writes to a DuckDB file; nothing is lost.",
+            "Let it finish or stop it, then run the same command again,",
+            "or wait for it with: --wait SECONDS (or BACKCOURT_WAIT_SECONDS).",
+        ],
+        ExitCode.ENVIRONMENT,
+    )
 
 
 def _opening_error(path: Path, error: duckdb.Error) -> BackcourtError:

@@ -1,0 +1,84 @@
+"""Ctrl-C and SIGTERM: the command ends in order, says how to go on, and leaves nothing behind.
+
+Only the standard library, since a command may be interrupted while it is still importing.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from types import FrameType
+
+_WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+
+_received: list[signal.Signals] = []
+_over: list[bool] = []
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal has come.
+
+    A class of its own, because a plain KeyboardInterrupt that passes through an ``exec`` of text,
+    as in many an import, lets Python end with the signal instead of the exit code.
+    """
+
+
+def answer_signals() -> None:
+    """Let the first Ctrl-C or SIGTERM raise Interrupted, and a second one end the process.
+
+    A signal that is ignored, as Ctrl-C is in a shell script's background job, stays ignored.
+    """
+    for number in _WORDS:
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(number, _answer)
+
+
+def received() -> signal.Signals | None:
+    """Return the signal that has come, if any."""
+    return _received[0] if _received else None
+
+
+def stop_if_received() -> None:
+    """Raise Interrupted again where something in between has swallowed it."""
+    if _received:
+        raise Interrupted
+
+
+def command_over() -> None:
+    """From now on a signal ends the process at once: there is nothing left to do in order."""
+    _over.append(True)
+
+
+def exit_code() -> int:
+    """Return the exit code that a shell gives to the signal: 130 for Ctrl-C, 143 for SIGTERM."""
+    return 128 + (received() or signal.SIGINT)
+
+
+def how_to_go_on(arguments: Sequence[str]) -> str:
+    """Return what the user is told.
+
+    Parameters
+    ----------
+    arguments
+        Of the command.
+    """
+    command = shlex.join(["backcourt", *arguments])
+    return (
+        f"{_WORDS[received() or signal.SIGINT]}: everything committed so far is kept\n"
+        f"  Go on from there with the same command: {command}"
+    )
+
+
+def _answer(number: int, _frame: FrameType | None) -> None:
+    if _received or _over:
+        # Somebody who does not want to wait. A commit is all or nothing, and the pool's processes
+        # leave when their parent is gone.
+        with suppress(OSError):
+            os.write(2, f"{how_to_go_on(sys.argv[1:])}\n".encode())
+        os._exit(128 + number)
+    _received.append(signal.Signals(number))
+    raise Interrupted
