@@ -141,4 +141,5 @@ def pool_options(settings: Settings, scheduler: str | None) -> PoolOptions:
         backend=settings.backend,
         scheduler=scheduler,
         chunk_dates=settings.chunk_dates,
+        hang_seconds=settings.hang_seconds,
     )

@@ -55,6 +55,8 @@ class Settings(BaseSettings):
         What a daily run tells at its end: a command, an http(s) address, or - for standard output.
     chunk_dates
         Game dates in one task of the pool.
+    hang_seconds
+        A task of the pool that takes longer is taken for hung, and its worker process killed.
     """
 
     model_config = SettingsConfigDict(env_prefix="BACKCOURT_", extra="ignore", frozen=True)
@@ -77,6 +79,7 @@ class Settings(BaseSettings):
     fresh_hours: float = Field(default=24.0, gt=0.0)
     hook: str | None = None
     chunk_dates: int = Field(default=20, ge=1, le=1_000)
+    hang_seconds: float = Field(default=600.0, gt=0.0)
 
     @field_validator(
         "raw_dir",
