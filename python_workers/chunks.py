@@ -1,6 +1,6 @@
 """A chunk of work, and how it travels to a worker and back.
 
-Workers import this module by reference, so it needs nothing beyond the standard library and pyarrow.
+Workers import this module, so it needs nothing beyond the standard library and pyarrow.
 
 A chunk crosses to another process as one :class:`Parcel`: a pickle in which every Arrow table has
 been replaced by an IPC stream that lies beside it, unpickled without a copy. A table pickled by
@@ -63,7 +63,7 @@ class Parcel:
     @property
     def nbytes(self) -> int:
         """Bytes that travel."""
-        return len(self.head) + sum(buffer.size for buffer in self.buffers)
+        return len(self.head) + sum(int(buffer.size) for buffer in self.buffers)
 
     def __sizeof__(self) -> int:
         """Count the payload, which is what a Dask worker's memory limit is about."""

@@ -14,7 +14,7 @@ from typing import Any
 from joblib._dask import DaskDistributedBackend
 
 from python_workers.chunks import versions
-from python_workers.dispatch import JOBS_READ_TOGETHER, Call
+from python_workers.dispatch import JOBS_READ_TOGETHER, Dispatcher
 from python_workers.errors import BackcourtError, ExitCode
 
 CONNECT_SECONDS = 10
@@ -102,7 +102,7 @@ def _check_workers(client: Any, scheduler: str) -> None:  # noqa: ANN401 -- unty
 
 def count_slots(client: Any) -> int:  # noqa: ANN401 -- untyped
     """Return how many tasks the cluster runs at once."""
-    return max(sum(client.ncores().values()), 1)
+    return max(int(sum(client.ncores().values())), 1)
 
 
 class DaskBackend(DaskDistributedBackend):  # type: ignore[misc]  # joblib is untyped
@@ -124,30 +124,32 @@ class DaskBackend(DaskDistributedBackend):  # type: ignore[misc]  # joblib is un
 
         super().__init__(client=client)
         self.slots = slots
-        self.lost_task_errors: tuple[type[BaseException], ...] = (KilledWorker,)
-        self._call: Call | None = None
+        self.lost_task_errors: tuple[type[BaseException], ...] = (MemoryError, KilledWorker)
+        self._dispatcher: Dispatcher | None = None
         self._workerless_since: float | None = None
 
-    def attach(self, call: Call) -> None:
-        """Send everything that arrives to `call`."""
-        self._call = call
+    def attach(self, dispatcher: Dispatcher) -> None:
+        """Send everything that arrives to `dispatcher`."""
+        self._dispatcher = dispatcher
 
-    def configure(self, n_jobs: int = 1, parallel: Any = None, **kwargs: object) -> int:  # noqa: ANN401
-        """Take note of the joblib call."""
-        super().configure(n_jobs=n_jobs, parallel=parallel, **kwargs)
+    def configure(self, n_jobs: int = 1, parallel: Any = None, **_kwargs: object) -> int:  # noqa: ANN401, ARG002
+        """Take note of the joblib call; workers that are being restarted are waited for later."""
+        self.parallel = parallel
+        assert self._dispatcher is not None  # noqa: S101 -- for mypy; it attaches itself
+        self._dispatcher.workers_ready()
         return JOBS_READ_TOGETHER
 
     def submit(self, func: Any, callback: Any = None) -> Any:  # noqa: ANN401 -- joblib's signature
         """Hand a task to the cluster."""
-        assert self._call is not None  # noqa: S101 -- for mypy; `Call` attaches itself
-        arrived = self._call.sending(callback)
+        assert self._dispatcher is not None  # noqa: S101 -- for mypy; it attaches itself
+        arrived = self._dispatcher.sending(callback)
         retrieve: Callable[[Any], Any] = super().retrieve_result_callback
         future = super().submit(func, callback=lambda _out: None)
         future.add_done_callback(lambda done: arrived(lambda: _outcome(retrieve, done)))
         return future
 
     def retrieve_result_callback(self, out: object) -> list[None]:  # noqa: ARG002
-        """Give joblib no copy of the result: the call has it."""
+        """Give joblib no copy of the result: the caller has it."""
         return [None]
 
     def abort_everything(self, ensure_ready: bool = True) -> None:  # noqa: FBT001, FBT002
@@ -172,7 +174,10 @@ class DaskBackend(DaskDistributedBackend):  # type: ignore[misc]  # joblib is un
         if time.monotonic() - self._workerless_since > WORKERLESS_SECONDS:
             raise BackcourtError(
                 f"the Dask cluster has had no worker for {WORKERLESS_SECONDS} s",
-                "Start workers and run the same command again: finished chunks are kept.",
+                [
+                    "Start workers and run the same command again: finished chunks are kept.",
+                    "If a chunk crashed them all: --backend loky finds the entity that does it.",
+                ],
                 ExitCode.ENVIRONMENT,
             )
 

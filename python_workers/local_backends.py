@@ -7,9 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from multiprocessing import resource_tracker
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
@@ -17,11 +15,14 @@ from uuid import uuid4
 from joblib._parallel_backends import LokyBackend, ThreadingBackend
 from joblib.executor import get_memmapping_executor
 
+from python_workers.calls import describe_death
 from python_workers.chunks import enter_process, load_worker
-from python_workers.dispatch import JOBS_READ_TOGETHER, Call, describe_death
+from python_workers.dispatch import JOBS_READ_TOGETHER, Dispatcher
+from python_workers.interrupts import interrupts_kept_from_children
 
 IDLE_WORKER_SECONDS = 300
 PIPE_BYTES = 1 << 20
+STUCK_SECONDS = 2.0
 
 
 class ProcessBackend(LokyBackend):  # type: ignore[misc]  # joblib is untyped
@@ -33,19 +34,20 @@ class ProcessBackend(LokyBackend):  # type: ignore[misc]  # joblib is untyped
         Number of worker processes.
     """
 
-    lost_task_errors: tuple[type[BaseException], ...] = ()
+    lost_task_errors: tuple[type[BaseException], ...] = (MemoryError,)
 
     def __init__(self, n_jobs: int) -> None:
         super().__init__()
         self.slots = n_jobs
-        self._call: Call | None = None
+        self._dispatcher: Dispatcher | None = None
+        self._workers: Any = None
         self._kill_lock = threading.Lock()
         self._killed = False
         self._dead_seen = False
 
-    def attach(self, call: Call) -> None:
-        """Send everything that arrives to `call`."""
-        self._call = call
+    def attach(self, dispatcher: Dispatcher) -> None:
+        """Send everything that arrives to `dispatcher`."""
+        self._dispatcher = dispatcher
 
     def configure(self, n_jobs: int = 1, parallel: Any = None, **_kwargs: object) -> int:  # noqa: ANN401, ARG002
         """Take over the workers that are there, or start them while the first job is read."""
@@ -60,21 +62,23 @@ class ProcessBackend(LokyBackend):  # type: ignore[misc]  # joblib is untyped
             max_nbytes=None,  # tables go through the pipe; nothing lies on disk after a crash
         )
         _widen_pipes(self._workers)
-        with interrupts_kept_from_workers():
-            self._workers.submit(load_worker, None, None)  # makes loky start them
+        with interrupts_kept_from_children():
+            started = self._workers.submit(load_worker, None, None)
+        if self._dispatcher is not None:
+            started.add_done_callback(self._dispatcher.workers_ready)
         return JOBS_READ_TOGETHER
 
     def submit(self, func: Any, callback: Any = None) -> Any:  # noqa: ANN401 -- joblib's signature
         """Hand a task to the pool."""
-        assert self._call is not None  # noqa: S101 -- for mypy; `Call` attaches itself
-        arrived = self._call.sending(callback)
-        with interrupts_kept_from_workers():
+        assert self._dispatcher is not None  # noqa: S101 -- for mypy; it attaches itself
+        arrived = self._dispatcher.sending(callback)
+        with interrupts_kept_from_children():
             future = self._workers.submit(func)
         future.add_done_callback(lambda done: arrived(done.result))
         return future
 
     def retrieve_result_callback(self, out: object) -> list[None]:  # noqa: ARG002
-        """Give joblib no copy of the result: the call has it."""
+        """Give joblib no copy of the result: the caller has it."""
         return [None]
 
     def abort_everything(self, ensure_ready: bool = True) -> None:  # noqa: ARG002, FBT001, FBT002
@@ -84,7 +88,7 @@ class ProcessBackend(LokyBackend):  # type: ignore[misc]  # joblib is untyped
     def kill(self) -> bool:
         """Kill the workers, also where loky's own thread waits for one of them."""
         with self._kill_lock:
-            executor = getattr(self, "_workers", None)
+            executor = self._workers
             if executor is not None and not self._killed:
                 self._killed = True
                 _kill_executor(executor)
@@ -95,6 +99,8 @@ class ProcessBackend(LokyBackend):  # type: ignore[misc]  # joblib is untyped
 
         loky waits for the rest of a result whose sender was killed in the middle of sending it.
         """
+        if self._workers is None:
+            return None
         workers = list(self._workers._processes.values())  # noqa: SLF001 -- no public way
         dead = [process.exitcode for process in workers if process.exitcode is not None]
         unnoticed = bool(dead) and self._dead_seen
@@ -116,27 +122,29 @@ class ThreadBackend(ThreadingBackend):  # type: ignore[misc]  # joblib is untype
     def __init__(self, n_jobs: int) -> None:
         super().__init__()
         self.slots = n_jobs
-        self._call: Call | None = None
+        self._dispatcher: Dispatcher | None = None
 
-    def attach(self, call: Call) -> None:
-        """Send everything that arrives to `call`."""
-        self._call = call
+    def attach(self, dispatcher: Dispatcher) -> None:
+        """Send everything that arrives to `dispatcher`."""
+        self._dispatcher = dispatcher
 
     def configure(self, n_jobs: int = 1, parallel: Any = None, **_kwargs: object) -> int:  # noqa: ANN401, ARG002
         """Note the size of the pool; joblib makes it when the first task comes."""
         self.parallel = parallel
         self._n_jobs = self.slots
+        assert self._dispatcher is not None  # noqa: S101 -- for mypy; it attaches itself
+        self._dispatcher.workers_ready()
         return JOBS_READ_TOGETHER
 
     def submit(self, func: Any, callback: Any = None) -> Any:  # noqa: ANN401 -- joblib's signature
         """Hand a task to the pool."""
-        assert self._call is not None  # noqa: S101 -- for mypy; `Call` attaches itself
-        arrived = self._call.sending(callback)
+        assert self._dispatcher is not None  # noqa: S101 -- for mypy; it attaches itself
+        arrived = self._dispatcher.sending(callback)
         retrieve = super().retrieve_result_callback
         return super().submit(func, callback=lambda out: arrived(lambda: retrieve(out)))
 
     def retrieve_result_callback(self, out: object) -> list[None]:  # noqa: ARG002
-        """Give joblib no copy of the result: the call has it."""
+        """Give joblib no copy of the result: the caller has it."""
         return [None]
 
     def kill(self) -> bool:
@@ -160,21 +168,6 @@ def start_workers(n_jobs: int) -> None:
     backend.terminate()  # joblib's word for leaving the workers to the next call
 
 
-@contextmanager
-def interrupts_kept_from_workers() -> Iterator[None]:
-    """Let what is started here ignore Ctrl-C from its first instruction on.
-
-    Ctrl-C reaches every process of the terminal, and it is the parent's to answer. Processes and
-    threads inherit the signal mask, so those that loky's threads start later have it, too.
-    """
-    resource_tracker.ensure_running()  # starting it would lift the mask
-    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
-
-
 def _widen_pipes(executor: Any) -> None:  # noqa: ANN401 -- loky is untyped
     """Give the pool's pipes 1 MiB each: a third of the time for tables of 20 MB."""
     if sys.platform != "linux":
@@ -185,12 +178,23 @@ def _widen_pipes(executor: Any) -> None:  # noqa: ANN401 -- loky is untyped
 
 
 def _kill_executor(executor: Any) -> None:  # noqa: ANN401 -- loky is untyped
-    for process in list(executor._processes.values()):  # noqa: SLF001 -- no public way
+    """Kill the workers and see loky's threads end.
+
+    loky's own ``shutdown(kill_workers=True)`` trips over a task that comes in at the same time. Of
+    workers that died it takes leave properly, so that is what it gets to see.
+    """
+    manager = executor._executor_manager_thread  # noqa: SLF001 -- no public way, here and below
+    calls, results = executor._call_queue, executor._result_queue  # noqa: SLF001
+    for process in list(executor._processes.values()):  # noqa: SLF001
         if process.exitcode is None:
             with suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
-    # With no other end left open, loky's threads no longer wait for the rest of a result that a
-    # killed worker had begun to send, or for room in the pipe to one.
-    executor._result_queue._writer.close()  # noqa: SLF001 -- no public way
-    executor._call_queue._reader.close()  # noqa: SLF001 -- no public way
-    executor.shutdown(wait=True, kill_workers=True)
+    if manager is not None:
+        manager.join(timeout=STUCK_SECONDS)
+        if manager.is_alive():
+            # It waits for the rest of a result that a killed worker had begun to send. With no
+            # other end of the pipe left open it reads end-of-file instead.
+            results._writer.close()  # noqa: SLF001
+            manager.join()
+        calls._reader.close()  # noqa: SLF001 -- loky's feeder may wait for room in this pipe
+    executor.shutdown(wait=True)

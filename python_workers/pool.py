@@ -1,21 +1,22 @@
 """Chunks through a pool of workers, whatever happens to the workers.
 
-joblib runs the chunks (see `dispatch`). Where a worker process dies or hangs, joblib gives the
-whole call up; here the chunks without a result are run again, and what kills its worker again and
-again is narrowed down to the single entity, while everybody else gets a result.
+joblib runs the chunks (see `dispatch` and `calls`). Where a worker process dies or hangs, joblib
+gives the whole call up; here the chunks without a result are run again, and what kills its worker
+again and again is narrowed down to the single entity, while everybody else gets a result.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, suppress
 from typing import Any, Literal, TypeVar, cast
 
 import joblib
 
+from python_workers.calls import START_SECONDS, Call
 from python_workers.chunks import Chunk, compute_parcel, load_worker, pack, unpack
-from python_workers.dispatch import Backend, Call, Job
+from python_workers.dispatch import Backend, Dispatcher, Job
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.local_backends import ProcessBackend, ThreadBackend, start_workers
 
@@ -73,7 +74,9 @@ def run_chunks(
         ``threading``: threads, or with one job the caller's own thread; the chunks are not
         copied, and neither a crash nor a hang can be survived.
         ``dask``: a cluster, through joblib's own backend. Dask itself gives the tasks of a dead
-        worker to others, up to its ``allowed-failures``; a hang cannot be ended from here.
+        worker to others. A chunk that it gives up, after the death of as many workers as its
+        ``allowed-failures`` says, is halved in a process on this machine. A hang cannot be ended
+        from here.
     scheduler
         Address of the Dask scheduler.
     max_in_flight
@@ -147,7 +150,7 @@ class _Run:
             while self._again or not self._exhausted:
                 for job in self._take_suspects():
                     yield from self._settle(job)
-                call = self._call(self._next_jobs(), bound, self._hang_seconds)
+                call = self._call(self._next_jobs(), self._new_backend(), bound, self._hang_seconds)
                 for job, result in call:
                     yield self._unpack(job.payload), self._unpack(result)
                 self._note_losses(call)
@@ -174,7 +177,7 @@ class _Run:
     def _close(self) -> None:
         close = getattr(self._chunks, "close", None)
         with suppress(ValueError):  # still running: a second Ctrl-C did not wait for it
-            cast(Generator[Job, None, None], self._unread).close()
+            cast("Generator[Job, None, None]", self._unread).close()
             if close is not None:
                 close()
 
@@ -208,15 +211,9 @@ class _Run:
     def _job(self, chunk: Chunk) -> Job:
         return Job(chunk.key, self._pack(chunk))
 
-    def _call(self, jobs: Iterator[Job], bound: int, hang_seconds: float) -> Call:
-        return Call(
-            jobs,
-            self._entry,
-            self._worker,
-            self._new_backend(),
-            bound=bound,
-            hang_seconds=hang_seconds,
-        )
+    def _call(self, jobs: Iterator[Job], backend: Backend, bound: int, hang_seconds: float) -> Call:
+        dispatcher = Dispatcher(jobs, self._entry, self._worker, backend, bound)
+        return Call(dispatcher, backend, hang_seconds)
 
     # ---- what was lost
 
@@ -263,15 +260,18 @@ class _Run:
             yield chunk, self._on_lost_entity(chunk, job.reason)
 
     def _alone(self, job: Job, hang_seconds: float) -> list[Any]:
-        """Return the one result, or nothing where the worker died."""
-        call = self._call(iter([job]), 2, hang_seconds)
+        """Return the one result, or nothing where the worker died.
+
+        Always in a process here, so that a cluster does not lose worker after worker over it.
+        """
+        call = self._call(iter([job]), ProcessBackend(1), 2, hang_seconds)
         return [self._unpack(result) for _, result in call]
 
     def _see_workers_start(self) -> None:
         """Make sure that it is the chunk: a machine may be unable to run any worker."""
         entry, self._entry = self._entry, load_worker
         try:
-            call = self._call(iter([Job("start-up", None)]), 2, self._hang_seconds)
+            call = self._call(iter([Job("start-up", None)]), ProcessBackend(1), 2, START_SECONDS)
             if not list(call):
                 raise _workers_do_not_start()
         finally:

@@ -1,0 +1,41 @@
+"""Ctrl-C with worker processes about: one answer, and nobody left behind."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
+
+
+@contextmanager
+def interrupts_deferred() -> Iterator[None]:
+    """Hold Ctrl-C back until the block is done, for what must not be left half done."""
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or handler is None:
+        yield
+        return
+    came = threading.Event()
+    signal.signal(signal.SIGINT, lambda *_: came.set())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if came.is_set():
+            signal.raise_signal(signal.SIGINT)
+
+
+@contextmanager
+def interrupts_kept_from_children() -> Iterator[None]:
+    """Let the processes that are started here ignore Ctrl-C from their first instruction on.
+
+    Ctrl-C reaches every process of the terminal, and it is the parent's to answer. Processes and
+    threads inherit the signal mask, so processes that loky's threads start later have it, too.
+    """
+    resource_tracker.ensure_running()  # starting it later would lift the mask
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
