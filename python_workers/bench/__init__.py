@@ -1,0 +1,1 @@
+"""``backcourt bench``: how fast the engine is, beside what else could compute the same rows."""

@@ -1,0 +1,241 @@
+"""The baseline: dates one after the other, one pandas frame per player, in a pool."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal
+
+import pandas as pd
+import pyarrow as pa
+
+from python_workers import composite_factors, daily_cache, shot_zones
+from python_workers.bench.per_player import (
+    Batch,
+    Record,
+    compute_daily_cache,
+    compute_shot_zones,
+)
+from python_workers.bench.per_player_factors import compute_composite_factors
+from python_workers.failures import FAILURE_SCHEMA, ChunkResult
+from python_workers.pool_stage import read_inputs
+from python_workers.processors import POOL_PROCESSORS, Processor
+from python_workers.records import OutputTable
+from python_workers.warehouse.base import TableChange, Warehouse
+
+PoolKind = Literal["threads", "processes"]
+
+BASELINE_SCHEMA = "bench_baseline"
+# Tasks per worker and date: enough to level the work, few enough that little is sent twice.
+BATCHES_PER_WORKER = 4
+
+_OUTPUTS: Mapping[str, OutputTable] = {
+    "psza": shot_zones.OUTPUT,
+    "pcf": composite_factors.OUTPUT,
+    "pdc": daily_cache.OUTPUT,
+}
+
+
+@dataclass
+class Sampled:
+    """What a processor took on the dates sampled."""
+
+    dates: int = 0
+    player_dates: int = 0
+    seconds: float = 0.0
+
+    @property
+    def seconds_per_player_date(self) -> float:
+        """Wall time that falls to one player on one date."""
+        return self.seconds / self.player_dates if self.player_dates else 0.0
+
+
+@dataclass
+class Baseline:
+    """The baseline on a sample of dates, by short name of the processor."""
+
+    pool: PoolKind
+    jobs: int
+    sampled: dict[str, Sampled] = field(default_factory=dict)
+
+    def seconds_for(self, player_dates: Mapping[str, int]) -> float:
+        """Extrapolate to the given numbers of player-dates."""
+        return sum(
+            sampled.seconds_per_player_date * player_dates[short]
+            for short, sampled in self.sampled.items()
+        )
+
+
+def sample_dates(dates: Sequence[date], count: int) -> list[date]:
+    """Return `count` dates spread evenly, so that early and late weeks are in it alike."""
+    if count >= len(dates):
+        return list(dates)
+    step = len(dates) / count
+    return [dates[int(step * (position + 0.5))] for position in range(count)]
+
+
+def measure_baseline(
+    warehouse: Warehouse, dates: Sequence[date], pool: PoolKind, jobs: int
+) -> Baseline:
+    """Read, compute, hash and write the sampled dates one by one; the pool is warm before.
+
+    Parameters
+    ----------
+    warehouse
+        With inputs and upstream rows of the dates; the rows go to tables of their own.
+    dates
+        The sample.
+    pool, jobs
+        Kind and size of the pool.
+    """
+    result = Baseline(pool, jobs)
+    with _executor(pool, jobs) as executor:
+        for processor in POOL_PROCESSORS:
+            table = create_table(warehouse, processor)
+            sampled = Sampled()
+            for day in dates:
+                began = time.perf_counter()
+                tables = read_inputs(warehouse, processor, [day])
+                done = compute_frames(processor.short, tables, executor, jobs)
+                warehouse.commit([TableChange(table, rows=done.rows)])
+                sampled.seconds += time.perf_counter() - began
+                sampled.dates += 1
+                sampled.player_dates += done.rows.num_rows + done.failures.num_rows
+            result.sampled[processor.short] = sampled
+    return result
+
+
+def create_table(warehouse: Warehouse, processor: Processor) -> str:
+    """Create the empty table that a processor's baseline rows go to, and return its name."""
+    names = ", ".join([*_OUTPUTS[processor.short].schema.names, "data_hash"])
+    table = f"{BASELINE_SCHEMA}.{processor.short}"
+    warehouse.execute(f"create schema if not exists {BASELINE_SCHEMA}")
+    warehouse.execute(
+        f"create or replace table {table} as "  # noqa: S608 our own names
+        f"select {names} from {processor.table} where false"
+    )
+    return table
+
+
+def equal_hashes(warehouse: Warehouse, dates: Sequence[date]) -> tuple[int, int]:
+    """Return how many baseline rows equal the engine's, hash for hash, and how many there are.
+
+    A row that only one of the two has counts as unequal.
+    """
+    equal = total = 0
+    for processor in POOL_PROCESSORS:
+        found = warehouse.query(
+            f"""
+            select
+                count(*) filter (where ours.data_hash = theirs.data_hash) as equal,
+                count(*) as total
+            from (
+                select * from {processor.table} where analysis_date in unnest(@days)
+            ) as ours
+            full outer join {BASELINE_SCHEMA}.{processor.short} as theirs
+                using (analysis_date, player_id)
+            """,  # noqa: S608 our own names
+            {"days": list(dates)},
+        ).to_pylist()[0]
+        equal, total = equal + found["equal"], total + found["total"]
+    return equal, total
+
+
+def compute_frames(
+    short: str, tables: Mapping[str, pa.Table], executor: Executor | None = None, jobs: int = 1
+) -> ChunkResult:
+    """Compute the player-dates of some inputs with one pandas frame per player.
+
+    Parameters
+    ----------
+    short
+        The processor.
+    tables
+        Its inputs of one date, as a worker of the engine receives them.
+    executor, jobs
+        The pool; without it everything is computed here.
+    """
+    players = tables["players"].to_pylist()
+    frames = {name: table.to_pandas() for name, table in tables.items() if name != "players"}
+    if "games" in frames:
+        frames["games"] = frames["games"].sort_values(["player_id", "game_rank"])
+    if executor is None:
+        batches = [compute_batch(short, players, frames)]
+    else:
+        size = max(1, -(-len(players) // (jobs * BATCHES_PER_WORKER)))
+        parts = [players[first : first + size] for first in range(0, len(players), size)]
+        tasks = [
+            executor.submit(compute_batch, short, part, _frames_of(part, frames)) for part in parts
+        ]
+        batches = [task.result() for task in tasks]
+    return ChunkResult(
+        _table([row for batch in batches for row in batch.rows], row_schema(short)),
+        _table([row for batch in batches for row in batch.failures], FAILURE_SCHEMA),
+    )
+
+
+def compute_batch(
+    short: str, players: Sequence[Record], frames: Mapping[str, pd.DataFrame]
+) -> Batch:
+    """Compute some players of a date, each from his own frame; what a pool worker runs."""
+    batch = Batch()
+    for player in players:
+        own = {
+            name: frame[frame["player_id"] == player["player_id"]]
+            for name, frame in frames.items()
+            if "player_id" in frame
+        }
+        if short == "psza":
+            compute_shot_zones(player, own["games"], batch)
+        elif short == "pdc":
+            compute_daily_cache(player, own["games"], own["psza"], batch)
+        else:
+            tdza = frames["tdza"]
+            defense = tdza[tdza["team_abbr"] == player["opponent_team_abbr"]]
+            compute_composite_factors(player, own["psza"], defense, batch)
+    return batch
+
+
+def row_schema(short: str) -> pa.Schema:
+    """Return the columns of a processor's rows, the hash at the end."""
+    return _OUTPUTS[short].schema.append(pa.field("data_hash", pa.string()))
+
+
+def _frames_of(
+    players: Sequence[Record], frames: Mapping[str, pd.DataFrame]
+) -> dict[str, pd.DataFrame]:
+    """Keep of each frame what belongs to some players, so that no more than that is sent."""
+    ids = [player["player_id"] for player in players]
+    return {
+        name: frame[frame["player_id"].isin(ids)] if "player_id" in frame else frame
+        for name, frame in frames.items()
+    }
+
+
+def _table(records: list[Record], schema: pa.Schema) -> pa.Table:
+    if not records:
+        return schema.empty_table()
+    return pa.Table.from_pandas(pd.DataFrame.from_records(records), schema, preserve_index=False)
+
+
+@contextmanager
+def _executor(pool: PoolKind, jobs: int) -> Iterator[Executor]:
+    executor: Executor
+    if pool == "threads":
+        executor = ThreadPoolExecutor(jobs)
+    else:
+        # Spawned: the parent has threads of its own, which a fork would leave behind half done.
+        executor = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+    with executor:
+        # As many tasks at once as there are workers, so that each has imported what it needs.
+        list(executor.map(_warm, [0.2] * jobs))
+        yield executor
+
+
+def _warm(seconds: float) -> None:
+    time.sleep(seconds)

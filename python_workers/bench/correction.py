@@ -1,0 +1,267 @@
+"""One corrected box score in mid-season: what is recomputed, how fast, and whether it is right."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet as pq
+
+from python_workers.bench.results import at_most, exactly
+from python_workers.bench.stages import RAW, SCRATCH, WHOLE, Bench
+from python_workers.commits import BOOKKEEPING, FAILURES_TABLE, RUNS_TABLE
+from python_workers.load import load_directory
+from python_workers.processors import PROCESSORS, TDZA, Processor
+from python_workers.raw_schema import RAW_TABLES
+from python_workers.warehouse.base import Warehouse
+
+AGAIN = "again"
+
+AFTER_A_CORRECTION = at_most(15, "s")
+
+Pairs = set[tuple[str, date]]
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A box-score line that turns out to have one made free throw more."""
+
+    game_id: str
+    game_date: date
+    player_id: int
+    player_name: str
+
+
+def measure_correction(bench: Bench) -> None:
+    """Load a corrected box score, backfill, and compare with a full recomputation."""
+    results, workspace = bench.results, bench.workspace
+    results.section("g", "One corrected box score in mid-season")
+    bench.need_whole()
+    folder = workspace.folder / "corrected"
+    with workspace.open(WHOLE) as warehouse:
+        correction = choose_line(warehouse)
+        write_correction(warehouse, correction, folder)
+    workspace.copy(WHOLE, SCRATCH)
+    bench.say(f"correcting a box score of {correction.game_date}")
+    load = workspace.run(SCRATCH, "load", str(folder))
+    outcome = workspace.run(SCRATCH, "backfill", "--all")
+    bench.say("computing everything from the corrected raw tables, to compare")
+    workspace.copy(RAW, AGAIN)
+    with workspace.open(AGAIN) as warehouse:
+        load_directory(warehouse, folder)
+    whole = workspace.run(AGAIN, "backfill", "--all")
+    shutil.rmtree(folder)
+
+    found = compare(
+        workspace.file(WHOLE), workspace.file(SCRATCH), workspace.file(AGAIN), outcome.run_id
+    )
+    workspace.drop(AGAIN)
+    results.add("loading the corrected file", load.seconds, "s")
+    results.add("backfill after it", outcome.seconds, "s", AFTER_A_CORRECTION)
+    for stage, seconds in outcome.stages.items():
+        results.add(f"of it {stage}", seconds, "s")
+    for processor in PROCESSORS:
+        dates = sorted(day for short, day in found.recomputed if short == processor.short)
+        note = f"{dates[0]} to {dates[-1]}" if dates else ""
+        results.add(f"{processor.short} dates recomputed", len(dates), "dates", note=note)
+    nothing = exactly(0, "dates")
+    results.add(
+        "recomputed though nothing they read changed",
+        len(found.recomputed - found.affected),
+        "dates",
+        nothing,
+    )
+    results.add(
+        "not recomputed though something they read changed",
+        len(found.affected - found.recomputed),
+        "dates",
+        nothing,
+    )
+    results.add(
+        "rows that differ from a full recomputation",
+        found.different_rows,
+        "rows",
+        exactly(0, "rows"),
+        f"which took {whole.seconds:.1f} s; all five outputs and the failures",
+    )
+    results.note(
+        f"The line corrected is that of {correction.player_name} on {correction.game_date}: one "
+        "free throw made more, loaded as files of that one game. What a date reads was compared "
+        "before and after, row by row, in the inputs tables and the upstream outputs."
+    )
+
+
+def choose_line(warehouse: Warehouse) -> Correction:
+    """Return the line of the player with the most minutes in a game of mid-season."""
+    found = warehouse.query(
+        """
+        with dates as (
+            select
+                game_date,
+                season,
+                row_number() over (partition by season order by game_date) as number,
+                count(*) over (partition by season) as dates,
+                dense_rank() over (order by season) as season_number
+            from (
+                select distinct game_date, season from nba_raw.games where status = 'final'
+            )
+        ),
+
+        middle as (
+            select game_date from dates
+            where number = (dates + 1) // 2
+            order by abs(season_number - 2), season
+            limit 1
+        )
+
+        select lines.game_id, games.game_date, lines.player_id, lines.player_name
+        from nba_raw.player_box_scores as lines
+        inner join nba_raw.games as games on lines.game_id = games.game_id
+        inner join middle on games.game_date = middle.game_date
+        where not lines.is_dnp
+        order by lines.minutes desc, lines.game_id, lines.player_id
+        limit 1
+        """
+    )
+    return Correction(**found.to_pylist()[0])
+
+
+def write_correction(warehouse: Warehouse, correction: Correction, folder: Path) -> None:
+    """Write the raw files of the one game, with the line corrected."""
+    given = {"game_id": correction.game_id, "player_id": correction.player_id}
+    corrected = ", ".join(
+        f"{name} + cast(player_id = @player_id as int64) as {name}"
+        for name in ("points", "ftm", "fta")
+    )
+    queries = {
+        "games": "select * from nba_raw.games where game_id = @game_id",
+        "players": "select * from nba_raw.players where player_id = @player_id",
+        "player_box_scores": f"select * replace ({corrected}) "  # noqa: S608 our own names
+        "from nba_raw.player_box_scores where game_id = @game_id",
+        "shots": "select * from nba_raw.shots where game_id = @game_id",
+    }
+    for table in RAW_TABLES:
+        (folder / table.name).mkdir(parents=True, exist_ok=True)
+        rows = warehouse.query(queries[table.name], given)
+        pq.write_table(rows, folder / table.name / "corrected.parquet")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a correction should change, and did.
+
+    Parameters
+    ----------
+    affected
+        (short name, date) pairs that read something which the correction changed.
+    recomputed
+        Those that were computed again.
+    different_rows
+        Rows of outputs and failures that differ from those of a full recomputation.
+    """
+
+    affected: Pairs
+    recomputed: Pairs
+    different_rows: int
+
+
+def compare(before: Path, after: Path, again: Path, run_id: str) -> Comparison:
+    """Compare warehouses from before and after a correction, and one computed from the start.
+
+    Parameters
+    ----------
+    before, after, again
+        Files of the three.
+    run_id
+        The run after the correction.
+    """
+    with duckdb.connect(config={"memory_limit": "1GB"}) as connection:
+        for name, path in (("old", before), ("new", after), ("again", again)):
+            connection.execute(
+                f"attach '{str(path).replace(chr(39), chr(39) * 2)}' as {name} (read_only)"
+            )
+        runs = connection.execute(
+            f"select processor_name, analysis_date from new.{RUNS_TABLE} where run_id = ?",  # noqa: S608
+            [run_id],
+        ).fetchall()
+        shorts = {processor.name: processor.short for processor in PROCESSORS}
+        changed_inputs = {
+            processor.short: _changed_dates(
+                connection,
+                processor.inputs,
+                "analysis_date",
+                _columns(connection, processor.inputs),
+            )
+            for processor in PROCESSORS
+        }
+        changed_outputs = {
+            processor.short: _changed_outputs(connection, processor) for processor in PROCESSORS
+        }
+        affected: Pairs = set()
+        for processor in PROCESSORS:
+            days = set(changed_inputs[processor.short])
+            for upstream in processor.upstream:
+                days |= changed_outputs[upstream]
+            affected |= {(processor.short, day) for day in days}
+        different = sum(
+            _different_rows(connection, table)
+            for table in (*(each.table for each in PROCESSORS), FAILURES_TABLE)
+        )
+    return Comparison(affected, {(shorts[name], day) for name, day in runs}, different)
+
+
+def _changed_outputs(connection: duckdb.DuckDBPyConnection, processor: Processor) -> set[date]:
+    """Return the dates whose rows or failures changed, as far as other processors read them."""
+    key = "team_abbr" if processor is TDZA else "player_id"
+    columns = _columns(connection, processor.table)
+    if processor.engine == "pool":
+        columns = [key, "data_hash"]
+    rows = _changed_dates(connection, processor.table, processor.date_column, columns)
+    failures = _changed_dates(
+        connection,
+        FAILURES_TABLE,
+        "analysis_date",
+        ["entity_id", "failure_category", "failure_reason"],
+        f"processor_name = '{processor.name}'",
+    )
+    return rows | failures
+
+
+def _changed_dates(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    date_column: str,
+    columns: list[str],
+    condition: str = "true",
+) -> set[date]:
+    """Return the dates on which a table has other rows in the old and the new warehouse."""
+    hashed = f"hash({', '.join(columns)})"
+    digests = (
+        f"select {date_column} as day, count(*) as lines, sum({hashed}) as total, "  # noqa: S608
+        f"bit_xor({hashed}) as mixed from {{}}.{table} where {condition} group by {date_column}"
+    )
+    found = connection.execute(
+        f"select coalesce(o.day, n.day) from ({digests.format('old')}) as o "  # noqa: S608
+        f"full outer join ({digests.format('new')}) as n on o.day = n.day "
+        "where (o.lines, o.total, o.mixed) is distinct from (n.lines, n.total, n.mixed)"
+    ).fetchall()
+    return {day for (day,) in found}
+
+
+def _different_rows(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    columns = ", ".join(_columns(connection, table))
+    new, again = (f"select {columns} from {name}.{table}" for name in ("new", "again"))  # noqa: S608
+    found = connection.execute(
+        f"select (select count(*) from ({new} except all {again})) "  # noqa: S608
+        f"+ (select count(*) from ({again} except all {new}))"
+    ).fetchone()
+    return int(found[0]) if found else 0
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
+    """Return a table's columns but those that say when, and by which run, a row was written."""
+    described = connection.execute(f"describe new.{table}").fetchall()
+    return [name for name, *_ in described if name not in BOOKKEEPING]

@@ -1,0 +1,57 @@
+"""The raw data of a benchmark: as they are, simulated, or cut to a few weeks."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from python_workers.raw_files import find_files, read_columns
+from python_workers.raw_schema import GAMES, PLAYERS, RAW_TABLES, RawTable
+from python_workers.simulate import MARKER, simulate
+
+SIMULATED_SEASONS = ("2021-22", "2022-23", "2023-24", "2024-25")
+QUICK_DAYS = 35
+
+
+def is_simulated(raw: Path) -> bool:
+    """Tell whether raw data are made up by ``backcourt simulate``."""
+    return (raw / MARKER).exists()
+
+
+def simulate_seasons(folder: Path, *, is_quick: bool) -> None:
+    """Simulate the four seasons that the real data would have, or one for a smoke test."""
+    simulate(folder, SIMULATED_SEASONS[:1] if is_quick else SIMULATED_SEASONS)
+
+
+def cut_to_weeks(raw: Path, target: Path) -> None:
+    """Write raw files with the first weeks of the first season alone.
+
+    Parameters
+    ----------
+    raw
+        A folder of raw data.
+    target
+        Gets a folder of one Parquet file for each table.
+    """
+    games = _table(raw, GAMES)
+    days = games.column("game_date").cast(pa.date32())
+    last = pc.min(days).as_py() + timedelta(days=QUICK_DAYS - 1)
+    first_weeks = games.filter(pc.less_equal(days, pa.scalar(last, pa.date32())))
+    ids = first_weeks.column("game_id").combine_chunks()
+    for table in RAW_TABLES:
+        rows = first_weeks if table is GAMES else _table(raw, table)
+        if table is not PLAYERS:
+            rows = rows.filter(pc.is_in(rows.column("game_id"), value_set=ids))
+        (target / table.name).mkdir(parents=True, exist_ok=True)
+        pq.write_table(rows, target / table.name / "cut.parquet")
+
+
+def _table(raw: Path, table: RawTable) -> pa.Table:
+    """Read a raw table as its files have it, without looking at the values."""
+    names = [column.name for column in table.columns]
+    parts = [read_columns(path, path.name, names) for path in find_files(raw, table.name)]
+    return pa.concat_tables(parts, promote_options="permissive")

@@ -1,0 +1,311 @@
+"""More seasons than there are: the real ones repeated under other years."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from python_workers.bench.results import Bar, at_most
+from python_workers.bench.stages import PEAK_MEMORY, RAW, WHOLE, Bench
+from python_workers.bench.workspace import Outcome, Workspace
+from python_workers.errors import BackcourtError
+from python_workers.raw_schema import RAW_TABLES
+from python_workers.schedule import game_dates
+from python_workers.warehouse.base import Warehouse
+
+MANY_SEASONS, MANY_SEASONS_QUICK = 12, 3
+# Years between a season and its repetition: a multiple of four, so that 29 February stays a day.
+LEAP_CYCLE = 4
+
+TIME_PER_DATE = Bar("within ± 25 %", -25, 25)
+# As much as a buffer pool may fill up; anything that grows with the seasons grows threefold.
+FLAT_MEMORY = at_most(15, "% more")
+
+PROJECT_PARTS = ("models", "macros", "seeds", "profiles", "tests/dbt")
+
+
+def measure_seasons(bench: Bench) -> None:
+    """Time whole backfills of one season, of those there are, and of many."""
+    results = bench.results
+    results.section("e", "Whole backfill by number of seasons")
+    with bench.workspace.open(RAW) as warehouse:
+        seasons = seasons_of(warehouse)
+        one = typical_season(warehouse)
+    many = MANY_SEASONS_QUICK if bench.is_quick else MANY_SEASONS
+    outcomes = {len(seasons): bench.measure_whole()}
+    if len(seasons) > 1:
+        outcomes[1] = _backfill_seasons(bench, [one], 1)
+    start_up = _start_up(bench, 1, len(seasons))
+    outcomes[many] = _backfill_seasons(bench, seasons, many)
+    for count, outcome in sorted(outcomes.items()):
+        results.add(
+            f"{_counted(count)}: time per game date",
+            1000 * outcome.seconds / outcome.game_dates,
+            "ms",
+            note=f"{outcome.seconds:.1f} s for {outcome.game_dates:,} dates, all included",
+        )
+    for count, outcome in sorted(outcomes.items()):
+        name = f"{_counted(count)}: peak memory of the parent"
+        results.add(name, outcome.peak_gib, "GiB", PEAK_MEMORY)
+    results.add("start-up", start_up, "s", note="one finished date again: interpreter, dbt, tests")
+    first, last = outcomes[1], outcomes[many]
+    results.add(
+        f"time per date, {many} seasons against 1",
+        _percent_more(_per_date(last), _per_date(first)),
+        "%",
+        TIME_PER_DATE,
+        "all included",
+    )
+    if start_up < first.seconds:
+        results.add(
+            f"time per date, {many} seasons against 1, without start-up",
+            _percent_more(_per_date(last, start_up), _per_date(first, start_up)),
+            "%",
+            TIME_PER_DATE,
+        )
+    middle = outcomes[min(len(seasons), many)]
+    results.add(
+        f"peak memory, {many} seasons against {len(seasons)}",
+        _percent_more(last.peak_gib, middle.peak_gib),
+        "%",
+        FLAT_MEMORY,
+    )
+    results.note(
+        f"{many} seasons: what there is ({_counted(len(seasons))}) again and again, "
+        f"{cycle(seasons)} years later each time, with game ids of their own and the same players, "
+        "in a copy of the project whose seasons seed has them all. "
+        f"The one season is {one}, whose box-score lines per date come closest to the average."
+    )
+
+
+def _per_date(outcome: Outcome, start_up: float = 0.0) -> float:
+    return (outcome.seconds - start_up) / outcome.game_dates
+
+
+def _percent_more(value: float, than: float) -> float:
+    return 100 * (value / than - 1)
+
+
+def _counted(count: int) -> str:
+    return f"{count} season{'s' if count > 1 else ''}"
+
+
+def _start_up(bench: Bench, count: int, all_seasons: int) -> float:
+    """Time what a backfill takes that has nothing to do, in the warehouse of `count` seasons."""
+    workspace = bench.workspace
+    name, project = _warehouse(count), _project(workspace, count)
+    if count == all_seasons:
+        name, project = WHOLE, workspace.project
+    day = bench.dates(name)[0].isoformat()
+    arguments = ("backfill", "--start", day, "--end", day)
+    bench.say("timing the start-up")
+    outcome = bench.fastest(lambda: workspace.run(name, *arguments, project=project))
+    workspace.drop(_warehouse(count))
+    return outcome.seconds
+
+
+def _backfill_seasons(bench: Bench, seasons: Sequence[str], count: int) -> Outcome:
+    workspace = bench.workspace
+    name, raw = _warehouse(count), workspace.folder / f"raw_{count}"
+    bench.say(f"writing and loading the raw files of {_counted(count)}")
+    with workspace.open(RAW) as warehouse:
+        written = write_seasons(warehouse, raw, seasons, count)
+    project = _project(workspace, count)
+    copy_project(workspace.project, project, written)
+    workspace.drop(name)
+    workspace.run(name, "load", str(raw), project=project)
+    shutil.rmtree(raw)
+    bench.say(f"backfilling {_counted(count)}")
+    outcome = workspace.run(name, "backfill", "--all", project=project)
+    if count > 1:
+        workspace.drop(name)
+    return outcome
+
+
+def _warehouse(count: int) -> str:
+    return f"seasons_{count}"
+
+
+def _project(workspace: Workspace, count: int) -> Path:
+    return workspace.folder / f"project_{count}"
+
+
+def seasons_of(warehouse: Warehouse) -> list[str]:
+    """Return the seasons of the schedule, in order."""
+    return sorted({season for _, season in game_dates(warehouse)})
+
+
+def typical_season(warehouse: Warehouse) -> str:
+    """Return the season whose box-score lines per date come closest to those of all seasons."""
+    found = warehouse.query(
+        """
+        with seasons as (
+            select games.season, count(*) as lines, count(distinct games.game_date) as dates
+            from nba_raw.games as games
+            inner join nba_raw.player_box_scores as lines on games.game_id = lines.game_id
+            group by games.season
+        )
+        select season from seasons
+        order by
+            abs(lines / dates - (select sum(lines) / sum(dates) from seasons)), season
+        limit 1
+        """
+    )
+    return str(found.to_pylist()[0]["season"])
+
+
+def cycle(seasons: Sequence[str]) -> int:
+    """Return the years by which seasons move when they are repeated.
+
+    Examples
+    --------
+    >>> cycle(["2021-22", "2022-23", "2023-24", "2024-25"]), cycle(["2015-16", "2020-21"])
+    (4, 8)
+    """
+    span = int(max(seasons)[:4]) - int(min(seasons)[:4]) + 1
+    return -(-span // LEAP_CYCLE) * LEAP_CYCLE
+
+
+def write_seasons(
+    warehouse: Warehouse, folder: Path, seasons: Sequence[str], count: int
+) -> list[tuple[str, int]]:
+    """Write raw files of `count` seasons: the given ones, then the same under later years.
+
+    Parameters
+    ----------
+    warehouse
+        With the raw tables of the given seasons.
+    folder
+        Gets a folder of Parquet files for each raw table.
+    seasons
+        The seasons to repeat, in order.
+    count
+        How many seasons to write.
+
+    Returns
+    -------
+    list
+        Of each season written, the original and the years by which it was moved.
+
+    Raises
+    ------
+    BackcourtError
+        If games of two seasons would share an id.
+    """
+    written = [
+        (seasons[number % len(seasons)], number // len(seasons) * cycle(seasons))
+        for number in range(count)
+    ]
+    for table in RAW_TABLES:
+        (folder / table.name).mkdir(parents=True, exist_ok=True)
+    players = warehouse.query("select * from nba_raw.players")
+    pq.write_table(players, folder / "players" / "players.parquet")
+    games: list[str] = []
+    for number, (season, years) in enumerate(written):
+        tables = _moved_tables(warehouse, season, years)
+        games += tables["games"].column("game_id").to_pylist()
+        for name, rows in tables.items():
+            pq.write_table(rows, folder / name / f"{number:02}.parquet", compression="zstd")
+    if len(set(games)) != len(games):
+        raise BackcourtError(
+            "the seasons cannot be repeated: their games would share ids",
+            "Their ids must tell the season in the fourth and fifth character, as 0022100001 does.",
+        )
+    return written
+
+
+def _moved_tables(warehouse: Warehouse, season: str, years: int) -> dict[str, pa.Table]:
+    """Return the rows of one season under other years, by raw table."""
+    games = warehouse.query(
+        "select * from nba_raw.games where season = @season order by game_id", {"season": season}
+    )
+    label = moved_season(season, years)
+    new_ids = [f"{old[:3]}{label[2:4]}{old[5:]}" for old in games.column("game_id").to_pylist()]
+    days = [moved_day(day, years) for day in games.column("game_date").to_pylist()]
+    moved = {
+        "game_id": pa.array(new_ids, pa.string()),
+        "season": pa.repeat(label, games.num_rows),
+        "game_date": pa.array(days, pa.date32()),
+    }
+    tables = {"games": _replaced(games, moved)}
+    old_ids = games.column("game_id").combine_chunks()
+    for table in ("player_box_scores", "shots"):
+        rows = warehouse.query(
+            f"select lines.* from nba_raw.{table} as lines "  # noqa: S608 our own names
+            "inner join nba_raw.games as games on lines.game_id = games.game_id "
+            "where games.season = @season",
+            {"season": season},
+        )
+        at = pc.index_in(rows.column("game_id"), value_set=old_ids)
+        tables[table] = _replaced(rows, {"game_id": moved["game_id"].take(at.combine_chunks())})
+    return tables
+
+
+def _replaced(table: pa.Table, columns: Mapping[str, pa.Array]) -> pa.Table:
+    return pa.table({name: columns.get(name, table.column(name)) for name in table.column_names})
+
+
+def moved_season(season: str, years: int) -> str:
+    """Return the label of the season some years later.
+
+    Examples
+    --------
+    >>> moved_season("2021-22", 8)
+    '2029-30'
+    """
+    first = int(season[:4]) + years
+    return f"{first}-{(first + 1) % 100:02}"
+
+
+def moved_day(day: date, years: int) -> date:
+    """Return the same day of the year, some years later."""
+    return day.replace(year=day.year + years)
+
+
+def copy_project(source: Path, target: Path, seasons: Sequence[tuple[str, int]]) -> None:
+    """Copy what dbt needs of a project, its seed extended by seasons that were moved.
+
+    Parameters
+    ----------
+    source, target
+        The project, and the folder to make.
+    seasons
+        As `write_seasons` returns them.
+    """
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    shutil.copy(source / "dbt_project.yml", target)
+    for part in PROJECT_PARTS:
+        shutil.copytree(source / part, target / part)
+    seed = target / "seeds" / "seasons.csv"
+    with seed.open(encoding="utf-8", newline="") as file:
+        rows = {row["season"]: row for row in csv.DictReader(file)}
+    for season, years in seasons:
+        if years:
+            moved = _moved_row(rows[season], years)
+            rows[moved["season"]] = moved
+    with seed.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(next(iter(rows.values()))), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows.values())
+
+
+def _moved_row(row: Mapping[str, str], years: int) -> dict[str, str]:
+    days = {
+        name: moved_day(date.fromisoformat(value), years).isoformat()
+        for name, value in row.items()
+        if name not in ("season", "season_year")
+    }
+    return {
+        **row,
+        **days,
+        "season": moved_season(row["season"], years),
+        "season_year": str(int(row["season_year"]) + years),
+    }

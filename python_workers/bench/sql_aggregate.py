@@ -1,0 +1,301 @@
+"""One SQL statement that aggregates the workers' inputs: the yardstick of the compute stage.
+
+It reads the three inputs tables and the team defences, aggregates windows of ten and twenty games,
+and writes a row for every player and date that has enough of them. It rounds in floats, hashes
+nothing, compares with nothing that is stored, explains no failure and writes no context: the least
+that a warehouse would have to do for the same rows.
+"""
+
+from __future__ import annotations
+
+from python_workers import daily_cache, shot_zones
+from python_workers import factor_scores as scores
+
+AGGREGATE_TABLE = "bench_sql.aggregate"
+
+_MAX_USAGE = scores.PROJECTED_USAGE_MAX_E4 // 10**scores.USAGE_DECIMALS
+
+_PSZA = f"""
+shot_zones as (
+    select
+        analysis_date,
+        player_id,
+        any_value(player_lookup) as player_lookup,
+        any_value(season_year) as season_year,
+        count(*) filter (where game_rank <= 10) as games_in_sample_10,
+        count(*) as games_in_sample_20,
+        sum(paint_makes) filter (where game_rank <= 10) as paint_makes,
+        sum(paint_attempts) filter (where game_rank <= 10) as paint_attempts,
+        sum(mid_range_makes) filter (where game_rank <= 10) as mid_range_makes,
+        sum(mid_range_attempts) filter (where game_rank <= 10) as mid_range_attempts,
+        sum(three_makes) filter (where game_rank <= 10) as three_makes,
+        sum(three_attempts) filter (where game_rank <= 10) as three_attempts,
+        sum(assisted_fg_makes) filter (where game_rank <= 10) as assisted_makes,
+        sum(unassisted_fg_makes) filter (where game_rank <= 10) as unassisted_makes,
+        sum(paint_makes) as paint_makes_20,
+        sum(paint_attempts) as paint_attempts_20,
+        sum(mid_range_attempts) + sum(three_attempts) as other_attempts_20,
+    from nba_precompute.player_shot_zone_inputs
+    where has_complete_shot_zones and actual_game_count >= {shot_zones.MIN_GAMES_REQUIRED}
+    group by analysis_date, player_id
+    having count(*) filter (where game_rank <= 10) = 10
+),
+
+zone_totals as (
+    select
+        *,
+        paint_attempts + mid_range_attempts + three_attempts as total_shots_last_10,
+        nullif(total_shots_last_10, 0) as shots,
+        nullif(assisted_makes + unassisted_makes, 0) as makes,
+        games_in_sample_20 >= {shot_zones.LONG_WINDOW_MIN_GAMES} as has_long_window,
+    from shot_zones
+),
+
+psza as (
+    select
+        analysis_date,
+        player_id,
+        player_lookup,
+        season_year,
+        games_in_sample_10,
+        games_in_sample_20,
+        total_shots_last_10,
+        round(100 * paint_attempts / shots, 2) as paint_rate_last_10,
+        round(100 * mid_range_attempts / shots, 2) as mid_range_rate_last_10,
+        round(100 * three_attempts / shots, 2) as three_pt_rate_last_10,
+        round(paint_makes / nullif(paint_attempts, 0), 3) as paint_pct_last_10,
+        round(mid_range_makes / nullif(mid_range_attempts, 0), 3) as mid_range_pct_last_10,
+        round(three_makes / nullif(three_attempts, 0), 3) as three_pt_pct_last_10,
+        round(paint_attempts / 10, 1) as paint_attempts_per_game,
+        round(mid_range_attempts / 10, 1) as mid_range_attempts_per_game,
+        round(three_attempts / 10, 1) as three_pt_attempts_per_game,
+        round(100 * assisted_makes / makes, 2) as assisted_rate_last_10,
+        round(100 * unassisted_makes / makes, 2) as unassisted_rate_last_10,
+        if(
+            has_long_window,
+            round(
+                100 * paint_attempts_20 / nullif(paint_attempts_20 + other_attempts_20, 0), 2
+            ),
+            null
+        ) as paint_rate_last_20,
+        if(
+            has_long_window, round(paint_makes_20 / nullif(paint_attempts_20, 0), 3), null
+        ) as paint_pct_last_20,
+        case
+            when paint_rate_last_10 is null then null
+            when paint_rate_last_10 >= {shot_zones.PRIMARY_PAINT_MIN} then 'paint'
+            when three_pt_rate_last_10 >= {shot_zones.PRIMARY_THREE_MIN} then 'perimeter'
+            when mid_range_rate_last_10 >= {shot_zones.PRIMARY_MID_RANGE_MIN} then 'mid_range'
+            else 'balanced'
+        end as primary_scoring_zone,
+    from zone_totals
+)
+"""  # noqa: S608 our own constants
+
+_PCF = f"""
+factor_inputs as (
+    select
+        inputs.*,
+        case psza.primary_scoring_zone
+            when 'mid_range' then psza.mid_range_rate_last_10
+            when 'perimeter' then psza.three_pt_rate_last_10
+            else psza.paint_rate_last_10
+        end as zone_rate,
+        case psza.primary_scoring_zone
+            when 'mid_range' then tdza.mid_range_defense_vs_league_avg
+            when 'perimeter' then tdza.three_pt_defense_vs_league_avg
+            else tdza.paint_defense_vs_league_avg
+        end as defense,
+        round(
+            team_pace_e4_sum_last_10 / nullif(team_games_last_10, 0) / 10000
+            - opponent_pace_e4_sum_last_10 / nullif(opponent_games_last_10, 0) / 10000,
+            2
+        ) as pace_differential,
+        round(usage_e4_sum_last_7 / nullif(usage_games_last_7, 0) / 10000, 4) as recent_usage_rate,
+    from nba_precompute.player_composite_factors_inputs as inputs
+    left join psza
+        on inputs.analysis_date = psza.analysis_date and inputs.player_id = psza.player_id
+    left join nba_precompute.team_defense_zone_analysis as tdza
+        on
+            inputs.analysis_date = tdza.analysis_date
+            and inputs.opponent_team_abbr = tdza.team_abbr
+),
+
+factors as (
+    select
+        analysis_date,
+        player_id,
+        player_lookup,
+        season_year,
+        star_teammates_out,
+        days_rest,
+        pace_differential,
+        recent_usage_rate,
+        recent_usage_rate * case
+            when rotation_load_active is null or rotation_load_total is null then null
+            when rotation_load_total <= rotation_load_active then 1
+            when rotation_load_total > 1.35e0 * rotation_load_active then 1.35e0
+            else rotation_load_total / rotation_load_active
+        end as uncapped_usage,
+        round(if(uncapped_usage > {_MAX_USAGE}, {_MAX_USAGE}, uncapped_usage), 4)
+            as projected_usage_rate,
+        greatest(
+            0,
+            least(
+                100,
+                100
+                + case
+                    when is_back_to_back then {scores.BACK_TO_BACK_POINTS}
+                    when days_rest >= {scores.RESTED_DAYS} then {scores.RESTED_POINTS}
+                    else 0
+                end
+                + if(games_in_last_7_days >= {scores.BUSY_WEEK_GAMES}, -10, 0)
+                + if(minutes_e2_in_last_7_days > {scores.HEAVY_WEEK_MINUTES_E2}, -10, 0)
+                + if(
+                    minutes_e2_in_last_7_days
+                    > {scores.LONG_GAMES_MINUTES_E2} * games_in_last_7_days,
+                    {scores.LONG_GAMES_POINTS},
+                    0
+                )
+                + case
+                    when back_to_backs_last_14_days >= 2 then -12
+                    when back_to_backs_last_14_days = 1 then -5
+                    else 0
+                end
+                + case when player_age >= 35 then -10 when player_age >= 30 then -5 else 0 end
+            )
+        ) as fatigue_score,
+        -- least and greatest pass over NULL, so a missing input becomes 0 before they see it.
+        coalesce(defense * if(zone_rate > 50, 1, zone_rate / 50), 0) as plain_mismatch,
+        greatest(-10, least(10, plain_mismatch * if(abs(plain_mismatch) > 5, 1.2e0, 1)))
+            as mismatch,
+        greatest(-3, least(3, coalesce(pace_differential, 0) / 2)) as pace,
+        coalesce(projected_usage_rate - recent_usage_rate, 0) * 0.3e0 as plain_usage,
+        greatest(
+            -3,
+            least(
+                3,
+                plain_usage * case
+                    when plain_usage <= 0 or star_teammates_out = 0 then 1
+                    when star_teammates_out = 1 then 1.15e0
+                    else 1.3e0
+                end
+            )
+        ) as usage,
+    from factor_inputs
+),
+
+pcf as (
+    select
+        analysis_date,
+        player_id,
+        player_lookup,
+        season_year,
+        fatigue_score,
+        round(mismatch, 1) as shot_zone_mismatch_score,
+        round(pace, 1) as pace_score,
+        round(usage, 1) as usage_spike_score,
+        round((fatigue_score - 100) / 20 + mismatch + pace + usage, 2)
+            as total_composite_adjustment,
+        pace_differential,
+        recent_usage_rate,
+        projected_usage_rate,
+        star_teammates_out,
+        days_rest,
+    from factors
+)
+"""  # noqa: S608 our own constants
+
+_PDC = f"""
+cache_windows as (
+    select
+        analysis_date,
+        player_id,
+        any_value(player_lookup) as player_lookup,
+        any_value(season_year) as season_year,
+        any_value(actual_game_count) as actual_game_count,
+        any_value(last_played_date) as last_played_date,
+        any_value(games_played_season) as games_played_season,
+        any_value(points_sum_season) as points_sum_season,
+        any_value(usage_e4_sum_season) as usage_e4_sum_season,
+        any_value(usage_games_season) as usage_games_season,
+        any_value(team_games_last_10) as team_games_last_10,
+        any_value(team_pace_e4_sum_last_10) as team_pace_e4_sum_last_10,
+        any_value(team_off_rating_e4_sum_last_10) as team_off_rating_e4_sum_last_10,
+        any_value(games_in_last_7_days) as games_in_last_7_days,
+        any_value(games_in_last_14_days) as games_in_last_14_days,
+        any_value(minutes_e2_in_last_7_days) as minutes_e2_in_last_7_days,
+        any_value(minutes_e2_in_last_14_days) as minutes_e2_in_last_14_days,
+        any_value(back_to_backs_last_14_days) as back_to_backs_last_14_days,
+        any_value(player_age) as player_age,
+        avg(points) filter (where game_rank <= 5) as points_5,
+        avg(points) as points_10,
+        stddev_samp(points) as points_std_10,
+        avg(minutes_e2) as minutes_10,
+        avg(usage_e4) as usage_10,
+        avg(ts_e4) as ts_10,
+        sum(assisted_fg_makes) as assisted_makes,
+        sum(unassisted_fg_makes) as unassisted_makes,
+    from nba_precompute.player_daily_cache_inputs
+    where game_rank >= 1 and actual_game_count >= {daily_cache.ABSOLUTE_MIN_GAMES}
+    group by analysis_date, player_id
+    having
+        bool_and(is_available)
+        and any_value(last_played_date) >= analysis_date - {daily_cache.STALE_AFTER_DAYS}
+),
+
+pdc as (
+    select
+        cache_windows.analysis_date,
+        cache_windows.player_id,
+        cache_windows.player_lookup,
+        cache_windows.season_year,
+        round(points_5, 4) as points_avg_last_5,
+        round(points_10, 4) as points_avg_last_10,
+        round(points_sum_season / nullif(games_played_season, 0), 4) as points_avg_season,
+        round(points_std_10, 4) as points_std_last_10,
+        round(minutes_10 / 100, 4) as minutes_avg_last_10,
+        round(usage_10 / 10000, 4) as usage_rate_last_10,
+        round(ts_10 / 10000, 4) as ts_pct_last_10,
+        round(usage_e4_sum_season / nullif(usage_games_season, 0) / 10000, 4)
+            as player_usage_rate_season,
+        games_played_season,
+        round(assisted_makes / nullif(assisted_makes + unassisted_makes, 0), 9)
+            as assisted_rate_last_10,
+        round(team_pace_e4_sum_last_10 / nullif(team_games_last_10, 0) / 10000, 4)
+            as team_pace_last_10,
+        round(team_off_rating_e4_sum_last_10 / nullif(team_games_last_10, 0) / 10000, 4)
+            as team_off_rating_last_10,
+        games_in_last_7_days,
+        games_in_last_14_days,
+        minutes_e2_in_last_7_days / 100 as minutes_in_last_7_days,
+        minutes_e2_in_last_14_days / 100 as minutes_in_last_14_days,
+        back_to_backs_last_14_days,
+        round(minutes_e2_in_last_7_days / nullif(games_in_last_7_days, 0) / 100, 4)
+            as avg_minutes_per_game_last_7,
+        player_age,
+        psza.primary_scoring_zone,
+        psza.paint_rate_last_10,
+        psza.three_pt_rate_last_10,
+        actual_game_count < {daily_cache.EARLY_SEASON_GAMES} as early_season_flag,
+    from cache_windows
+    left join psza
+        on
+            cache_windows.analysis_date = psza.analysis_date
+            and cache_windows.player_id = psza.player_id
+)
+"""  # noqa: S608 our own constants
+
+STATEMENT = f"""
+create or replace table {AGGREGATE_TABLE} as
+with
+{_PSZA},
+{_PCF},
+{_PDC}
+select 'psza' as processor, * from psza
+union all by name
+select 'pcf' as processor, * from pcf
+union all by name
+select 'pdc' as processor, * from pdc
+"""  # noqa: S608 our own constants
+"""Writes AGGREGATE_TABLE; its schema has to exist."""

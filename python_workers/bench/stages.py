@@ -1,0 +1,248 @@
+"""The whole backfill by stages, the compute stage by jobs, an unchanged re-run, and one date."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+
+from python_workers.bench.results import Results, at_most, exactly
+from python_workers.bench.workspace import Memory, Outcome, Workspace
+from python_workers.commits import FAILURES_TABLE, RUNS_TABLE
+from python_workers.processors import POOL_PROCESSORS, PROCESSORS
+from python_workers.schedule import game_dates
+from python_workers.warehouse.base import Warehouse
+
+RAW, WHOLE, INPUTS, SCRATCH = "raw", "whole", "inputs", "scratch"
+"""Names of the warehouses: raw tables only; all computed; inputs only; to be used up."""
+
+OUTPUT_TABLES = (*(processor.table for processor in PROCESSORS), FAILURES_TABLE, RUNS_TABLE)
+
+WHOLE_BACKFILL = at_most(60, "s", " (aim 30 s)")
+UNCHANGED_BACKFILL = at_most(10, "s")
+ONE_DATE = at_most(10, "s")
+PEAK_MEMORY = at_most(1.5, "GiB")
+
+
+@dataclass
+class Bench:
+    """What the parts of a benchmark share.
+
+    Parameters
+    ----------
+    workspace, memory
+        Where they work, and what is there already.
+    results
+        Where the figures go.
+    is_quick
+        Whether it is a smoke test.
+    repeat
+        How often a run is timed; the fastest counts, being the least disturbed.
+    say
+        Told each step in one line.
+    whole
+        The whole backfill, where this run has measured it.
+    computed
+        The compute stage by number of jobs, as far as measured.
+    """
+
+    workspace: Workspace
+    memory: Memory
+    results: Results
+    is_quick: bool
+    repeat: int
+    say: Callable[[str], None]
+    whole: Outcome | None = None
+    computed: dict[int, float] = field(default_factory=dict)
+
+    @property
+    def jobs(self) -> int:
+        """Size of the pool."""
+        return self.workspace.jobs
+
+    def measure_whole(self) -> Outcome:
+        """Backfill everything in a warehouse that has nothing but raw tables, once per run."""
+        if self.whole is None:
+            self.whole = self.fastest(self._backfill_raw)
+            self.workspace.copy(SCRATCH, WHOLE)
+            self.memory.note(WHOLE)
+        return self.whole
+
+    def need_whole(self) -> None:
+        """Make sure that there is a warehouse with everything computed."""
+        if WHOLE not in self.memory.made or not self.workspace.file(WHOLE).exists():
+            self.measure_whole()
+
+    def compute_seconds(self, jobs: int) -> float:
+        """Return the time of the compute stage: read inputs, compute, hash, commit."""
+        if jobs not in self.computed:
+            outcomes = [self._compute(jobs) for _ in range(self.repeat)]
+            self.computed[jobs] = min(outcome.stages["compute"] for outcome in outcomes)
+        return self.computed[jobs]
+
+    def fastest(self, measure: Callable[[], Outcome]) -> Outcome:
+        """Measure as often as asked for and return the fastest."""
+        return min((measure() for _ in range(self.repeat)), key=lambda outcome: outcome.seconds)
+
+    def dates(self, name: str) -> list[date]:
+        """Return the game dates of a warehouse."""
+        with self.workspace.open(name) as warehouse:
+            return [day for day, _ in game_dates(warehouse)]
+
+    def _backfill_raw(self) -> Outcome:
+        self.say("backfilling everything in an empty warehouse")
+        self.workspace.copy(RAW, SCRATCH)
+        return self.workspace.run(SCRATCH, "backfill", "--all")
+
+    def use_inputs(self) -> None:
+        """Make the scratch warehouse one with inputs, from which the pool has computed nothing."""
+        self.need_whole()
+        if INPUTS not in self.memory.made or not self.workspace.file(INPUTS).exists():
+            self.workspace.copy(WHOLE, INPUTS)
+            with self.workspace.open(INPUTS) as warehouse:
+                forget_computed(warehouse)
+            self.memory.note(INPUTS)
+        self.workspace.copy(INPUTS, SCRATCH)
+
+    def _compute(self, jobs: int) -> Outcome:
+        self.say(f"computing with {jobs} job{'s' if jobs > 1 else ''}")
+        self.use_inputs()
+        return self.workspace.run(SCRATCH, "compute", "--all", jobs=jobs)
+
+
+def forget_computed(warehouse: Warehouse) -> None:
+    """Empty what the pool has written, as if it had never run."""
+    for processor in POOL_PROCESSORS:
+        warehouse.execute(f"delete from {processor.table}")  # noqa: S608 our own name
+        for table in (FAILURES_TABLE, RUNS_TABLE):
+            warehouse.execute(
+                f"delete from {table} where processor_name = @name",  # noqa: S608 our own name
+                {"name": processor.name},
+            )
+
+
+def measure_stages(bench: Bench) -> None:
+    """Time the whole backfill, stage by stage."""
+    results = bench.results
+    results.section("a", "Whole backfill, empty warehouse with raw tables loaded")
+    outcome = bench.measure_whole()
+    for stage, seconds in outcome.stages.items():
+        results.add(stage, seconds, "s")
+    rest = outcome.seconds - sum(outcome.stages.values())
+    results.add("start-up and the rest", rest, "s", note="interpreter, imports, reading the ledger")
+    results.add(
+        "whole backfill",
+        outcome.seconds,
+        "s",
+        WHOLE_BACKFILL,
+        f"{outcome.game_dates:,} game dates, {outcome.rows_written:,} rows written",
+    )
+    results.add("peak memory of the parent", outcome.peak_gib, "GiB", PEAK_MEMORY)
+    results.add("processor time of the parent", outcome.cpu_seconds, "s", note="dbt included")
+
+
+def measure_jobs(bench: Bench) -> None:
+    """Time the compute stage with 1, 2, 4 and more jobs."""
+    results = bench.results
+    results.section("d", "Compute stage (shot zones, factors, cache) by number of jobs")
+    counts = job_counts(bench.jobs, is_quick=bench.is_quick)
+    for jobs in counts:
+        seconds = bench.compute_seconds(jobs)
+        speed_up = bench.compute_seconds(counts[0]) / seconds
+        results.add(
+            f"{jobs} job{'s' if jobs > 1 else ''}", seconds, "s", note=f"{speed_up:.2f} x of one"
+        )
+    cores = results.machine["cores"]
+    results.note(
+        f"The machine has {cores} cores, which the parent needs too: it reads the next chunk and "
+        "commits the last one while the workers compute."
+    )
+
+
+def job_counts(jobs: int, *, is_quick: bool) -> list[int]:
+    """Return 1, 2, 4 and so on up to twice the pool's size, that size included."""
+    if is_quick:
+        return sorted({1, jobs})
+    doubled = [1]
+    while doubled[-1] < 2 * jobs:
+        doubled.append(2 * doubled[-1])
+    return sorted({*doubled, jobs})
+
+
+def measure_unchanged(bench: Bench) -> None:
+    """Time a backfill of everything where nothing has changed."""
+    results = bench.results
+    results.section("f", "Backfill again, nothing changed")
+    bench.need_whole()
+    bench.workspace.copy(WHOLE, SCRATCH)
+    before = _content(bench.workspace, SCRATCH)
+    bench.say("backfilling again, nothing changed")
+    outcome = bench.fastest(lambda: bench.workspace.run(SCRATCH, "backfill", "--all"))
+    results.add("whole backfill again", outcome.seconds, "s", UNCHANGED_BACKFILL)
+    results.add("rows written", outcome.rows_written, "rows", exactly(0, "rows"))
+    changed = sum(
+        state != before[table] for table, state in _content(bench.workspace, SCRATCH).items()
+    )
+    results.add(
+        "tables that differ afterwards",
+        changed,
+        "tables",
+        exactly(0, "tables"),
+        "outputs, failures and run records, row by row",
+    )
+
+
+def _content(workspace: Workspace, name: str) -> dict[str, str]:
+    with workspace.open(name) as warehouse:
+        return {table: warehouse.content_state([table]) for table in OUTPUT_TABLES}
+
+
+def measure_one_date(bench: Bench) -> None:
+    """Time daily mode on the last date, as on its morning: games scheduled, none played."""
+    results = bench.results
+    results.section("h", "One date (daily)")
+    bench.need_whole()
+    day = bench.dates(WHOLE)[-1]
+
+    def once() -> Outcome:
+        bench.workspace.copy(WHOLE, SCRATCH)
+        with bench.workspace.open(SCRATCH) as warehouse:
+            turn_back_to_the_morning_of(warehouse, day)
+        bench.say(f"computing one date, {day}")
+        return bench.workspace.run(SCRATCH, "daily", "--date", day.isoformat())
+
+    outcome = bench.fastest(once)
+    for stage, seconds in outcome.stages.items():
+        results.add(stage, seconds, "s")
+    results.add(
+        "one date", outcome.seconds, "s", ONE_DATE, f"{day}, {outcome.rows_written:,} rows written"
+    )
+    results.note(
+        "The date's results are taken away first and all raw tables count as changed, so the "
+        "analytics tables are rebuilt whole and the date's inputs, rows and features anew."
+    )
+
+
+def turn_back_to_the_morning_of(warehouse: Warehouse, day: date) -> None:
+    """Take away the results of a date, and everything computed for it."""
+    games = "select game_id from nba_raw.games where game_date = @day"
+    for table in ("nba_raw.player_box_scores", "nba_raw.shots"):
+        warehouse.execute(
+            f"delete from {table} where game_id in ({games})",  # noqa: S608 our own names
+            {"day": day},
+        )
+    warehouse.execute(
+        "update nba_raw.games set status = 'scheduled', home_score = null, away_score = null "
+        "where game_date = @day",
+        {"day": day},
+    )
+    computed = [(each.table, each.date_column) for each in PROCESSORS]
+    for table, column in [
+        *computed,
+        (FAILURES_TABLE, "analysis_date"),
+        (RUNS_TABLE, "analysis_date"),
+    ]:
+        warehouse.execute(
+            f"delete from {table} where {column} = @day",  # noqa: S608 our own names
+            {"day": day},
+        )
