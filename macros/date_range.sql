@@ -36,13 +36,17 @@
 {# Only ISO dates reach SQL text: anything else stops the run with the value in the message. #}
 {% macro backcourt_valid_date(value) -%}
     {%- set text = value | string -%}
-    {%- if not modules.re.match('^[0-9]{4}-[0-9]{2}-[0-9]{2}$', text) -%}
+    {%- set is_date = namespace(value=false) -%}
+    {%- if modules.re.match('^[0-9]{4}-(0[1-9]|1[0-2])-[0-9]{2}$', text) -%}
+        {%- set year, month, day = text[:4] | int, text[5:7] | int, text[8:] | int -%}
+        {%- if 1900 <= year <= 2199 -%}
+            {%- set next_month = modules.datetime.date(year + month // 12, month % 12 + 1, 1) -%}
+            {%- set last_day = (next_month - modules.datetime.timedelta(days=1)).day -%}
+            {%- set is_date.value = 1 <= day <= last_day -%}
+        {%- endif -%}
+    {%- endif -%}
+    {%- if not is_date.value -%}
         {{ exceptions.raise_compiler_error("not a date: '" ~ text ~ "'; write it as YYYY-MM-DD") }}
     {%- endif -%}
-    {%- do modules.datetime.datetime.strptime(text, '%Y-%m-%d') -%}
     {{- return(text) -}}
-{%- endmacro %}
-
-{% macro range_tests_where(column='analysis_date') -%}
-    {{ in_date_range(column) }}
 {%- endmacro %}
