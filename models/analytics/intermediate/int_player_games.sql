@@ -106,23 +106,25 @@ numbered as (
 
     select
         *,
-        row_number() over so_far as game_number,
+        row_number() over in_order as game_number,
         {{ int_sum('case when has_box_score then 1 else 0 end', 'so_far') }} as games_played,
         {{ int_sum('coalesce(points, 0)', 'so_far') }} as points_so_far,
         {{ int_sum('coalesce(usage_e4, 0)', 'so_far') }} as usage_e4_so_far,
         {{ int_sum('case when usage_e4 is null then 0 else 1 end', 'so_far') }}
             as usage_games_so_far,
         max(case when has_box_score then game_date end) over so_far as last_played_date,
-        lead(game_date) over (
+        lead(game_date) over in_order as next_game_date,
+    from actual
+    window
+        in_order as (
             partition by player_id, season_year
             order by game_date, game_id
-        ) as next_game_date,
-    from actual
-    window so_far as (
-        partition by player_id, season_year
-        order by game_date, game_id
-        rows between unbounded preceding and current row
-    )
+        ),
+        so_far as (
+            partition by player_id, season_year
+            order by game_date, game_id
+            rows between unbounded preceding and current row
+        )
 
 )
 

@@ -56,20 +56,22 @@ numbered as (
 
     select
         *,
-        row_number() over so_far as actual_games,
+        row_number() over in_order as actual_games,
         {{ int_sum('case when has_box_score then 1 else 0 end', 'so_far') }} as available_games,
         {{ int_sum('case when win_flag then 1 else 0 end', 'so_far') }} as wins_so_far,
         {{ int_sum('case when win_flag is null then 0 else 1 end', 'so_far') }} as decided_so_far,
-        lead(game_date) over (
+        lead(game_date) over in_order as next_game_date,
+    from joined
+    window
+        in_order as (
             partition by team_abbr, season_year
             order by game_date, game_id
-        ) as next_game_date,
-    from joined
-    window so_far as (
-        partition by team_abbr, season_year
-        order by game_date, game_id
-        rows between unbounded preceding and current row
-    )
+        ),
+        so_far as (
+            partition by team_abbr, season_year
+            order by game_date, game_id
+            rows between unbounded preceding and current row
+        )
 
 )
 

@@ -1,0 +1,254 @@
+"""Daily mode: what a morning knows, what it asks for, and what the breaker does."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engine import Engine, assert_same
+from mornings import Mornings
+
+from python_workers.breaker import open_breakers, reset
+from python_workers.errors import BackcourtError
+from python_workers.warehouse.duckdb import DuckDBWarehouse
+
+# Past the season's first 30 days and before the last 14 of its regular season: nothing is waived.
+FIRST = dt.date(2021, 11, 19)
+
+# What a morning cannot know, by processor: documented in docs/daily.md.
+UNKNOWABLE = {
+    "tdza": set(),
+    "psza": set(),
+    "pcf": {
+        "population_source",
+        "projected_usage_rate",
+        "star_teammates_out",
+        "usage_spike_score",
+        "usage_context_json",
+        "total_composite_adjustment",
+        "data_completeness_pct",
+        "missing_data_fields",
+        "has_warnings",
+        "warning_details",
+        "data_hash",
+    },
+    "pdc": {"population_source"},
+    "mlfs": {
+        "population_source",
+        "star_teammates_out",
+        "usage_spike_score",
+        "feature_quality_score",
+        "is_quality_ready",
+    },
+}
+
+
+@pytest.fixture
+def mornings(simulated_raw: Engine, tmp_path: Path) -> Mornings:
+    return Mornings(simulated_raw, tmp_path / "mornings", FIRST)
+
+
+def game_days(engine: Engine, first: dt.date, count: int) -> list[dt.date]:
+    found = engine.query(
+        "select distinct game_date from nba_raw.games where game_date >= ? order by 1 limit ?",
+        [first, count],
+    )
+    return [row["game_date"] for row in found]
+
+
+def first_game(engine: Engine, day: dt.date) -> dict[str, Any]:
+    return engine.query("select * from nba_raw.games where game_date = ? order by 1 limit 1", [day])[0]
+
+
+def categories(engine: Engine, short: str, day: dt.date) -> Counter[str]:
+    return Counter(
+        failure["failure_category"] for (date, _), failure in engine.failures(short).items() if date == day
+    )
+
+
+def test_a_fortnight_day_by_day_equals_its_backfill_but_for_what_a_morning_cannot_know(
+    mornings: Mornings, simulated_raw: Engine, tmp_path: Path
+) -> None:
+    days = game_days(simulated_raw, FIRST, 14)
+    late = first_game(simulated_raw, days[2])
+    for number, day in enumerate(days):
+        if number == 8:
+            mornings.deliver_box_score(late["game_id"])
+            for again in days[3:8]:
+                mornings.daily(again)
+        mornings.daily(day, allow_incomplete=3 <= number < 8)
+        mornings.deliver(day, without_box_score=[late["game_id"]] if number == 2 else ())
+
+    whole = simulated_raw.copy(tmp_path / "whole")
+    whole.backfill(days[0], days[-1])
+    # A day run again after its results are in knows as much as a backfill.
+    for day in days[3:8]:
+        assert_same(mornings.engine.everything(day, day), whole.everything(day, day))
+    compared = 0
+    for short, unknowable in UNKNOWABLE.items():
+        ours, theirs = mornings.engine.rows(short), whole.rows(short)
+        for key in ours.keys() & theirs.keys():
+            if ours[key]["team_abbr" if "team_abbr" in ours[key] else "player_id"] != theirs[key].get(
+                "team_abbr", theirs[key].get("player_id")
+            ):
+                continue  # listed that day for another team than the one he was with
+            differing = {name for name, value in ours[key].items() if theirs[key][name] != value}
+            assert differing <= unknowable, (short, key, differing)
+            compared += 1
+        if short in ("tdza", "psza"):
+            assert ours.keys() == theirs.keys()
+    assert compared > 1000
+    modes = mornings.engine.query(
+        "select distinct mode from nba_processing.processor_runs where analysis_date = ?", [days[4]]
+    )
+    assert {row["mode"] for row in modes} == {"daily", "daily_incomplete"}
+
+
+def test_a_morning_knows_the_roster_and_neither_projected_usage_nor_stars_out(
+    mornings: Mornings,
+) -> None:
+    (day,) = game_days(mornings.engine, FIRST, 1)
+    mornings.daily(day)
+    rows = mornings.engine.rows("pcf")
+    assert rows
+    for row in rows.values():
+        assert row["population_source"] == "recent_roster"
+        assert row["projected_usage_rate"] is None
+        assert row["star_teammates_out"] is None
+        assert "projected_usage_rate" in row["missing_data_fields"]
+        assert row["days_rest"] is not None or "days_rest" in row["missing_data_fields"]
+
+
+def test_a_missing_box_score_stops_the_day_and_is_named(mornings: Mornings) -> None:
+    day, next_day = game_days(mornings.engine, FIRST, 2)
+    game = first_game(mornings.engine, day)
+    mornings.deliver(day, without_box_score=[game["game_id"]])
+    with pytest.raises(BackcourtError) as caught:
+        mornings.daily(next_day)
+    assert caught.value.exit_code == 3
+    assert f"not ready for {next_day}: 1 games are incomplete" in caught.value.message
+    assert any(
+        game["game_id"] in line and "no box score and no shots" in line for line in caught.value.hint
+    )
+
+
+def test_results_that_have_not_arrived_stop_the_day(mornings: Mornings) -> None:
+    _, next_day = game_days(mornings.engine, FIRST, 2)
+    with pytest.raises(BackcourtError, match="games are incomplete") as caught:
+        mornings.daily(next_day)
+    assert any("still scheduled" in line for line in caught.value.hint)
+
+
+def test_old_loads_stop_the_day(mornings: Mornings) -> None:
+    (day,) = game_days(mornings.engine, FIRST, 1)
+    mornings.engine.execute("update nba_raw.loads set loaded_at = now() - interval 30 hour")
+    with pytest.raises(BackcourtError, match="raw data is old") as caught:
+        mornings.daily(day)
+    assert any("BACKCOURT_FRESH_HOURS" in line for line in caught.value.hint)
+    assert mornings.daily(day, fresh_hours=31.0).run.mode == "daily"
+
+
+def test_the_third_unsuccessful_attempt_locks_and_the_missing_data_opens_the_lock(
+    mornings: Mornings,
+) -> None:
+    day, next_day = game_days(mornings.engine, FIRST, 2)
+    game = first_game(mornings.engine, day)
+    mornings.deliver(day, without_box_score=[game["game_id"]])
+    for _ in range(3):
+        mornings.daily(next_day, allow_incomplete=True, skip_downstream=True)
+    failed = categories(mornings.engine, "psza", next_day)["INCOMPLETE_UPSTREAM"]
+    assert failed > 0
+    fourth = mornings.daily(next_day, allow_incomplete=True, skip_downstream=True)
+    assert categories(mornings.engine, "psza", next_day)["CIRCUIT_BREAKER_ACTIVE"] == failed
+    assert fourth.counts["psza"].investigate == 0
+    reasons = {
+        failure["failure_reason"]
+        for failure in mornings.engine.failures("psza").values()
+        if failure["failure_category"] == "CIRCUIT_BREAKER_ACTIVE"
+    }
+    assert all(reason.startswith("3 unsuccessful attempts, locked until ") for reason in reasons)
+    fifth = mornings.daily(next_day, allow_incomplete=True, skip_downstream=True)
+    assert fifth.dates["psza"] == 0
+
+    mornings.deliver_box_score(game["game_id"])
+    mornings.daily(next_day)
+    assert set(categories(mornings.engine, "psza", next_day)) <= {"EXPECTED_INCOMPLETE"}
+    statuses = mornings.engine.query(
+        "select distinct status from nba_processing.reprocess_attempts "
+        "where processor_name = 'PlayerShotZoneAnalysisProcessor'"
+    )
+    assert {row["status"] for row in statuses} == {"released"}
+    with DuckDBWarehouse(mornings.engine.path) as warehouse:
+        assert open_breakers(warehouse) == []
+
+
+def test_a_lock_can_be_reset_and_a_lock_whose_time_is_over_tries_again(mornings: Mornings) -> None:
+    day, next_day = game_days(mornings.engine, FIRST, 2)
+    mornings.deliver(day, without_box_score=[first_game(mornings.engine, day)["game_id"]])
+    for _ in range(4):
+        mornings.daily(next_day, allow_incomplete=True, skip_downstream=True)
+    with DuckDBWarehouse(mornings.engine.path) as warehouse:
+        locked = open_breakers(warehouse)
+        assert locked
+        one = locked[0]
+        assert reset(warehouse, one["processor_name"], one["entity_id"], None) == 1
+        assert len(open_breakers(warehouse)) == len(locked) - 1
+    mornings.engine.execute(
+        "update nba_processing.reprocess_attempts "
+        "set locked_until = now() - interval 1 minute where status = 'locked'"
+    )
+    mornings.daily(next_day, allow_incomplete=True, skip_downstream=True)
+    attempts = mornings.engine.query(
+        "select distinct attempt_count, status from nba_processing.reprocess_attempts"
+    )
+    assert attempts == [{"attempt_count": 1, "status": "counting"}]
+
+
+def test_a_backfill_reads_neither_loads_nor_attempts(
+    mornings: Mornings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (day,) = game_days(mornings.engine, FIRST, 1)
+    asked: list[str] = []
+    query = DuckDBWarehouse.query
+
+    def counted(self: DuckDBWarehouse, sql: str, params: Any = None) -> Any:
+        asked.append(sql)
+        return query(self, sql, params)
+
+    monkeypatch.setattr(DuckDBWarehouse, "query", counted)
+    mornings.engine.backfill(day, day)
+    guarded = ("reprocess_attempts", "nba_raw.loads", "nba_analytics.game_dates")
+    assert not [sql for sql in asked if any(each in sql for each in guarded)]
+    asked.clear()
+    mornings.daily(day)
+    attempts = [sql for sql in asked if "reprocess_attempts" in sql]
+    assert len(attempts) == 1
+
+
+def test_waived_days_neither_count_attempts_nor_fail_for_a_gap(
+    simulated_raw: Engine, tmp_path: Path
+) -> None:
+    first = dt.date(2021, 11, 12)
+    mornings = Mornings(simulated_raw, tmp_path / "waived", first)
+    day, next_day, third_day = game_days(mornings.engine, first, 3)
+    assert third_day < FIRST
+    mornings.deliver(day, without_box_score=[first_game(mornings.engine, day)["game_id"]])
+    mornings.deliver(next_day)
+    mornings.daily(third_day, allow_incomplete=True)
+    assert "INCOMPLETE_UPSTREAM" not in categories(mornings.engine, "pdc", third_day)
+    rows = mornings.engine.rows("pdc")
+    gaps = [row for row in rows.values() if not row["all_windows_complete"]]
+    assert gaps
+    assert all(row["is_season_boundary"] for row in gaps)
+    assert mornings.engine.query("select * from nba_processing.reprocess_attempts") == []
+
+
+def test_skip_downstream_leaves_the_feature_store_alone(mornings: Mornings) -> None:
+    (day,) = game_days(mornings.engine, FIRST, 1)
+    result = mornings.daily(day, skip_downstream=True)
+    assert "mlfs" not in result.counts
+    assert mornings.engine.rows("mlfs") == {}
+    assert mornings.engine.rows("pdc")
