@@ -1,0 +1,93 @@
+"""What a daily run tells, and what happens when nobody listens."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import shlex
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from python_workers.errors import BackcourtError
+from python_workers.hooks import run_hook
+
+EVENT = {"event": "daily_finished", "date": "2025-03-17", "rows_written": 12}
+
+
+class Listener(http.server.HTTPServer):
+    """Answers with the given codes in turn, the last one for ever; keeps what it was sent."""
+
+    def __init__(self, *codes: int) -> None:
+        super().__init__(("127.0.0.1", 0), Answer)
+        self.codes = list(codes)
+        self.received: list[object] = []
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/hook?token=secret"
+
+
+class Answer(http.server.BaseHTTPRequestHandler):
+    server: Listener
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.received.append(json.loads(body))
+        codes = self.server.codes
+        self.send_response(codes.pop(0) if len(codes) > 1 else codes[0])
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def listening() -> Iterator[Listener]:
+    listener = Listener(503, 503, 200)
+    threading.Thread(target=listener.serve_forever, daemon=True).start()
+    yield listener
+    listener.shutdown()
+
+
+def test_a_webhook_gets_the_event_even_if_it_is_down_at_first(listening: Listener) -> None:
+    run_hook(listening.address, EVENT, first_wait=0.01)
+    assert listening.received == [EVENT] * 3
+
+
+def test_a_webhook_that_stays_down_is_named_without_its_token(listening: Listener) -> None:
+    listening.codes = [500]
+    with pytest.raises(BackcourtError, match="failed 3 times: HTTP 500") as caught:
+        run_hook(listening.address, EVENT, first_wait=0.01)
+    assert caught.value.exit_code == 1
+    assert "secret" not in caught.value.render()
+    assert len(listening.received) == 3
+
+
+def test_a_command_gets_the_event_on_standard_input(tmp_path: Path) -> None:
+    heard = tmp_path / "heard.json"
+    program = f"import sys; open({str(heard)!r}, 'w').write(sys.stdin.read())"
+    run_hook(f"{shlex.quote(sys.executable)} -c {shlex.quote(program)}", EVENT)
+    assert json.loads(heard.read_text()) == EVENT
+
+
+def test_a_command_is_tried_three_times_and_never_by_a_shell(tmp_path: Path) -> None:
+    tries = tmp_path / "tries"
+    program = f"open({str(tries)!r}, 'a').write('x'); raise SystemExit(4)"
+    command = f"{shlex.quote(sys.executable)} -c {shlex.quote(program)} ; touch {tmp_path}/shell"
+    with pytest.raises(BackcourtError, match="exit code 4"):
+        run_hook(command, EVENT, first_wait=0.01)
+    assert tries.read_text() == "xxx"
+    assert not (tmp_path / "shell").exists()
+
+
+def test_a_command_that_does_not_exist_is_reported() -> None:
+    with pytest.raises(BackcourtError, match="FileNotFoundError"):
+        run_hook("no-such-command-anywhere", EVENT, first_wait=0.01)
+
+
+def test_a_dash_writes_the_event_as_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    run_hook("-", EVENT)
+    assert json.loads(capsys.readouterr().out) == EVENT
