@@ -19,6 +19,7 @@ from python_workers.coverage import (
 )
 from python_workers.errors import ExitCode
 from python_workers.opening import open_warehouse
+from python_workers.processors import BY_NAME
 from python_workers.schedule import resolve
 from python_workers.settings import load_settings
 
@@ -68,13 +69,7 @@ def coverage(
     with open_warehouse(settings, read_only=True) as warehouse:
         schedule = resolve(warehouse, start, end, season or [], everything=everything)
         found = read_coverage(warehouse, schedule.start, schedule.end, chosen)
-        failures = [
-            row
-            for row in failures_to_investigate(
-                warehouse, schedule.start, schedule.end, SHOWN_FAILURES + 1
-            )
-            if row["processor_name"] in {each.name for each in chosen}
-        ]
+        failures = failures_to_investigate(warehouse, schedule.start, schedule.end, chosen)
     if output is OutputFormat.JSON:
         out.print(json.dumps(_as_json(found, failures), default=str, indent=1), markup=False)
     else:
@@ -107,17 +102,24 @@ def _print(found: Coverage, failures: list[dict[str, Any]]) -> None:
     if len(gaps) > SHOWN_DATES:
         out.print(f"… and {len(gaps) - SHOWN_DATES:,} more dates")
     if failures:
-        out.print("to investigate, the earliest first:")
+        dates = sum(row["dates"] for row in failures)
+        out.print(f"to investigate: {dates:,} failures of {len(failures):,} kinds, earliest first")
     for row in failures[:SHOWN_FAILURES]:
         out.print(
-            f"  {row['analysis_date']} {row['entity_id']} {row['failure_category']}: "
-            f"{row['failure_reason']}",
+            f"  {_span(row)}  {BY_NAME[row['processor_name']].short} {row['entity_id']} "
+            f"{row['failure_category']}: {row['failure_reason']}",
             markup=False,
         )
     if len(failures) > SHOWN_FAILURES:
-        out.print("  … and more: select from nba_processing.precompute_failures")
+        out.print(f"  … and {len(failures) - SHOWN_FAILURES:,} more (--format json has all)")
     if not found.needs_attention:
         out.print("everyone is accounted for")
+
+
+def _span(row: dict[str, Any]) -> str:
+    if row["dates"] == 1:
+        return str(row["first_date"])
+    return f"{row['first_date']} to {row['last_date']} ({row['dates']} dates)"
 
 
 def _as_json(found: Coverage, failures: list[dict[str, Any]]) -> dict[str, Any]:

@@ -41,15 +41,17 @@ where analysis_date between @start and @end
 order by analysis_date, processor_name
 """  # noqa: S608 our own names
 
+# A missing game fails the same player on many dates: one line for all of them.
 _TO_INVESTIGATE = """
 select
-    processor_name, analysis_date, entity_id, failure_category, failure_reason,
-    missing_game_dates
+    processor_name, entity_id, failure_category, missing_game_dates,
+    min(failure_reason) as failure_reason, min(analysis_date) as first_date,
+    max(analysis_date) as last_date, count(*) as dates
 from nba_processing.precompute_failures
 where analysis_date between @start and @end
     and not is_expected
-order by analysis_date, processor_name, entity_id
-limit @limit
+group by processor_name, entity_id, failure_category, missing_game_dates
+order by first_date, processor_name, entity_id, missing_game_dates
 """
 
 
@@ -116,10 +118,16 @@ def read_coverage(
 
 
 def failures_to_investigate(
-    warehouse: Warehouse, start: date, end: date, limit: int = 20
+    warehouse: Warehouse, start: date, end: date, processors: Sequence[Processor] = PROCESSORS
 ) -> list[dict[str, Any]]:
-    """Return failures that somebody should look at, the earliest first."""
-    found: list[dict[str, Any]] = warehouse.query(
-        _TO_INVESTIGATE, {"start": start, "end": end, "limit": limit}
-    ).to_pylist()
-    return found
+    """Return the failures that somebody should look at, grouped by what is behind them.
+
+    Returns
+    -------
+    list
+        Per processor, entity, category and missing games: a reason, the first and last date, and
+        on how many dates; the earliest first.
+    """
+    names = {processor.name for processor in processors}
+    rows = warehouse.query(_TO_INVESTIGATE, {"start": start, "end": end}).to_pylist()
+    return [row for row in rows if row["processor_name"] in names]
