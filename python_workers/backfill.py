@@ -23,7 +23,7 @@ from python_workers.input_builds import (
 )
 from python_workers.ledger import Ledger, Reprocess
 from python_workers.pool_stage import Guard, PoolOptions, run_pool_stage
-from python_workers.processors import MLFS, PDC, PCF, PSZA, TDZA, Processor
+from python_workers.processors import MLFS, PCF, PDC, PSZA, TDZA, Processor
 from python_workers.registry import register_players
 from python_workers.schedule import Schedule
 from python_workers.sql_stage import record_hashes, register_sql_dates
@@ -146,6 +146,7 @@ class Backfill:
         self.build_inputs()
         self.ledger = Ledger.read(self.warehouse, self.schedule.start, self.schedule.end)
         self._check_upstream()
+        self.schedule = self.schedule.with_called_off(self.ledger.computed_dates)
         if self._guard_of is not None:
             self._guard = self._guard_of(self.warehouse, self.ledger, self.result.run)
         self._sql(TDZA)
@@ -210,8 +211,10 @@ class Backfill:
                         "which has not been computed",
                         [
                             "Compute it first: leave --start-from and --processors away,",
-                            f"or run: backcourt backfill --start {self.schedule.start} "
-                            f"--end {self.schedule.end}",
+                            (
+                                f"or run: backcourt backfill --start {self.schedule.start} "
+                                f"--end {self.schedule.end}"
+                            ),
                         ],
                         ExitCode.ENVIRONMENT,
                     )

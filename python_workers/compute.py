@@ -9,7 +9,7 @@ from python_workers.commits import Commit, Counts, Run
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.ledger import Ledger
 from python_workers.pool_stage import run_pool_stage
-from python_workers.processors import MLFS, PDC, PCF, PSZA, TDZA, Processor
+from python_workers.processors import MLFS, PCF, PDC, PSZA, TDZA, Processor
 from python_workers.schedule import Schedule
 from python_workers.sql_stage import register_sql_dates
 from python_workers.warehouse.base import Warehouse
@@ -39,11 +39,15 @@ def compute_range(
             f"the inputs of {unbuilt[0]} have not been built",
             [
                 f"{len(unbuilt)} of {len(schedule.dates)} game dates lack them. Build them with:",
-                "dbt run --profiles-dir profiles --vars "
-                f"'{{start_date: {schedule.start}, end_date: {schedule.end}}}'",
+                (
+                    "dbt run --profiles-dir profiles --vars "
+                    f"'{{start_date: {schedule.start}, end_date: {schedule.end}}}'"
+                ),
             ],
             ExitCode.ENVIRONMENT,
         )
+
+    schedule = schedule.with_called_off(ledger.computed_dates)
 
     def on_commit(processor: Processor, commit: Commit) -> None:
         rows = sum(counts.records for counts in commit.counts.values())

@@ -121,6 +121,11 @@ class Ledger:
         """Return the fingerprint of the processor's input rows on a date."""
         return self.inputs.get((processor.short, day), ("none", 0))[0]
 
+    @property
+    def computed_dates(self) -> set[date]:
+        """Dates of the range that any processor has run on."""
+        return {day for _, day in self.runs}
+
     def own_fingerprint(self, processor: Processor, day: date) -> str:
         """Return it with the date's mark."""
         return self.input_fingerprint(processor, day) + self.marks.get((processor.short, day), "")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.warehouse.base import Warehouse
 
+RUNS_TABLE = "nba_processing.processor_runs"
 LOAD_HINT = "Load raw data with: backcourt load DIR"
 
 
@@ -35,6 +36,21 @@ class Schedule:
     def only_dates(self) -> tuple[date, ...] | None:
         """The dates to name one by one; None where the range says it all."""
         return None if self.is_whole_range else self.dates
+
+    def with_called_off(self, computed: Iterable[date]) -> Schedule:
+        """Add the dates that are no game dates any more, such as those of a postponed game.
+
+        Nobody is expected on them, so computing them once more takes their rows away.
+
+        Parameters
+        ----------
+        computed
+            Dates in the range that have been computed before. Where the schedule is some seasons
+            with others between them, these belong to the others too, and nothing is added.
+        """
+        if not self.is_whole_range:
+            return self
+        return replace(self, dates=tuple(sorted({*self.dates, *computed})))
 
 
 def game_dates(warehouse: Warehouse) -> list[tuple[date, str]]:
@@ -77,7 +93,9 @@ def resolve(
     if seasons:
         return _of_seasons(known, seasons)
     if everything:
-        return Schedule(known[0][0], known[-1][0], tuple(day for day, _ in known))
+        dates = tuple(day for day, _ in known)
+        ends = [dates[0], dates[-1], *_computed_ends(warehouse)]
+        return Schedule(min(ends), max(ends), dates)
     if start is None or end is None:
         raise AssertionError("checked above")
     dates = tuple(day for day, _ in known if start <= day <= end)
@@ -102,6 +120,16 @@ def no_games_error(known: Sequence[tuple[date, str]], start: date, end: date) ->
         [fact, "Load more raw data with: backcourt load DIR"],
         ExitCode.ENVIRONMENT,
     )
+
+
+def _computed_ends(warehouse: Warehouse) -> list[date]:
+    """Return the first and the last date computed: games beyond the schedule were called off."""
+    if not warehouse.has_table(RUNS_TABLE):
+        return []
+    (ends,) = warehouse.query(
+        f"select min(analysis_date) as first, max(analysis_date) as last from {RUNS_TABLE}"  # noqa: S608 our own name
+    ).to_pylist()
+    return [day for day in ends.values() if day is not None]
 
 
 def _check_options(
