@@ -83,11 +83,13 @@ joined as (
         case when games.has_shots then coalesce(shots.paint_makes, 0) end as paint_makes,
         case when games.has_shots then coalesce(shots.paint_attempts, 0) end as paint_attempts,
         case when games.has_shots then coalesce(shots.mid_range_makes, 0) end as mid_range_makes,
-        case when games.has_shots then coalesce(shots.mid_range_attempts, 0) end as mid_range_attempts,
+        case when games.has_shots then coalesce(shots.mid_range_attempts, 0) end
+            as mid_range_attempts,
         case when games.has_shots then coalesce(shots.three_makes_pbp, 0) end as three_makes_pbp,
         case when games.has_shots then coalesce(shots.three_attempts_pbp, 0) end
             as three_attempts_pbp,
-        case when games.has_shots then coalesce(shots.assisted_fg_makes, 0) end as assisted_fg_makes,
+        case when games.has_shots then coalesce(shots.assisted_fg_makes, 0) end
+            as assisted_fg_makes,
         case when games.has_shots then coalesce(shots.unassisted_fg_makes, 0) end
             as unassisted_fg_makes,
         game_teams.is_home,

@@ -54,7 +54,7 @@ listed as (
         'box_score' as population_source,
         row_number() over (
             partition by game_date, player_id
-            order by is_dnp, game_id desc
+            order by is_dnp asc, game_id desc
         ) as choice,
     from lines
 

@@ -9,13 +9,13 @@ game_dates as (
 
 ),
 
-hashes as (
+row_hashes as (
     {% for processor_name, inputs in processor_inputs().items() %}
     select
         '{{ processor_name }}' as processor_name,
         analysis_date,
         {{ row_hash('inputs') }} as row_hash,
-    from {{ ref(inputs) }} as inputs
+    from {{ ref(inputs) }} as inputs  -- noqa: AL05
     where {{ in_date_range('analysis_date') }}
     {% if not loop.last %}
     union all
@@ -30,7 +30,7 @@ fingerprints as (
         analysis_date,
         cast(count(*) as int64) as input_rows,
         {{ fingerprint('row_hash') }} as input_fingerprint,
-    from hashes
+    from row_hashes
     group by processor_name, analysis_date
 
 ),

@@ -1,4 +1,8 @@
-{{ config(date_column='analysis_date', partition_by=daily_partition('analysis_date'), cluster_by=['player_id']) }}
+{{ config(
+    date_column='analysis_date',
+    partition_by=daily_partition('analysis_date'),
+    cluster_by=['player_id'],
+) }}
 
 with
 

@@ -1,4 +1,8 @@
-{{ config(date_column='analysis_date', partition_by=daily_partition('analysis_date'), cluster_by=['player_id']) }}
+{{ config(
+    date_column='analysis_date',
+    partition_by=daily_partition('analysis_date'),
+    cluster_by=['player_id'],
+) }}
 
 with
 
@@ -59,7 +63,8 @@ final as (
     select
         population.player_id,
         {{ first_rank_only('population.player_lookup', 'population') }} as player_lookup,
-        {{ first_rank_only('population.universal_player_id', 'population') }} as universal_player_id,
+        {{ first_rank_only('population.universal_player_id', 'population') }}
+            as universal_player_id,
         {{ first_rank_only('population.team_abbr', 'population') }} as team_abbr,
         {{ first_rank_only('population.population_source', 'population') }} as population_source,
         population.season_year,

@@ -113,7 +113,8 @@ game_log as (
         {{ ratio('points_last_5', 'games_5', 4) }} as log_points_avg_last_5,
         {{ ratio('points_last_10', 'games_10', 4) }} as log_points_avg_last_10,
         {{ ratio('points_so_far', 'games_played_season', 4) }} as log_points_avg_season,
-        {{ sqrt_half_even('variance_10_num', 'variance_10_den', 4) }} / 10000 as log_points_std_last_10,
+        {{ sqrt_half_even('variance_10_num', 'variance_10_den', 4) }} / 10000
+            as log_points_std_last_10,
         {{ ratio('minutes_e2_last_10', '100 * minutes_games_last_10', 4) }}
             as log_minutes_avg_last_10,
         {{ ratio('team_pace_e4_sum_last_10', '10000 * team_games_last_10', 4) }} as log_team_pace,
@@ -205,7 +206,8 @@ features as (
         game_log.team_win_pct,
         game_log.avg_points_vs_opponent,
         game_log.games_vs_opponent,
-        coalesce(cache.minutes_avg_last_10, game_log.log_minutes_avg_last_10) as minutes_avg_last_10,
+        coalesce(cache.minutes_avg_last_10, game_log.log_minutes_avg_last_10)
+            as minutes_avg_last_10,
         game_log.ppm_avg_last_10,
         game_log.dnp_rate,
         game_log.pts_slope_10g,

@@ -24,22 +24,34 @@ dates as (
 
 ),
 
-final as (
+dated as (
 
     select
         dates.season_year,
-        cast({{ days_between('seasons.first_date', 'dates.game_date') }} as int64) as day_of_season,
         dates.games_scheduled,
         dates.games_final,
-        {{ days_between('seasons.first_date', 'dates.game_date') }} < {{ var('bootstrap_days') }}
-            as is_bootstrap,
-        {{ days_between('seasons.first_date', 'dates.game_date') }} < {{ var('boundary_first_days') }}
-        or {{ days_between('dates.game_date', 'seasons.regular_season_end') }}
-        between 0 and {{ var('boundary_last_days') }} - 1
-            as is_season_boundary,
         dates.game_date,
+        {{ days_between('seasons.first_date', 'dates.game_date') }} as day_of_season,
+        {{ days_between('dates.game_date', 'seasons.regular_season_end') }}
+            as days_left_of_regular_season,
     from dates
     inner join seasons on dates.season_year = cast(seasons.season_year as int64)
+
+),
+
+final as (
+
+    select
+        season_year,
+        cast(day_of_season as int64) as day_of_season,
+        games_scheduled,
+        games_final,
+        day_of_season < {{ var('bootstrap_days') }} as is_bootstrap,
+        day_of_season < {{ var('boundary_first_days') }}
+        or days_left_of_regular_season between 0 and {{ var('boundary_last_days') }} - 1
+            as is_season_boundary,
+        game_date,
+    from dated
 
 )
 

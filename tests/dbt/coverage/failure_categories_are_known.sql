@@ -9,5 +9,9 @@ where
     {{ in_date_range('analysis_date') }}
     and (
         coalesce(failure_category, '') not in {{ failure_category_list() }}
-        or coalesce(processor_name, '') not in ('{{ processor_inputs() | join("', '") }}')
+        or coalesce(processor_name, '') not in (
+            {%- for processor_name in processor_inputs() %}
+            '{{ processor_name }}'{{ ',' if not loop.last }}
+            {%- endfor %}
+        )
     )

@@ -1,4 +1,4 @@
--- A failure is marked expected unless somebody has to look at it, and retryable where data is missing.
+-- A failure is expected unless somebody has to look at it, and retryable where data is missing.
 select
     processor_name,
     analysis_date,

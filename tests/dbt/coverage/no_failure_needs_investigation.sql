@@ -1,4 +1,4 @@
--- No failure is one that somebody should look at (missing upstream data, an error of the computation).
+-- No failure is one that somebody should look at: missing upstream data, or a processing error.
 {{ config(severity=var('investigate_severity')) }}
 
 select

@@ -1,8 +1,10 @@
 -- Every row of the Python processors carries a hash of 16 lower-case hexadecimal digits.
 with
 
-hashes as (
-    {% for model in ['player_shot_zone_analysis', 'player_composite_factors', 'player_daily_cache'] %}
+data_hashes as (
+    {% for model in [
+        'player_shot_zone_analysis', 'player_composite_factors', 'player_daily_cache'
+    ] %}
     select
         '{{ model }}' as table_name,
         analysis_date,
@@ -16,7 +18,7 @@ hashes as (
     {%- endfor %}
 )
 
-select * from hashes
+select * from data_hashes
 where
     data_hash is null
     or length(data_hash) != 16
