@@ -9,7 +9,14 @@ from typing import Any
 
 import typer
 
-from python_workers import cli_backfill, cli_bench, cli_coverage, cli_daily, cli_raw
+from python_workers import (
+    cli_backfill,
+    cli_bench,
+    cli_coverage,
+    cli_daily,
+    cli_raw,
+    cli_report,
+)
 from python_workers.console import err
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.signals import exit_code, how_to_go_on, received
@@ -34,7 +41,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (cli_raw, cli_backfill, cli_coverage, cli_daily, cli_bench):
+for module in (cli_raw, cli_backfill, cli_coverage, cli_daily, cli_report, cli_bench):
     module.register(app)
 
 

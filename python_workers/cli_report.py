@@ -1,0 +1,96 @@
+"""``backcourt report``."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from python_workers import cli_options as options
+from python_workers.console import out
+from python_workers.errors import BackcourtError, ExitCode
+from python_workers.opening import open_warehouse
+from python_workers.schedule import game_dates, resolve
+from python_workers.settings import load_settings, resolve_project_dir
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("report")(report)
+
+
+def report(
+    path: Annotated[Path, typer.Option("--out", metavar="FILE.html", help="Where to write.")],
+    start: options.StartOption = None,
+    end: options.EndOption = None,
+    season: options.SeasonOption = None,
+    everything: options.AllOption = False,
+    target: options.TargetOption = None,
+    wait: options.WaitOption = None,
+) -> None:
+    """Write one self-contained page: coverage, failures, run times, shot zones.
+
+    Without a range: every game date on the schedule.
+    """
+    from python_workers.report.page import render  # noqa: PLC0415 -- no other command draws
+    from python_workers.report.queries import read_report  # noqa: PLC0415
+    from python_workers.report.scope import Scope  # noqa: PLC0415
+    from python_workers.report.totals import total, verdict  # noqa: PLC0415
+
+    _check(path)
+    settings = load_settings(target=target.value if target else None, wait_seconds=wait)
+    everything = everything or not (start or end or season)
+    with open_warehouse(settings, read_only=True) as warehouse:
+        schedule = resolve(warehouse, start, end, season or [], everything=everything)
+        out.print(
+            f"range {schedule.start} to {schedule.end}, both included: "
+            f"{len(schedule.dates):,} game dates"
+        )
+        data = read_report(warehouse, Scope(schedule, game_dates(warehouse)))
+    page = render(data, datetime.now(UTC), _models())
+    _write(path, page)
+    found = verdict(total(data.coverage), schedule.start, schedule.end)
+    out.print(f"wrote {path} ({path.stat().st_size / 1000:,.0f} kB)", markup=False)
+    out.print(" ".join(filter(None, (found.headline, found.detail))), markup=False)
+
+
+def _check(path: Path) -> None:
+    """Refuse a place that cannot be written to before anything is read."""
+    if path.is_dir():
+        raise BackcourtError(
+            f"{path} is a folder",
+            f"Name a file in it: --out {path / 'report.html'}",
+            ExitCode.USAGE,
+        )
+    above = next(each for each in path.absolute().parents if each.exists())
+    if not above.is_dir():
+        raise BackcourtError(
+            f"cannot write {path}: {above} is a file", "Name another place.", ExitCode.USAGE
+        )
+
+
+def _write(path: Path, page: str) -> None:
+    """Write the page under another name first, so that nobody reads half of one."""
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.write_text(page, encoding="utf-8")
+        unfinished.replace(path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise BackcourtError(
+            f"cannot write {path}: {error.strerror or error}",
+            "Name another place with --out.",
+            ExitCode.ENVIRONMENT,
+        ) from error
+
+
+def _models() -> Path | None:
+    """Return the folder of the dbt models, whose files describe the columns, if it is at hand."""
+    try:
+        return resolve_project_dir() / "models"
+    except BackcourtError:
+        return None

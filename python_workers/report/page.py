@@ -1,0 +1,184 @@
+"""The page: one HTML file with its styles, its script and its charts in it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from python_workers import __version__
+from python_workers.coverage import ATTENTION, COUNTS
+from python_workers.failures import CATEGORIES
+from python_workers.processors import BY_NAME
+from python_workers.report import zone_charts
+from python_workers.report.coverage_charts import (
+    STATUSES,
+    TITLES,
+    calendars,
+    records_by_date,
+)
+from python_workers.report.dictionary import data_dictionary
+from python_workers.report.failure_charts import failures_over_time
+from python_workers.report.queries import ReportData
+from python_workers.report.run_charts import processor_times, timeline
+from python_workers.report.svg import bar, element
+from python_workers.report.totals import total, verdict
+
+ENGINES = {"duckdb": "DuckDB", "bigquery": "BigQuery"}
+SHOWN_RUNS = 12
+SHARE_WIDTH = 80.0
+
+# Counts that are shown only where there are any.
+_RARE_COUNTS = ("circuit_breaker_active", "unknown_category", "duplicated", "unexpected")
+
+
+def render(data: ReportData, made_at: datetime, models: Path | None = None) -> str:
+    """Return the page.
+
+    Parameters
+    ----------
+    data
+        What it shows.
+    made_at
+        The time it is made, which it tells.
+    models
+        Folder of the dbt models; their files describe the columns.
+    """
+    schedule = data.scope.schedule
+    totals = total(data.coverage)
+    by_processor = data.coverage.totals()
+    last_day = max(data.players, default=None)
+    style, script = _asset("style.css"), _asset("page.js")
+    return (
+        _environment()
+        .get_template("page.html.jinja")
+        .render(
+            attention=ATTENTION,
+            by_processor=by_processor,
+            calendars=calendars(data.coverage, data.scope),
+            categories=CATEGORIES,
+            defence=zone_charts.team_defence(data) if data.teams else None,
+            dictionary=data_dictionary(data.columns, models),
+            end=schedule.end,
+            engine=ENGINES.get(data.engine, data.engine),
+            failures=failures_over_time(data.coverage, data.scope),
+            game_dates=len(schedule.dates),
+            investigation_entries=data.investigation_entries,
+            investigations=data.investigations,
+            is_simulated=data.is_simulated,
+            largest_run=data.largest_run,
+            last_run=data.runs[0] if data.runs else None,
+            made_at=made_at,
+            players_day=last_day,
+            primary=zone_charts.primary_zones(data.players, data.scope) if last_day else None,
+            primary_zone_names=zone_charts.PRIMARY_ZONES,
+            recent_runs=data.runs[:SHOWN_RUNS],
+            records=records_by_date(data.coverage, data.scope),
+            runs_count=len(data.runs),
+            scatter=zone_charts.most_attempts(data.players[last_day]) if last_day else None,
+            scattered=min(
+                zone_charts.SCATTERED_PLAYERS, len(data.players[last_day]) if last_day else 0
+            ),
+            script=script,
+            script_hash=_content_hash(script),
+            seasons=list(data.scope.seasons(schedule.dates)),
+            shares=zone_charts.shares_by_month(data.zone_attempts, data.scope)
+            if data.zone_attempts
+            else None,
+            shorts={name: processor.short for name, processor in BY_NAME.items()},
+            shown_counts=[
+                name
+                for name in COUNTS[2:]
+                if name not in _RARE_COUNTS or any(sums[name] for sums in by_processor.values())
+            ],
+            start=schedule.start,
+            statuses=STATUSES,
+            style=style,
+            style_hash=_content_hash(style),
+            teams_day=data.teams_day,
+            timeline=timeline(data.largest_run, data.commits) if data.largest_run else None,
+            times=processor_times(data),
+            titles=TITLES,
+            totals=totals,
+            verdict=verdict(totals, schedule.start, schedule.end),
+            version=__version__,
+            wall_seconds=(
+                data.largest_run.finished_at - data.largest_run.started_at
+            ).total_seconds()
+            if data.largest_run
+            else None,
+            zones=zone_charts.ZONES,
+        )
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("python_workers.report", "assets"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        decimals=_decimals,
+        instant=_instant,
+        share=_share,
+        share_bar=_share_bar,
+        thousands=_thousands,
+    )
+    return environment
+
+
+def _asset(name: str) -> Markup:
+    """Return a file of this package as it is: it holds nothing that comes from data."""
+    path = resources.files("python_workers.report") / "assets" / name
+    return Markup(path.read_text(encoding="utf-8"))  # noqa: S704
+
+
+def _content_hash(text: str) -> str:
+    """Return the hash by which the page's own policy admits its script and styles alone."""
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"
+
+
+def _thousands(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _decimals(value: float) -> str:
+    """Write a time with three digits that count.
+
+    Examples
+    --------
+    >>> [_decimals(value) for value in (0.0421, 3.14159, 42.21, 1234.5)]
+    ['0.04', '3.14', '42.2', '1,234']
+    """
+    digits = 2 if value < 10 else 1 if value < 100 else 0
+    return f"{value:,.{digits}f}"
+
+
+def _share(part: int, whole: int) -> str:
+    percent = 100 * part / whole if whole else 0.0
+    return "under 0.01 %" if 0 < percent < 0.01 else f"{percent:.2f} %"
+
+
+def _share_bar(share: float, engine: str) -> Markup:
+    return element(
+        "svg",
+        bar(0, 3, max(SHARE_WIDTH * share, 1.0), 10, f"mark e-{engine}", f"{100 * share:.0f} %"),
+        width=SHARE_WIDTH,
+        height=16.0,
+        class_="chart-bar",
+        role="img",
+        aria_label=f"{100 * share:.0f} percent of the computing time",
+    )
+
+
+def _instant(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

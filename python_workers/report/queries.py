@@ -1,0 +1,313 @@
+"""What the report reads, all of it before the page is made: SQL for both engines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from python_workers.coverage import Coverage, read_coverage
+from python_workers.processors import BY_NAME, PROCESSORS, PSZA, TDZA, Processor
+from python_workers.report.scope import Scope
+from python_workers.simulated_league import FIRST_PLAYER_ID
+from python_workers.warehouse.base import Column, Warehouse
+
+Row = Mapping[str, Any]
+
+# Rows of the table of entries to investigate; the rest is counted.
+SHOWN_INVESTIGATIONS = 200
+
+_INVESTIGATIONS = """
+select
+    failures.processor_name, failures.entity_id, registry.player_name, failures.failure_category,
+    failures.failure_reason, count(*) as dates, min(failures.analysis_date) as first_date,
+    max(failures.analysis_date) as last_date, count(*) over () as entries
+from nba_processing.precompute_failures as failures
+left join nba_raw.player_registry as registry
+    on failures.player_id = registry.player_id
+where {failures.analysis_date}
+    and not failures.is_expected
+group by
+    failures.processor_name, failures.entity_id, registry.player_name, failures.failure_category,
+    failures.failure_reason
+order by dates desc, first_date, failures.processor_name, failures.entity_id
+limit @limit
+"""
+
+_RUNS = """
+select
+    processor_name, run_id, mode, count(*) as dates, sum(seconds) as seconds,
+    sum(records) as records, sum(inserted) as inserted, sum(updated) as updated,
+    sum(unchanged) as unchanged, sum(deleted) as deleted, min(started_at) as started_at,
+    max(finished_at) as finished_at
+from nba_processing.processor_runs
+where {analysis_date}
+group by processor_name, run_id, mode
+order by finished_at desc, processor_name
+"""
+
+_LAST_RUN_OF_EVERY_DATE = """
+select processor_name, count(*) as dates, sum(seconds) as seconds, sum(records) as records
+from (
+    select processor_name, seconds, records
+    from nba_processing.processor_runs
+    where {analysis_date}
+    qualify row_number() over (
+        partition by processor_name, analysis_date
+        order by finished_at desc, run_id desc
+    ) = 1
+) as last_runs
+group by processor_name
+"""
+
+_COMMITS = """
+select
+    processor_name, finished_at, count(*) as dates, sum(seconds) as seconds,
+    sum(records) as records
+from nba_processing.processor_runs
+where {analysis_date}
+    and run_id = @run_id
+group by processor_name, finished_at
+order by finished_at, processor_name
+"""
+
+_ZONE_ATTEMPTS = """
+select
+    game_date, sum(paint_attempts) as paint, sum(mid_range_attempts) as mid_range,
+    sum(three_attempts_pbp) as three
+from nba_analytics.player_game_summary
+where {game_date}
+    and paint_attempts is not null
+group by game_date
+order by game_date
+"""
+
+_PLAYERS = """
+select
+    zones.analysis_date, zones.player_lookup, registry.player_name, zones.player_position,
+    zones.primary_scoring_zone, zones.total_shots_last_10, zones.paint_rate_last_10,
+    zones.mid_range_rate_last_10, zones.three_pt_rate_last_10
+from nba_precompute.player_shot_zone_analysis as zones
+left join nba_raw.player_registry as registry
+    on zones.player_id = registry.player_id
+where {zones.analysis_date}
+    and zones.analysis_date in unnest(@days)
+order by zones.analysis_date, zones.total_shots_last_10 desc, zones.player_lookup
+"""
+
+_TEAMS = """
+select
+    team_abbr, games_in_sample, defensive_rating_last_15, strongest_zone, weakest_zone,
+    paint_defense_vs_league_avg, mid_range_defense_vs_league_avg, three_pt_defense_vs_league_avg
+from nba_precompute.team_defense_zone_analysis
+where analysis_date = @day
+order by defensive_rating_last_15, team_abbr
+"""
+
+_SIMULATED = """
+select count(*) as players
+from nba_raw.players
+where player_id >= @first_simulated
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run with the dates of the range that it committed.
+
+    Parameters
+    ----------
+    run_id, mode
+        As in ``processor_runs``.
+    by_processor
+        Its sums for each processor, in their order.
+    """
+
+    run_id: str
+    mode: str
+    by_processor: Mapping[Processor, Row]
+
+    @property
+    def dates(self) -> int:
+        """Processor-dates that it committed."""
+        return sum(row["dates"] for row in self.by_processor.values())
+
+    @property
+    def started_at(self) -> datetime:
+        """When it began."""
+        starts: list[datetime] = [row["started_at"] for row in self.by_processor.values()]
+        return min(starts)
+
+    @property
+    def finished_at(self) -> datetime:
+        """When it committed for the last time."""
+        ends: list[datetime] = [row["finished_at"] for row in self.by_processor.values()]
+        return max(ends)
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """Everything on the page.
+
+    Parameters
+    ----------
+    scope
+        Dates of the report.
+    coverage
+        Reconciliation of each processor and date.
+    investigations, investigation_entries
+        Failures to look at by player and reason, those on most dates first, cut at
+        `SHOWN_INVESTIGATIONS`; and how many there are in all.
+    runs
+        Every run that committed a date of the range, the last one first.
+    last_runs
+        For each processor the sums over the last run of every date.
+    largest_run, commits
+        The run that committed the most dates, the last one of equals, and its commits.
+    zone_attempts
+        League attempts by zone for each game date.
+    players
+        Shot zones of every player with a row, by the last date of each season.
+    teams, teams_day
+        Team defence on the last date that has it.
+    columns
+        Columns of each output table that exists.
+    engine
+        Kind of the warehouse.
+    is_simulated
+        Whether any player is a made-up one of ``backcourt simulate``.
+    """
+
+    scope: Scope
+    coverage: Coverage
+    investigations: Sequence[Row]
+    investigation_entries: int
+    runs: Sequence[Run]
+    last_runs: Mapping[Processor, Row]
+    largest_run: Run | None
+    commits: Sequence[Row]
+    zone_attempts: Sequence[Row]
+    players: Mapping[date, Sequence[Row]]
+    teams: Sequence[Row]
+    teams_day: date | None
+    columns: Mapping[Processor, Sequence[Column]]
+    engine: str
+    is_simulated: bool
+
+
+def read_report(warehouse: Warehouse, scope: Scope) -> ReportData:
+    """Read everything that the page shows.
+
+    Raises
+    ------
+    BackcourtError
+        With exit code 3, where nothing has been built yet.
+    """
+    schedule = scope.schedule
+    coverage = read_coverage(warehouse, schedule.start, schedule.end)
+    if schedule.only_dates is not None:
+        wanted = set(schedule.only_dates)
+        rows = [row for row in coverage.by_date if row["analysis_date"] in wanted]
+        coverage = Coverage(schedule.start, schedule.end, rows)
+    reader = _Reader(warehouse, scope)
+    investigations = reader.rows(_INVESTIGATIONS, limit=SHOWN_INVESTIGATIONS)
+    runs = _runs(reader.rows(_RUNS))
+    largest = max(runs, key=lambda run: (run.dates, run.finished_at), default=None)
+    teams_day = max(_days_with_rows(coverage, TDZA), default=None)
+    return ReportData(
+        scope=scope,
+        coverage=coverage,
+        investigations=investigations,
+        investigation_entries=investigations[0]["entries"] if investigations else 0,
+        runs=runs,
+        last_runs={
+            BY_NAME[row["processor_name"]]: row
+            for row in reader.rows(_LAST_RUN_OF_EVERY_DATE)
+            if row["processor_name"] in BY_NAME
+        },
+        largest_run=largest,
+        commits=reader.rows(_COMMITS, run_id=largest.run_id) if largest else [],
+        zone_attempts=reader.rows(_ZONE_ATTEMPTS, needs="nba_analytics.player_game_summary"),
+        players=_players(reader, coverage),
+        teams=reader.rows(_TEAMS, day=teams_day) if teams_day else [],
+        teams_day=teams_day,
+        columns={
+            each: warehouse.columns(each.table)
+            for each in PROCESSORS
+            if warehouse.has_table(each.table)
+        },
+        engine=warehouse.kind,
+        is_simulated=reader.rows(_SIMULATED, first_simulated=FIRST_PLAYER_ID)[0]["players"] > 0,
+    )
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Puts the range into a statement: ``{column}`` becomes the condition on a date column."""
+
+    warehouse: Warehouse
+    scope: Scope
+
+    def rows(self, sql: str, *, needs: str | None = None, **parameters: object) -> list[Row]:
+        if needs is not None and not self.warehouse.has_table(needs):
+            return []
+        found: list[Row] = self.warehouse.query(
+            ranged(sql, self.scope), self._parameters(sql, parameters)
+        ).to_pylist()
+        return found
+
+    def _parameters(self, sql: str, others: Mapping[str, object]) -> Mapping[str, object]:
+        return self.scope.parameters(**others) if "{" in sql else others
+
+
+def ranged(sql: str, scope: Scope) -> str:
+    """Return a statement with the condition on its date column in place.
+
+    Parameters
+    ----------
+    sql
+        A statement of this module; ``{column}`` stands for the condition on a date column.
+    scope
+        Whose dates it is to keep to.
+    """
+    before, brace, rest = sql.partition("{")
+    if not brace:
+        return sql
+    column, _, after = rest.partition("}")
+    return f"{before}{scope.condition(column)}{after}"
+
+
+def _runs(rows: Sequence[Row]) -> list[Run]:
+    found: dict[tuple[str, str], dict[Processor, Row]] = {}
+    for row in rows:
+        processor = BY_NAME.get(row["processor_name"])
+        if processor is not None:
+            found.setdefault((row["run_id"], row["mode"]), {})[processor] = row
+    runs = [
+        Run(
+            run_id,
+            mode,
+            {each: by_processor[each] for each in PROCESSORS if each in by_processor},
+        )
+        for (run_id, mode), by_processor in found.items()
+    ]
+    return sorted(runs, key=lambda run: (run.finished_at, run.run_id), reverse=True)
+
+
+def _players(reader: _Reader, coverage: Coverage) -> dict[date, list[Row]]:
+    seasons = reader.scope.seasons(_days_with_rows(coverage, PSZA))
+    days = [season_days[-1] for season_days in seasons.values()]
+    found: dict[date, list[Row]] = {}
+    if days:
+        for row in reader.rows(_PLAYERS, days=days):
+            found.setdefault(row["analysis_date"], []).append(row)
+    return found
+
+
+def _days_with_rows(coverage: Coverage, processor: Processor) -> list[date]:
+    return [
+        row["analysis_date"]
+        for row in coverage.by_date
+        if row["processor_name"] == processor.name and row["records"]
+    ]

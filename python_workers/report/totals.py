@@ -1,0 +1,178 @@
+"""Sums of the coverage and the sentence that they amount to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from python_workers.coverage import COUNTS, Coverage
+from python_workers.failures import CATEGORIES
+
+Level = Literal["good", "attention", "bad", "empty"]
+
+EXPECTED_GAPS = tuple(each.name.lower() for each in CATEGORIES.values() if each.is_expected)
+INVESTIGATE = (
+    *(each.name.lower() for each in CATEGORIES.values() if not each.is_expected),
+    "unknown_category",
+)
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What became of everyone expected: ``expected`` is the sum of the next five.
+
+    Parameters
+    ----------
+    expected
+        Entities (players and teams) of every processor and date.
+    records
+        Rows; of an entity that is recorded twice or not expected there are more than one can
+        account for, which `duplicated` and `unexpected` tell.
+    expected_gaps, investigate
+        Failures whose category is in the nature of the data, and the others.
+    unaccounted
+        Neither row nor failure, on dates that have run.
+    not_run
+        Entities of processor-dates that have not run yet.
+    duplicated, unexpected
+        Row and failure both, and rows or failures of nobody expected.
+    without_run
+        Processor-dates that have rows or failures but no record of a run.
+    by_category
+        Failures by category.
+    processor_dates, processor_dates_run
+        Pairs of a processor and a game date, and those of them that have run.
+    """
+
+    expected: int
+    records: int
+    expected_gaps: int
+    investigate: int
+    unaccounted: int
+    not_run: int
+    duplicated: int
+    unexpected: int
+    without_run: int
+    by_category: dict[str, int]
+    processor_dates: int
+    processor_dates_run: int
+
+
+def total(coverage: Coverage) -> Totals:
+    """Sum a coverage over its processors and dates."""
+    sums = dict.fromkeys(COUNTS, 0)
+    not_run = pairs_run = without_run = 0
+    for row in coverage.by_date:
+        if row["coverage_status"] == "not_run":
+            not_run += row["expected"]
+            sums["expected"] += row["expected"]
+            continue
+        pairs_run += 1
+        for name in COUNTS:
+            sums[name] += row[name]
+        wrong = row["unaccounted"] + row["duplicated"] + row["unexpected"]
+        without_run += row["coverage_status"] == "incomplete" and not wrong
+    return Totals(
+        expected=sums["expected"],
+        records=sums["records"],
+        expected_gaps=sum(sums[name] for name in EXPECTED_GAPS),
+        investigate=sum(sums[name] for name in INVESTIGATE),
+        unaccounted=sums["unaccounted"],
+        not_run=not_run,
+        duplicated=sums["duplicated"],
+        unexpected=sums["unexpected"],
+        without_run=without_run,
+        by_category={name: sums[name] for name in (*EXPECTED_GAPS, *INVESTIGATE)},
+        processor_dates=len(coverage.by_date),
+        processor_dates_run=pairs_run,
+    )
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How the coverage stands, in a word, a sentence and what to do."""
+
+    level: Level
+    headline: str
+    detail: str
+
+
+def verdict(totals: Totals, start: object, end: object) -> Verdict:
+    """Say in plain words how a range stands.
+
+    Parameters
+    ----------
+    totals
+        Of its coverage.
+    start, end
+        Of the range, as they stand in commands.
+    """
+    dates = f"--start {start} --end {end}"
+    if not totals.processor_dates_run:
+        return Verdict(
+            "empty",
+            "Nothing has been computed in this range yet.",
+            f"Run: backcourt backfill {dates}",
+        )
+    wrong = _wrong(totals)
+    missing = totals.processor_dates - totals.processor_dates_run
+    progress = (
+        f"{missing:,} of {totals.processor_dates:,} processor-dates have not run yet; "
+        f"run: backcourt backfill {dates}"
+        if missing
+        else ""
+    )
+    if wrong:
+        return Verdict(
+            "bad",
+            f"Not everyone is accounted for: {', '.join(wrong)}.",
+            progress or f"Run: backcourt backfill {dates}",
+        )
+    so_far = " on the dates that have run" if missing else ""
+    ran = totals.expected - totals.not_run
+    if totals.investigate:
+        share = 100 * totals.investigate / ran
+        return Verdict(
+            "attention",
+            f"Everyone is accounted for{so_far}; {_count(totals.investigate, 'entry', 'entries')} "
+            f"of {ran:,} ({_small_share(share)}) to investigate.",
+            progress,
+        )
+    return Verdict(
+        "attention" if missing else "good", f"Everyone is accounted for{so_far}.", progress
+    )
+
+
+def _wrong(totals: Totals) -> Sequence[str]:
+    found = []
+    if totals.unaccounted:
+        found.append(f"{totals.unaccounted:,} have neither row nor failure")
+    if totals.duplicated:
+        found.append(f"{totals.duplicated:,} have more than one")
+    if totals.unexpected:
+        found.append(f"{totals.unexpected:,} were not expected")
+    if totals.without_run:
+        found.append(f"{totals.without_run:,} processor-dates have rows but no record of a run")
+    return found
+
+
+def _count(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"
+
+
+def _small_share(percent: float) -> str:
+    return f"{percent:.2f} %" if percent >= 0.01 else "under 0.01 %"
+
+
+def counts_in_words(row: Mapping[str, Any]) -> str:
+    """Return the counts of a processor and date as an equation, for a tooltip."""
+    parts = [f"{row['records']:,} rows"]
+    parts += [
+        f"{row[name]:,} {name.replace('_', ' ')}"
+        for name in (*EXPECTED_GAPS, *INVESTIGATE, "unaccounted")
+        if row[name]
+    ]
+    words = f"{row['expected']:,} expected = {' + '.join(parts)}"
+    extra = [f"{row[name]:,} {name}" for name in ("duplicated", "unexpected") if row[name]]
+    return f"{words}\n{', '.join(extra)}" if extra else words
