@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
+from engine import Engine
 from hypothesis import HealthCheck, settings
 
 from python_workers.settings import Settings
+from python_workers.simulate import simulate
 
 # Times vary on a shared machine; what a property test may not do is depend on them.
 settings.register_profile(
@@ -28,3 +36,84 @@ def a_place_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
         for name in ("DBT_TARGET_PATH", "DBT_LOG_PATH"):
             patch.setenv(name, str(tmp_path_factory.mktemp(name.lower())))
         yield
+
+
+@pytest.fixture(scope="session")
+def simulated_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the raw files of a made-up league: ten teams, seven weeks, and one date to come."""
+    folder = tmp_path_factory.mktemp("simulated") / "raw"
+    simulate(folder, ["2021-22"], 7, teams=10, games_per_team=22)
+    games = pq.read_table(folder / "games" / "2021_22.parquet")
+    last = pc.max(games.column("game_date")).as_py()
+    to_come = [
+        {
+            **game,
+            "game_id": f"00221{90_000 + number}",
+            "game_date": last + dt.timedelta(days=2),
+            "home_score": None,
+            "away_score": None,
+            "status": "scheduled",
+        }
+        for number, game in enumerate(games.slice(0, 2).to_pylist())
+    ]
+    pq.write_table(
+        pa.Table.from_pylist(to_come, games.schema), folder / "games" / "to_come.parquet"
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def simulated_raw(simulated_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """Return an engine on that league, loaded and nothing else. Work on copies of it."""
+    engine = Engine(tmp_path_factory.mktemp("loaded"))
+    engine.load(simulated_files)
+    return engine
+
+
+@pytest.fixture(scope="session")
+def simulated(simulated_raw: Engine, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """Return an engine on that league, backfilled. Work on copies of it."""
+    engine = simulated_raw.copy(tmp_path_factory.mktemp("backfilled"))
+    engine.backfill()
+    return engine
+
+
+@pytest.fixture(scope="session")
+def real_files() -> Path:
+    """Return the folder of real raw files, where there is one."""
+    named = os.environ.get("BACKCOURT_RAW_DIR")
+    folder = Path(named) if named else REPOSITORY.parent / "shared" / "data" / "nba"
+    if not (folder / "games" / "2021_22.parquet").exists():
+        pytest.skip(f"no real data in {folder}; BACKCOURT_RAW_DIR names another folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_raw(real_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """Return an engine on the real season 2021-22 as it stood at the end of January, loaded."""
+    folder = tmp_path_factory.mktemp("real")
+    with duckdb.connect() as connection:
+        for table in ("games", "player_box_scores", "shots", "players"):
+            of_season = "players" if table == "players" else "2021_22"
+            source = real_files / table / f"{of_season}.parquet"
+            known = f"""where game_id in (
+                select game_id from '{real_files}/games/2021_22.parquet'
+                where game_date <= date '2022-01-31'
+            )"""
+            path = folder / "raw" / table / f"{of_season}.parquet"
+            path.parent.mkdir(parents=True)
+            connection.execute(
+                f"copy (select * from '{source}' {'' if table == 'players' else known}) "
+                f"to '{path}' (format parquet)"
+            )
+    engine = Engine(folder)
+    engine.load(folder / "raw")
+    return engine
+
+
+@pytest.fixture(scope="session")
+def real(real_raw: Engine, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """Return an engine on the real season with January backfilled. Work on copies of it."""
+    engine = real_raw.copy(tmp_path_factory.mktemp("backfilled"))
+    engine.backfill(dt.date(2022, 1, 1), dt.date(2022, 1, 31))
+    return engine

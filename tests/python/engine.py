@@ -24,10 +24,12 @@ from python_workers.settings import load_settings
 from python_workers.warehouse.duckdb import DuckDBWarehouse
 
 Rows = dict[tuple[dt.date, str], dict[str, Any]]
+Texts = dict[tuple[dt.date, str], str]
 
 SHORTS = tuple(BY_SHORT)
 IN_PROCESS = PoolOptions(n_jobs=1, backend="threading")
 
+_ENTITY = {short: "team_abbr" if short == "tdza" else "player_lookup" for short in BY_SHORT}
 _FAILURE_BOOKKEEPING = ("run_id", "created_at")
 
 
@@ -44,21 +46,23 @@ class Quiet:
 
 
 class Engine:
-    """One warehouse file and everything that can be done with it.
+    """The warehouse file of a folder and everything that can be done with it.
 
     The dbt project is parsed once a process: parsing takes longer than building a small league.
+    The result holds the name of the file, which is why it is always the same.
     """
 
     _manifest: Any = None
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "backcourt.duckdb"
 
-    def copy(self, path: Path) -> Self:
+    def copy(self, folder: Path) -> Self:
         """Return an engine on a copy of the file."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(self.path, path)
-        return type(self)(path)
+        folder.mkdir(parents=True, exist_ok=True)
+        copied = type(self)(folder)
+        shutil.copyfile(self.path, copied.path)
+        return copied
 
     def load(self, folder: Path) -> LoadReport:
         with DuckDBWarehouse(self.path) as warehouse:
@@ -108,10 +112,9 @@ class Engine:
     def rows(self, short: str, *, bookkeeping: bool = False) -> Rows:
         """Return a processor's rows by (date, entity)."""
         processor = BY_SHORT[short]
-        entity = "team_abbr" if short == "tdza" else "player_lookup"
         found = self.query(f"select * from {processor.table}")
         return {
-            (row[processor.date_column], row[entity]): row
+            (row[processor.date_column], row[_ENTITY[short]]): row
             if bookkeeping
             else {name: value for name, value in row.items() if name not in BOOKKEEPING}
             for row in found
@@ -133,15 +136,32 @@ class Engine:
     def outcomes(self, short: str) -> dict[tuple[dt.date, str], str]:
         return outcomes(self.rows(short), self.failures(short))
 
-    def everything(self, until: dt.date | None = None) -> dict[str, Mapping[Any, str]]:
+    def everything(
+        self, start: dt.date = dt.date(1900, 1, 1), end: dt.date = dt.date(2199, 12, 31)
+    ) -> dict[str, Texts]:
         """Return every row and failure of all processors as text, for comparison byte by byte."""
-        return {
-            f"{short} {kind}": {
-                key: repr(row) for key, row in found.items() if until is None or key[0] <= until
-            }
-            for short in SHORTS
-            for kind, found in (("rows", self.rows(short)), ("failures", self.failures(short)))
-        }
+        found = {}
+        failures = f"select * exclude ({', '.join(_FAILURE_BOOKKEEPING)}) "
+        failures += "from nba_processing.precompute_failures"
+        for short, processor in BY_SHORT.items():
+            rows = f"select * exclude ({', '.join(BOOKKEEPING)}) from {processor.table}"
+            if processor.engine == "sql":
+                rows = f"select * from {processor.table}"
+            of_processor = f"{failures} where processor_name = '{processor.name}'"
+            for kind, sql, day, entity in (
+                ("rows", rows, processor.date_column, _ENTITY[short]),
+                ("failures", of_processor, "analysis_date", "entity_id"),
+            ):
+                texts = self.query(
+                    f"select {day} as day, {entity} as entity, cast(t as varchar) as text "
+                    f"from ({sql}) as t where {day} between ? and ?",
+                    [start, end],
+                )
+                found[f"{short} {kind}"] = {
+                    (row["day"], row["entity"]): row["text"] for row in texts
+                }
+                assert len(found[f"{short} {kind}"]) == len(texts), "duplicate keys"
+        return found
 
     def coverage(self, start: dt.date, end: dt.date) -> Coverage:
         with DuckDBWarehouse(self.path) as warehouse:

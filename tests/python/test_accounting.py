@@ -109,7 +109,7 @@ def odd_league() -> League:
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory: pytest.TempPathFactory) -> Odd:
     folder = tmp_path_factory.mktemp("odd")
-    engine = Engine(folder / "backcourt.duckdb")
+    engine = Engine(folder)
     single = League({"AAA": [101, 102], "BBB": [103, 104]}, "2022-23")
     single.play(ONLY_DATE, "AAA", "BBB")
     engine.load(write_tables(folder / "raw", [odd_league(), single]))
@@ -328,7 +328,7 @@ def test_in_any_league_everyone_expected_has_a_row_or_the_failure_that_fits(
         random_league(seed, season, first, 1000 * seed)
         for seed, (season, first) in enumerate(SEASONS.items(), start=1)
     ]
-    engine = Engine(tmp_path / "backcourt.duckdb")
+    engine = Engine(tmp_path)
     engine.load(write_tables(tmp_path / "raw", leagues))
     engine.backfill()
     assert_accounted_for(engine)

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from python_workers.ledger import DateState, Ledger, Reprocess, RunRecord, plan, processors_from
+from python_workers.processors import MLFS, PCF, PDC, PROCESSORS, PSZA, TDZA, Processor
+from python_workers.warehouse.duckdb import DuckDBWarehouse
+
+DAY = dt.date(2022, 1, 15)
+NEXT_DAY = dt.date(2022, 1, 16)
+
+
+def ledger_of(**inputs: str) -> Ledger:
+    """Return a ledger of one date with an input fingerprint per processor."""
+    fingerprints = {processor.short: "1:1:1" for processor in PROCESSORS} | inputs
+    return Ledger(inputs={(short, DAY): (text, 1) for short, text in fingerprints.items()})
+
+
+def run(
+    ledger: Ledger, processor: Processor, *, digest: str = "a", investigate: int = 0
+) -> RunRecord:
+    """Let a processor run on what the ledger says now."""
+    record = RunRecord(
+        processor.calculation_version, ledger.fingerprint(processor, DAY), digest, investigate
+    )
+    ledger.record(processor, {DAY: record})
+    return record
+
+
+@pytest.fixture
+def finished() -> Ledger:
+    """Return a ledger in which every processor has run on its date."""
+    ledger = ledger_of()
+    for processor in PROCESSORS:
+        run(ledger, processor)
+    return ledger
+
+
+class TestState:
+    def test_a_date_that_has_never_run_is_missing(self) -> None:
+        assert ledger_of().state(PSZA, DAY) == DateState("missing")
+
+    def test_a_date_whose_run_still_holds_is_done(self, finished: Ledger) -> None:
+        assert {finished.state(each, DAY) for each in PROCESSORS} == {DateState("done")}
+
+    def test_changed_inputs_re_open_the_processor_that_reads_them(self, finished: Ledger) -> None:
+        finished.inputs["psza", DAY] = ("2:2:2", 2)
+        assert finished.state(PSZA, DAY) == DateState("stale", "inputs changed")
+        assert finished.state(PCF, DAY).status == "done"
+
+    def test_an_upstream_with_other_rows_re_opens_what_reads_it(self, finished: Ledger) -> None:
+        run(finished, PSZA, digest="b")
+        for processor in (PCF, PDC, MLFS):
+            assert finished.state(processor, DAY) == DateState("stale", "upstream changed")
+        assert finished.state(TDZA, DAY).status == "done"
+
+    def test_an_upstream_that_comes_out_the_same_re_opens_nothing(self, finished: Ledger) -> None:
+        finished.inputs["psza", DAY] = ("2:2:2", 2)
+        run(finished, PSZA, digest="a")
+        assert {finished.state(each, DAY).status for each in PROCESSORS} == {"done"}
+
+    def test_a_lost_upstream_is_named(self, finished: Ledger) -> None:
+        del finished.runs["tdza", DAY]
+        assert finished.state(PCF, DAY) == DateState("stale", "upstream missing: tdza")
+        assert finished.missing_upstream(MLFS, DAY) == ["tdza"]
+
+    def test_another_version_re_opens_the_date(self, finished: Ledger) -> None:
+        newer = replace(PSZA, calculation_version="v2")
+        state = finished.state(newer, DAY)
+        assert state == DateState("stale", f"version changed: {PSZA.calculation_version} to v2")
+
+    def test_failures_to_look_at_make_a_date_failed_while_it_holds(self, finished: Ledger) -> None:
+        run(finished, PDC, investigate=3)
+        assert finished.state(PDC, DAY) == DateState("failed", "3 failures to investigate")
+        finished.inputs["pdc", DAY] = ("2:2:2", 2)
+        assert finished.state(PDC, DAY).status == "stale"
+
+    def test_a_mark_is_part_of_what_was_read(self, finished: Ledger) -> None:
+        finished.marks["pdc", DAY] = "+waived"
+        assert finished.state(PDC, DAY) == DateState("stale", "inputs changed")
+        run(finished, PDC)
+        assert finished.state(PDC, DAY).status == "done"
+
+    def test_a_date_without_inputs_can_be_done_too(self) -> None:
+        ledger = Ledger()
+        run(ledger, PSZA)
+        assert ledger.state(PSZA, DAY).status == "done"
+
+
+@pytest.mark.parametrize(
+    ("status", "due"),
+    [
+        ("missing", {"missing", "missing+failed", "all"}),
+        ("stale", {"missing", "missing+failed", "all"}),
+        ("failed", {"missing+failed", "all"}),
+        ("done", {"all"}),
+    ],
+)
+@pytest.mark.parametrize("reprocess", ["missing", "missing+failed", "all"])
+def test_what_is_due(status: Any, due: set[str], reprocess: Reprocess) -> None:
+    assert DateState(status).is_due(reprocess) == (reprocess in due)
+
+
+def test_due_dates_keep_their_order(finished: Ledger) -> None:
+    dates = [NEXT_DAY, DAY]
+    assert finished.due_dates(PSZA, dates, "missing") == [NEXT_DAY]
+    assert finished.due_dates(PSZA, dates, "all") == dates
+
+
+class TestPlan:
+    def test_what_depends_on_a_due_upstream_is_stale_for_that_reason(
+        self, finished: Ledger
+    ) -> None:
+        finished.inputs["psza", DAY] = ("2:2:2", 2)
+        states = plan(finished, PROCESSORS, [DAY])
+        assert {short: states[short, DAY] for short in ("tdza", "psza", "pcf", "pdc", "mlfs")} == {
+            "tdza": DateState("done"),
+            "psza": DateState("stale", "inputs changed"),
+            "pcf": DateState("stale", "upstream due: psza"),
+            "pdc": DateState("stale", "upstream due: psza"),
+            "mlfs": DateState("stale", "upstream due: psza, pcf, pdc"),
+        }
+
+    def test_only_chosen_processors_are_planned(self, finished: Ledger) -> None:
+        finished.inputs["psza", DAY] = ("2:2:2", 2)
+        states = plan(finished, processors_from(3), [DAY])
+        assert states == {(each.short, DAY): DateState("done") for each in (PCF, PDC, MLFS)}
+
+    def test_failures_are_planned_as_failed(self, finished: Ledger) -> None:
+        run(finished, MLFS, investigate=1)
+        assert plan(finished, [MLFS], [DAY]) == {
+            ("mlfs", DAY): DateState("failed", "1 failures to investigate")
+        }
+
+
+def test_processors_come_in_their_order_whatever_the_order_asked_for() -> None:
+    assert processors_from() == PROCESSORS
+    assert processors_from(3) == (PCF, PDC, MLFS)
+    assert processors_from(1, ["mlfs", "psza"]) == (PSZA, MLFS)
+    assert processors_from(4, ["psza", "pdc"]) == (PDC,)
+
+
+class TestReading:
+    @pytest.fixture
+    def warehouse(self, tmp_path: Path) -> Iterator[DuckDBWarehouse]:
+        with DuckDBWarehouse(tmp_path / "backcourt.duckdb") as warehouse:
+            yield warehouse
+
+    def test_without_tables_nothing_has_run(self, warehouse: DuckDBWarehouse) -> None:
+        assert Ledger.read(warehouse, DAY, NEXT_DAY) == Ledger()
+
+    def test_the_last_run_of_a_date_counts(self, warehouse: DuckDBWarehouse) -> None:
+        warehouse.execute("create schema nba_processing")
+        warehouse.execute(
+            "create table nba_processing.processor_runs ("
+            "processor_name text, analysis_date date, calculation_version text, "
+            "input_fingerprint text, output_digest text, incomplete_upstream bigint, "
+            "processing_error bigint, run_id text, finished_at timestamptz)"
+        )
+        warehouse.execute(
+            """
+            insert into nba_processing.processor_runs values
+            (@psza, '2022-01-15', 'v1', 'old', 'a', 0, 0, 'z', '2022-02-01 10:00:00+00'),
+            (@psza, '2022-01-15', 'v1', 'new', 'b', 2, 1, 'b', '2022-02-01 11:00:00+00'),
+            (@psza, '2022-01-15', 'v1', 'tie', 'c', 0, 0, 'a', '2022-02-01 11:00:00+00'),
+            (@psza, '2022-01-14', 'v1', 'out of range', 'd', 0, 0, 'c', '2022-02-01 12:00:00+00'),
+            ('SomebodyElse', '2022-01-15', 'v1', 'x', 'e', 0, 0, 'd', '2022-02-01 12:00:00+00')
+            """,
+            {"psza": PSZA.name},
+        )
+        ledger = Ledger.read(warehouse, DAY, NEXT_DAY)
+        assert ledger.runs == {("psza", DAY): RunRecord("v1", "new", "b", 3)}
+        assert ledger.computed_dates == {DAY}
+
+    def test_fingerprints_are_those_of_the_range(self, warehouse: DuckDBWarehouse) -> None:
+        warehouse.execute("create schema nba_precompute")
+        rows = pa.table(
+            {
+                "processor_name": [PSZA.name, PDC.name, PDC.name],
+                "analysis_date": [DAY, NEXT_DAY, NEXT_DAY + dt.timedelta(days=1)],
+                "input_rows": [5, 6, 7],
+                "input_fingerprint": ["5:5:5", "6:6:6", "7:7:7"],
+            }
+        )
+        warehouse.execute(
+            "create table nba_precompute.input_fingerprints (processor_name text, "
+            "analysis_date date, input_rows bigint, input_fingerprint text)"
+        )
+        from python_workers.warehouse.base import TableChange
+
+        warehouse.commit([TableChange("nba_precompute.input_fingerprints", rows)])
+        ledger = Ledger.read(warehouse, DAY, NEXT_DAY)
+        assert ledger.inputs == {("psza", DAY): ("5:5:5", 5), ("pdc", NEXT_DAY): ("6:6:6", 6)}
