@@ -55,9 +55,16 @@ def compute_range(
         reporter.committed(run, processor, commit)
 
     def register(processor: Processor) -> None:
-        days = ledger.due_dates(processor, schedule.dates, options.reprocess)
-        result.dates[processor.short] = len(days)
-        result.counts[processor.short] = register_sql_dates(warehouse, ledger, processor, run, days)
+        # What reads no other processor is as good as its inputs, which come from the same dbt run.
+        is_verified = not processor.upstream
+        days = schedule.dates
+        if is_verified:
+            days = tuple(ledger.due_dates(processor, schedule.dates, options.reprocess))
+        counts = register_sql_dates(
+            warehouse, ledger, processor, run, days, is_verified=is_verified
+        )
+        result.counts[processor.short] = counts
+        result.dates[processor.short] = len(days) if counts.expected else 0
 
     began = time.perf_counter()
     reporter.stage("compute", f"{len(schedule.dates)} game dates")

@@ -34,7 +34,7 @@ def inputs_are_current(
         """,  # noqa: S608 our own name
         {"raw_state": raw_state, "project_state": project_state, "start": start, "end": end},
     )
-    return found.num_rows > 0
+    return bool(found.num_rows > 0)
 
 
 def forget_builds(warehouse: Warehouse, start: date, end: date) -> None:

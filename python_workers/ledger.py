@@ -15,6 +15,8 @@ Status = Literal["done", "missing", "stale", "failed"]
 Reprocess = Literal["missing", "missing+failed", "all"]
 
 NO_RUN = "no run"
+UNVERIFIED = "unverified"
+"""Upstream fingerprint of a run record whose rows `dbt run` built at a time nobody knows."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +165,8 @@ class Ledger:
         if upstream != self.upstream_fingerprint(processor, day):
             missing = self.missing_upstream(processor, day)
             why = f"upstream missing: {', '.join(missing)}" if missing else "upstream changed"
+            if upstream == UNVERIFIED:
+                why = "built by dbt run, perhaps before its upstream"
             return DateState("stale", why)
         if run.investigate:
             return DateState("failed", f"{run.investigate} failures to investigate")

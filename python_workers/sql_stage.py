@@ -26,7 +26,7 @@ from python_workers.failures import (
     PROCESSING_ERROR,
     FailureCategory,
 )
-from python_workers.ledger import Ledger, RunRecord
+from python_workers.ledger import UNVERIFIED, Ledger, RunRecord
 from python_workers.processors import MLFS, TDZA, Processor
 from python_workers.record_diff import count_by_date, diff_records
 from python_workers.warehouse.base import TableChange, Warehouse
@@ -82,8 +82,10 @@ def register_sql_dates(
     days: Sequence[date],
     before: pa.Table | None = None,
     seconds: float = 0.0,
+    *,
+    is_verified: bool = True,
 ) -> Counts:
-    """Commit the failures and run records of dates that dbt has just built.
+    """Commit the failures and run records of dates that dbt has built.
 
     Parameters
     ----------
@@ -96,6 +98,10 @@ def register_sql_dates(
         rows are those of its last run counts as unchanged, any other as inserted.
     seconds
         Duration of the build.
+    is_verified
+        Whether the build was this run's own, so that its rows are known to come from the present
+        upstream rows. A date that is not is built again by the next backfill; registered are those
+        that differ from their last run.
     """
     total = Counts()
     if not days:
@@ -103,6 +109,13 @@ def register_sql_dates(
     after = record_hashes(warehouse, processor, days)
     failures = _failures(warehouse, processor, days, after)
     digests = _digests(days, after, failures)
+    if not is_verified:
+        days = [day for day in days if not _is_registered(ledger, processor, day, digests[day])]
+        if not days:
+            return total
+        of_days = pa.array(days, pa.date32())
+        after = after.filter(pc.is_in(after.column("analysis_date"), of_days))
+        failures = failures.filter(pc.is_in(failures.column("analysis_date"), of_days))
     if before is None:
         before = _assumed_before(ledger, processor, after, digests)
     diff = diff_records(before, after, ("analysis_date", "entity_id"), ["record_hash"])
@@ -127,7 +140,9 @@ def register_sql_dates(
         )
         runs[day] = RunRecord(
             processor.calculation_version,
-            ledger.fingerprint(processor, day),
+            ledger.fingerprint(processor, day)
+            if is_verified
+            else f"{ledger.own_fingerprint(processor, day)}/{UNVERIFIED}",
             digests[day],
             counts[day].investigate,
         )
@@ -138,6 +153,11 @@ def register_sql_dates(
     warehouse.commit([*changes, TableChange(RUNS_TABLE, rows)])
     ledger.record(processor, runs)
     return total
+
+
+def _is_registered(ledger: Ledger, processor: Processor, day: date, digest: str) -> bool:
+    run = ledger.runs.get((processor.short, day))
+    return run is not None and run.output_digest == digest
 
 
 def _of(processor: Processor, days: Sequence[date]) -> dict[str, object]:
@@ -213,8 +233,6 @@ def _assumed_before(
     ledger: Ledger, processor: Processor, after: pa.Table, digests: Mapping[date, str]
 ) -> pa.Table:
     same = [
-        day
-        for day, digest in digests.items()
-        if (run := ledger.runs.get((processor.short, day))) and run.output_digest == digest
+        day for day, digest in digests.items() if _is_registered(ledger, processor, day, digest)
     ]
     return after.filter(pc.is_in(after.column("analysis_date"), pa.array(same, pa.date32())))
