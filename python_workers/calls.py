@@ -40,6 +40,8 @@ class Call:
     lost
         After the iteration: the jobs that were read and have no result. Those that may have been
         the cause have one death more (two, where it is certain) and a reason.
+    are_workers_ready
+        Whether a worker has started. A death before that is no job's doing.
     """
 
     def __init__(self, dispatcher: Dispatcher, backend: Backend, hang_seconds: float) -> None:
@@ -48,7 +50,7 @@ class Call:
         self._backend = backend
         self._hang_seconds = hang_seconds
         self._turns: dict[Job, float | None] = {}  # jobs in the pool, in order: when it was theirs
-        self._are_workers_ready = False
+        self.are_workers_ready = False
         self._started_at = self._checked_at = time.monotonic()
 
     def __iter__(self) -> Iterator[tuple[Job, object]]:
@@ -76,7 +78,8 @@ class Call:
             elif job is not None and isinstance(error, self._backend.lost_task_errors):
                 self._set_aside(job, error)
             elif _is_pool_loss(event):
-                self._blame(self._running(), _cause_of_death(error))
+                if self.are_workers_ready:
+                    self._blame(self._running(), _cause_of_death(error))
                 raise PoolLostError
             else:
                 raise error
@@ -99,13 +102,13 @@ class Call:
 
     def _note(self, event: Event) -> None:
         if event.kind == "ready":
-            self._are_workers_ready = True
+            self.are_workers_ready = True
         elif event.kind == "sent" and event.job is not None:
             self._turns[event.job] = None
         elif event.kind == "done" and event.job is not None:
             del self._turns[event.job]
         for job in self._running():
-            if self._turns[job] is None and self._are_workers_ready:
+            if self._turns[job] is None and self.are_workers_ready:
                 self._turns[job] = event.at
 
     def _running(self) -> list[Job]:
@@ -117,7 +120,7 @@ class Call:
             self._blame(self._running(), reason)
             raise PoolLostError
         now = time.monotonic()
-        if self._turns and not self._are_workers_ready and now - self._started_at > START_SECONDS:
+        if self._turns and not self.are_workers_ready and now - self._started_at > START_SECONDS:
             raise PoolLostError
         turns = ((job, self._turns[job]) for job in self._running())
         hung = [job for job, at in turns if at is not None and now - at > self._hang_seconds]

@@ -134,8 +134,8 @@ def _picklable(error: Exception) -> Exception:
     return error
 
 
-def load_worker(_worker: Callable[[Chunk], object] | None, _payload: object) -> None:
-    """Do nothing; that it returns shows that a process can start and import the worker."""
+def answer() -> None:
+    """Do nothing; that it returns shows that a process has started."""
 
 
 def enter_process(parent: int) -> None:

@@ -16,6 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -146,9 +147,14 @@ class Dispatcher:
 
     # ---- for the backend
 
-    def workers_ready(self, _outcome: object = None) -> None:
+    def workers_ready(self) -> None:
         """Note that the workers have started."""
         self._tell("ready")
+
+    def worker_answered(self, answer: Future[Any]) -> None:
+        """Note that a worker has started, unless it died of it."""
+        if answer.exception() is None:
+            self.workers_ready()
 
     def sending(self, callback: Callable[[Any], None]) -> Callable[[Callable[[], Any]], None]:
         """Note that the next job goes to the pool; return whom to tell how to get its outcome."""

@@ -16,7 +16,7 @@ from joblib._parallel_backends import LokyBackend, ThreadingBackend
 from joblib.executor import get_memmapping_executor
 
 from python_workers.calls import describe_death
-from python_workers.chunks import enter_process, load_worker
+from python_workers.chunks import answer, enter_process
 from python_workers.dispatch import JOBS_READ_TOGETHER, Dispatcher
 from python_workers.interrupts import interrupts_kept_from_children
 
@@ -37,7 +37,8 @@ class ProcessBackend(LokyBackend):  # type: ignore[misc]  # joblib is untyped
     lost_task_errors: tuple[type[BaseException], ...] = (MemoryError,)
 
     def __init__(self, n_jobs: int) -> None:
-        super().__init__()
+        # One thread each for numpy's BLAS: the order in which it sums must not depend on n_jobs.
+        super().__init__(inner_max_num_threads=1)
         self.slots = n_jobs
         self._dispatcher: Dispatcher | None = None
         self._workers: Any = None
@@ -63,9 +64,9 @@ class ProcessBackend(LokyBackend):  # type: ignore[misc]  # joblib is untyped
         )
         _widen_pipes(self._workers)
         with interrupts_kept_from_children():
-            started = self._workers.submit(load_worker, None, None)
+            started = self._workers.submit(answer)
         if self._dispatcher is not None:
-            started.add_done_callback(self._dispatcher.workers_ready)
+            started.add_done_callback(self._dispatcher.worker_answered)
         return JOBS_READ_TOGETHER
 
     def submit(self, func: Any, callback: Any = None) -> Any:  # noqa: ANN401 -- joblib's signature

@@ -14,8 +14,8 @@ from typing import Any, Literal, TypeVar, cast
 
 import joblib
 
-from python_workers.calls import START_SECONDS, Call
-from python_workers.chunks import Chunk, compute_parcel, load_worker, pack, unpack
+from python_workers.calls import Call
+from python_workers.chunks import Chunk, compute_parcel, pack, unpack
 from python_workers.dispatch import Backend, Dispatcher, Job
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.local_backends import ProcessBackend, ThreadBackend, start_workers
@@ -29,6 +29,7 @@ HANG_SECONDS = 600.0
 SHORTEST_HANG_SECONDS = 60.0
 SPARE_CHUNKS = 3  # one in the caller's hands, one waiting for a worker, one being read
 DEATHS_BEFORE_ISOLATION = 2
+FRUITLESS_CALLS = 2  # pools that broke before a worker had started
 MAX_LOST_ENTITIES = 100
 
 
@@ -219,9 +220,9 @@ class _Run:
 
     def _note_losses(self, call: Call) -> None:
         self._again.extend(call.lost)
-        fruitless = bool(call.lost) and not any(job.deaths for job in call.lost)
+        fruitless = bool(call.lost) and not call.are_workers_ready
         self._fruitless_calls = self._fruitless_calls + 1 if fruitless else 0
-        if self._fruitless_calls > DEATHS_BEFORE_ISOLATION:
+        if self._fruitless_calls >= FRUITLESS_CALLS:
             raise _workers_do_not_start()
 
     def _take_suspects(self) -> list[Job]:
@@ -246,7 +247,6 @@ class _Run:
         outcome = self._alone(job, hang_seconds)
         pieces: list[Chunk] = []
         if not outcome:
-            self._see_workers_start()
             pieces = self._split(chunk)
             if len(pieces) <= 1:
                 outcome = self._alone(job, hang_seconds)
@@ -264,18 +264,12 @@ class _Run:
 
         Always in a process here, so that a cluster does not lose worker after worker over it.
         """
-        call = self._call(iter([job]), ProcessBackend(1), 2, hang_seconds)
-        return [self._unpack(result) for _, result in call]
-
-    def _see_workers_start(self) -> None:
-        """Make sure that it is the chunk: a machine may be unable to run any worker."""
-        entry, self._entry = self._entry, load_worker
-        try:
-            call = self._call(iter([Job("start-up", None)]), ProcessBackend(1), 2, START_SECONDS)
-            if not list(call):
-                raise _workers_do_not_start()
-        finally:
-            self._entry = entry
+        for _ in range(FRUITLESS_CALLS):
+            call = self._call(iter([job]), ProcessBackend(1), 2, hang_seconds)
+            results = [self._unpack(result) for _, result in call]
+            if results or call.are_workers_ready:
+                return results
+        raise _workers_do_not_start()
 
     def _count_lost_entity(self, job: Job) -> None:
         self._lost_entities += 1

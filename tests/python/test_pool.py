@@ -170,17 +170,17 @@ def test_chunks_are_read_as_they_are_needed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fate", "size", "reason"),
+    ("fate", "size", "n_jobs", "reason"),
     [
-        ("killed", 8, "its worker process was killed by SIGKILL"),
-        ("exit", 1, "its worker process exited with code 3"),
-        ("abort", 2, "its worker process was killed by SIGABRT"),
+        ("killed", 4, 2, "its worker process was killed by SIGKILL"),
+        ("exit", 1, 1, "its worker process exited with code 3"),
+        ("abort", 1, 1, "its worker process was killed by SIGABRT"),
     ],
 )
 def test_a_player_who_kills_his_worker_each_time_costs_nobody_else_his_row(
-    fate: str, size: int, reason: str, capfd: pytest.CaptureFixture[str]
+    fate: str, size: int, n_jobs: int, reason: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    table = rows(run(chunks_of(16, size, fate=fate, at=[9]), score_or_die))
+    table = rows(run(chunks_of(16, size, fate=fate, at=[9]), score_or_die, n_jobs=n_jobs))
 
     assert lost_in(table) == {9: reason}
     assert as_bytes(without(9, table)) == as_bytes(without(9, expected(16)))
@@ -188,7 +188,9 @@ def test_a_player_who_kills_his_worker_each_time_costs_nobody_else_his_row(
 
 
 def test_a_player_who_hangs_costs_nobody_else_his_row() -> None:
-    table = rows(run(chunks_of(12, 2, fate="hang", at=[7]), score_or_die, hang_seconds=1.0))
+    chunks = chunks_of(12, 2, fate="hang", at=[7])
+
+    table = rows(run(chunks, score_or_die, n_jobs=1, hang_seconds=1.0))
 
     assert lost_in(table) == {7: "its worker process was still busy after 1 s"}
     assert table["player"].to_pylist() == list(range(12))
@@ -206,31 +208,28 @@ def test_a_worker_that_is_killed_once_costs_nothing(fate: str, tmp_path: Path) -
     assert as_bytes(table) == as_bytes(expected(1_200_000))
 
 
-def test_two_players_who_kill_their_workers_are_both_found() -> None:
-    table = rows(run(chunks_of(16, 2, fate="killed", at=[5, 12]), score_or_die))
-
-    assert sorted(lost_in(table)) == [5, 12]
-    assert table["player"].to_pylist() == list(range(16))
-
-
-def test_chunks_beside_a_deadly_one_are_not_split() -> None:
+def test_chunks_beside_deadly_ones_are_not_split() -> None:
     split: list[str] = []
 
     def noted(chunk: Chunk) -> list[Chunk]:
         split.append(chunk.key)
         return halves(chunk)
 
-    list(run(chunks_of(24, 2, fate="killed", at=[9]), score_or_die, split=noted))
+    chunks = chunks_of(16, 2, fate="killed", at=[5, 12])
+    table = rows(run(chunks, score_or_die, split=noted))
 
-    assert {key.split(".")[0] for key in split} == {"chunk 4"}
+    assert sorted(lost_in(table)) == [5, 12]
+    assert table["player"].to_pylist() == list(range(16))
+    assert {key.split(".")[0] for key in split} == {"chunk 2", "chunk 6"}
 
 
 def test_a_split_chunk_can_be_put_together_again() -> None:
     results = list(
         run(
-            chunks_of(12, 4, fate="killed", at=[5]),
+            chunks_of(6, 2, fate="exit", at=[3]),
             score_or_die,
             merge=pa.concat_tables,
+            n_jobs=1,
         )
     )
 
@@ -248,7 +247,7 @@ def test_a_machine_on_which_no_worker_can_start_is_named_as_the_cause(
     monkeypatch.setattr(local_backends, "enter_process", pool_tasks.die_at_start)
 
     with pytest.raises(BackcourtError, match="worker processes cannot start") as raised:
-        list(run(chunks_of(8, 4)))
+        list(run(chunks_of(8, 4), n_jobs=1))
     assert raised.value.exit_code == ExitCode.ENVIRONMENT
 
 
@@ -258,7 +257,7 @@ def test_too_many_lost_players_are_taken_for_a_broken_machine(
     monkeypatch.setattr(pool, "MAX_LOST_ENTITIES", 0)
 
     with pytest.raises(BackcourtError, match="more than 0 entities killed their worker"):
-        list(run(chunks_of(4, 1, fate="killed", at=[2]), score_or_die))
+        list(run(chunks_of(4, 1, fate="killed", at=[2]), score_or_die, n_jobs=1))
 
 
 # ---- errors
