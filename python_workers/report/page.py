@@ -12,7 +12,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from python_workers import __version__
-from python_workers.coverage import ATTENTION, COUNTS
 from python_workers.failures import CATEGORIES
 from python_workers.processors import BY_NAME
 from python_workers.report import zone_charts
@@ -27,14 +26,14 @@ from python_workers.report.failure_charts import failures_over_time
 from python_workers.report.queries import ReportData
 from python_workers.report.run_charts import processor_times, timeline
 from python_workers.report.svg import bar, element
-from python_workers.report.totals import total, verdict
+from python_workers.report.totals import INVESTIGATE, total, total_by_processor, verdict
 
 ENGINES = {"duckdb": "DuckDB", "bigquery": "BigQuery"}
 SHOWN_RUNS = 12
 SHARE_WIDTH = 80.0
 
-# Counts that are shown only where there are any.
-_RARE_COUNTS = ("circuit_breaker_active", "unknown_category", "duplicated", "unexpected")
+# Categories that are shown only where there are any.
+_RARE_CATEGORIES = ("circuit_breaker_active", "unknown_category")
 
 
 def render(data: ReportData, made_at: datetime, models: Path | None = None) -> str:
@@ -51,14 +50,13 @@ def render(data: ReportData, made_at: datetime, models: Path | None = None) -> s
     """
     schedule = data.scope.schedule
     totals = total(data.coverage)
-    by_processor = data.coverage.totals()
+    by_processor = total_by_processor(data.coverage)
     last_day = max(data.players, default=None)
     style, script = _asset("style.css"), _asset("page.js")
     return (
         _environment()
         .get_template("page.html.jinja")
         .render(
-            attention=ATTENTION,
             by_processor=by_processor,
             calendars=calendars(data.coverage, data.scope),
             categories=CATEGORIES,
@@ -68,6 +66,7 @@ def render(data: ReportData, made_at: datetime, models: Path | None = None) -> s
             engine=ENGINES.get(data.engine, data.engine),
             failures=failures_over_time(data.coverage, data.scope),
             game_dates=len(schedule.dates),
+            investigate=INVESTIGATE,
             investigation_entries=data.investigation_entries,
             investigations=data.investigations,
             is_simulated=data.is_simulated,
@@ -91,10 +90,10 @@ def render(data: ReportData, made_at: datetime, models: Path | None = None) -> s
             if data.zone_attempts
             else None,
             shorts={name: processor.short for name, processor in BY_NAME.items()},
-            shown_counts=[
+            shown_categories=[
                 name
-                for name in COUNTS[2:]
-                if name not in _RARE_COUNTS or any(sums[name] for sums in by_processor.values())
+                for name, count in totals.by_category.items()
+                if count or name not in _RARE_CATEGORIES
             ],
             start=schedule.start,
             statuses=STATUSES,

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from python_workers.coverage import COUNTS, Coverage
 from python_workers.failures import CATEGORIES
+from python_workers.processors import PROCESSORS, Processor
 
 Level = Literal["good", "attention", "bad", "empty"]
 
@@ -89,6 +90,18 @@ def total(coverage: Coverage) -> Totals:
     )
 
 
+def total_by_processor(coverage: Coverage) -> dict[Processor, Totals]:
+    """Sum a coverage over the dates of each processor."""
+    rows: dict[str, list[Mapping[str, Any]]] = {}
+    for row in coverage.by_date:
+        rows.setdefault(row["processor_name"], []).append(row)
+    return {
+        processor: total(Coverage(coverage.start, coverage.end, rows[processor.name]))
+        for processor in PROCESSORS
+        if processor.name in rows
+    }
+
+
 @dataclass(frozen=True)
 class Verdict:
     """How the coverage stands, in a word, a sentence and what to do."""
@@ -166,13 +179,10 @@ def _small_share(percent: float) -> str:
 
 
 def counts_in_words(row: Mapping[str, Any]) -> str:
-    """Return the counts of a processor and date as an equation, for a tooltip."""
-    parts = [f"{row['records']:,} rows"]
-    parts += [
+    """Return the counts of a processor and date, for a tooltip."""
+    parts = [
         f"{row[name]:,} {name.replace('_', ' ')}"
-        for name in (*EXPECTED_GAPS, *INVESTIGATE, "unaccounted")
+        for name in (*EXPECTED_GAPS, *INVESTIGATE, "unaccounted", "duplicated", "unexpected")
         if row[name]
     ]
-    words = f"{row['expected']:,} expected = {' + '.join(parts)}"
-    extra = [f"{row[name]:,} {name}" for name in ("duplicated", "unexpected") if row[name]]
-    return f"{words}\n{', '.join(extra)}" if extra else words
+    return ", ".join([f"{row['expected']:,} expected: {row['records']:,} rows", *parts])
