@@ -25,6 +25,7 @@ from python_workers.report.dictionary import data_dictionary
 from python_workers.report.failure_charts import failures_over_time
 from python_workers.report.queries import ReportData
 from python_workers.report.run_charts import processor_times, timeline
+from python_workers.report.shooters import SHOWN_PLAYERS, most_attempts
 from python_workers.report.svg import bar, element
 from python_workers.report.totals import INVESTIGATE, total, total_by_processor, verdict
 
@@ -79,10 +80,8 @@ def render(data: ReportData, made_at: datetime, models: Path | None = None) -> s
             recent_runs=data.runs[:SHOWN_RUNS],
             records=records_by_date(data.coverage, data.scope),
             runs_count=len(data.runs),
-            scatter=zone_charts.most_attempts(data.players[last_day]) if last_day else None,
-            scattered=min(
-                zone_charts.SCATTERED_PLAYERS, len(data.players[last_day]) if last_day else 0
-            ),
+            scatter=most_attempts(data.players[last_day]) if last_day else None,
+            scattered=min(SHOWN_PLAYERS, len(data.players[last_day]) if last_day else 0),
             script=script,
             script_hash=_content_hash(script),
             seasons=list(data.scope.seasons(schedule.dates)),

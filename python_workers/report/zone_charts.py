@@ -1,8 +1,7 @@
-"""Where the league shoots: shares by month, primary zones, and the shooters with most attempts."""
+"""Where the league shoots and what teams allow, by zone."""
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from markupsafe import Markup
 from python_workers.report.queries import ReportData, Row
 from python_workers.report.scales import SEASON_GAP, Linear, value_axis
 from python_workers.report.scope import Scope
-from python_workers.report.svg import bar, element, group, image, line, number, text
+from python_workers.report.svg import bar, group, image, text
 
 WIDTH = 570.0
 ZONES = {"paint": "Paint", "mid_range": "Mid-range", "three": "Three"}
@@ -29,15 +28,6 @@ POSITIONS = {"G": "Guards", "F": "Forwards", "C": "Centers"}
 SHARES_LEFT, SHARES_TOP, SHARES_HEIGHT = 40.0, 8.0, 220.0
 # Narrower columns have no room for their numbers.
 NUMBER_ROOM = 15.0
-
-SCATTERED_PLAYERS = 60
-LABELLED_PLAYERS = 40
-SCATTER_RIGHT = WIDTH - 16
-SCATTER_LEFT, SCATTER_TOP, SCATTER_HEIGHT = 46.0, 8.0, 430.0
-CHARACTER_WIDTH = 5.9
-LABEL_HEIGHT = 12.0
-LONGEST_LABEL = 24
-LONGEST_TIP = 60
 
 
 def shares_by_month(rows: Sequence[Row], scope: Scope) -> Markup:
@@ -136,131 +126,6 @@ def _zone_counts(rows: Iterable[Row]) -> Counter[str]:
     return Counter(
         row["primary_scoring_zone"] for row in rows if row["primary_scoring_zone"] in PRIMARY_ZONES
     )
-
-
-def most_attempts(rows: Sequence[Row]) -> Markup:
-    """Return the players with the most attempts by their shares of threes and of the paint.
-
-    Parameters
-    ----------
-    rows
-        Players of a date, those with the most attempts first.
-    """
-    shown = [row for row in rows if row["paint_rate_last_10"] is not None][:SCATTERED_PLAYERS]
-    bottom = SCATTER_TOP + SCATTER_HEIGHT
-    threes = _tens(row["three_pt_rate_last_10"] for row in shown)
-    paint = _tens(row["paint_rate_last_10"] for row in shown)
-    x = Linear(threes[0], threes[-1], SCATTER_LEFT, SCATTER_RIGHT)
-    y = Linear(paint[0], paint[-1], bottom, SCATTER_TOP)
-    parts = [value_axis(y, paint, SCATTER_LEFT, SCATTER_RIGHT, " %")]
-    for value in threes:
-        parts.append(line(x(value), SCATTER_TOP, x(value), bottom, "grid"))
-        parts.append(text(f"{value} %", x(value), bottom + 14, "tick", "middle"))
-    parts += [_equal_mid_range(share, threes, paint, x, y) for share in (0, 20, 40)]
-    parts.append(text("threes, share of attempts", SCATTER_RIGHT, bottom + 31, "label", "end"))
-    parts.append(text("paint, share of attempts", SCATTER_LEFT + 6, bottom - 8, "label"))
-    dots = [
-        (x(row["three_pt_rate_last_10"]), y(row["paint_rate_last_10"]), _radius(row), row)
-        for row in shown
-    ]
-    parts += [_dot(*dot) for dot in reversed(dots)]
-    parts += _names(dots)
-    return image(WIDTH, bottom + 36, "Players with the most attempts", *parts)
-
-
-def _tens(values: Iterable[float]) -> list[int]:
-    """Return the tens around some percentages."""
-    known = list(values) or [0.0, 100.0]
-    low, high = int(min(known) // 10), int(-(-max(known) // 10))
-    return [10 * ten for ten in range(low, max(high, low + 1) + 1)]
-
-
-def _equal_mid_range(
-    share: int, threes: Sequence[int], paint: Sequence[int], x: Linear, y: Linear
-) -> Markup:
-    """Return the line of players with the same share of mid-range attempts, within the axes."""
-    together = 100 - share
-    left, right = max(threes[0], together - paint[-1]), min(threes[-1], together - paint[0])
-    if left >= right:
-        return Markup("")
-    name = f"{share} % mid-range" if share else "no mid-range"
-    start, end = (x(left), y(together - left)), (x(right), y(together - right))
-    at_x, at_y = (start[0] + 3 * end[0]) / 4, (start[1] + 3 * end[1]) / 4
-    angle = math.degrees(math.atan2(end[1] - start[1], end[0] - start[0]))
-    return group(
-        line(*start, *end, "diagonal"),
-        element(
-            "text",
-            name,
-            x=at_x,
-            y=at_y - 5,
-            class_="tick over-line",
-            text_anchor="middle",
-            transform=f"rotate({number(angle)} {number(at_x)} {number(at_y)})",
-        ),
-    )
-
-
-def _radius(row: Row) -> float:
-    return 0.36 * math.sqrt(row["total_shots_last_10"])
-
-
-def _dot(x: float, y: float, radius: float, row: Row) -> Markup:
-    zone = row["primary_scoring_zone"]
-    tip = (
-        f"{shortened(player_name(row), LONGEST_TIP)}\n"
-        f"{row['total_shots_last_10']:,} attempts in 10 games\n"
-        f"paint {row['paint_rate_last_10']:g} %, mid-range {row['mid_range_rate_last_10']:g} %, "
-        f"three {row['three_pt_rate_last_10']:g} %"
-    )
-    class_ = f"dot p-{zone}" if zone in PRIMARY_ZONES else "dot"
-    return element("circle", element("title", tip), cx=x, cy=y, r=radius, class_=class_)
-
-
-def _names(dots: Sequence[tuple[float, float, float, Row]]) -> list[Markup]:
-    """Return the names that fit beside their dots, players with the most attempts first."""
-    taken = [(x - radius, y - radius, x + radius, y + radius) for x, y, radius, _ in dots]
-    parts = []
-    for x, y, radius, row in dots[:LABELLED_PLAYERS]:
-        name = shortened(player_name(row), LONGEST_LABEL)
-        width = CHARACTER_WIDTH * len(name)
-        away = radius + 3
-        for left, middle in (
-            (x + away, y),
-            (x - away - width, y),
-            (x - width / 2, y - away - LABEL_HEIGHT / 2),
-            (x - width / 2, y + away + LABEL_HEIGHT / 2),
-        ):
-            box = (left, middle - LABEL_HEIGHT / 2, left + width, middle + LABEL_HEIGHT / 2)
-            outside = box[0] < SCATTER_LEFT or box[2] > WIDTH
-            if outside or any(_overlap(box, other) for other in taken):
-                continue
-            parts.append(text(name, left + width / 2, middle + 3.5, "name", "middle"))
-            taken.append(box)
-            break
-    return parts
-
-
-def _overlap(
-    one: tuple[float, float, float, float], other: tuple[float, float, float, float]
-) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
-
-
-def player_name(row: Row) -> str:
-    """Return the player's name, or his lookup where the registry has none."""
-    return str(row["player_name"] or row["player_lookup"])
-
-
-def shortened(name: str, length: int) -> str:
-    """Return a name cut to a length.
-
-    Examples
-    --------
-    >>> shortened("Giannis Antetokounmpo", 10)
-    'Giannis A…'
-    """
-    return name if len(name) <= length else f"{name[: length - 1]}…"
 
 
 MINUS = "\u2212"

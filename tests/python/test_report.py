@@ -25,8 +25,8 @@ from python_workers.processors import PROCESSORS, PSZA
 from python_workers.report.queries import read_report
 from python_workers.report.scales import SEASON_GAP, SeasonAxis, ticks
 from python_workers.report.scope import Scope
+from python_workers.report.shooters import most_attempts
 from python_workers.report.totals import total, verdict
-from python_workers.report.zone_charts import most_attempts
 from python_workers.schedule import Schedule, game_dates, resolve
 from python_workers.settings import load_settings
 
