@@ -30,6 +30,11 @@
 {% macro default__days_between(earlier, later) -%}date_diff({{ later }}, {{ earlier }}, day){%- endmacro %}
 {% macro duckdb__days_between(earlier, later) -%}date_diff('day', {{ earlier }}, {{ later }}){%- endmacro %}
 
+{# Whether a text matches a pattern from beginning to end. #}
+{% macro full_match(text, pattern) -%}{{ adapter.dispatch('full_match')(text, pattern) }}{%- endmacro %}
+{% macro default__full_match(text, pattern) -%}regexp_contains({{ text }}, r'^(?:{{ pattern }})$'){%- endmacro %}
+{% macro duckdb__full_match(text, pattern) -%}regexp_full_match({{ text }}, '{{ pattern }}'){%- endmacro %}
+
 {# 64-bit hash of a whole row of the relation with this alias. #}
 {% macro row_hash(alias) -%}{{ adapter.dispatch('row_hash')(alias) }}{%- endmacro %}
 {% macro default__row_hash(alias) -%}farm_fingerprint(to_json_string({{ alias }})){%- endmacro %}

@@ -48,6 +48,37 @@
     }) }}
 {%- endmacro %}
 
+{# Each processor, where its rows are, and whom they are about. #}
+{% macro processor_outputs() -%}
+    {{ return({
+        'TeamDefenseZoneAnalysisProcessor': {
+            'short': 'tdza', 'model': 'team_defense_zone_analysis',
+            'date_column': 'analysis_date', 'entity': 'team_abbr',
+        },
+        'PlayerShotZoneAnalysisProcessor': {
+            'short': 'psza', 'model': 'player_shot_zone_analysis',
+            'date_column': 'analysis_date', 'entity': 'player_id',
+        },
+        'PlayerCompositeFactorsProcessor': {
+            'short': 'pcf', 'model': 'player_composite_factors',
+            'date_column': 'analysis_date', 'entity': 'player_id',
+        },
+        'PlayerDailyCacheProcessor': {
+            'short': 'pdc', 'model': 'player_daily_cache',
+            'date_column': 'analysis_date', 'entity': 'player_id',
+        },
+        'MLFeatureStoreProcessor': {
+            'short': 'mlfs', 'model': 'ml_feature_store_v2',
+            'date_column': 'game_date', 'entity': 'player_id',
+        },
+    }) }}
+{%- endmacro %}
+
+{# Column of expected_entities and precompute_failures that a processor's entities are joined by. #}
+{% macro entity_column(output) -%}
+    {{ 'entity_id' if output.entity == 'team_abbr' else 'player_id' }}
+{%- endmacro %}
+
 {# Fewest games of a team that its defence is analysed on. #}
 {% macro tdza_min_games() -%}5{%- endmacro %}
 

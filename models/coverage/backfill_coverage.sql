@@ -18,50 +18,17 @@ processors as (
 ),
 
 records as (
-
+    {% for processor_name, output in processor_outputs().items() %}
     select
-        'TeamDefenseZoneAnalysisProcessor' as processor_name,
-        analysis_date,
-        cast(null as int64) as player_id,
-        team_abbr,
-    from {{ ref('team_defense_zone_analysis') }}
-
+        '{{ processor_name }}' as processor_name,
+        {{ output.date_column }} as analysis_date,
+        {{ 'player_id' if output.entity == 'player_id' else 'cast(null as int64) as player_id' }},
+        {{ 'team_abbr' if output.entity == 'team_abbr' else 'cast(null as string) as team_abbr' }},
+    from {{ ref(output.model) }}
+    {% if not loop.last %}
     union all
-
-    select
-        'PlayerShotZoneAnalysisProcessor' as processor_name,
-        analysis_date,
-        player_id,
-        cast(null as string) as team_abbr,
-    from {{ ref('player_shot_zone_analysis') }}
-
-    union all
-
-    select
-        'PlayerCompositeFactorsProcessor' as processor_name,
-        analysis_date,
-        player_id,
-        cast(null as string) as team_abbr,
-    from {{ ref('player_composite_factors') }}
-
-    union all
-
-    select
-        'PlayerDailyCacheProcessor' as processor_name,
-        analysis_date,
-        player_id,
-        cast(null as string) as team_abbr,
-    from {{ ref('player_daily_cache') }}
-
-    union all
-
-    select
-        'MLFeatureStoreProcessor' as processor_name,
-        game_date as analysis_date,
-        player_id,
-        cast(null as string) as team_abbr,
-    from {{ ref('ml_feature_store_v2') }}
-
+    {% endif %}
+    {%- endfor %}
 ),
 
 failures as (

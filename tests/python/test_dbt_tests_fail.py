@@ -61,7 +61,13 @@ SPOILED: dict[str, list[str]] = {
             player_lookup as entity_id, player_id, analysis_date
         from {PCF} where analysis_date = '{LAST}' and player_id = 11
         """,
-        f"insert into {PSZA} from {PSZA} where analysis_date = '{LAST}' and player_id = 11",
+        f"""
+        insert into {FAILURES} by name
+        select
+            'TeamDefenseZoneAnalysisProcessor' as processor_name, team_abbr as entity_id,
+            analysis_date
+        from {TDZA} where analysis_date = '{LAST}' and team_abbr = 'AAA'
+        """,
     ],
     "no_unexpected_entity_has_a_row_or_failure": [
         f"""
@@ -74,6 +80,7 @@ SPOILED: dict[str, list[str]] = {
             processor_name = 'PlayerDailyCacheProcessor'
             and analysis_date = '{LAST}' and player_id = 12
         """,
+        *change(TDZA, "team_abbr = 'XXX'"),
     ],
     "failure_categories_are_known": change(
         FAILURES,
@@ -370,6 +377,7 @@ def test_a_double_key_and_a_missing_part_of_it_fail(spoiled: Engine) -> None:
     }
     expected = {}
     with duckdb.connect(str(spoiled.path)) as connection:
+        connection.begin()
         for name, key in keys.items():
             table = table_of(spoiled, data_tests(spoiled)[name])
             rows = connection.execute(f"from {table}").to_arrow_table().to_pylist()
@@ -379,6 +387,7 @@ def test_a_double_key_and_a_missing_part_of_it_fail(spoiled: Engine) -> None:
                 [list(row.values()) for row in bad],
             )
             expected[name] = ("fail", len(bad))
+        connection.commit()
     found = outcomes(spoiled, list(expected))
     assert {name: (each.status, each.failures) for name, each in found.items()} == expected
 

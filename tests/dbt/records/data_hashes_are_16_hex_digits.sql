@@ -21,5 +21,4 @@ data_hashes as (
 select * from data_hashes
 where
     data_hash is null
-    or length(data_hash) != 16
-    or ltrim(data_hash, '0123456789abcdef') != ''
+    or not {{ full_match('data_hash', '[0-9a-f]{16}') }}

@@ -1,0 +1,48 @@
+-- Every expected entity of every processor and date has a row or a failure.
+with
+{% for processor_name, output in processor_outputs().items() %}
+{{ output.short }}_outcomes as (
+
+    select
+        {{ output.date_column }} as analysis_date,
+        {{ output.entity }} as entity,
+    from {{ ref(output.model) }}
+    where {{ in_date_range(output.date_column) }}
+
+    union all
+
+    select
+        analysis_date,
+        {{ entity_column(output) }} as entity,
+    from {{ ref('precompute_failures') }}
+    where
+        {{ in_date_range('analysis_date') }}
+        and processor_name = '{{ processor_name }}'
+
+),
+
+{{ output.short }}_unaccounted as (
+
+    select
+        expected.processor_name,
+        expected.analysis_date,
+        expected.entity_id,
+        expected.player_id,
+    from {{ ref('expected_entities') }} as expected
+    left join {{ output.short }}_outcomes as outcomes
+        on
+            expected.analysis_date = outcomes.analysis_date
+            and expected.{{ entity_column(output) }} = outcomes.entity
+    where
+        {{ in_date_range('expected.analysis_date') }}
+        and expected.processor_name = '{{ processor_name }}'
+        and outcomes.entity is null
+
+){{ ',' if not loop.last }}
+{% endfor %}
+{% for output in processor_outputs().values() %}
+select * from {{ output.short }}_unaccounted
+{% if not loop.last %}
+union all
+{% endif %}
+{%- endfor %}

@@ -1,0 +1,56 @@
+-- Only expected entities have rows or failures; on a date without games nobody has.
+with
+{% for processor_name, output in processor_outputs().items() %}
+{{ output.short }}_outcomes as (
+
+    select
+        {{ output.date_column }} as analysis_date,
+        {{ output.entity }} as entity,
+    from {{ ref(output.model) }}
+    where {{ in_date_range(output.date_column) }}
+
+    union all
+
+    select
+        analysis_date,
+        {{ entity_column(output) }} as entity,
+    from {{ ref('precompute_failures') }}
+    where
+        {{ in_date_range('analysis_date') }}
+        and processor_name = '{{ processor_name }}'
+
+),
+
+{{ output.short }}_expected as (
+
+    select
+        analysis_date,
+        {{ entity_column(output) }} as entity,
+    from {{ ref('expected_entities') }}
+    where
+        {{ in_date_range('analysis_date') }}
+        and processor_name = '{{ processor_name }}'
+
+),
+
+{{ output.short }}_unexpected as (
+
+    select
+        '{{ processor_name }}' as processor_name,
+        outcomes.analysis_date,
+        cast(outcomes.entity as string) as entity,
+    from {{ output.short }}_outcomes as outcomes
+    left join {{ output.short }}_expected as expected
+        on
+            outcomes.analysis_date = expected.analysis_date
+            and outcomes.entity = expected.entity
+    where expected.entity is null
+
+){{ ',' if not loop.last }}
+{% endfor %}
+{% for output in processor_outputs().values() %}
+select * from {{ output.short }}_unexpected
+{% if not loop.last %}
+union all
+{% endif %}
+{%- endfor %}
