@@ -29,6 +29,7 @@ from bqemulator.sql import translator
 from bqemulator.sql.rewriter import aggregate_variants, create_table_schema_ctas
 from bqemulator.versioning.snapshots import SnapshotManager
 from sqlglot import exp
+from sqlglot.dialects.duckdb import DuckDB
 
 # --- SQL ------------------------------------------------------------------------------------------
 
@@ -69,7 +70,13 @@ def with_named_struct_fields(sql: str) -> str:
     return str(tree.sql(dialect="bigquery"))
 
 
+def bracketed_remainder(generator: Any, node: exp.Mod) -> str:
+    """Keep MOD(a, b) one operand: as ``a % b`` behind ``2 *`` it would mean (2 * a) % b."""
+    return f"({generator.binary(node, '%')})"
+
+
 def install_sql_repairs() -> None:
+    DuckDB.Generator.TRANSFORMS[exp.Mod] = bracketed_remainder
     aggregate_variants._filter_target = innermost_argument
     find_select = create_table_schema_ctas._first_select
 
