@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -335,16 +336,25 @@ def failures_by_date(failures: pa.Table) -> dict[date, Counter[str]]:
 def _digests(
     days: Sequence[date], dates: pa.ChunkedArray, hashes: pa.ChunkedArray, failures: pa.Table
 ) -> dict[date, str]:
-    """Digest what is stored of each date: the rows' hashes in order, and the failures."""
-    parts = {day: hashlib.sha256() for day in days}
-    day_numbers = dates.cast(pa.int32()).to_numpy()
-    texts = hashes.to_pylist()
-    bounds = np.flatnonzero(np.diff(day_numbers)) + 1
-    starts = [0, *bounds.tolist()] if texts else []
-    for first, last in zip(starts, [*bounds.tolist(), len(texts)], strict=False):
-        parts[dates[first].as_py()].update("|".join(sorted(texts[first:last])).encode())
-    lines = failures.select(["analysis_date", "entity_id", "failure_category", "failure_reason"])
-    for row in sorted(lines.to_pylist(), key=lambda row: row["entity_id"]):
-        text = f"\n{row['entity_id']}:{row['failure_category']}:{row['failure_reason']}"
-        parts[row["analysis_date"]].update(text.encode())
-    return {day: digest.hexdigest()[:16] for day, digest in parts.items()}
+    """Digest what is stored of each date: the rows' hashes, and the failures, each in order."""
+    digests = {day: hashlib.sha256() for day in days}
+    lines = pc.binary_join_element_wise(
+        *(failures.column(name) for name in ("entity_id", "failure_category", "failure_reason")),
+        ":",
+    )
+    for part_dates, texts in ((dates, hashes), (failures.column("analysis_date"), lines)):
+        for day, of_day in _texts_by_date(part_dates, texts):
+            digests[day].update("\n".join(["", *sorted(of_day)]).encode())
+    return {day: digest.hexdigest()[:16] for day, digest in digests.items()}
+
+
+def _texts_by_date(
+    dates: pa.ChunkedArray, texts: pa.ChunkedArray
+) -> Iterator[tuple[date, list[str]]]:
+    order = pc.sort_indices(dates)
+    numbers = dates.cast(pa.int32()).take(order).to_numpy()
+    ordered: list[str] = texts.take(order).to_pylist()
+    bounds = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(ordered)]
+    for first, last in itertools.pairwise(bounds):
+        if first < last:
+            yield pa.scalar(int(numbers[first]), pa.date32()).as_py(), ordered[first:last]

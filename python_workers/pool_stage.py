@@ -51,7 +51,7 @@ class PoolOptions:
     n_jobs: int = -1
     backend: Literal["loky", "threading", "dask"] = "loky"
     scheduler: str | None = None
-    chunk_dates: int = 20
+    chunk_dates: int = 40
     hang_seconds: float = HANG_SECONDS
 
 

@@ -78,7 +78,7 @@ class Settings(BaseSettings):
     backend: Literal["loky", "threading", "dask"] = "loky"
     fresh_hours: float = Field(default=24.0, gt=0.0)
     hook: str | None = None
-    chunk_dates: int = Field(default=20, ge=1, le=1_000)
+    chunk_dates: int = Field(default=40, ge=1, le=1_000)
     hang_seconds: float = Field(default=600.0, gt=0.0)
 
     @field_validator(
