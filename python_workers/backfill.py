@@ -191,7 +191,10 @@ class Backfill:
         with self._stage("coverage tests", "dbt test") as done:
             self.warehouse.close()
             self.result.tests = self.project.test(
-                EVERY_DATE_TESTS, self.schedule.start, self.schedule.end
+                EVERY_DATE_TESTS,
+                self.schedule.start,
+                self.schedule.end,
+                self.schedule.only_dates,
             )
             done(f"{len(self.result.tests)} tests, {len(self.result.failed_tests)} failed")
 

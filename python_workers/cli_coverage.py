@@ -68,8 +68,8 @@ def coverage(
     chosen = chosen_processors(processor)
     with open_warehouse(settings, read_only=True) as warehouse:
         schedule = resolve(warehouse, start, end, season or [], everything=everything)
-        found = read_coverage(warehouse, schedule.start, schedule.end, chosen)
-        failures = failures_to_investigate(warehouse, schedule.start, schedule.end, chosen)
+        found = read_coverage(warehouse, schedule, chosen)
+        failures = failures_to_investigate(warehouse, schedule, chosen)
     if output is OutputFormat.JSON:
         out.print(json.dumps(_as_json(found, failures), default=str, indent=1), markup=False)
     else:

@@ -10,6 +10,7 @@ from typing import Any
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.failures import CATEGORIES
 from python_workers.processors import BY_NAME, PROCESSORS, Processor
+from python_workers.schedule import Schedule
 from python_workers.warehouse.base import Warehouse
 
 COVERAGE_VIEW = "nba_processing.backfill_coverage"
@@ -50,6 +51,7 @@ select
 from nba_processing.precompute_failures
 where analysis_date between @start and @end
     and not is_expected
+    and {condition}
 group by processor_name, entity_id, failure_category, missing_game_dates
 order by first_date, processor_name, entity_id, missing_game_dates
 """
@@ -97,9 +99,11 @@ class Coverage:
 
 
 def read_coverage(
-    warehouse: Warehouse, start: date, end: date, processors: Sequence[Processor] = PROCESSORS
+    warehouse: Warehouse, schedule: Schedule, processors: Sequence[Processor] = PROCESSORS
 ) -> Coverage:
-    """Reconcile a date range, as the tables stand.
+    """Reconcile the dates of a schedule, as the tables stand.
+
+    In a whole range those count too that are no game dates (any more) but have rows.
 
     Raises
     ------
@@ -109,16 +113,25 @@ def read_coverage(
     if not warehouse.has_table(COVERAGE_VIEW):
         raise BackcourtError(
             "there is no coverage yet: no backfill has run on this warehouse",
-            f"Run: backcourt backfill --start {start} --end {end}",
+            f"Run: backcourt backfill --start {schedule.start} --end {schedule.end}",
             ExitCode.ENVIRONMENT,
         )
     names = {processor.name for processor in processors}
-    rows = warehouse.query(_COVERAGE, {"start": start, "end": end}).to_pylist()
-    return Coverage(start, end, [row for row in rows if row["processor_name"] in names])
+    only = None if schedule.only_dates is None else frozenset(schedule.only_dates)
+    rows = warehouse.query(_COVERAGE, {"start": schedule.start, "end": schedule.end}).to_pylist()
+    return Coverage(
+        schedule.start,
+        schedule.end,
+        [
+            row
+            for row in rows
+            if row["processor_name"] in names and (only is None or row["analysis_date"] in only)
+        ],
+    )
 
 
 def failures_to_investigate(
-    warehouse: Warehouse, start: date, end: date, processors: Sequence[Processor] = PROCESSORS
+    warehouse: Warehouse, schedule: Schedule, processors: Sequence[Processor] = PROCESSORS
 ) -> list[dict[str, Any]]:
     """Return the failures that somebody should look at, grouped by what is behind them.
 
@@ -129,5 +142,12 @@ def failures_to_investigate(
         on how many dates; the earliest first.
     """
     names = {processor.name for processor in processors}
-    rows = warehouse.query(_TO_INVESTIGATE, {"start": start, "end": end}).to_pylist()
+    only = schedule.only_dates
+    condition, given = "true", {}
+    if only is not None:
+        condition, given = "analysis_date in unnest(@days)", {"days": list(only)}
+    rows = warehouse.query(
+        _TO_INVESTIGATE.format(condition=condition),
+        {"start": schedule.start, "end": schedule.end, **given},
+    ).to_pylist()
     return [row for row in rows if row["processor_name"] in names]

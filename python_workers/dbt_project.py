@@ -113,11 +113,17 @@ class DbtProject:
             )
         return outcomes
 
-    def test(self, select: Sequence[str], start: date, end: date) -> list[NodeOutcome]:
+    def test(
+        self,
+        select: Sequence[str],
+        start: date,
+        end: date,
+        only_dates: Sequence[date] | None = None,
+    ) -> list[NodeOutcome]:
         """Run the selected data tests over a date range and return how each ended."""
         return self._invoke(
             ["test", "--select", *select, "--exclude-resource-type", "unit_test"],
-            _range_vars(start, end, None),
+            _range_vars(start, end, only_dates),
         )
 
     def _invoke(self, arguments: list[str], variables: Mapping[str, Any]) -> list[NodeOutcome]:

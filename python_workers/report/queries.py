@@ -205,7 +205,7 @@ def read_report(warehouse: Warehouse, scope: Scope) -> ReportData:
         With exit code 3, where nothing has been built yet.
     """
     schedule = scope.schedule
-    coverage = read_coverage(warehouse, schedule.start, schedule.end)
+    coverage = read_coverage(warehouse, schedule)
     if schedule.only_dates is not None:
         wanted = set(schedule.only_dates)
         rows = [row for row in coverage.by_date if row["analysis_date"] in wanted]
