@@ -12,8 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from command import CommandLine
 from engine import Engine
 from hypothesis import HealthCheck, settings
+from leagues import League, random_league, write_tables
 
 from python_workers.settings import Settings
 from python_workers.simulate import simulate
@@ -24,6 +26,12 @@ settings.register_profile(
 )
 settings.load_profile("backcourt")
 
+FIRST_DATES = {
+    "2021-22": dt.date(2021, 10, 19),
+    "2022-23": dt.date(2022, 10, 18),
+    "2023-24": dt.date(2023, 10, 24),
+    "2024-25": dt.date(2024, 10, 22),
+}
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -79,6 +87,25 @@ def simulated(simulated_raw: Engine, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="session")
+def random_leagues() -> list[League]:
+    """Return four leagues, of one season each, in which whatever can happen to data does."""
+    return [
+        random_league(seed, season, first, 1000 * seed)
+        for seed, (season, first) in enumerate(FIRST_DATES.items(), start=1)
+    ]
+
+
+@pytest.fixture(scope="session")
+def four_seasons(random_leagues: list[League], tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """Return an engine on them, backfilled. Work on copies of it."""
+    folder = tmp_path_factory.mktemp("random")
+    engine = Engine(folder)
+    engine.load(write_tables(folder / "raw", random_leagues))
+    engine.backfill()
+    return engine
+
+
+@pytest.fixture(scope="session")
 def real_files() -> Path:
     """Return the folder of real raw files, where there is one."""
     named = os.environ.get("BACKCOURT_RAW_DIR")
@@ -117,3 +144,22 @@ def real(real_raw: Engine, tmp_path_factory: pytest.TempPathFactory) -> Engine:
     engine = real_raw.copy(tmp_path_factory.mktemp("backfilled"))
     engine.backfill(dt.date(2022, 1, 1), dt.date(2022, 1, 31))
     return engine
+
+
+@pytest.fixture(scope="session")
+def cli_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the warehouse that commands work on: dbt parses anew for another one."""
+    return tmp_path_factory.mktemp("commands")
+
+
+@pytest.fixture
+def backcourt(
+    cli_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> CommandLine:
+    """Return the command line on the warehouse of `cli_folder`, which is empty at first."""
+    engine = Engine(cli_folder)
+    engine.path.unlink(missing_ok=True)
+    monkeypatch.setenv("BACKCOURT_DUCKDB_PATH", str(engine.path))
+    monkeypatch.setenv("BACKCOURT_BACKEND", "threading")
+    monkeypatch.setenv("BACKCOURT_N_JOBS", "1")
+    return CommandLine(capsys)

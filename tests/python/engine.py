@@ -19,7 +19,7 @@ from python_workers.ledger import Reprocess
 from python_workers.load import LoadReport, load_directory
 from python_workers.pool_stage import PoolOptions
 from python_workers.processors import BY_SHORT, PROCESSORS, Processor
-from python_workers.schedule import resolve
+from python_workers.schedule import Schedule, resolve
 from python_workers.settings import load_settings
 from python_workers.warehouse.duckdb import DuckDBWarehouse
 
@@ -165,7 +165,7 @@ class Engine:
 
     def coverage(self, start: dt.date, end: dt.date) -> Coverage:
         with DuckDBWarehouse(self.path) as warehouse:
-            return read_coverage(warehouse, start, end)
+            return read_coverage(warehouse, Schedule(start, end, ()))
 
 
 def outcomes(rows: Rows, failures: Rows) -> dict[tuple[dt.date, str], str]:

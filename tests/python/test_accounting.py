@@ -3,13 +3,12 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
 from engine import SHORTS, Engine, Rows, assert_accounted_for, outcomes
 from expected_outcomes import expected_outcomes
-from leagues import League, days, did_not_play, random_league, write_tables
+from leagues import League, days, did_not_play, write_tables
 
 from python_workers.backfill import BackfillResult
 from python_workers.processors import BY_SHORT
@@ -313,29 +312,13 @@ def test_a_season_of_a_single_game(odd: Odd) -> None:
     assert len(odd.on("mlfs", ONLY_DATE)) == 4
 
 
-SEASONS = {
-    "2021-22": dt.date(2021, 10, 19),
-    "2022-23": dt.date(2022, 10, 18),
-    "2023-24": dt.date(2023, 10, 24),
-    "2024-25": dt.date(2024, 10, 22),
-}
-
-
 def test_in_any_league_everyone_expected_has_a_row_or_the_failure_that_fits(
-    tmp_path: Path,
+    four_seasons: Engine, random_leagues: list[League]
 ) -> None:
-    leagues = [
-        random_league(seed, season, first, 1000 * seed)
-        for seed, (season, first) in enumerate(SEASONS.items(), start=1)
-    ]
-    engine = Engine(tmp_path)
-    engine.load(write_tables(tmp_path / "raw", leagues))
-    engine.backfill()
-    assert_accounted_for(engine)
-
-    found = {short: engine.outcomes(short) for short in SHORTS}
+    assert_accounted_for(four_seasons)
+    found = {short: four_seasons.outcomes(short) for short in SHORTS}
     expected: dict[str, dict[tuple[dt.date, str], str]] = {short: {} for short in SHORTS}
-    for league in leagues:
+    for league in random_leagues:
         for short, of_season in expected_outcomes(league.tables()).items():
             expected[short] |= {
                 (day, entity if short == "tdza" else f"playernumber{entity}"): what

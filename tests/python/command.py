@@ -1,0 +1,47 @@
+"""The command line in process: what it prints, and how it ends."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from python_workers.cli import main
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended: its exit code and what stood on the two streams."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return the events of JSON lines; anything else on standard output is an error."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+class CommandLine:
+    """Runs commands on one warehouse."""
+
+    def __init__(self, capture: pytest.CaptureFixture[str]) -> None:
+        self._capture = capture
+
+    def __call__(self, *arguments: object) -> Outcome:
+        self._capture.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([str(each) for each in arguments])
+        written = self._capture.readouterr()
+        return Outcome(int(ended.value.code or 0), written.out, written.err)
+
+    def ok(self, *arguments: object) -> Outcome:
+        """Run a command that has to succeed."""
+        outcome = self(*arguments)
+        assert (outcome.code, outcome.err) == (0, ""), outcome
+        return outcome

@@ -1,0 +1,223 @@
+"""`backcourt coverage`: who was expected, what became of him, and what needs attention."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import CommandLine, Outcome
+from engine import SHORTS, Engine
+
+from python_workers.processors import BY_SHORT, PDC, PSZA, TDZA
+from python_workers.schedule import Schedule
+
+DAY = dt.date(2021, 12, 4)
+CHOSEN = ["2021-22", "2023-24"]
+
+
+@pytest.fixture
+def engine(simulated: Engine, cli_folder: Path, backcourt: CommandLine) -> Engine:
+    """Return the engine on the warehouse of the command line: a finished backfill."""
+    assert backcourt
+    return simulated.copy(cli_folder)
+
+
+@pytest.fixture
+def seasons(four_seasons: Engine, cli_folder: Path, backcourt: CommandLine) -> Engine:
+    """Return the engine on the warehouse of the command line: four seasons with many gaps."""
+    assert backcourt
+    return four_seasons.copy(cli_folder)
+
+
+def table(outcome: Outcome) -> dict[str, list[int]]:
+    """Return the numbers of the table by processor."""
+    found = {}
+    for line in outcome.out.splitlines():
+        name, *cells = line.split() or [""]
+        if name in SHORTS:
+            found[name] = [int(cell.replace(",", "")) for cell in cells]
+    return found
+
+
+def totals(outcome: Outcome, processor: str) -> dict[str, Any]:
+    shown: list[dict[str, Any]] = outcome.json()["processors"]
+    (found,) = [row for row in shown if row["processor_name"] == BY_SHORT[processor].name]
+    return found
+
+
+def a_row_of(engine: Engine, short: str) -> str:
+    """Return the entity of a processor that has a row on the date."""
+    return min(entity for day, entity in engine.rows(short) if day == DAY)
+
+
+def test_a_finished_backfill_is_accounted_for(backcourt: CommandLine, engine: Engine) -> None:
+    outcome = backcourt.ok("coverage", "--all")
+    first, *_, last = outcome.out.splitlines()
+    assert first.rstrip() == "coverage 2021-10-19 to 2021-12-06"
+    assert last == "everyone is accounted for"
+    numbers = table(outcome)
+    assert tuple(numbers) == SHORTS
+    for short, (dates, not_run, expected, records, incomplete, stale, *rest) in numbers.items():
+        failures = engine.failures(short)
+        kinds = [failure["failure_category"] for failure in failures.values()]
+        assert (dates, not_run, records) == (48, 0, len(engine.rows(short)))
+        assert expected == records + len(failures)
+        assert incomplete == kinds.count("EXPECTED_INCOMPLETE")
+        assert stale == kinds.count("STALE_DATA")
+        assert rest == [0] * 7
+
+
+def test_json_has_the_same_numbers_by_date_too(backcourt: CommandLine, engine: Engine) -> None:
+    found = backcourt.ok("coverage", "--start", DAY, "--end", DAY, "--format", "json").json()
+    assert (found["start_date"], found["end_date"]) == (str(DAY), str(DAY))
+    assert found["needs_attention"] is False
+    assert set(found["attention_counts"].values()) == {0}
+    assert found["to_investigate"] == []
+    assert len(found["dates"]) == len(found["processors"]) == 5
+    by_date = {row["processor_name"]: row for row in found["dates"]}
+    for row in found["processors"]:
+        of_date = by_date[row["processor_name"]]
+        assert of_date["analysis_date"] == str(DAY)
+        assert of_date["coverage_status"] in ("complete", "complete_with_expected_gaps")
+        assert of_date["records"] == row["records"] > 0
+    assert by_date[PDC.name]["records"] == sum(day == DAY for day, _ in engine.rows("pdc"))
+
+
+def test_only_the_processors_asked_for_are_shown(backcourt: CommandLine, engine: Engine) -> None:
+    assert engine
+    outcome = backcourt.ok("coverage", "--all", "--processor", "pdc,tdza")
+    assert tuple(table(outcome)) == ("tdza", "pdc")
+    assert backcourt("coverage", "--all", "--processor", "cache").code == 2
+
+
+@pytest.mark.parametrize("short", ["tdza", "psza", "mlfs"])
+def test_a_lost_row_is_unaccounted_for(backcourt: CommandLine, engine: Engine, short: str) -> None:
+    processor = BY_SHORT[short]
+    entity = "team_abbr" if short == "tdza" else "player_lookup"
+    engine.execute(
+        f"delete from {processor.table} where {processor.date_column} = date '{DAY}' "
+        f"and {entity} = '{a_row_of(engine, short)}'"
+    )
+    outcome = backcourt("coverage", "--all")
+    assert (outcome.code, outcome.err) == (1, "")
+    assert f"incomplete: {processor.name} {DAY}: 1 unaccounted, 0 duplicated" in outcome.out
+    assert "everyone is accounted for" not in outcome.out
+    found = totals(backcourt("coverage", "--all", "--format", "json"), short)
+    assert found["unaccounted"] == 1
+    # Elsewhere all is well.
+    assert backcourt("coverage", "--start", "2021-10-19", "--end", "2021-12-03").code == 0
+    assert backcourt("coverage", "--all", "--processor", "pcf").code == 0
+
+
+def test_a_row_beside_a_failure_is_a_duplicate(backcourt: CommandLine, engine: Engine) -> None:
+    lookup = a_row_of(engine, "psza")
+    (row,) = [row for key, row in engine.rows("psza").items() if key == (DAY, lookup)]
+    engine.execute(
+        "insert into nba_processing.precompute_failures by name "
+        f"select '{PSZA.name}' as processor_name, date '{DAY}' as analysis_date, "
+        f"'{lookup}' as entity_id, {row['player_id']} as player_id, "
+        "'EXPECTED_INCOMPLETE' as failure_category, true as is_expected"
+    )
+    outcome = backcourt("coverage", "--all")
+    assert outcome.code == 1
+    assert f"incomplete: {PSZA.name} {DAY}: 0 unaccounted, 1 duplicated" in outcome.out
+
+
+def test_a_row_of_somebody_nobody_expects_is_told(backcourt: CommandLine, engine: Engine) -> None:
+    lookup = a_row_of(engine, "pcf")
+    engine.execute(
+        "delete from nba_processing.expected_entities where processor_name = "
+        f"'{BY_SHORT['pcf'].name}' and analysis_date = date '{DAY}' and entity_id = '{lookup}'"
+    )
+    outcome = backcourt("coverage", "--all")
+    assert outcome.code == 1
+    assert "0 unaccounted, 0 duplicated, 1 unexpected" in outcome.out
+
+
+def test_a_date_that_has_not_run_is_told(backcourt: CommandLine, engine: Engine) -> None:
+    for statement in ("delete from {table} where {day} = date '{DAY}'",):
+        engine.execute(statement.format(table=TDZA.table, day=TDZA.date_column, DAY=DAY))
+    engine.execute(
+        *(
+            f"delete from nba_processing.{name} where processor_name = '{TDZA.name}' "
+            f"and analysis_date = date '{DAY}'"
+            for name in ("processor_runs", "precompute_failures")
+        )
+    )
+    outcome = backcourt("coverage", "--all")
+    assert outcome.code == 1
+    assert table(outcome)["tdza"][:2] == [48, 1]
+    assert f"not_run: {TDZA.name} {DAY}: 10 unaccounted" in outcome.out
+
+
+@pytest.mark.parametrize("category", ["INCOMPLETE_UPSTREAM", "PROCESSING_ERROR", "COFFEE_BREAK"])
+def test_a_failure_to_look_at_needs_attention(
+    backcourt: CommandLine, engine: Engine, category: str
+) -> None:
+    key = min(key for key in engine.failures("pdc") if key[0] == DAY)
+    engine.execute(
+        f"update nba_processing.precompute_failures set failure_category = '{category}', "
+        "is_expected = false, failure_reason = 'no [bold]box score[/bold]' "
+        f"where processor_name = '{PDC.name}' and analysis_date = date '{DAY}' "
+        f"and entity_id = '{key[1]}'"
+    )
+    outcome = backcourt("coverage", "--all")
+    assert (outcome.code, outcome.err) == (1, "")
+    assert f"pdc {key[1]} {category}: no [bold]box score[/bold]" in outcome.out
+    found = backcourt("coverage", "--all", "--format", "json")
+    assert found.code == 1
+    shown = found.json()
+    name = category.lower() if category != "COFFEE_BREAK" else "unknown_category"
+    assert {key for key, count in shown["attention_counts"].items() if count} == {name}
+    (failure,) = shown["to_investigate"]
+    assert (failure["entity_id"], failure["failure_category"]) == (key[1], category)
+    # It is nobody else's.
+    other = backcourt.ok("coverage", "--all", "--processor", "psza", "--format", "json")
+    assert other.json()["to_investigate"] == []
+
+
+def test_seasons_between_those_asked_for_do_not_count(
+    backcourt: CommandLine, seasons: Engine
+) -> None:
+    between = "between date '2022-07-01' and date '2023-07-01'"
+    for processor in BY_SHORT.values():
+        seasons.execute(f"delete from {processor.table} where {processor.date_column} {between}")
+    for name in ("processor_runs", "precompute_failures"):
+        seasons.execute(f"delete from nba_processing.{name} where analysis_date {between}")
+    asked = [each for season in CHOSEN for each in ("--season", season)]
+    outcome = backcourt("coverage", *asked, "--format", "json")
+    assert outcome.code == 1
+    shown = outcome.json()
+    assert shown["attention_counts"]["unaccounted"] == 0
+    assert all(row["not_run"] == 0 for row in shown["processors"])
+    in_between = [row for row in shown["dates"] if "2022-07-01" < row["analysis_date"] < "2023-07"]
+    assert in_between == []
+    dates = {row["analysis_date"] for row in shown["dates"]}
+    expected = seasons.query(
+        "select distinct game_date as day from nba_raw.games "
+        "where season in ('2021-22', '2023-24') and status != 'postponed'"
+    )
+    assert dates == {str(row["day"]) for row in expected}
+    assert shown["to_investigate"]
+    assert not any("2022-07-01" < row["first_date"] < "2023-07" for row in shown["to_investigate"])
+    assert backcourt("coverage", "--season", "2022-23").code == 1
+
+
+def test_a_backfill_of_some_seasons_tests_only_those(
+    backcourt: CommandLine, seasons: Engine
+) -> None:
+    seasons.execute(
+        "delete from nba_processing.processor_runs "
+        "where analysis_date between date '2022-07-01' and date '2023-07-01'"
+    )
+    asked = [each for season in CHOSEN for each in ("--season", season)]
+    assert backcourt.ok("backfill", *asked).out.count("nothing due") == 4
+    assert backcourt("backfill", "--season", "2022-23", "--dry-run").code == 0
+
+
+def test_a_schedule_names_its_dates_only_where_the_range_does_not_say_it_all() -> None:
+    whole = Schedule(DAY, DAY, (DAY,))
+    assert whole.only_dates is None
+    assert Schedule(DAY, DAY, (DAY,), is_whole_range=False).only_dates == (DAY,)
