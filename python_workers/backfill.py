@@ -87,6 +87,7 @@ class BackfillResult:
     tests: list[NodeOutcome] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     inputs_rebuilt: bool = False
+    jobs: dict[str, int] = field(default_factory=dict)
 
     @property
     def failed_tests(self) -> list[NodeOutcome]:
@@ -155,6 +156,7 @@ class Backfill:
         self._sql(MLFS)
         if self.options.run_tests:
             self.test_coverage()
+        self.result.jobs = jobs_of(self.warehouse, self.project)
         return self.result
 
     def build_inputs(self) -> None:
@@ -299,6 +301,12 @@ class Backfill:
         seconds = time.perf_counter() - began
         self.result.seconds[name] = seconds
         self.reporter.stage_done(name, seconds, outcome[-1] if outcome else "")
+
+
+def jobs_of(warehouse: Warehouse, project: DbtProject | None = None) -> dict[str, int]:
+    """Return the jobs that a run made of a warehouse that has jobs, by kind."""
+    jobs = warehouse.jobs_by_kind()
+    return {**jobs, "dbt_nodes": project.nodes_run if project else 0} if jobs else {}
 
 
 def describe(counts: Counts) -> str:

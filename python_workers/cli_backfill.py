@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import date
 from typing import Annotated
 
@@ -28,7 +29,7 @@ from python_workers.dbt_project import DbtProject
 from python_workers.errors import ExitCode
 from python_workers.ledger import DateState, Ledger, plan
 from python_workers.opening import open_warehouse
-from python_workers.processors import BY_SHORT, POOL_PROCESSORS, PROCESSORS
+from python_workers.processors import BY_SHORT, POOL_PROCESSORS, PROCESSORS, Processor
 from python_workers.schedule import Schedule, resolve
 from python_workers.settings import Settings, load_settings
 
@@ -70,6 +71,8 @@ def backfill(
             echo_range(schedule, log_format)
             ledger = Ledger.read(warehouse, schedule.start, schedule.end)
             _print_plan(plan(ledger, chosen, schedule.dates), mode)
+            if settings.target != "duckdb":
+                _print_costs(settings, schedule, chosen)
             return ExitCode.OK
         reporter = echo_range(schedule, log_format)
         project = DbtProject(settings)
@@ -198,9 +201,13 @@ def finish(
             rows_written=result.written,
             failures_to_investigate=investigate,
             failed_tests=[test.name for test in result.failed_tests],
+            **({"jobs": result.jobs} if result.jobs else {}),
         )
     else:
         _print_result(result, seconds)
+        if result.jobs:
+            jobs = ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in result.jobs.items())
+            out.print(f"BigQuery jobs: {jobs}")
         for test in result.failed_tests:
             out.print(f"failed: {test.name}: {test.message}", markup=False)
         if investigate:
@@ -245,6 +252,33 @@ def _print_result(result: BackfillResult, seconds: float) -> None:
         [(heading, "left" if heading == "processor" else "right") for heading in headings],
         rows,
     )
+
+
+def _print_costs(settings: Settings, schedule: Schedule, processors: Sequence[Processor]) -> None:
+    from python_workers.costs import estimates, price  # noqa: PLC0415 -- slow to import
+    from python_workers.warehouse.bigquery import open_bigquery  # noqa: PLC0415
+
+    with open_bigquery(settings) as warehouse:
+        found = estimates(warehouse, DbtProject(settings), schedule, processors)
+    rate = settings.bq_usd_per_tib
+    known = sum(each.bytes or 0 for each in found)
+    unknown = sum(each.bytes is None for each in found)
+    rows = [
+        (each.statement, "-", "-")
+        if each.bytes is None
+        else (each.statement, each.bytes, f"{price(each.bytes, rate):.4f}")
+        for each in found
+    ]
+    print_table(
+        f"what the statements would read, at {rate:g} USD a TiB",
+        [("statement", "left"), ("bytes", "right"), ("USD", "right")],
+        [*rows, ("total", known, f"{price(known, rate):.4f}")],
+    )
+    if unknown:
+        out.print(
+            f"-: {unknown} statements read tables that are yet to be built; "
+            "after the first backfill their bytes are known"
+        )
 
 
 def _print_plan(states: dict[tuple[str, date], DateState], reprocess: ReprocessOption) -> None:

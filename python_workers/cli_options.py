@@ -140,6 +140,6 @@ def pool_options(settings: Settings, scheduler: str | None) -> PoolOptions:
         n_jobs=settings.n_jobs,
         backend=settings.backend,
         scheduler=scheduler,
-        chunk_dates=settings.chunk_dates,
+        chunk_dates=settings.dates_per_chunk,
         hang_seconds=settings.hang_seconds,
     )

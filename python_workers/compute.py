@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from python_workers.backfill import BackfillOptions, BackfillResult, Reporter, describe
+from python_workers.backfill import BackfillOptions, BackfillResult, Reporter, describe, jobs_of
 from python_workers.commits import Commit, Counts, Run
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.ledger import Ledger
@@ -80,6 +80,7 @@ def compute_range(
             result.counts[processor.short] = Counts()
         result.counts.update(run_pool_stage(warehouse, ledger, run, work, options.pool, on_commit))
     register(MLFS)
+    result.jobs = jobs_of(warehouse)
     result.seconds["compute"] = time.perf_counter() - began
     reporter.stage_done(
         "compute",

@@ -49,6 +49,17 @@ class NodeOutcome:
     seconds: float
 
 
+@dataclass(frozen=True)
+class CompiledModel:
+    """The select of a model, its ``schema.table``, and how dbt materialises it."""
+
+    table: str
+    materialized: str
+    date_column: str | None
+    columns: tuple[str, ...]
+    sql: str
+
+
 class DbtProject:
     """The dbt project on one target.
 
@@ -67,6 +78,8 @@ class DbtProject:
         self._settings = settings
         self._on_node = on_node
         self._manifest: Any = None
+        self._results: list[Any] = []
+        self.nodes_run = 0
 
     def state(self) -> str:
         """Return a digest of everything in the project that decides what the models compute."""
@@ -126,6 +139,23 @@ class DbtProject:
             _range_vars(start, end, only_dates),
         )
 
+    def compiled(self, select: Sequence[str], start: date, end: date) -> list[CompiledModel]:
+        """Return the selects of models over a date range, without running them."""
+        chosen = ["compile", "--select", *select, "--exclude-resource-type", "seed"]
+        self._invoke(chosen, _range_vars(start, end, None))
+        prefix = self._settings.bq_dataset_prefix
+        return [
+            CompiledModel(
+                f"{each.node.schema.removeprefix(prefix)}.{each.node.alias}",
+                str(each.node.config.materialized),
+                each.node.config.get("date_column"),
+                tuple(each.node.columns),
+                each.node.compiled_code or "",
+            )
+            for each in self._results
+            if each.node.resource_type == "model"
+        ]
+
     def _invoke(self, arguments: list[str], variables: Mapping[str, Any]) -> list[NodeOutcome]:
         from dbt.cli.main import dbtRunner  # noqa: PLC0415 -- a second to import
 
@@ -152,6 +182,8 @@ class DbtProject:
                 time.sleep(POLL_SECONDS)
         self._check(result)
         nodes: Any = result.result or []
+        self._results = list(nodes)
+        self.nodes_run += sum(str(each.status) != "skipped" for each in nodes)
         return [
             NodeOutcome(
                 each.node.name,
@@ -215,9 +247,14 @@ class DbtProject:
             "BACKCOURT_DUCKDB_MEMORY_LIMIT": self._settings.duckdb_memory_limit,
             "BACKCOURT_BQ_DATASET_PREFIX": self._settings.bq_dataset_prefix,
             "BACKCOURT_BQ_LOCATION": self._settings.bq_location,
+            "BACKCOURT_BQ_MAX_BYTES_BILLED": str(self._settings.bq_max_bytes_billed),
         }
-        if self._settings.bq_project:
-            given["BACKCOURT_BQ_PROJECT"] = self._settings.bq_project
+        where = {
+            "BACKCOURT_BQ_PROJECT": self._settings.bq_project,
+            "BACKCOURT_BQ_ENDPOINT": self._settings.bq_endpoint,
+            "BACKCOURT_BQ_IMPERSONATE": self._settings.bq_impersonate,
+        }
+        given |= {name: value for name, value in where.items() if value}
         before = {name: os.environ.get(name) for name in given}
         os.environ.update(given)
         if self._settings.target == "duckdb":

@@ -179,32 +179,31 @@ def read_inputs(
 
     Player-level columns come once per player and date, from the row of his most recent game.
     """
+    params = dates_as_parameters(days)
+    return {name: warehouse.query(sql, params) for name, sql in input_statements(processor).items()}
+
+
+def dates_as_parameters(days: Sequence[date]) -> dict[str, object]:
+    """Return the parameters of `input_statements`."""
+    return {"first": days[0], "last": days[-1], "days": list(days)}
+
+
+def input_statements(processor: Processor) -> dict[str, str]:
+    """Return the selects that read what a processor's worker needs, by the worker's names."""
     short = processor.short
     has_games = short in _GAME_COLUMNS
-    tables = {
-        "players": _read(
-            warehouse,
-            processor.inputs,
-            _PLAYER_COLUMNS[short],
-            days,
-            "game_rank <= 1" if has_games else "true",
-        )
-    }
+    first_row = "game_rank <= 1" if has_games else "true"
+    statements = {"players": _select(processor.inputs, _PLAYER_COLUMNS[short], first_row)}
     if has_games:
-        tables["games"] = _read(
-            warehouse, processor.inputs, _GAME_COLUMNS[short], days, "game_rank >= 1"
-        )
+        statements["games"] = _select(processor.inputs, _GAME_COLUMNS[short], "game_rank >= 1")
     for upstream, columns in _UPSTREAM_COLUMNS.get(short, {}).items():
-        tables[upstream] = _read(warehouse, _UPSTREAM_TABLES[upstream], columns, days, "true")
-    return tables
+        statements[upstream] = _select(_UPSTREAM_TABLES[upstream], columns, "true")
+    return statements
 
 
-def _read(
-    warehouse: Warehouse, table: str, columns: Sequence[str], days: Sequence[date], condition: str
-) -> pa.Table:
-    return warehouse.query(
+def _select(table: str, columns: Sequence[str], condition: str) -> str:
+    return (
         f"select {', '.join(columns)} from {table} "  # noqa: S608 our own names
         "where analysis_date between @first and @last "
-        f"and analysis_date in unnest(@days) and {condition}",
-        {"first": days[0], "last": days[-1], "days": list(days)},
+        f"and analysis_date in unnest(@days) and {condition}"
     )

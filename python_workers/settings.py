@@ -14,6 +14,7 @@ from python_workers.errors import BackcourtError, ExitCode
 
 PROJECT_DIR_VARIABLE = "BACKCOURT_PROJECT_DIR"
 DEFAULT_DUCKDB_PATH = Path("data") / "backcourt.duckdb"
+CHUNK_DATES = {"duckdb": 40, "bigquery": 60, "emulator": 60}
 
 MemorySize = Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)? ?([KMGT]i?B)$")]
 # They become parts of SQL identifiers, so nothing but what BigQuery allows in names gets through.
@@ -53,8 +54,11 @@ class Settings(BaseSettings):
         Age in hours from which daily mode calls a raw table stale.
     hook
         What a daily run tells at its end: a command, an http(s) address, or - for standard output.
+    bq_usd_per_tib
+        Price of a TiB that a statement reads, for ``backfill --dry-run``.
     chunk_dates
-        Game dates in one task of the pool.
+        Game dates in one task of the pool, which is also one commit; unset, 40 on DuckDB and 60 on
+        BigQuery, where a commit takes seconds however little it holds.
     hang_seconds
         A task of the pool that takes longer is taken for hung, and its worker process killed.
     """
@@ -74,11 +78,12 @@ class Settings(BaseSettings):
     bq_max_bytes_billed: int = Field(default=200_000_000_000, gt=0)
     bq_retry_seconds: float = Field(default=600.0, gt=0.0, le=86_400.0)
     bq_impersonate: str | None = None
+    bq_usd_per_tib: float = Field(default=6.25, ge=0.0)
     n_jobs: int = Field(default=-1, ge=-1)
     backend: Literal["loky", "threading", "dask"] = "loky"
     fresh_hours: float = Field(default=24.0, gt=0.0)
     hook: str | None = None
-    chunk_dates: int = Field(default=40, ge=1, le=1_000)
+    chunk_dates: int | None = Field(default=None, ge=1, le=1_000)
     hang_seconds: float = Field(default=600.0, gt=0.0)
 
     @field_validator(
@@ -106,6 +111,11 @@ class Settings(BaseSettings):
         if value is not None and not re.match(r"^https?://[^/\s]+(/\S*)?$", value):
             raise ValueError("must be an address such as http://127.0.0.1:9050")
         return value
+
+    @property
+    def dates_per_chunk(self) -> int:
+        """Game dates in one task of the pool, on this target."""
+        return self.chunk_dates or CHUNK_DATES[self.target]
 
     @property
     def warehouse_file(self) -> Path:

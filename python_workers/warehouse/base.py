@@ -127,6 +127,10 @@ class Warehouse(Protocol):
         """Return a short text that changes whenever the content of the tables changes."""
         ...
 
+    def jobs_by_kind(self) -> dict[str, int]:
+        """Return the jobs run so far by kind; nothing where the engine has no jobs."""
+        ...
+
     def close(self) -> None:
         """Let go of connections and files; the next call opens them again."""
         ...

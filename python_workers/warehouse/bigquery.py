@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from types import TracebackType
 from typing import Self
 
@@ -84,6 +85,10 @@ class BigQueryWarehouse:
         """Jobs run so far, by kind."""
         return self._jobs.counts
 
+    def jobs_by_kind(self) -> dict[str, int]:
+        """Return the jobs run so far by kind, and the table modifications among them."""
+        return asdict(self._jobs.counts)
+
     # --- Reading ----------------------------------------------------------------------------------
 
     def query(self, sql: str, params: Mapping[str, object] | None = None) -> pa.Table:
@@ -91,9 +96,17 @@ class BigQueryWarehouse:
         job = self._jobs.run_query(self._with_prefix(sql), query_parameters(params))
         return in_shared_types(self._jobs.read(job))
 
-    def dry_run(self, sql: str, params: Mapping[str, object] | None = None) -> int:
-        """Return the bytes that a statement would process, at no cost."""
-        return self._jobs.dry_run(self._with_prefix(sql), query_parameters(params))
+    def dry_run(self, sql: str, params: Mapping[str, object] | None = None) -> int | None:
+        """Return the bytes that a statement would process, at no cost.
+
+        None where a table that it reads is yet to be built.
+        """
+        try:
+            return self._jobs.dry_run(self._with_prefix(sql), query_parameters(params))
+        except BackcourtError as error:
+            if isinstance(error.__cause__, google_exceptions.NotFound):
+                return None
+            raise
 
     def has_table(self, table: str) -> bool:
         """Tell whether a table or view of that name exists."""

@@ -86,6 +86,10 @@ class DuckDBWarehouse:
         with plain_errors(self.path), self._writing:
             self._run(self._cursor(), sql, params)
 
+    def jobs_by_kind(self) -> dict[str, int]:
+        """Return nothing: DuckDB runs in this process."""
+        return {}
+
     def has_table(self, table: str) -> bool:
         """Tell whether a table or view of that name exists."""
         return bool(self._catalog_columns(table))

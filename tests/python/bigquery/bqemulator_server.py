@@ -27,6 +27,7 @@ from bqemulator.jobs import executor
 from bqemulator.scripting import interpreter
 from bqemulator.sql import translator
 from bqemulator.sql.rewriter import aggregate_variants, create_table_schema_ctas
+from bqemulator.sql.rules import misc_helpers
 from bqemulator.versioning.snapshots import SnapshotManager
 from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
@@ -75,7 +76,15 @@ def bracketed_remainder(generator: Any, node: exp.Mod) -> str:
     return f"({generator.binary(node, '%')})"
 
 
+def native_fingerprint(_rule: Any, node: exp.Expression) -> exp.Expression:
+    """Hash in the engine: the emulator's FARM_FINGERPRINT is exact, and Python for every byte."""
+    hashed = exp.Anonymous(this="hash", expressions=[node.expressions[0]])
+    shifted = exp.BitwiseRightShift(this=hashed, expression=exp.Literal.number(1))
+    return exp.cast(shifted, "bigint")
+
+
 def install_sql_repairs() -> None:
+    misc_helpers.FarmFingerprintRule.rewrite = native_fingerprint
     DuckDB.Generator.TRANSFORMS[exp.Mod] = bracketed_remainder
     aggregate_variants._filter_target = innermost_argument
     find_select = create_table_schema_ctas._first_select
