@@ -169,7 +169,7 @@ class Backfill:
             if inputs_are_current(self.warehouse, start, end, raw_state, project_state):
                 done("unchanged since the last build")
                 return
-            forget_builds(self.warehouse, start, end)
+            forget_builds(self.warehouse, start, end, raw_state, project_state)
             faults.point("before-inputs")
             self.warehouse.close()
             # The whole range, also where only some of its seasons are asked for: what is noted as

@@ -27,11 +27,13 @@ from python_workers.compute import compute_range
 from python_workers.console import JsonReporter, TextReporter, out, print_table
 from python_workers.dbt_project import DbtProject
 from python_workers.errors import ExitCode
+from python_workers.input_builds import RAW_TABLES, inputs_are_current
 from python_workers.ledger import DateState, Ledger, plan
 from python_workers.opening import open_warehouse
 from python_workers.processors import BY_SHORT, POOL_PROCESSORS, PROCESSORS, Processor
 from python_workers.schedule import Schedule, resolve
 from python_workers.settings import Settings, load_settings
+from python_workers.warehouse.base import Warehouse
 
 
 def register(app: typer.Typer) -> None:
@@ -69,8 +71,7 @@ def backfill(
         schedule = resolve(warehouse, start, end, season or [], everything=everything)
         if dry_run:
             echo_range(schedule, log_format)
-            ledger = Ledger.read(warehouse, schedule.start, schedule.end)
-            _print_plan(plan(ledger, chosen, schedule.dates), mode)
+            _print_plan(*_planned(warehouse, settings, schedule, chosen), mode)
             if settings.target != "duckdb":
                 _print_costs(settings, schedule, chosen)
             return ExitCode.OK
@@ -151,7 +152,7 @@ def plan_command(
     chosen = chosen_processors(processors, start_from)
     with open_warehouse(settings, read_only=True) as warehouse:
         schedule = resolve(warehouse, start, end, season or [], everything=everything)
-        states = plan(Ledger.read(warehouse, schedule.start, schedule.end), chosen, schedule.dates)
+        states, has_inputs = _planned(warehouse, settings, schedule, chosen)
     if output is OutputFormat.JSON:
         rows = [
             {
@@ -166,7 +167,7 @@ def plan_command(
         out.print(json.dumps(rows, indent=1), markup=False)
         return ExitCode.OK
     echo_range(schedule, LogFormat.TEXT)
-    _print_plan(states, reprocess)
+    _print_plan(states, has_inputs, reprocess)
     return ExitCode.OK
 
 
@@ -281,7 +282,26 @@ def _print_costs(settings: Settings, schedule: Schedule, processors: Sequence[Pr
         )
 
 
-def _print_plan(states: dict[tuple[str, date], DateState], reprocess: ReprocessOption) -> None:
+def _planned(
+    warehouse: Warehouse, settings: Settings, schedule: Schedule, chosen: Sequence[Processor]
+) -> tuple[dict[tuple[str, date], DateState], bool]:
+    """Return where each date stands, and whether its inputs are up to date with the raw tables."""
+    ledger = Ledger.read(warehouse, schedule.start, schedule.end)
+    states = plan(ledger, chosen, schedule.with_called_off(ledger.computed_dates).dates)
+    raw_state, project_state = warehouse.content_state(RAW_TABLES), DbtProject(settings).state()
+    return states, inputs_are_current(
+        warehouse, schedule.start, schedule.end, raw_state, project_state
+    )
+
+
+def _print_plan(
+    states: dict[tuple[str, date], DateState], has_inputs: bool, reprocess: ReprocessOption
+) -> None:
+    out.print(
+        "inputs: unchanged since the last build"
+        if has_inputs
+        else "inputs: to be built first, after which more dates may turn out stale"
+    )
     ranges: dict[tuple[int, DateState], list[date]] = {}
     for (short, day), state in states.items():
         ranges.setdefault((BY_SHORT[short].number, state), []).append(day)

@@ -37,14 +37,21 @@ def inputs_are_current(
     return bool(found.num_rows > 0)
 
 
-def forget_builds(warehouse: Warehouse, start: date, end: date) -> None:
-    """Forget the builds that overlap a range that is about to be built again."""
+def forget_builds(
+    warehouse: Warehouse, start: date, end: date, raw_state: str, project_state: str
+) -> None:
+    """Forget the builds that a range about to be built from these states leaves untrue.
+
+    These are the ones that overlap the range, and those of other states anywhere: what all inputs
+    are made of, the analytics tables, is built whole.
+    """
     if not warehouse.has_table(BUILDS_TABLE):
         return
     stale = warehouse.query(
         f"select build_id from {BUILDS_TABLE} "  # noqa: S608 our own name
-        "where start_date <= @end and end_date >= @start",
-        {"start": start, "end": end},
+        "where (start_date <= @end and end_date >= @start) "
+        "or raw_state != @raw_state or project_state != @project_state",
+        {"start": start, "end": end, "raw_state": raw_state, "project_state": project_state},
     )
     if stale.num_rows:
         warehouse.commit([TableChange(BUILDS_TABLE, delete_keys=stale)])

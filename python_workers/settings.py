@@ -145,9 +145,10 @@ def load_settings(**overrides: object) -> Settings:
         first = error.errors()[0]
         name = str(first["loc"][0])
         source = f"--{name.replace('_', '-')}" if name in given else f"BACKCOURT_{name.upper()}"
+        rule = re.sub(r"^(Value error, |Input |String )", "", first["msg"])
         raise BackcourtError(
             f"{source} is {first['input']!r}, which does not fit",
-            [f"{first['msg']}."],
+            [f"It {rule}."],
             ExitCode.USAGE,
         ) from error
 
