@@ -104,7 +104,7 @@ class TestErrors:
                 "tdza is no processor of this command",
                 "Choose from psza, pcf, pdc.",
             ),
-            ("backfill --all --n-jobs 0", "--n-jobs is 0, which does not fit", "Value error"),
+            ("backfill --all --n-jobs 0", "--n-jobs is 0, which does not fit", "It must be"),
             ("backfill --all --start-from 6", "Invalid value for '--start-from'", "See:"),
             ("backfill --all --reprocess some", "Invalid value for '--reprocess'", "See:"),
             ("coverage --all --format xml", "Invalid value for '--format'", "See:"),
@@ -346,17 +346,19 @@ class TestDryRun:
         before = engine.path.read_bytes()
         lines = loaded.ok("backfill", *ALL_OF_IT, "--dry-run").out.splitlines()
         assert lines[0] == "range 2021-10-19 to 2021-12-06, both included: 48 game dates"
-        assert [line.split() for line in lines[3:]] == [
+        assert lines[1] == "inputs: to be built first, after which more dates may turn out stale"
+        assert [line.split() for line in lines[4:]] == [
             [short, "missing", "-", "48", "2021-10-19", "2021-12-06", "compute"] for short in SHORTS
         ]
         assert engine.path.read_bytes() == before
 
     def test_of_a_finished_backfill_nothing_would_be_done(self, backfilled: CommandLine) -> None:
         lines = backfilled.ok("backfill", "--all", "--dry-run").out.splitlines()
-        assert {tuple(line.split()[1:4]) for line in lines[3:]} == {("done", "-", "48")}
-        assert all(line.split()[-1] == "skip" for line in lines[3:])
+        assert lines[1] == "inputs: unchanged since the last build"
+        assert {tuple(line.split()[1:4]) for line in lines[4:]} == {("done", "-", "48")}
+        assert all(line.split()[-1] == "skip" for line in lines[4:])
         forced = backfilled.ok("backfill", "--all", "--dry-run", "--force").out.splitlines()
-        assert all(line.split()[-1] == "compute" for line in forced[3:])
+        assert all(line.split()[-1] == "compute" for line in forced[4:])
 
 
 class TestPlan:
@@ -401,10 +403,17 @@ class TestPlan:
         forget(engine, "mlfs")
         shown = backfilled.ok("plan", "--all", "--start-from", "4").out.splitlines()
         assert shown[0] == "range 2021-10-19 to 2021-12-06, both included: 48 game dates"
-        assert [line.split() for line in shown[3:]] == [
+        assert [line.split() for line in shown[4:]] == [
             ["pdc", "done", "-", "48", "2021-10-19", "2021-12-06", "skip"],
             ["mlfs", "missing", "-", "48", "2021-10-19", "2021-12-06", "compute"],
         ]
+
+    def test_new_raw_data_may_make_more_dates_due(
+        self, backfilled: CommandLine, engine: Engine
+    ) -> None:
+        engine.execute("update nba_raw.player_box_scores set points = points + 1 where points > 30")
+        shown = backfilled.ok("plan", "--all").out.splitlines()
+        assert shown[1] == "inputs: to be built first, after which more dates may turn out stale"
 
 
 class TestRawData:
