@@ -17,7 +17,7 @@ from python_workers.bench.stages import SCRATCH, WHOLE, Bench
 from python_workers.processors import POOL_PROCESSORS
 from python_workers.warehouse.base import Warehouse
 
-SAMPLED_DATES, SAMPLED_DATES_QUICK = 12, 2
+SAMPLED_DATES, SAMPLED_DATES_QUICK = 12, 1
 
 FASTER_THAN_FRAMES = at_least(50, "x")
 TIMES_OF_SQL = at_most(4, "x")

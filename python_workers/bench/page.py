@@ -11,8 +11,8 @@ from python_workers.bench.results import Figure, Results, Section
 
 _ABOUT = {
     "a": "The command is timed from outside: interpreter start, imports, dbt's start-up and the "
-    "coverage tests are in it. dbt has parsed the project before, as `backcourt load` makes it do. "
-    "The peak is the high-water mark of the process itself.",
+    "coverage tests are in it. dbt has parsed the project before, as `backcourt load` makes it do, "
+    "and Python's byte code is cached. The peak is the high-water mark of the process itself.",
     "b": "The baseline reads a date, gives each worker some of its players, filters a pandas frame "
     "per player, takes its head, sums and averages, rounds, and hashes with the scalar reference; "
     "then the date is written. Its pool is warm before the clock starts, it checks none of its "

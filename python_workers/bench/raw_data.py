@@ -14,7 +14,7 @@ from python_workers.raw_schema import GAMES, PLAYERS, RAW_TABLES, RawTable
 from python_workers.simulate import MARKER, simulate
 
 SIMULATED_SEASONS = ("2021-22", "2022-23", "2023-24", "2024-25")
-QUICK_DAYS = 35
+QUICK_DAYS = 28
 
 
 def is_simulated(raw: Path) -> bool:

@@ -20,7 +20,7 @@ from python_workers.raw_schema import RAW_TABLES
 from python_workers.schedule import game_dates
 from python_workers.warehouse.base import Warehouse
 
-MANY_SEASONS, MANY_SEASONS_QUICK = 12, 3
+MANY_SEASONS, MANY_SEASONS_QUICK = 12, 2
 # Years between a season and its repetition: a multiple of four, so that 29 February stays a day.
 LEAP_CYCLE = 4
 

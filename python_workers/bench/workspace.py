@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,9 @@ PACKAGE_DIR = Path(__file__).resolve().parent.parent
 # A benchmark loads its data as it goes; how old a load is says nothing about it.
 _ALWAYS_FRESH_HOURS = "1000000"
 _OUTPUT_SHOWN = 30
+_IN_USE = "in_use"
+_SUFFIXES = (".duckdb", ".duckdb.wal")
+_NO_BYTE_CODE = "PYTHONDONTWRITEBYTECODE"
 
 
 @dataclass(frozen=True)
@@ -109,8 +112,8 @@ class Workspace:
     def drop(self, *names: str) -> None:
         """Remove warehouses."""
         for name in names:
-            for path in (self.file(name), self.folder / f"{name}.duckdb.wal"):
-                path.unlink(missing_ok=True)
+            for suffix in _SUFFIXES:
+                (self.folder / f"{name}{suffix}").unlink(missing_ok=True)
 
     def open(self, name: str) -> DuckDBWarehouse:
         """Open a warehouse, as the commands would."""
@@ -147,19 +150,20 @@ class Workspace:
         note = self.folder / "measured.json"
         note.unlink(missing_ok=True)
         profiled = ["--profile", str(profile)] if profile else []
-        logged = [] if "--log-format" in arguments else ["--log-format", "json"]
+        logged = ["--log-format", "json"] if arguments[0] != "bench" else []
         command = [sys.executable, "-m", "python_workers.bench.measured", str(note), *profiled]
-        environment = self._environment(name, project or self.project, jobs or self.jobs)
-        began = time.perf_counter()
-        done = subprocess.run(  # noqa: S603 -- this interpreter, this package
-            [*command, *arguments, *logged],
-            env=environment,
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        seconds = time.perf_counter() - began
+        environment = self._environment(project or self.project, jobs or self.jobs)
+        with self._in_use(name):
+            began = time.perf_counter()
+            done = subprocess.run(  # noqa: S603 -- this interpreter, this package
+                [*command, *arguments, *logged],
+                env=environment,
+                cwd=self.folder,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            seconds = time.perf_counter() - began
         if done.returncode not in (ExitCode.OK, ExitCode.ATTENTION) or not note.exists():
             said = (done.stderr or done.stdout).strip().splitlines()[-_OUTPUT_SHOWN:]
             raise BackcourtError(f"backcourt {' '.join(arguments)} failed", said)
@@ -172,16 +176,39 @@ class Workspace:
             _events(done.stdout.splitlines()),
         )
 
-    def _environment(self, name: str, project: Path, jobs: int) -> dict[str, str]:
+    @contextlib.contextmanager
+    def _in_use(self, name: str) -> Iterator[None]:
+        """Give a warehouse the one path that commands see, for the time of a command.
+
+        To dbt another path is another profile, after which it parses the project from nothing.
+        """
+        self._move(name, _IN_USE)
+        try:
+            yield
+        finally:
+            self._move(_IN_USE, name)
+
+    def _move(self, source: str, target: str) -> None:
+        for suffix in _SUFFIXES:
+            path = self.folder / f"{source}{suffix}"
+            if path.exists():
+                path.replace(self.folder / f"{target}{suffix}")
+
+    def _environment(self, project: Path, jobs: int) -> dict[str, str]:
         # A parsed dbt project holds its own path, so each project keeps what dbt parsed to itself.
         parsed = self.folder / f"dbt-{hashlib.sha256(str(project).encode()).hexdigest()[:8]}"
         paths = [str(PACKAGE_DIR.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-        inherited = {name: value for name, value in os.environ.items() if name != "BACKCOURT_HOOK"}
+        left_out = ("BACKCOURT_HOOK", _NO_BYTE_CODE)
+        inherited = {name: value for name, value in os.environ.items() if name not in left_out}
+        if os.environ.get(_NO_BYTE_CODE):
+            # Compiling dbt's source at every start would be most of a short run, and no installed
+            # package does it.
+            inherited["PYTHONPYCACHEPREFIX"] = str(self.folder / "bytecode")
         return {
             **inherited,
             PROJECT_DIR_VARIABLE: str(project),
             "BACKCOURT_TARGET": "duckdb",
-            "BACKCOURT_DUCKDB_PATH": str(self.file(name)),
+            "BACKCOURT_DUCKDB_PATH": str(self.file(_IN_USE)),
             "BACKCOURT_N_JOBS": str(jobs),
             "BACKCOURT_FRESH_HOURS": _ALWAYS_FRESH_HOURS,
             "DBT_TARGET_PATH": str(parsed),
