@@ -26,22 +26,26 @@ STUCK_SECONDS = 2.0
 
 
 class ProcessBackend(LokyBackend):  # type: ignore[misc]  # joblib is untyped
-    """joblib's process pool, its workers started at once and kept for the next call.
+    """joblib's process pool, its workers kept for the next call.
 
     Parameters
     ----------
     n_jobs
         Number of worker processes.
+    is_early
+        Start them while the first job is read, not only when it is there.
     """
 
     lost_task_errors: tuple[type[BaseException], ...] = (MemoryError,)
 
-    def __init__(self, n_jobs: int) -> None:
+    def __init__(self, n_jobs: int, *, is_early: bool = False) -> None:
         # One thread each for numpy's BLAS: the order in which it sums must not depend on n_jobs.
         super().__init__(inner_max_num_threads=1)
         self.slots = n_jobs
         self._dispatcher: Dispatcher | None = None
         self._workers: Any = None
+        self._is_early = is_early
+        self._is_started = False
         self._kill_lock = threading.Lock()
         self._killed = False
         self._dead_seen = False
@@ -51,7 +55,7 @@ class ProcessBackend(LokyBackend):  # type: ignore[misc]  # joblib is untyped
         self._dispatcher = dispatcher
 
     def configure(self, n_jobs: int = 1, parallel: Any = None, **_kwargs: object) -> int:  # noqa: ANN401, ARG002
-        """Take over the workers that are there, or start them while the first job is read."""
+        """Take over the workers that are there, or prepare to start some."""
         self.parallel = parallel
         self._workers = get_memmapping_executor(
             self.slots,
@@ -63,16 +67,23 @@ class ProcessBackend(LokyBackend):  # type: ignore[misc]  # joblib is untyped
             max_nbytes=None,  # tables go through the pipe; nothing lies on disk after a crash
         )
         _widen_pipes(self._workers)
+        if self._is_early:
+            self._start()
+        return JOBS_READ_TOGETHER
+
+    def _start(self) -> None:
+        self._is_started = True
         with interrupts_kept_from_children():
             started = self._workers.submit(answer)
         if self._dispatcher is not None:
             started.add_done_callback(self._dispatcher.worker_answered)
-        return JOBS_READ_TOGETHER
 
     def submit(self, func: Any, callback: Any = None) -> Any:  # noqa: ANN401 -- joblib's signature
         """Hand a task to the pool."""
         assert self._dispatcher is not None  # noqa: S101 -- for mypy; it attaches itself
         arrived = self._dispatcher.sending(callback)
+        if not self._is_started:
+            self._start()
         with interrupts_kept_from_children():
             future = self._workers.submit(func)
         future.add_done_callback(lambda done: arrived(done.result))
@@ -164,7 +175,7 @@ def start_workers(n_jobs: int) -> None:
     n_jobs
         Number of worker processes.
     """
-    backend = ProcessBackend(n_jobs)
+    backend = ProcessBackend(n_jobs, is_early=True)
     backend.configure(parallel=SimpleNamespace(_id=uuid4().hex))
     backend.terminate()  # joblib's word for leaving the workers to the next call
 

@@ -29,7 +29,7 @@ HANG_SECONDS = 600.0
 SHORTEST_HANG_SECONDS = 60.0
 SPARE_CHUNKS = 3  # one in the caller's hands, one waiting for a worker, one being read
 DEATHS_BEFORE_ISOLATION = 2
-FRUITLESS_CALLS = 2  # pools that broke before a worker had started
+FRUITLESS_CALLS = 5  # pools in a row that broke before a worker had started
 MAX_LOST_ENTITIES = 100
 
 
@@ -135,7 +135,7 @@ class _Run:
         self._merge = merge
         self._hang_seconds = hang_seconds
         self._unread: Iterator[Job] = self._read()
-        self._exhausted = False
+        self._has_read = self._exhausted = False
         self._read_error: Exception | None = None
         self._again: deque[Job] = deque()
         self._fruitless_calls = 0
@@ -163,6 +163,7 @@ class _Run:
     def _read(self) -> Iterator[Job]:
         try:
             for chunk in self._chunks:
+                self._has_read = True
                 yield self._job(chunk)
         except Exception as error:  # noqa: BLE001 -- raised again once the chunks before it are done
             self._read_error = error
@@ -189,7 +190,9 @@ class _Run:
     ) -> int:
         """Choose the backend and how chunks travel; return how many run at once."""
         self._entry: Callable[[Callable[[Chunk], Any], Any], Any] = compute_parcel
-        self._new_backend: Callable[[], Backend] = lambda: ProcessBackend(n_jobs)
+        self._new_backend: Callable[[], Backend] = lambda: ProcessBackend(
+            n_jobs, is_early=not self._has_read
+        )
         self._pack: Callable[[object], Any] = pack
         self._unpack: Callable[[Any], Any] = unpack
         if backend == "threading":

@@ -169,6 +169,7 @@ def test_chunks_are_read_as_they_are_needed() -> None:
 # ---- workers that die
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fate", "size", "n_jobs", "reason"),
     [
@@ -187,6 +188,7 @@ def test_a_player_who_kills_his_worker_each_time_costs_nobody_else_his_row(
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_a_player_who_hangs_costs_nobody_else_his_row() -> None:
     chunks = chunks_of(12, 2, fate="hang", at=[7])
 
@@ -196,6 +198,7 @@ def test_a_player_who_hangs_costs_nobody_else_his_row() -> None:
     assert table["player"].to_pylist() == list(range(12))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fate", ["killed", "killed while sending", "killed while receiving"])
 def test_a_worker_that_is_killed_once_costs_nothing(fate: str, tmp_path: Path) -> None:
     """Messages are larger than a pipe, so that a kill can fall into the middle of one."""
@@ -208,6 +211,7 @@ def test_a_worker_that_is_killed_once_costs_nothing(fate: str, tmp_path: Path) -
     assert as_bytes(table) == as_bytes(expected(1_200_000))
 
 
+@pytest.mark.slow
 def test_chunks_beside_deadly_ones_are_not_split() -> None:
     split: list[str] = []
 
@@ -223,6 +227,7 @@ def test_chunks_beside_deadly_ones_are_not_split() -> None:
     assert {key.split(".")[0] for key in split} == {"chunk 2", "chunk 6"}
 
 
+@pytest.mark.slow
 def test_a_split_chunk_can_be_put_together_again() -> None:
     results = list(
         run(
@@ -241,6 +246,7 @@ def test_a_chunk_too_large_for_memory_is_halved_until_it_fits() -> None:
     assert as_bytes(rows(run(chunks_of(8, 4), memory_for_one))) == as_bytes(expected(8))
 
 
+@pytest.mark.slow
 def test_a_machine_on_which_no_worker_can_start_is_named_as_the_cause(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -251,6 +257,7 @@ def test_a_machine_on_which_no_worker_can_start_is_named_as_the_cause(
     assert raised.value.exit_code == ExitCode.ENVIRONMENT
 
 
+@pytest.mark.slow
 def test_too_many_lost_players_are_taken_for_a_broken_machine(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -387,6 +394,7 @@ def wait_for_empty(session: int) -> list[str]:
     return alive
 
 
+@pytest.mark.slow
 def test_ctrl_c_is_raised_once_and_leaves_no_process_and_no_stack_trace() -> None:
     process = start_session()
 
@@ -398,6 +406,7 @@ def test_ctrl_c_is_raised_once_and_leaves_no_process_and_no_stack_trace() -> Non
     assert wait_for_empty(process.pid) == []
 
 
+@pytest.mark.slow
 def test_workers_leave_when_their_parent_is_killed() -> None:
     process = start_session()
     assert len(alive_in_session(process.pid)) > 2

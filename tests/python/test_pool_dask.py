@@ -22,6 +22,7 @@ from python_workers.errors import BackcourtError, ExitCode
 from python_workers.pool import run_chunks
 
 distributed = pytest.importorskip("distributed")
+pytestmark = pytest.mark.slow
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
