@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +18,15 @@ from python_workers.failures import (
 from python_workers.rounding import BoolArray, IntArray
 from python_workers.segments import Tables
 
-__all__ = ["ChunkResult", "Compute", "compute_isolated", "entity_count", "failed_chunk", "halves"]
+__all__ = [
+    "ChunkResult",
+    "Compute",
+    "compute_isolated",
+    "entity_count",
+    "failed_chunk",
+    "halves",
+    "set_apart",
+]
 
 Compute = Callable[[Tables, Mapping[str, object]], ChunkResult]
 """A processor's pure function."""
@@ -111,6 +119,52 @@ def halves(tables: Tables) -> list[dict[str, pa.Table]]:
             before[name] = table.filter(pa.array(table_dates <= dates[last]))
             after[name] = table.filter(pa.array(table_dates >= dates[middle]))
     return [before, after]
+
+
+def set_apart(tables: Tables, players: Collection[int]) -> list[dict[str, pa.Table]]:
+    """Take some players out of a chunk and give each of their entities a chunk of its own.
+
+    Parameters
+    ----------
+    tables
+        As for `halves`.
+    players
+        Their ids; not all of them need to be in the chunk.
+
+    Returns
+    -------
+    list
+        The chunk of everybody else, if there is anybody, and then those of single entities in order
+        of (analysis_date, player_id).
+    """
+    dates, ids = _keys(tables["players"])
+    first_rows = _first_rows(tables["players"])
+    named = np.array(sorted(players), np.int64)
+    theirs = first_rows[np.isin(ids[first_rows], named)]
+    parts = []
+    if len(theirs) < len(first_rows):
+        parts.append(_selected(tables, lambda _dates, players: ~np.isin(players, named)))
+    parts += [_entity(tables, dates[at], ids[at]) for at in theirs]
+    return parts
+
+
+def _entity(tables: Tables, date: np.int64, player: np.int64) -> dict[str, pa.Table]:
+    part = _selected(tables, lambda dates, players: (dates == date) & (players == player))
+    for name, table in tables.items():
+        if "player_id" not in table.column_names:
+            part[name] = table.filter(pa.array(days(table, "analysis_date").values == date))
+    return part
+
+
+def _selected(
+    tables: Tables, select: Callable[[IntArray, IntArray], BoolArray]
+) -> dict[str, pa.Table]:
+    return {
+        name: table.filter(pa.array(select(*_keys(table))))
+        if "player_id" in table.column_names
+        else table
+        for name, table in tables.items()
+    }
 
 
 def _narrowed(

@@ -8,7 +8,8 @@ again and again is narrowed down to the single entity, while everybody else gets
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, suppress
 from typing import Any, Literal, TypeVar, cast
 
@@ -41,6 +42,8 @@ def run_chunks(
     split: Callable[[Chunk], list[Chunk]],
     on_lost_entity: Callable[[Chunk, str], R],
     merge: Callable[[list[R]], R] | None = None,
+    name_entity: Callable[[Chunk], Hashable] | None = None,
+    set_apart: Callable[[Chunk, AbstractSet[Hashable]], list[Chunk]] | None = None,
     backend: BackendName = "loky",
     scheduler: str | None = None,
     max_in_flight: int | None = None,
@@ -68,8 +71,14 @@ def run_chunks(
         Makes the result of a single entity that kills its worker each time, from its chunk and
         the reason.
     merge
-        Makes one result of those of the pieces of a chunk that had to be split, in the order of
-        `split`. Without it the pieces are yielded, each with its own result.
+        Makes one result of those of the pieces of a chunk that had to be split. Without it the
+        pieces are yielded, each with its own result.
+    name_entity
+        Names the single entity of a chunk; other chunks may hold it, too.
+    set_apart
+        Takes a chunk and some names; returns the chunk without these entities, followed by one
+        chunk for each of them. With both, an entity that was lost once is tried by itself in every
+        later chunk that dies, instead of being searched for by halving.
     backend
         ``loky``: worker processes, also with one job, since only a process can be survived.
         ``threading``: threads, or with one job the caller's own thread; the chunks are not
@@ -96,8 +105,8 @@ def run_chunks(
     ------
     BackcourtError
         A hang where workers cannot be killed; workers that cannot start; more than
-        MAX_LOST_ENTITIES lost entities; and, with Dask, no package, no scheduler, no workers or
-        other versions.
+        MAX_LOST_ENTITIES different lost entities; and, with Dask, no package, no scheduler, no
+        workers or other versions.
     """
     if n_jobs == 0 or (max_in_flight is not None and max_in_flight < 2) or hang_seconds <= 0:
         raise ValueError(f"{n_jobs=}, {max_in_flight=}, {hang_seconds=}: out of range")
@@ -111,7 +120,16 @@ def run_chunks(
         )
     if backend == "threading" and n_jobs == 1:
         return ((chunk, worker(chunk)) for chunk in chunks)
-    run = _Run(chunks, worker, split, on_lost_entity, merge, hang_seconds=hang_seconds)
+    run = _Run(
+        chunks,
+        worker,
+        split,
+        on_lost_entity,
+        merge,
+        name_entity or _by_key,
+        set_apart,
+        hang_seconds=hang_seconds,
+    )
     return run.results(backend, n_jobs, scheduler, max_in_flight)
 
 
@@ -125,6 +143,8 @@ class _Run:
         split: Callable[[Chunk], list[Chunk]],
         on_lost_entity: Callable[[Chunk, str], Any],
         merge: Callable[[list[Any]], Any] | None,
+        name_entity: Callable[[Chunk], Hashable],
+        set_apart: Callable[[Chunk, AbstractSet[Hashable]], list[Chunk]] | None,
         *,
         hang_seconds: float,
     ) -> None:
@@ -133,13 +153,15 @@ class _Run:
         self._split = split
         self._on_lost_entity = on_lost_entity
         self._merge = merge
+        self._name_entity = name_entity
+        self._set_apart = set_apart
         self._hang_seconds = hang_seconds
         self._unread: Iterator[Job] = self._read()
         self._has_read = self._exhausted = False
         self._read_error: Exception | None = None
         self._again: deque[Job] = deque()
         self._fruitless_calls = 0
-        self._lost_entities = 0
+        self._lost_entities: set[Hashable] = set()
 
     def results(
         self, backend: BackendName, n_jobs: int, scheduler: str | None, max_in_flight: int | None
@@ -229,7 +251,12 @@ class _Run:
             raise _workers_do_not_start()
 
     def _take_suspects(self) -> list[Job]:
-        suspects = [job for job in self._again if job.deaths >= DEATHS_BEFORE_ISOLATION]
+        suspects = [
+            job
+            for job in self._again
+            if job.deaths >= DEATHS_BEFORE_ISOLATION
+            or (job.deaths and len(self._known_apart(self._unpack(job.payload))) > 1)
+        ]
         for job in suspects:
             self._again.remove(job)
         return suspects
@@ -237,13 +264,29 @@ class _Run:
     def _settle(self, job: Job) -> Iterator[tuple[Chunk, Any]]:
         """Run a suspect with nothing beside it, and halve it as long as it kills its worker."""
         chunk = self._unpack(job.payload)
-        pieces = list(self._settled(job, chunk, depth=0))
+        parts = self._known_apart(chunk)
+        if len(parts) == 1:
+            pieces = list(self._settled(job, chunk, depth=0))
+        else:
+            pieces = [
+                piece
+                for number, part in enumerate(parts)
+                for piece in self._settled(self._job(part), part, depth=0, is_known=number > 0)
+            ]
         if self._merge is not None and len(pieces) > 1:
             yield chunk, self._merge([result for _, result in pieces])
         else:
             yield from pieces
 
-    def _settled(self, job: Job, chunk: Chunk, *, depth: int) -> Iterator[tuple[Chunk, Any]]:
+    def _known_apart(self, chunk: Chunk) -> list[Chunk]:
+        """Return the chunk without those who killed a worker before, and each of them alone."""
+        if self._set_apart is None or not self._lost_entities:
+            return [chunk]
+        return self._set_apart(chunk, self._lost_entities)
+
+    def _settled(
+        self, job: Job, chunk: Chunk, *, depth: int, is_known: bool = False
+    ) -> Iterator[tuple[Chunk, Any]]:
         hang_seconds = max(
             self._hang_seconds / 2**depth, min(self._hang_seconds, SHORTEST_HANG_SECONDS)
         )
@@ -251,7 +294,7 @@ class _Run:
         pieces: list[Chunk] = []
         if not outcome:
             pieces = self._split(chunk)
-            if len(pieces) <= 1:
+            if len(pieces) <= 1 and not is_known:
                 outcome = self._alone(job, hang_seconds)
         if outcome:
             yield chunk, outcome[0]
@@ -259,7 +302,7 @@ class _Run:
             for piece in pieces:
                 yield from self._settled(self._job(piece), piece, depth=depth + 1)
         else:
-            self._count_lost_entity(job)
+            self._note_lost_entity(job, chunk)
             yield chunk, self._on_lost_entity(chunk, job.reason)
 
     def _alone(self, job: Job, hang_seconds: float) -> list[Any]:
@@ -274,9 +317,9 @@ class _Run:
                 return results
         raise _workers_do_not_start()
 
-    def _count_lost_entity(self, job: Job) -> None:
-        self._lost_entities += 1
-        if self._lost_entities > MAX_LOST_ENTITIES:
+    def _note_lost_entity(self, job: Job, chunk: Chunk) -> None:
+        self._lost_entities.add(self._name_entity(chunk))
+        if len(self._lost_entities) > MAX_LOST_ENTITIES:
             raise BackcourtError(
                 f"more than {MAX_LOST_ENTITIES} entities killed their worker; the last: {job.key}",
                 [f"What happened: {job.reason}.", "Look for a cause in the machine, not the data."],
@@ -292,6 +335,10 @@ def _workers_do_not_start() -> BackcourtError:
         ],
         ExitCode.ENVIRONMENT,
     )
+
+
+def _by_key(chunk: Chunk) -> str:
+    return chunk.key
 
 
 def _compute_here(worker: Callable[[Chunk], R], chunk: Chunk) -> R:

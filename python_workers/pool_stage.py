@@ -18,7 +18,14 @@ from python_workers.failures import ChunkResult
 from python_workers.ledger import Ledger
 from python_workers.pool import HANG_SECONDS, run_chunks
 from python_workers.processors import PSZA, TDZA, Processor
-from python_workers.tasks import compute_task, lost_entity, merge_results, split_chunk
+from python_workers.tasks import (
+    compute_task,
+    lost_entity,
+    merge_results,
+    player_of,
+    set_players_apart,
+    split_chunk,
+)
 from python_workers.warehouse.base import TableChange, Warehouse
 
 _PLAYER_COLUMNS = {
@@ -116,6 +123,8 @@ def run_pool_stage(
         scheduler=options.scheduler,
         split=split_chunk,
         merge=merge_results,
+        name_entity=player_of,
+        set_apart=set_players_apart,
         on_lost_entity=lost_entity,
         hang_seconds=options.hang_seconds,
     )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from collections.abc import Set as AbstractSet
 
 import pyarrow as pa
 
 from python_workers import composite_factors, daily_cache, faults, shot_zones
 from python_workers.chunks import Chunk
 from python_workers.failures import ChunkResult
-from python_workers.isolation import Compute, compute_isolated, failed_chunk, halves
+from python_workers.isolation import Compute, compute_isolated, failed_chunk, halves, set_apart
 
 COMPUTE: Mapping[str, Compute] = {
     "psza": shot_zones.compute,
@@ -31,16 +32,33 @@ def split_chunk(chunk: Chunk) -> list[Chunk]:
     ]
 
 
+def player_of(chunk: Chunk) -> int:
+    """Return the player of a chunk that holds a single entity."""
+    player: int = chunk.tables["players"].column("player_id")[0].as_py()
+    return player
+
+
+def set_players_apart(chunk: Chunk, players: AbstractSet[Hashable]) -> list[Chunk]:
+    """Return a chunk without some players, followed by each of their entities by itself."""
+    parts = set_apart(chunk.tables, {each for each in players if isinstance(each, int)})
+    return [
+        Chunk(f"{chunk.key}.{number}", part, chunk.params)
+        for number, part in enumerate(parts, start=1)
+    ]
+
+
 def lost_entity(chunk: Chunk, reason: str) -> ChunkResult:
     """Make the result of a single entity whose worker died each time."""
     return failed_chunk(COMPUTE[_short(chunk)], chunk.tables, chunk.params, reason)
 
 
 def merge_results(results: list[ChunkResult]) -> ChunkResult:
-    """Put the results of the parts of a chunk back together, in their order."""
+    """Put the results of the parts of a chunk back together, in order of date and player."""
+    order = [("analysis_date", "ascending"), ("player_id", "ascending")]
+    rows = pa.concat_tables([result.rows for result in results])
+    failures = pa.concat_tables([result.failures for result in results])
     return ChunkResult(
-        pa.concat_tables([result.rows for result in results]).combine_chunks(),
-        pa.concat_tables([result.failures for result in results]).combine_chunks(),
+        rows.sort_by(order).combine_chunks(), failures.sort_by(order).combine_chunks()
     )
 
 
