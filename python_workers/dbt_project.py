@@ -16,7 +16,14 @@ from typing import Any
 from python_workers import faults, signals
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.settings import Settings, resolve_project_dir
-from python_workers.warehouse.duckdb_file import in_use, is_lock_conflict, lock_holder
+from python_workers.warehouse.duckdb_file import (
+    disk_full,
+    in_use,
+    is_disk_full,
+    is_lock_conflict,
+    lock_holder,
+    plain_errors,
+)
 
 # Whatever stands in these decides what the models compute; descriptions and tests do not.
 PROJECT_SOURCES = ("models", "macros", "seeds")
@@ -118,6 +125,9 @@ class DbtProject:
             _range_vars(start, end, only_dates),
         )
         failed = [outcome for outcome in outcomes if outcome.status in ("error", "fail")]
+        for outcome in failed:
+            if is_disk_full(outcome.message):
+                raise disk_full(self._settings.warehouse_file, _first_lines(outcome.message))
         if failed:
             raise BackcourtError(
                 f"dbt could not build {', '.join(outcome.name for outcome in failed)}",
@@ -203,7 +213,8 @@ class DbtProject:
 
         environment: Any = DuckDBConnectionManager._ENV  # noqa: SLF001 -- there is no public way
         if environment is not None:
-            environment.close()
+            with plain_errors(self._settings.warehouse_file):
+                environment.close()
         DuckDBConnectionManager.close_all_connections()
 
     def _check(self, result: Any) -> None:  # noqa: ANN401 -- dbt is untyped
@@ -212,6 +223,8 @@ class DbtProject:
             return
         if isinstance(error, KeyboardInterrupt | BackcourtError):
             raise error
+        if is_disk_full(str(error)):
+            raise disk_full(self._settings.warehouse_file, _first_lines(str(error))) from error
         raise BackcourtError(
             "dbt could not run", [_first_lines(str(error))], ExitCode.ENVIRONMENT
         ) from error

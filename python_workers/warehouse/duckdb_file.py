@@ -88,6 +88,11 @@ def plain_errors(path: Path) -> Iterator[None]:
         ) from error
     except (duckdb.IOException, duckdb.FatalException, duckdb.InternalException) as error:
         raise _running_error(path, error) from error
+    except duckdb.TransactionException as error:
+        # A commit that finds no room is one of these.
+        if is_disk_full(str(error)):
+            raise disk_full(path, _first_line(error)) from error
+        raise
     except OSError as error:
         raise _running_error(path, error) from error
     except RuntimeError as error:
@@ -174,6 +179,24 @@ def in_use(path: Path, holder: str) -> BackcourtError:
     )
 
 
+def is_disk_full(text: str) -> bool:
+    """Tell whether an error says that there is no room for what is to be written."""
+    return any(words in text for words in ("No space left", "File too large", "Disk quota"))
+
+
+def disk_full(path: Path, cause: str) -> BackcourtError:
+    """Return the error of a file that cannot grow."""
+    return BackcourtError(
+        f"no space left for {path}",
+        [
+            cause,
+            "What was committed before is intact.",
+            "Free some space and run the same command again; it goes on from there.",
+        ],
+        ExitCode.ENVIRONMENT,
+    )
+
+
 def _opening_error(path: Path, error: duckdb.Error) -> BackcourtError:
     text = str(error)
     if "different configuration" in text:
@@ -199,16 +222,8 @@ def _opening_error(path: Path, error: duckdb.Error) -> BackcourtError:
 
 def _running_error(path: Path, error: Exception) -> BackcourtError:
     text = str(error)
-    if "No space left" in text or "File too large" in text or "Disk quota" in text:
-        return BackcourtError(
-            f"no space left for {path}",
-            [
-                _first_line(error),
-                "What was committed before is intact.",
-                "Free some space and run the same command again; it goes on from there.",
-            ],
-            ExitCode.ENVIRONMENT,
-        )
+    if is_disk_full(text):
+        return disk_full(path, _first_line(error))
     if "Corrupt" in text or "checksum" in text:
         advice = f"The file is damaged: move it away and load the raw data again. {_PATH_HINT}"
     elif "Permission denied" in text or "Read-only" in text or "read-only" in text:
