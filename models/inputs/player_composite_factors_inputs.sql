@@ -63,7 +63,7 @@ final as (
             and population.team_abbr = own.team_abbr
     inner join teams as opponent
         on
-            population.game_id = opponent.game_id
+            population.game_date = opponent.game_date
             and population.opponent_team_abbr = opponent.team_abbr
     left join form
         on
