@@ -25,7 +25,7 @@ from python_workers.ledger import Ledger, Reprocess
 from python_workers.pool_stage import Guard, PoolOptions, run_pool_stage
 from python_workers.processors import MLFS, PCF, PDC, PSZA, TDZA, Processor
 from python_workers.registry import register_players
-from python_workers.schedule import Schedule
+from python_workers.schedule import Schedule, check_seasons
 from python_workers.sql_stage import record_hashes, register_sql_dates
 from python_workers.warehouse.base import Warehouse
 
@@ -145,6 +145,7 @@ class Backfill:
     def run(self) -> BackfillResult:
         """Run every stage that has work to do."""
         self.build_inputs()
+        check_seasons(self.warehouse, self.schedule)
         self.ledger = Ledger.read(self.warehouse, self.schedule.start, self.schedule.end)
         self._check_upstream()
         self.schedule = self.schedule.with_called_off(self.ledger.computed_dates)

@@ -19,9 +19,8 @@ from python_workers.console import JsonReporter, err, out, print_table
 from python_workers.dbt_project import DbtProject
 from python_workers.load import LoadReport, load_directory
 from python_workers.opening import open_warehouse
+from python_workers.schedule import SEASONS_TABLE
 from python_workers.settings import load_settings
-
-SEASONS_TABLE = "nba_staging.seasons"
 
 
 def register(app: typer.Typer) -> None:

@@ -10,7 +10,7 @@ from python_workers.errors import BackcourtError, ExitCode
 from python_workers.ledger import Ledger
 from python_workers.pool_stage import run_pool_stage
 from python_workers.processors import MLFS, PCF, PDC, PSZA, TDZA, Processor
-from python_workers.schedule import Schedule
+from python_workers.schedule import Schedule, check_seasons
 from python_workers.sql_stage import register_sql_dates
 from python_workers.warehouse.base import Warehouse
 
@@ -35,6 +35,7 @@ def compute_range(
     ledger = Ledger.read(warehouse, schedule.start, schedule.end)
     unbuilt = [day for day in schedule.dates if (PSZA.short, day) not in ledger.inputs]
     if unbuilt:
+        check_seasons(warehouse, schedule)
         raise BackcourtError(
             f"the inputs of {unbuilt[0]} have not been built",
             [

@@ -103,7 +103,8 @@ def read_coverage(
 ) -> Coverage:
     """Reconcile the dates of a schedule, as the tables stand.
 
-    In a whole range those count too that are no game dates (any more) but have rows.
+    In a whole range those count too that are no game dates (any more) but have rows. A game date
+    that the models do not know of yet, as right after a load, has not run.
 
     Raises
     ------
@@ -118,16 +119,27 @@ def read_coverage(
         )
     names = {processor.name for processor in processors}
     only = None if schedule.only_dates is None else frozenset(schedule.only_dates)
-    rows = warehouse.query(_COVERAGE, {"start": schedule.start, "end": schedule.end}).to_pylist()
-    return Coverage(
-        schedule.start,
-        schedule.end,
-        [
-            row
-            for row in rows
-            if row["processor_name"] in names and (only is None or row["analysis_date"] in only)
-        ],
-    )
+    rows = [
+        row
+        for row in warehouse.query(
+            _COVERAGE, {"start": schedule.start, "end": schedule.end}
+        ).to_pylist()
+        if row["processor_name"] in names and (only is None or row["analysis_date"] in only)
+    ]
+    known = {(row["processor_name"], row["analysis_date"]) for row in rows}
+    rows += [
+        {
+            "processor_name": name,
+            "analysis_date": day,
+            "coverage_status": "not_run",
+            **dict.fromkeys(COUNTS, 0),
+        }
+        for day in schedule.dates
+        for name in sorted(names)
+        if (name, day) not in known
+    ]
+    rows.sort(key=lambda row: (row["analysis_date"], row["processor_name"]))
+    return Coverage(schedule.start, schedule.end, rows)
 
 
 def failures_to_investigate(

@@ -9,6 +9,7 @@ from datetime import date
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.warehouse.base import Warehouse
 
+SEASONS_TABLE = "nba_staging.seasons"
 RUNS_TABLE = "nba_processing.processor_runs"
 LOAD_HINT = "Load raw data with: backcourt load DIR"
 
@@ -102,6 +103,42 @@ def resolve(
     if not dates:
         raise no_games_error(known, start, end)
     return Schedule(start, end, dates)
+
+
+def check_seasons(warehouse: Warehouse, schedule: Schedule) -> None:
+    """Refuse games of a season that nobody has told the dates of: every model leaves them out.
+
+    Raises
+    ------
+    BackcourtError
+        With exit code 3, naming the season and where its dates belong.
+    """
+    if not warehouse.has_table(SEASONS_TABLE):
+        return
+    unknown = warehouse.query(
+        f"""
+        select games.season, min(games.game_date) as first_date
+        from nba_raw.games as games
+        left join {SEASONS_TABLE} as seasons on games.season = seasons.season
+        where games.game_date between @start and @end
+            and games.status != 'postponed'
+            and seasons.season is null
+        group by games.season
+        order by games.season
+        """,  # noqa: S608 our own name
+        {"start": schedule.start, "end": schedule.end},
+    ).to_pylist()
+    if unknown:
+        season, first = unknown[0]["season"], unknown[0]["first_date"]
+        raise BackcourtError(
+            f"there are games of season {season}, from {first} on, "
+            "which is not in the seasons table",
+            [
+                "Add a line for it to seeds/seasons.csv: its first date, the end of its regular",
+                "season and its last date. Then run the same command again.",
+            ],
+            ExitCode.ENVIRONMENT,
+        )
 
 
 def no_games_error(known: Sequence[tuple[date, str]], start: date, end: date) -> BackcourtError:
