@@ -147,19 +147,24 @@ def real(real_raw: Engine, tmp_path_factory: pytest.TempPathFactory) -> Engine:
 
 
 @pytest.fixture(scope="session")
-def cli_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of the warehouse that commands work on: dbt parses anew for another one."""
+def command_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the warehouse of all commands: dbt parses anew for another one."""
     return tmp_path_factory.mktemp("commands")
+
+
+@pytest.fixture
+def cli_folder(command_folder: Path) -> Path:
+    """Return that folder, with no warehouse in it yet."""
+    Engine(command_folder).path.unlink(missing_ok=True)
+    return command_folder
 
 
 @pytest.fixture
 def backcourt(
     cli_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> CommandLine:
-    """Return the command line on the warehouse of `cli_folder`, which is empty at first."""
-    engine = Engine(cli_folder)
-    engine.path.unlink(missing_ok=True)
-    monkeypatch.setenv("BACKCOURT_DUCKDB_PATH", str(engine.path))
+    """Return the command line on the warehouse of `cli_folder`."""
+    monkeypatch.setenv("BACKCOURT_DUCKDB_PATH", str(Engine(cli_folder).path))
     monkeypatch.setenv("BACKCOURT_BACKEND", "threading")
     monkeypatch.setenv("BACKCOURT_N_JOBS", "1")
     return CommandLine(capsys)

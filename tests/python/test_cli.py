@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import subprocess
 import sys
@@ -201,6 +202,22 @@ class TestErrors:
             "error: pcf needs tdza and psza of 2021-10-19, which has not been computed",
             "  Compute it first: leave --start-from and --processors away,",
             "  or run: backcourt backfill --start 2021-10-19 --end 2021-12-06",
+        )
+
+    @pytest.mark.parametrize("command", ["compute", "backfill"])
+    def test_a_season_without_dates_of_its_own_is_refused(
+        self, backfilled: CommandLine, engine: Engine, command: str
+    ) -> None:
+        # As if its inputs had been built and its season taken out of the seed since then.
+        engine.execute(
+            "delete from nba_staging.seasons",
+            *(["delete from nba_precompute.input_fingerprints"] if command == "compute" else ()),
+        )
+        outcome = backfilled(command, "--all")
+        assert outcome.code == 3
+        assert outcome.err.startswith(
+            "error: there are games of season 2021-22, from 2021-10-19 on, which is not in the "
+            "seasons table\n  Add a line for it to seeds/seasons.csv"
         )
 
     def test_a_fault_of_the_program_says_so_and_shows_where_on_demand(
@@ -497,3 +514,37 @@ def test_each_process_ends_with_the_code_of_its_command(cli_folder: Path) -> Non
         assert (ran.returncode, ran.stdout) == (code, "")
         assert ran.stderr.startswith(message)
         assert "Traceback" not in ran.stderr
+
+
+def test_one_player_whose_computation_raises_costs_nobody_else_his_row(
+    backfilled: CommandLine, engine: Engine, simulated: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = max(key for key in simulated.rows("psza"))
+    row = simulated.rows("psza")[key]
+    monkeypatch.setenv("BACKCOURT_FAULTS", json.dumps({"raise": [row["player_id"]]}))
+    outcome = backfilled.ok(
+        "backfill", "--all", "--processors", "psza,pdc", "--force", "--skip-tests"
+    )
+    assert "failures to investigate" in outcome.out
+    for short in ("psza", "pdc"):
+        before, after = simulated.outcomes(short), engine.outcomes(short)
+        his = {each for each in before if each[1] == key[1]}
+        assert {after[each] for each in his} == {"PROCESSING_ERROR"}
+        assert {each: what for each, what in after.items() if each not in his} == {
+            each: what for each, what in before.items() if each not in his
+        }
+    failure = engine.failures("psza")[key]
+    assert failure["failure_reason"] == "RuntimeError: a fault on purpose"
+    assert (failure["is_expected"], failure["can_retry"]) == (False, False)
+    assert backfilled("coverage", "--all").code == 1
+
+    # It holds until somebody asks for another try, which puts everything right.
+    monkeypatch.delenv("BACKCOURT_FAULTS")
+    again = ("backfill", "--all", "--processors", "psza,pdc", "--skip-tests")
+    assert backfilled.ok(*again).out.count("no date due") == 0
+    assert engine.outcomes("psza")[key] == "PROCESSING_ERROR"
+    backfilled.ok(*again, "--reprocess", "missing+failed")
+    found, wanted = engine.everything(), simulated.everything()
+    for short in ("psza", "pdc"):
+        for kind in ("rows", "failures"):
+            assert found[f"{short} {kind}"] == wanted[f"{short} {kind}"]

@@ -18,16 +18,14 @@ CHOSEN = ["2021-22", "2023-24"]
 
 
 @pytest.fixture
-def engine(simulated: Engine, cli_folder: Path, backcourt: CommandLine) -> Engine:
+def engine(simulated: Engine, cli_folder: Path) -> Engine:
     """Return the engine on the warehouse of the command line: a finished backfill."""
-    assert backcourt
     return simulated.copy(cli_folder)
 
 
 @pytest.fixture
-def seasons(four_seasons: Engine, cli_folder: Path, backcourt: CommandLine) -> Engine:
+def seasons(four_seasons: Engine, cli_folder: Path) -> Engine:
     """Return the engine on the warehouse of the command line: four seasons with many gaps."""
-    assert backcourt
     return four_seasons.copy(cli_folder)
 
 
@@ -85,8 +83,8 @@ def test_json_has_the_same_numbers_by_date_too(backcourt: CommandLine, engine: E
     assert by_date[PDC.name]["records"] == sum(day == DAY for day, _ in engine.rows("pdc"))
 
 
-def test_only_the_processors_asked_for_are_shown(backcourt: CommandLine, engine: Engine) -> None:
-    assert engine
+@pytest.mark.usefixtures("engine")
+def test_only_the_processors_asked_for_are_shown(backcourt: CommandLine) -> None:
     outcome = backcourt.ok("coverage", "--all", "--processor", "pdc,tdza")
     assert tuple(table(outcome)) == ("tdza", "pdc")
     assert backcourt("coverage", "--all", "--processor", "cache").code == 2
@@ -137,19 +135,31 @@ def test_a_row_of_somebody_nobody_expects_is_told(backcourt: CommandLine, engine
 
 
 def test_a_date_that_has_not_run_is_told(backcourt: CommandLine, engine: Engine) -> None:
-    for statement in ("delete from {table} where {day} = date '{DAY}'",):
-        engine.execute(statement.format(table=TDZA.table, day=TDZA.date_column, DAY=DAY))
     engine.execute(
+        f"delete from {TDZA.table} where analysis_date = date '{DAY}'",
         *(
             f"delete from nba_processing.{name} where processor_name = '{TDZA.name}' "
             f"and analysis_date = date '{DAY}'"
             for name in ("processor_runs", "precompute_failures")
-        )
+        ),
     )
     outcome = backcourt("coverage", "--all")
     assert outcome.code == 1
     assert table(outcome)["tdza"][:2] == [48, 1]
     assert f"not_run: {TDZA.name} {DAY}: 10 unaccounted" in outcome.out
+
+
+def test_games_loaded_since_then_have_not_run(backcourt: CommandLine, engine: Engine) -> None:
+    engine.execute(
+        "insert into nba_raw.games by name select * replace ("
+        "'0022199999' as game_id, date '2021-12-11' as game_date) "
+        "from nba_raw.games order by game_id limit 1"
+    )
+    outcome = backcourt("coverage", "--all")
+    assert outcome.code == 1
+    assert [numbers[:2] for numbers in table(outcome).values()] == [[49, 1]] * 5
+    assert f"not_run: {TDZA.name} 2021-12-11" in outcome.out
+    assert "everyone is accounted for" not in outcome.out
 
 
 @pytest.mark.parametrize("category", ["INCOMPLETE_UPSTREAM", "PROCESSING_ERROR", "COFFEE_BREAK"])
