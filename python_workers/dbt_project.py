@@ -151,7 +151,7 @@ class DbtProject:
 
     def compiled(self, select: Sequence[str], start: date, end: date) -> list[CompiledModel]:
         """Return the selects of models over a date range, without running them."""
-        chosen = ["compile", "--select", *select, "--exclude-resource-type", "seed"]
+        chosen = ["compile", "--select", *select, "--indirect-selection", "empty"]
         self._invoke(chosen, _range_vars(start, end, None))
         prefix = self._settings.bq_dataset_prefix
         return [
