@@ -42,7 +42,7 @@ def measure_frames(bench: Bench) -> None:
         )
         kinds: tuple[PoolKind, ...] = ("threads", "processes")
         for kind in kinds:
-            bench.say(f"computing {len(sample)} dates with a frame per player, in {kind}")
+            bench.say(f"frames per player: {len(sample)} of {len(dates)} dates, in {kind}")
             baseline = measure_baseline(warehouse, sample, kind, bench.jobs)
             _add(bench, baseline, player_dates, ours)
         equal, compared = equal_hashes(warehouse, sample)
