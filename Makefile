@@ -38,7 +38,7 @@ demo: setup $(if $(filter $(SIMULATED),$(RAW_DIR)),$(SIMULATED)/SIMULATED.md)  #
 	$(BIN)/backcourt report --out $(REPORT)
 
 test: setup  ## Run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: setup  ## Check style, types and SQL
 	$(BIN)/ruff check .
@@ -53,11 +53,14 @@ bench: setup  ## Print the benchmarks
 report: setup  ## Write the report page of the default warehouse
 	$(BIN)/backcourt report --out $(REPORT)
 
-lock:  ## Renew requirements.lock from pyproject.toml (needs uv)
+lock:  ## Renew the lock files (needs uv)
 	uv pip compile pyproject.toml --extra dask --extra dev --universal --python-version 3.11 --no-strip-extras \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --upgrade \
 		--custom-compile-command "make lock" --output-file requirements.lock
+	uv pip compile tests/python/bigquery/bqemulator-requirements.in --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+		--output-file tests/python/bigquery/bqemulator-requirements.lock
 
 clean:  ## Remove what the targets made, the warehouse file and simulated data included
-	rm -rf $(VENV) target logs dbt_packages data .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .emulator target logs dbt_packages data .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
