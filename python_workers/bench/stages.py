@@ -105,8 +105,8 @@ class Bench:
         self.workspace.copy(INPUTS, SCRATCH)
 
     def _compute(self, jobs: int) -> Outcome:
-        self.say(f"computing with {jobs} job{'s' if jobs > 1 else ''}")
         self.use_inputs()
+        self.say(f"computing with {jobs} job{'s' if jobs > 1 else ''}")
         return self.workspace.run(SCRATCH, "compute", "--all", jobs=jobs)
 
 
