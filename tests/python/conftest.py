@@ -168,3 +168,23 @@ def backcourt(
     monkeypatch.setenv("BACKCOURT_BACKEND", "threading")
     monkeypatch.setenv("BACKCOURT_N_JOBS", "1")
     return CommandLine(capsys)
+
+
+@pytest.fixture
+def loaded(simulated_raw: Engine, cli_folder: Path, backcourt: CommandLine) -> CommandLine:
+    """Return the command line on a league that has been loaded and nothing else."""
+    simulated_raw.copy(cli_folder)
+    return backcourt
+
+
+@pytest.fixture
+def backfilled(simulated: Engine, cli_folder: Path, backcourt: CommandLine) -> CommandLine:
+    """Return the command line on a league that has been backfilled."""
+    simulated.copy(cli_folder)
+    return backcourt
+
+
+@pytest.fixture
+def engine(cli_folder: Path) -> Engine:
+    """Return the engine on the warehouse of the command line."""
+    return Engine(cli_folder)

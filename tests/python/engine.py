@@ -163,6 +163,18 @@ class Engine:
                 assert len(found[f"{short} {kind}"]) == len(texts), "duplicate keys"
         return found
 
+    def forget(self, *shorts: str) -> None:
+        """Undo what some processors have computed."""
+        for short in shorts:
+            processor = BY_SHORT[short]
+            self.execute(
+                f"delete from {processor.table}",
+                *(
+                    f"delete from nba_processing.{table} where processor_name = '{processor.name}'"
+                    for table in ("precompute_failures", "processor_runs")
+                ),
+            )
+
     def coverage(self, start: dt.date, end: dt.date) -> Coverage:
         with DuckDBWarehouse(self.path) as warehouse:
             return read_coverage(warehouse, Schedule(start, end, ()))

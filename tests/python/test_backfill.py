@@ -48,18 +48,6 @@ def computed(engine: Engine, result: BackfillResult) -> set[tuple[str, dt.date]]
     return {(shorts[row["processor_name"]], row["analysis_date"]) for row in found}
 
 
-def forget_the_pool(engine: Engine) -> None:
-    """Undo what the pool has computed."""
-    names = ", ".join(f"'{processor.name}'" for processor in POOL_PROCESSORS)
-    engine.execute(
-        *(f"delete from {processor.table}" for processor in POOL_PROCESSORS),
-        *(
-            f"delete from nba_processing.{table} where processor_name in ({names})"
-            for table in ("precompute_failures", "processor_runs")
-        ),
-    )
-
-
 class TestDeterminism:
     @pytest.mark.parametrize(
         "pool",
@@ -75,7 +63,7 @@ class TestDeterminism:
         self, simulated: Engine, tmp_path: Path, pool: PoolOptions
     ) -> None:
         again = simulated.copy(tmp_path)
-        forget_the_pool(again)
+        again.forget(*POOL_SHORTS)
         result = again.backfill(processors=POOL_PROCESSORS, pool=pool)
         assert result.counts["psza"].inserted == len(simulated.rows("psza")) > 2_000
         assert_same(simulated.everything(), again.everything())

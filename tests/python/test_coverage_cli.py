@@ -18,12 +18,6 @@ CHOSEN = ["2021-22", "2023-24"]
 
 
 @pytest.fixture
-def engine(simulated: Engine, cli_folder: Path) -> Engine:
-    """Return the engine on the warehouse of the command line: a finished backfill."""
-    return simulated.copy(cli_folder)
-
-
-@pytest.fixture
 def seasons(four_seasons: Engine, cli_folder: Path) -> Engine:
     """Return the engine on the warehouse of the command line: four seasons with many gaps."""
     return four_seasons.copy(cli_folder)
@@ -50,8 +44,8 @@ def a_row_of(engine: Engine, short: str) -> str:
     return min(entity for day, entity in engine.rows(short) if day == DAY)
 
 
-def test_a_finished_backfill_is_accounted_for(backcourt: CommandLine, engine: Engine) -> None:
-    outcome = backcourt.ok("coverage", "--all")
+def test_a_finished_backfill_is_accounted_for(backfilled: CommandLine, engine: Engine) -> None:
+    outcome = backfilled.ok("coverage", "--all")
     first, *_, last = outcome.out.splitlines()
     assert first.rstrip() == "coverage 2021-10-19 to 2021-12-06"
     assert last == "everyone is accounted for"
@@ -67,8 +61,8 @@ def test_a_finished_backfill_is_accounted_for(backcourt: CommandLine, engine: En
         assert rest == [0] * 7
 
 
-def test_json_has_the_same_numbers_by_date_too(backcourt: CommandLine, engine: Engine) -> None:
-    found = backcourt.ok("coverage", "--start", DAY, "--end", DAY, "--format", "json").json()
+def test_json_has_the_same_numbers_by_date_too(backfilled: CommandLine, engine: Engine) -> None:
+    found = backfilled.ok("coverage", "--start", DAY, "--end", DAY, "--format", "json").json()
     assert (found["start_date"], found["end_date"]) == (str(DAY), str(DAY))
     assert found["needs_attention"] is False
     assert set(found["attention_counts"].values()) == {0}
@@ -83,33 +77,32 @@ def test_json_has_the_same_numbers_by_date_too(backcourt: CommandLine, engine: E
     assert by_date[PDC.name]["records"] == sum(day == DAY for day, _ in engine.rows("pdc"))
 
 
-@pytest.mark.usefixtures("engine")
-def test_only_the_processors_asked_for_are_shown(backcourt: CommandLine) -> None:
-    outcome = backcourt.ok("coverage", "--all", "--processor", "pdc,tdza")
+def test_only_the_processors_asked_for_are_shown(backfilled: CommandLine) -> None:
+    outcome = backfilled.ok("coverage", "--all", "--processor", "pdc,tdza")
     assert tuple(table(outcome)) == ("tdza", "pdc")
-    assert backcourt("coverage", "--all", "--processor", "cache").code == 2
+    assert backfilled("coverage", "--all", "--processor", "cache").code == 2
 
 
 @pytest.mark.parametrize("short", ["tdza", "psza", "mlfs"])
-def test_a_lost_row_is_unaccounted_for(backcourt: CommandLine, engine: Engine, short: str) -> None:
+def test_a_lost_row_is_unaccounted_for(backfilled: CommandLine, engine: Engine, short: str) -> None:
     processor = BY_SHORT[short]
     entity = "team_abbr" if short == "tdza" else "player_lookup"
     engine.execute(
         f"delete from {processor.table} where {processor.date_column} = date '{DAY}' "
         f"and {entity} = '{a_row_of(engine, short)}'"
     )
-    outcome = backcourt("coverage", "--all")
+    outcome = backfilled("coverage", "--all")
     assert (outcome.code, outcome.err) == (1, "")
     assert f"incomplete: {processor.name} {DAY}: 1 unaccounted, 0 duplicated" in outcome.out
     assert "everyone is accounted for" not in outcome.out
-    found = totals(backcourt("coverage", "--all", "--format", "json"), short)
+    found = totals(backfilled("coverage", "--all", "--format", "json"), short)
     assert found["unaccounted"] == 1
     # Elsewhere all is well.
-    assert backcourt("coverage", "--start", "2021-10-19", "--end", "2021-12-03").code == 0
-    assert backcourt("coverage", "--all", "--processor", "pcf").code == 0
+    assert backfilled("coverage", "--start", "2021-10-19", "--end", "2021-12-03").code == 0
+    assert backfilled("coverage", "--all", "--processor", "pcf").code == 0
 
 
-def test_a_row_beside_a_failure_is_a_duplicate(backcourt: CommandLine, engine: Engine) -> None:
+def test_a_row_beside_a_failure_is_a_duplicate(backfilled: CommandLine, engine: Engine) -> None:
     lookup = a_row_of(engine, "psza")
     (row,) = [row for key, row in engine.rows("psza").items() if key == (DAY, lookup)]
     engine.execute(
@@ -118,23 +111,23 @@ def test_a_row_beside_a_failure_is_a_duplicate(backcourt: CommandLine, engine: E
         f"'{lookup}' as entity_id, {row['player_id']} as player_id, "
         "'EXPECTED_INCOMPLETE' as failure_category, true as is_expected"
     )
-    outcome = backcourt("coverage", "--all")
+    outcome = backfilled("coverage", "--all")
     assert outcome.code == 1
     assert f"incomplete: {PSZA.name} {DAY}: 0 unaccounted, 1 duplicated" in outcome.out
 
 
-def test_a_row_of_somebody_nobody_expects_is_told(backcourt: CommandLine, engine: Engine) -> None:
+def test_a_row_of_somebody_nobody_expects_is_told(backfilled: CommandLine, engine: Engine) -> None:
     lookup = a_row_of(engine, "pcf")
     engine.execute(
         "delete from nba_processing.expected_entities where processor_name = "
         f"'{BY_SHORT['pcf'].name}' and analysis_date = date '{DAY}' and entity_id = '{lookup}'"
     )
-    outcome = backcourt("coverage", "--all")
+    outcome = backfilled("coverage", "--all")
     assert outcome.code == 1
     assert "0 unaccounted, 0 duplicated, 1 unexpected" in outcome.out
 
 
-def test_a_date_that_has_not_run_is_told(backcourt: CommandLine, engine: Engine) -> None:
+def test_a_date_that_has_not_run_is_told(backfilled: CommandLine, engine: Engine) -> None:
     engine.execute(
         f"delete from {TDZA.table} where analysis_date = date '{DAY}'",
         *(
@@ -143,19 +136,19 @@ def test_a_date_that_has_not_run_is_told(backcourt: CommandLine, engine: Engine)
             for name in ("processor_runs", "precompute_failures")
         ),
     )
-    outcome = backcourt("coverage", "--all")
+    outcome = backfilled("coverage", "--all")
     assert outcome.code == 1
     assert table(outcome)["tdza"][:2] == [48, 1]
     assert f"not_run: {TDZA.name} {DAY}: 10 unaccounted" in outcome.out
 
 
-def test_games_loaded_since_then_have_not_run(backcourt: CommandLine, engine: Engine) -> None:
+def test_games_loaded_since_then_have_not_run(backfilled: CommandLine, engine: Engine) -> None:
     engine.execute(
         "insert into nba_raw.games by name select * replace ("
         "'0022199999' as game_id, date '2021-12-11' as game_date) "
         "from nba_raw.games order by game_id limit 1"
     )
-    outcome = backcourt("coverage", "--all")
+    outcome = backfilled("coverage", "--all")
     assert outcome.code == 1
     assert [numbers[:2] for numbers in table(outcome).values()] == [[49, 1]] * 5
     assert f"not_run: {TDZA.name} 2021-12-11" in outcome.out
@@ -164,7 +157,7 @@ def test_games_loaded_since_then_have_not_run(backcourt: CommandLine, engine: En
 
 @pytest.mark.parametrize("category", ["INCOMPLETE_UPSTREAM", "PROCESSING_ERROR", "COFFEE_BREAK"])
 def test_a_failure_to_look_at_needs_attention(
-    backcourt: CommandLine, engine: Engine, category: str
+    backfilled: CommandLine, engine: Engine, category: str
 ) -> None:
     key = min(key for key in engine.failures("pdc") if key[0] == DAY)
     engine.execute(
@@ -173,10 +166,10 @@ def test_a_failure_to_look_at_needs_attention(
         f"where processor_name = '{PDC.name}' and analysis_date = date '{DAY}' "
         f"and entity_id = '{key[1]}'"
     )
-    outcome = backcourt("coverage", "--all")
+    outcome = backfilled("coverage", "--all")
     assert (outcome.code, outcome.err) == (1, "")
     assert f"pdc {key[1]} {category}: no [bold]box score[/bold]" in outcome.out
-    found = backcourt("coverage", "--all", "--format", "json")
+    found = backfilled("coverage", "--all", "--format", "json")
     assert found.code == 1
     shown = found.json()
     name = category.lower() if category != "COFFEE_BREAK" else "unknown_category"
@@ -184,7 +177,7 @@ def test_a_failure_to_look_at_needs_attention(
     (failure,) = shown["to_investigate"]
     assert (failure["entity_id"], failure["failure_category"]) == (key[1], category)
     # It is nobody else's.
-    other = backcourt.ok("coverage", "--all", "--processor", "psza", "--format", "json")
+    other = backfilled.ok("coverage", "--all", "--processor", "psza", "--format", "json")
     assert other.json()["to_investigate"] == []
 
 
