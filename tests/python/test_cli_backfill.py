@@ -243,32 +243,27 @@ def test_dbt_then_compute_then_dbt_needs_no_backfill(
 def test_one_player_whose_computation_raises_costs_nobody_else_his_row(
     backfilled: CommandLine, engine: Engine, simulated: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key = max(key for key in simulated.rows("psza"))
-    row = simulated.rows("psza")[key]
-    monkeypatch.setenv("BACKCOURT_FAULTS", json.dumps({"raise": [row["player_id"]]}))
-    outcome = backfilled.ok(
-        "backfill", "--all", "--processors", "psza,pdc", "--force", "--skip-tests"
-    )
-    assert "failures to investigate" in outcome.out
+    start, end = WEEK
+    key = max(key for key in simulated.rows("psza") if start <= key[0] <= end)
+    player_id = simulated.rows("psza")[key]["player_id"]
+    monkeypatch.setenv("BACKCOURT_FAULTS", json.dumps({"raise": [player_id]}))
+    week = ("backfill", "--start", start, "--end", end, "--processors", "psza,pdc", "--skip-tests")
+    assert "failures to investigate" in backfilled.ok(*week, "--force").out
     for short in ("psza", "pdc"):
         before, after = simulated.outcomes(short), engine.outcomes(short)
-        his = {each for each in before if each[1] == key[1]}
-        assert {after[each] for each in his} == {"PROCESSING_ERROR"}
-        assert {each: what for each, what in after.items() if each not in his} == {
-            each: what for each, what in before.items() if each not in his
-        }
+        his = {each for each in before if each[1] == key[1] and start <= each[0] <= end}
+        assert his
+        assert after == before | dict.fromkeys(his, "PROCESSING_ERROR")
     failure = engine.failures("psza")[key]
     assert failure["failure_reason"] == "RuntimeError: a fault on purpose"
     assert (failure["is_expected"], failure["can_retry"]) == (False, False)
-    assert backfilled("coverage", "--all").code == 1
+    assert backfilled("coverage", "--start", start, "--end", end).code == 1
 
     # It holds until somebody asks for another try, which puts everything right.
     monkeypatch.delenv("BACKCOURT_FAULTS")
-    again = ("backfill", "--all", "--processors", "psza,pdc", "--skip-tests")
-    assert backfilled.ok(*again).out.count("no date due") == 0
+    backfilled.ok(*week)
     assert engine.outcomes("psza")[key] == "PROCESSING_ERROR"
-    backfilled.ok(*again, "--reprocess", "missing+failed")
+    backfilled.ok(*week, "--reprocess", "missing+failed")
     found, wanted = engine.everything(), simulated.everything()
-    for short in ("psza", "pdc"):
-        for kind in ("rows", "failures"):
-            assert found[f"{short} {kind}"] == wanted[f"{short} {kind}"]
+    for kind in ("psza rows", "psza failures", "pdc rows", "pdc failures"):
+        assert found[kind] == wanted[kind]
