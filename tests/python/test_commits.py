@@ -138,6 +138,18 @@ def test_a_changed_row_keeps_when_it_was_made(warehouse: DuckDBWarehouse) -> Non
     assert (made.counts[DAY].updated, made.counts[DAY].unchanged) == (1, 1)
 
 
+def test_each_row_keeps_its_own_time_where_new_ones_come_between(
+    warehouse: DuckDBWarehouse,
+) -> None:
+    commit(warehouse, 1, compute(regular(FIVE_GAMES, 1)))
+    commit(warehouse, 2, compute(regular(FIVE_GAMES, 1), regular(FIVE_GAMES, 3)))
+    made = {row["player_id"]: row["created_at"] for row in stored(warehouse)}
+    commit(warehouse, 3, compute(*(regular(BETTER_GAMES, each) for each in (1, 2, 3))))
+    after = {row["player_id"]: row["created_at"] for row in stored(warehouse)}
+    assert {1: after[1], 3: after[3]} == made
+    assert made[1] < made[3] < after[2]
+
+
 def test_bookkeeping_outside_the_hash_is_written_too(warehouse: DuckDBWarehouse) -> None:
     commit(warehouse, 1, compute(regular(FIVE_GAMES)))
     (before,) = stored(warehouse)
