@@ -16,6 +16,7 @@ from command import CommandLine
 from engine import Engine
 from hypothesis import HealthCheck, settings
 from leagues import League, random_league, write_tables
+from terminal import Terminal
 
 from python_workers.settings import Settings
 from python_workers.simulate import simulate
@@ -170,6 +171,7 @@ def backcourt(
     return CommandLine(capsys)
 
 
+<<<<<<< HEAD
 @pytest.fixture
 def loaded(simulated_raw: Engine, cli_folder: Path, backcourt: CommandLine) -> CommandLine:
     """Return the command line on a league that has been loaded and nothing else."""
@@ -188,3 +190,18 @@ def backfilled(simulated: Engine, cli_folder: Path, backcourt: CommandLine) -> C
 def engine(cli_folder: Path) -> Engine:
     """Return the engine on the warehouse of the command line."""
     return Engine(cli_folder)
+=======
+@pytest.fixture(scope="session")
+def terminal_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder that the processes of `terminal` work in."""
+    return tmp_path_factory.mktemp("terminal")
+
+
+@pytest.fixture
+def terminal(terminal_folder: Path) -> Iterator[Terminal]:
+    """Return a place to run the command as a process of its own, without a warehouse file yet."""
+    terminal = Terminal(terminal_folder)
+    terminal.clear()
+    yield terminal
+    terminal.clear()
+>>>>>>> 42ca619 (tests wip)

@@ -1,0 +1,73 @@
+"""Kill the command anywhere, run it again: the tables are those of a run without the kill."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+from terminal import Terminal, differences
+from engine import Engine
+
+pytestmark = pytest.mark.slow
+
+# One after the other on the same warehouse, so in the order in which a run passes them.
+BACKFILL_BOUNDARIES = (
+    "after-dbt-int_player_games:1",
+    "after-inputs:1",
+    "after-dbt-team_defense_zone_analysis:1",
+    "after-dbt-ml_feature_store_v2:1",
+)
+COMPUTE_BOUNDARIES = (
+    "before-write:1",  # the run records of the first processor
+    "before-commit:1",
+    "before-write:3",
+    "after-commit:2",
+)
+
+
+def test_a_load_killed_between_two_tables_is_completed_by_the_next(
+    terminal: Terminal, simulated_files: Path, simulated_raw: Engine
+) -> None:
+    for boundary in ("after-write:2", "before-write:5"):
+        terminal.run_until_killed(boundary, "load", str(simulated_files))
+    terminal.run_well("load", str(simulated_files))
+    found = differences(terminal.file, simulated_raw.path)
+    assert found == {"nba_staging.seasons": 1}  # dbt's, which the command loads too
+
+
+def test_a_backfill_killed_at_its_boundaries_ends_in_the_same_tables(
+    terminal: Terminal, simulated_raw: Engine, simulated: Engine
+) -> None:
+    terminal.put(simulated_raw.path)
+    for boundary in BACKFILL_BOUNDARIES:
+        terminal.run_until_killed(boundary, "backfill", "--all", "--skip-tests")
+    terminal.run_well("backfill", "--all")
+    assert differences(terminal.file, simulated.path) == {}
+    assert terminal.repeated_runs() == []
+
+
+def test_a_killed_compute_goes_on_with_the_chunk_it_was_at(
+    terminal: Terminal, simulated: Engine
+) -> None:
+    terminal.put(simulated.path)
+    forget_outputs(terminal.file)
+    for boundary in COMPUTE_BOUNDARIES:
+        terminal.run_until_killed(boundary, "compute", "--all")
+    last = terminal.run_well("compute", "--all", "--log-format", "json")
+    assert 0 < len(last.events("date_committed"))
+    assert differences(terminal.file, simulated.path) == {}
+    assert terminal.repeated_runs() == []
+
+
+def forget_outputs(file: Path) -> None:
+    """Leave the inputs, and what dbt computes from them, as before the first compute."""
+    with duckdb.connect(str(file)) as connection:
+        for table in (
+            "nba_precompute.player_shot_zone_analysis",
+            "nba_precompute.player_composite_factors",
+            "nba_precompute.player_daily_cache",
+            "nba_processing.precompute_failures",
+            "nba_processing.processor_runs",
+        ):
+            connection.execute(f"delete from {table}")
