@@ -171,7 +171,6 @@ def backcourt(
     return CommandLine(capsys)
 
 
-<<<<<<< HEAD
 @pytest.fixture
 def loaded(simulated_raw: Engine, cli_folder: Path, backcourt: CommandLine) -> CommandLine:
     """Return the command line on a league that has been loaded and nothing else."""
@@ -190,7 +189,8 @@ def backfilled(simulated: Engine, cli_folder: Path, backcourt: CommandLine) -> C
 def engine(cli_folder: Path) -> Engine:
     """Return the engine on the warehouse of the command line."""
     return Engine(cli_folder)
-=======
+
+
 @pytest.fixture(scope="session")
 def terminal_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder that the processes of `terminal` work in."""
@@ -204,4 +204,3 @@ def terminal(terminal_folder: Path) -> Iterator[Terminal]:
     terminal.clear()
     yield terminal
     terminal.clear()
->>>>>>> 42ca619 (tests wip)

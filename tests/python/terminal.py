@@ -56,7 +56,8 @@ class Ended:
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """Return the events of that name that ``--log-format json`` wrote."""
-        lines = [json.loads(line) for line in self.out.splitlines() if line.startswith("{")]
+        # A killed command may leave half a line.
+        lines = [json.loads(line) for line in self.out.splitlines() if line.endswith("}")]
         return [line for line in lines if line["event"] == name]
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from terminal import Terminal, Command, Ended, differences
 from engine import Engine
+from terminal import Command, Ended, Terminal, differences
 from test_crashes import forget_outputs
 
 pytestmark = pytest.mark.slow
@@ -51,7 +51,7 @@ def test_interrupting_the_pool_and_going_on_ends_in_the_same_tables(
     terminal.put(simulated.path)
     forget_outputs(terminal.file)
     for point, number, to_the_group, times in (
-        ("after-write:1", signal.SIGINT, True, 1),  # the pool starts
+        ("before-commit:1", signal.SIGINT, True, 1),
         ("after-commit:1", signal.SIGINT, False, 1),
         ("after-commit:1", signal.SIGINT, True, 2),
         ("before-commit:2", signal.SIGTERM, True, 1),

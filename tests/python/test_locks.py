@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import resource
+import shutil
 import signal
+import struct
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 import pytest
-from terminal import PROJECT, Terminal, Ended, differences
 from engine import Engine
+from terminal import PROJECT, Ended, Terminal, differences
 from test_crashes import forget_outputs
 
-from python_workers.dbt_project import DbtProject
-from python_workers.errors import TerminalError
+from python_workers.errors import BackcourtError
 from python_workers.opening import open_warehouse
 from python_workers.settings import Settings, load_settings
 from python_workers.warehouse.file_lock import file_lock
 
 pytestmark = pytest.mark.slow
 
-NOBODY = 65534
 HOLD = """
     import sys, duckdb
     with duckdb.connect(sys.argv[1]):
@@ -52,7 +56,8 @@ class Holder:
         return self._process.pid
 
     def let_go(self) -> None:
-        self._process.communicate("\n")
+        if self._process.poll() is None:
+            self._process.communicate("\n")
 
 
 @pytest.fixture
@@ -69,9 +74,8 @@ def hold() -> Iterator[Callable[[Path], Holder]]:
 
 
 @pytest.fixture
-def settings(terminal: Terminal, simulated: Engine, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def settings(terminal: Terminal, simulated: Engine) -> Settings:
     terminal.put(simulated.path)
-    monkeypatch.setenv("DBT_TARGET_PATH", str(terminal.folder / "target"))
     return load_settings(duckdb_path=terminal.file)
 
 
@@ -92,7 +96,7 @@ def test_while_one_command_writes_others_name_it_and_stay_out(
     writer = terminal.start(
         "compute", "--all", "--force", "--processors", "psza", faults={"hang": [anyone]}
     )
-    writer.wait_for_point("after-write:1")
+    writer.wait_until(lambda: bool(writer.workers()))
     for arguments in (
         ("plan", "--all"),
         ("load", str(simulated_files)),
@@ -138,9 +142,7 @@ def test_readers_read_beside_each_other(settings: Settings, tmp_path: Path) -> N
         assert not Path(f"{tmp_path}.lock").exists()
 
 
-def test_a_lock_file_that_nobody_holds_locks_nothing(
-    terminal: Terminal, simulated: Engine
-) -> None:
+def test_a_lock_file_that_nobody_holds_locks_nothing(terminal: Terminal, simulated: Engine) -> None:
     terminal.put(simulated.path)
     Path(f"{terminal.file}.lock").write_text("process 1 (left by a killed command)\n")
     terminal.run_well("plan", "--all")
@@ -160,18 +162,19 @@ def test_a_file_that_another_program_has_open_is_waited_for(
 
 
 def test_dbt_finding_the_file_open_names_the_holder_or_waits(
-    terminal: Terminal, settings: Settings, hold: Callable[[Path], Holder]
+    simulated: Engine, tmp_path: Path, hold: Callable[[Path], Holder]
 ) -> None:
-    holder = hold(terminal.file)
-    project = DbtProject(settings)
+    engine = simulated.copy(tmp_path)
+    project = engine.project()
+    holder = hold(engine.path)
     with pytest.raises(BackcourtError, match=f"in use by process {holder.pid}") as caught:
         project.build(["seasons"])
     assert caught.value.exit_code == 3
-    patient = DbtProject(settings.model_copy(update={"wait_seconds": 300.0}))
-    patient._manifest = project._manifest
-    signal.signal(signal.SIGALRM, lambda *_: holder.let_go())
-    signal.setitimer(signal.ITIMER_REAL, 1.5)
-    (seeded,) = patient.build(["seasons"])
+    project._settings = project._settings.model_copy(update={"wait_seconds": 300.0})
+    release = threading.Timer(1.5, holder.let_go)
+    release.start()
+    (seeded,) = project.build(["seasons"])
+    release.join()
     assert seeded.status == "success"
 
 
@@ -194,6 +197,7 @@ def test_an_open_dbt_is_named(terminal: Terminal, simulated: Engine) -> None:
     try:
         while not _is_locked(terminal.file):
             assert dbt.poll() is None
+            time.sleep(0.05)
         assert_names(terminal.run("plan", "--all"), dbt.pid, "dbt show")
     finally:
         dbt.kill()
@@ -201,100 +205,104 @@ def test_an_open_dbt_is_named(terminal: Terminal, simulated: Engine) -> None:
     terminal.run_well("plan", "--all")
 
 
-@pytest.mark.parametrize(
-    ("command", "room"), [(("compute", "--all"), 300_000), (("backfill", "--all"), 4_000_000)]
-)
-def test_a_full_disk_is_told_and_loses_nothing(
-    terminal: Terminal,
-    simulated_raw: Engine,
-    simulated: Engine,
-    command: tuple[str, ...],
-    room: int,
+def test_a_full_disk_during_dbts_part_is_told_and_loses_nothing(
+    terminal: Terminal, simulated_raw: Engine, simulated: Engine
 ) -> None:
     """A limit on the size of files stands in for the disk: the same failing writes."""
-    if command[0] == "compute":
-        terminal.put(simulated.path)
-        forget_outputs(terminal.file)
-    else:
-        terminal.put(simulated_raw.path)
-    limit = terminal.file.stat().st_size + room
+    terminal.put(simulated_raw.path)
+    assert_ends_for_want_of_space(terminal, 4_000_000, "backfill", "--all")
+    terminal.run_well("backfill", "--all")
+    assert differences(terminal.file, simulated.path) == {}
 
+
+def test_a_full_disk_during_the_pools_part_is_told_and_loses_nothing(
+    terminal: Terminal, simulated: Engine
+) -> None:
+    terminal.put(simulated.path)
+    forget_outputs(terminal.file)
+    assert_ends_for_want_of_space(terminal, 200_000, "compute", "--all")
+    terminal.run_well("compute", "--all")
+    assert differences(terminal.file, simulated.path) == {}
+    assert terminal.repeated_runs() == []
+
+
+def assert_ends_for_want_of_space(terminal: Terminal, limit: int, *command: str) -> None:
     def limit_files() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
     full = terminal.start(*command, before=limit_files)
-    ended = full.wait()
+    assert_says_full(full.wait())
+    full.assert_nothing_is_left()
+
+
+def assert_says_full(ended: Ended) -> None:
     assert ended.code == 3, ended.text
     assert "no space left for" in ended.err
     assert "run the same command again" in ended.err
     assert "Traceback" not in ended.text
-    full.assert_nothing_is_left()
-    terminal.run_well(*command)
-    assert differences(terminal.file, simulated.path) == {}
 
 
 def test_a_disk_that_is_really_full_is_told_too(
     terminal: Terminal, simulated: Engine, tmp_path: Path
 ) -> None:
-    room = simulated.path.stat().st_size + 400_000
+    terminal.put(simulated.path)
+    forget_outputs(terminal.file)
+    with small_disk(tmp_path, terminal.file.stat().st_size + 300_000):
+        file = tmp_path / "backcourt.duckdb"
+        shutil.copyfile(terminal.file, file)
+        assert_says_full(
+            terminal.run("compute", "--all", environment={"BACKCOURT_DUCKDB_PATH": str(file)})
+        )
+        for suffix in ("", ".wal"):
+            if Path(f"{file}{suffix}").exists():
+                shutil.copyfile(f"{file}{suffix}", f"{terminal.file}{suffix}")
+    terminal.run_well("compute", "--all")
+    assert differences(terminal.file, simulated.path) == {}
+
+
+def test_a_disk_that_cannot_be_written_to_can_still_be_read(
+    terminal: Terminal, simulated: Engine, tmp_path: Path
+) -> None:
+    with small_disk(tmp_path, simulated.path.stat().st_size + 300_000):
+        file = tmp_path / "backcourt.duckdb"
+        shutil.copyfile(simulated.path, file)
+        subprocess.run(["mount", "-o", "remount,ro", str(tmp_path)], check=True)
+        environment = {"BACKCOURT_DUCKDB_PATH": str(file)}
+        ended = terminal.run("compute", "--all", environment=environment)
+        assert ended.code == 3, ended.text
+        assert "Make the file and its folder writable" in ended.err
+        terminal.run_well("plan", "--all", environment=environment)
+
+
+@contextmanager
+def small_disk(place: Path, size: int) -> Iterator[None]:
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={room}", "tmpfs", str(tmp_path)],
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)],
         check=False,
         capture_output=True,
     )
     if mounted.returncode:
         pytest.skip("this user may not mount a small disk")
     try:
-        file = tmp_path / "backcourt.duckdb"
-        terminal.put(simulated.path)
-        forget_outputs(terminal.file)
-        with duckdb.connect(str(terminal.file)):
-            pass
-        file.write_bytes(terminal.file.read_bytes())
-        ended = terminal.run("compute", "--all", environment={"BACKCOURT_DUCKDB_PATH": str(file)})
-        assert ended.code == 3, ended.text
-        assert "no space left for" in ended.err
-        terminal.put(file)
-        if (log := Path(f"{file}.wal")).exists():
-            Path(f"{terminal.file}.wal").write_bytes(log.read_bytes())
+        yield
     finally:
-        subprocess.run(["umount", str(tmp_path)], check=True)
-    terminal.run_well("compute", "--all")
-    assert differences(terminal.file, simulated.path) == {}
+        subprocess.run(["umount", str(place)], check=True)
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_that_may_not_be_written_to_is_named(
-    terminal: Terminal, simulated: Engine, tmp_path: Path
+    terminal: Terminal, simulated: Engine
 ) -> None:
-    folder = tmp_path / "theirs"
-    folder.mkdir()
-    file = folder / "backcourt.duckdb"
-    file.write_bytes(simulated.path.read_bytes())
-    file.chmod(0o444)
-    folder.chmod(0o555)
-    for parent in folder.parents[:-2]:
-        if not parent.stat().st_mode & 0o001:
-            parent.chmod(0o711)
-
-    def be_nobody() -> None:
-        if os.geteuid() == 0:
-            os.setuid(NOBODY)
-
-    readable = subprocess.run(
-        [sys.executable, "-c", "import python_workers.cli"],
-        cwd=PROJECT,
-        check=False,
-        capture_output=True,
-        preexec_fn=be_nobody,
-    )
-    if readable.returncode:
-        pytest.skip("the project cannot be read by another user")
-    environment = {"BACKCOURT_DUCKDB_PATH": str(file), "BACKCOURT_FAULTS": "{}"}
-    ended = terminal.start("compute", "--all", environment=environment, before=be_nobody).wait()
-    assert ended.code == 3, ended.text
-    assert "Make the file and its folder writable" in ended.err
-    reading = terminal.start("plan", "--all", environment=environment, before=be_nobody).wait()
-    assert reading.code == 0, reading.text
+    terminal.put(simulated.path)
+    terminal.file.chmod(0o444)
+    terminal.folder.chmod(0o555)
+    try:
+        ended = terminal.run("compute", "--all")
+        assert ended.code == 3, ended.text
+        assert "Make the file and its folder writable" in ended.err
+    finally:
+        terminal.folder.chmod(0o755)
+        terminal.file.chmod(0o644)
 
 
 @pytest.mark.parametrize(
@@ -315,8 +323,8 @@ def test_what_is_no_duckdb_file_is_named(
 
 
 def _is_locked(file: Path) -> bool:
-    try:
-        with duckdb.connect(str(file)):
-            return False
-    except duckdb.IOException:
-        return True
+    """Ask for DuckDB's lock without taking it, which would keep dbt out."""
+    question = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+    with file.open("r+b") as opened:
+        answer = fcntl.fcntl(opened, fcntl.F_GETLK, question)
+    return bool(struct.unpack("hhqqi", answer)[0] != fcntl.F_UNLCK)

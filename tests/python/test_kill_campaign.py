@@ -1,0 +1,138 @@
+"""Kills at random moments and at every boundary, each followed by the same command.
+
+A handful by default. A campaign on a month of the real data, where there is any, is
+``BACKCOURT_KILLS=50 pytest -rP tests/python/test_kill_campaign.py``.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from engine import Engine
+from terminal import Command, Terminal, differences
+
+pytestmark = pytest.mark.slow
+
+KILLS = int(os.environ.get("BACKCOURT_KILLS", "2"))
+SEED = os.environ.get("BACKCOURT_KILLS_SEED", "1")
+IS_CAMPAIGN = KILLS >= 10
+
+
+@dataclass(frozen=True)
+class Uninterrupted:
+    """A backfill from loaded raw data to tested tables, and how it went."""
+
+    raw: Path
+    done: Path
+    arguments: tuple[str, ...]
+    seconds: float
+    boundaries: tuple[str, ...]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(request: pytest.FixtureRequest, terminal_folder: Path) -> Uninterrupted:
+    raw, done, arguments = _data(request)
+    terminal = Terminal(terminal_folder)
+    terminal.put(raw.path)
+    terminal.run_well("plan", "--all")  # reads the programs from the disk
+    began = time.monotonic()
+    command = terminal.start("backfill", *arguments)
+    ended = command.wait()
+    seconds = time.monotonic() - began
+    assert ended.code == 0, ended.text
+    assert differences(terminal.file, done.path) == {}
+    return Uninterrupted(
+        raw.path, done.path, ("backfill", *arguments), seconds, tuple(command.points())
+    )
+
+
+def _data(request: pytest.FixtureRequest) -> tuple[Engine, Engine, tuple[str, ...]]:
+    if IS_CAMPAIGN:
+        try:
+            month = ("--start", "2022-01-01", "--end", "2022-01-31")
+            return request.getfixturevalue("real_raw"), request.getfixturevalue("real"), month
+        except pytest.skip.Exception:
+            pass  # no real data here
+    return (
+        request.getfixturevalue("simulated_raw"),
+        request.getfixturevalue("simulated"),
+        ("--all",),
+    )
+
+
+@pytest.mark.parametrize("number", range(KILLS))
+def test_a_kill_at_a_random_moment_changes_nothing(
+    terminal: Terminal, uninterrupted: Uninterrupted, number: int
+) -> None:
+    delay = random.Random(f"{SEED} {number}").uniform(0, uninterrupted.seconds)  # noqa: S311
+    terminal.put(uninterrupted.raw)
+    command = terminal.start(*uninterrupted.arguments, "--log-format", "json")
+    time.sleep(delay)
+    assert_resumes(terminal, uninterrupted, command, f"after {delay:.1f} s")
+
+
+@pytest.mark.parametrize("number", range(KILLS if IS_CAMPAIGN else 0))
+def test_a_kill_at_any_boundary_changes_nothing(
+    terminal: Terminal, uninterrupted: Uninterrupted, number: int
+) -> None:
+    points = uninterrupted.boundaries
+    point = points[number * len(points) // KILLS]
+    terminal.put(uninterrupted.raw)
+    command = terminal.start(
+        *uninterrupted.arguments, "--log-format", "json", faults={"stop_at": point}
+    )
+    assert command.wait().code == -signal.SIGKILL
+    assert_resumes(terminal, uninterrupted, command, f"at {point}")
+
+
+@pytest.mark.parametrize("number", range(KILLS // 5))
+def test_a_load_killed_at_a_random_moment_changes_nothing(
+    terminal: Terminal, simulated_files: Path, simulated_raw: Engine, number: int
+) -> None:
+    arguments = ("load", str(simulated_files))
+    began = time.monotonic()
+    terminal.run_well(*arguments)
+    delay = random.Random(f"{SEED} load {number}").uniform(0, time.monotonic() - began)  # noqa: S311
+    terminal.clear()
+    command = terminal.start(*arguments)
+    time.sleep(delay)
+    command.send(signal.SIGKILL)
+    print(f"load killed after {delay:.1f} s, {len(command.points())} points passed: ", end="")
+    command.assert_nothing_is_left()
+    terminal.run_well(*arguments)
+    found = differences(terminal.file, simulated_raw.path)
+    print("equal" if found == {"nba_staging.seasons": 1} else found)
+    assert found == {"nba_staging.seasons": 1}
+
+
+def assert_resumes(
+    terminal: Terminal, uninterrupted: Uninterrupted, command: Command, moment: str
+) -> None:
+    """Kill what is under way, run the same command again and compare every table."""
+    command.send(signal.SIGKILL)
+    killed = command.wait()
+    points = command.points()
+    print(
+        f"killed {moment} of {uninterrupted.seconds:.1f} s (exit code {killed.code}), "
+        f"{len(points)} of {len(uninterrupted.boundaries)} points passed, "
+        f"the last: {points[-1] if points else 'none'}: ",
+        end="",
+    )
+    command.assert_nothing_is_left()
+    resumed = terminal.run_well(*uninterrupted.arguments, "--log-format", "json")
+    found, repeated = differences(terminal.file, uninterrupted.done), terminal.repeated_runs()
+    twice = _dates(killed.events("date_committed")) & _dates(resumed.events("date_committed"))
+    print(f"{found or 'equal'}, {len(repeated)} dates run twice")
+    assert found == {}
+    assert repeated == []
+    assert twice == set()
+
+
+def _dates(events: list[dict[str, str]]) -> set[tuple[str, str]]:
+    return {(event["processor"], event["date"]) for event in events}
