@@ -96,7 +96,7 @@ class JsonReporter:
     def __init__(self) -> None:
         self.run_id: str | None = None
 
-    def event(self, name: str, **fields: Any) -> None:
+    def event(self, name: str, **fields: Any) -> None:  # noqa: ANN401 -- whatever JSON can hold
         """Write an event with its fields."""
         line = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
