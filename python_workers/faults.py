@@ -3,7 +3,7 @@
 ``BACKCOURT_FAULTS`` is a JSON object such as ``{"sigkill": [2544], "stop_at": "commit:2"}``.
 ``sigkill``, ``exit``, ``abort``, ``hang`` and ``raise`` list players whose computation ends so;
 ``stop_at`` names a point (and which passing of it) at which the parent kills itself; ``trace``
-names a file to which it writes every point that it passes.
+names a file to which it writes every point that it passes, and when.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def point(name: str) -> None:
     passing, faults = f"{name}:{_passed[name]}", configured()
     if "trace" in faults:
         with Path(faults["trace"]).open("a") as trace:
-            trace.write(f"{passing}\n")
+            trace.write(f"{passing} {time.time()}\n")
     if faults.get("stop_at") == passing:
         os.kill(os.getpid(), signal.SIGKILL)
 

@@ -73,6 +73,7 @@ class Command:
     trace: Path
     out_file: Path
     err_file: Path
+    started_at: float
 
     @property
     def pid(self) -> int:
@@ -90,7 +91,14 @@ class Command:
 
     def points(self) -> list[str]:
         """Return the points of `faults` that it has passed."""
-        return self.trace.read_text().split() if self.trace.exists() else []
+        return list(self.times())
+
+    def times(self) -> dict[str, float]:
+        """Return when it passed each point, in seconds since it was started."""
+        if not self.trace.exists():
+            return {}
+        lines = [line.split() for line in self.trace.read_text().splitlines()]
+        return {line[0]: float(line[1]) - self.started_at for line in lines if len(line) == 2}
 
     def wait_for_point(self, name: str) -> None:
         """Wait until it has passed a point, for example ``before-commit:2``."""
@@ -169,6 +177,7 @@ class Terminal:
         trace, out_file, err_file = (
             self.folder / f"{mark}.{suffix}" for suffix in ("trace", "out", "err")
         )
+        started_at = time.time()
         with out_file.open("w") as out, err_file.open("w") as err:
             process = subprocess.Popen(
                 [sys.executable, "-m", "python_workers", *arguments],
@@ -191,7 +200,7 @@ class Terminal:
                 start_new_session=True,
                 preexec_fn=before,  # noqa: PLW1509 -- no thread of a test holds a lock here
             )
-        command = Command(process, mark, trace, out_file, err_file)
+        command = Command(process, mark, trace, out_file, err_file, started_at)
         self._started.append(command)
         return command
 
