@@ -228,6 +228,14 @@ def test_dbt_then_compute_then_dbt_needs_no_backfill(
     given = ("--start", str(start), "--end", str(end))
     shown = loaded.ok("compute", *given).out
     assert shown.startswith(f"range {start} to {end}, both included: 7 game dates")
+    # The feature store was built before what it reads was computed.
+    planned = loaded.ok("plan", *given, "--format", "json").json()
+    states = {(row["processor"], row["status"], row["reason"]) for row in planned}
+    unverified = "built by dbt run, perhaps before its upstream"
+    assert states == {
+        *((BY_SHORT[short].name, "done", "") for short in ("tdza", "psza", "pcf", "pdc")),
+        (BY_SHORT["mlfs"].name, "stale", unverified),
+    }
     project = engine.project()
     variables = {"start_date": str(start), "end_date": str(end)}
     assert {each.status for each in project._invoke(["run"], variables)} == {"success"}

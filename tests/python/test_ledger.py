@@ -9,7 +9,15 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from python_workers.ledger import DateState, Ledger, Reprocess, RunRecord, plan, processors_from
+from python_workers.ledger import (
+    UNVERIFIED,
+    DateState,
+    Ledger,
+    Reprocess,
+    RunRecord,
+    plan,
+    processors_from,
+)
 from python_workers.processors import MLFS, PCF, PDC, PROCESSORS, PSZA, TDZA, Processor
 from python_workers.warehouse.duckdb import DuckDBWarehouse
 
@@ -87,6 +95,13 @@ class TestState:
         assert finished.state(PDC, DAY) == DateState("stale", "inputs changed")
         run(finished, PDC)
         assert finished.state(PDC, DAY).status == "done"
+
+    def test_rows_that_dbt_may_have_built_too_early_are_built_again(self, finished: Ledger) -> None:
+        own = finished.own_fingerprint(MLFS, DAY)
+        version = MLFS.calculation_version
+        finished.record(MLFS, {DAY: RunRecord(version, f"{own}/{UNVERIFIED}", "a", 0)})
+        why = "built by dbt run, perhaps before its upstream"
+        assert finished.state(MLFS, DAY) == DateState("stale", why)
 
     def test_a_date_without_inputs_can_be_done_too(self) -> None:
         ledger = Ledger()
