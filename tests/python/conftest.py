@@ -19,7 +19,7 @@ from leagues import League, random_league, write_tables
 from terminal import Terminal
 
 from python_workers.settings import Settings
-from python_workers.simulate import simulate
+from python_workers.simulate import MARKER, simulate
 
 # Times vary on a shared machine; what a property test may not do is depend on them.
 settings.register_profile(
@@ -111,7 +111,7 @@ def real_files() -> Path:
     """Return the folder of real raw files, where there is one."""
     named = os.environ.get("BACKCOURT_RAW_DIR")
     folder = Path(named) if named else REPOSITORY.parent / "shared" / "data" / "nba"
-    if not (folder / "games" / "2021_22.parquet").exists():
+    if (folder / MARKER).exists() or not (folder / "games" / "2021_22.parquet").exists():
         pytest.skip(f"no real data in {folder}; BACKCOURT_RAW_DIR names another folder")
     return folder
 
