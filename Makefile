@@ -13,7 +13,7 @@ RAW_DIR := $(or $(BACKCOURT_RAW_DIR),$(if $(wildcard ../shared/data/nba/games),.
 
 export DBT_SEND_ANONYMOUS_USAGE_STATS ?= false
 
-.PHONY: help setup demo test lint bench report lock clean
+.PHONY: help setup demo test kills lint bench report lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,8 +37,11 @@ demo: setup $(if $(filter $(SIMULATED),$(RAW_DIR)),$(SIMULATED)/SIMULATED.md)  #
 	$(BIN)/backcourt backfill --all
 	$(BIN)/backcourt report --out $(REPORT)
 
-test: setup  ## Run every test
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+test: setup  ## Run every test but the campaign of random kills
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=tests/python/test_kill_campaign.py
+
+kills: setup  ## Kill backfills at random moments (BACKCOURT_KILLS says how often)
+	$(BIN)/python -m pytest tests/python/test_kill_campaign.py
 
 lint: setup  ## Check style, types and SQL
 	$(BIN)/ruff check .
