@@ -11,19 +11,25 @@ from multiprocessing import resource_tracker
 
 @contextmanager
 def interrupts_deferred() -> Iterator[None]:
-    """Hold Ctrl-C back until the block is done, for what must not be left half done."""
-    handler = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or handler is None:
+    """Hold Ctrl-C and SIGTERM back until the block is done, for what must not be left half done."""
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
-    came = threading.Event()
-    signal.signal(signal.SIGINT, lambda *_: came.set())
+    answered = {
+        number: handler
+        for number in (signal.SIGINT, signal.SIGTERM)
+        if callable(handler := signal.getsignal(number))  # neither ignored nor the system's
+    }
+    came: list[int] = []
+    for number in answered:
+        signal.signal(number, lambda number, _frame: came.append(number))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, handler)
-        if came.is_set():
-            signal.raise_signal(signal.SIGINT)
+        for number, handler in answered.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import secrets
 import shutil
 import signal
@@ -18,6 +19,8 @@ from typing import Any
 
 import duckdb
 import psutil
+
+from python_workers.processors import POOL_PROCESSORS
 
 PROJECT = Path(__file__).resolve().parents[2]
 MARK = "BACKCOURT_TEST_MARK"
@@ -59,6 +62,12 @@ class Ended:
         # A killed command may leave half a line.
         lines = [json.loads(line) for line in self.out.splitlines() if line.endswith("}")]
         return [line for line in lines if line["event"] == name]
+
+    def assert_says_disk_is_full(self) -> None:
+        assert self.code == 3, self.text
+        assert "no space left for" in self.err
+        assert "run the same command again" in self.err
+        assert "Traceback" not in self.text
 
 
 @dataclass
@@ -221,6 +230,25 @@ class Terminal:
         assert ended.code == -signal.SIGKILL, f"{point} was not reached\n{ended.text}"
         command.assert_nothing_is_left()
         return ended
+
+    def run_until_disk_is_full(self, limit: int, *arguments: str) -> None:
+        """Run a command that finds no room for a file beyond a size in bytes.
+
+        A limit on the size of files stands in for the disk: the same failing writes.
+        """
+        command = self.start(
+            *arguments, before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        )
+        command.wait().assert_says_disk_is_full()
+        command.assert_nothing_is_left()
+
+    def forget_outputs(self) -> None:
+        """Leave the inputs, and what dbt computes from them, as before the first compute."""
+        names = ", ".join(f"'{processor.name}'" for processor in POOL_PROCESSORS)
+        for processor in POOL_PROCESSORS:
+            self.query(f"delete from {processor.table}")
+        for table in ("precompute_failures", "processor_runs"):
+            self.query(f"delete from nba_processing.{table} where processor_name in ({names})")
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(str(self.file)) as connection:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import duckdb
 import pytest
 from engine import Engine
 from terminal import Terminal, differences
-
-from python_workers.processors import POOL_PROCESSORS
 
 pytestmark = pytest.mark.slow
 
@@ -17,7 +14,6 @@ pytestmark = pytest.mark.slow
 BACKFILL_BOUNDARIES = (
     "after-dbt-int_player_games:1",
     "after-inputs:1",
-    "after-dbt-team_defense_zone_analysis:1",
     "after-dbt-ml_feature_store_v2:1",
 )
 COMPUTE_BOUNDARIES = (
@@ -38,13 +34,14 @@ def test_a_load_killed_between_two_tables_is_completed_by_the_next(
     assert found == {"nba_staging.seasons": 1}  # dbt's, which the command loads too
 
 
-def test_a_backfill_killed_at_its_boundaries_ends_in_the_same_tables(
+def test_a_backfill_short_of_disk_and_then_killed_ends_in_the_same_tables(
     terminal: Terminal, simulated_raw: Engine, simulated: Engine
 ) -> None:
     terminal.put(simulated_raw.path)
+    terminal.run_until_disk_is_full(4_000_000, "backfill", "--all", "--skip-tests")
     for boundary in BACKFILL_BOUNDARIES:
         terminal.run_until_killed(boundary, "backfill", "--all", "--skip-tests")
-    terminal.run_well("backfill", "--all")
+    terminal.run_well("backfill", "--all", "--skip-tests")
     assert differences(terminal.file, simulated.path) == {}
     assert terminal.repeated_runs() == []
 
@@ -53,22 +50,10 @@ def test_a_killed_compute_goes_on_with_the_chunk_it_was_at(
     terminal: Terminal, simulated: Engine
 ) -> None:
     terminal.put(simulated.path)
-    forget_outputs(terminal.file)
+    terminal.forget_outputs()
     for boundary in COMPUTE_BOUNDARIES:
         terminal.run_until_killed(boundary, "compute", "--all")
     last = terminal.run_well("compute", "--all", "--log-format", "json")
     assert len(last.events("date_committed")) > 0
     assert differences(terminal.file, simulated.path) == {}
     assert terminal.repeated_runs() == []
-
-
-def forget_outputs(file: Path) -> None:
-    """Leave the inputs, and what dbt computes from them, as before the first compute."""
-    names = ", ".join(f"'{processor.name}'" for processor in POOL_PROCESSORS)
-    with duckdb.connect(str(file)) as connection:
-        for processor in POOL_PROCESSORS:
-            connection.execute(f"delete from {processor.table}")
-        for table in ("precompute_failures", "processor_runs"):
-            connection.execute(
-                f"delete from nba_processing.{table} where processor_name in ({names})"
-            )

@@ -10,12 +10,11 @@ import psutil
 import pytest
 from engine import Engine
 from terminal import Command, Ended, Terminal, differences
-from test_crashes import forget_outputs
 
 pytestmark = pytest.mark.slow
 
 COMPUTE = ("compute", "--all")
-BACKFILL = ("backfill", "--all")
+BACKFILL = ("backfill", "--all", "--skip-tests")
 
 
 def assert_clean_end(command: Command, ended: Ended, code: int = 130) -> None:
@@ -49,7 +48,7 @@ def test_interrupting_the_pool_and_going_on_ends_in_the_same_tables(
     terminal: Terminal, simulated: Engine
 ) -> None:
     terminal.put(simulated.path)
-    forget_outputs(terminal.file)
+    terminal.forget_outputs()
     for point, number, to_the_group, times in (
         ("before-commit:1", signal.SIGINT, True, 1),
         ("after-commit:1", signal.SIGINT, False, 1),

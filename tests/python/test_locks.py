@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import resource
 import shutil
 import signal
 import struct
@@ -21,7 +20,6 @@ import duckdb
 import pytest
 from engine import Engine
 from terminal import PROJECT, Ended, Terminal, differences
-from test_crashes import forget_outputs
 
 from python_workers.errors import BackcourtError
 from python_workers.opening import open_warehouse
@@ -205,54 +203,27 @@ def test_an_open_dbt_is_named(terminal: Terminal, simulated: Engine) -> None:
     terminal.run_well("plan", "--all")
 
 
-def test_a_full_disk_during_dbts_part_is_told_and_loses_nothing(
-    terminal: Terminal, simulated_raw: Engine, simulated: Engine
-) -> None:
-    """A limit on the size of files stands in for the disk: the same failing writes."""
-    terminal.put(simulated_raw.path)
-    assert_ends_for_want_of_space(terminal, 4_000_000, "backfill", "--all")
-    terminal.run_well("backfill", "--all")
-    assert differences(terminal.file, simulated.path) == {}
-
-
 def test_a_full_disk_during_the_pools_part_is_told_and_loses_nothing(
     terminal: Terminal, simulated: Engine
 ) -> None:
     terminal.put(simulated.path)
-    forget_outputs(terminal.file)
-    assert_ends_for_want_of_space(terminal, 200_000, "compute", "--all")
+    terminal.forget_outputs()
+    terminal.run_until_disk_is_full(200_000, "compute", "--all")
     terminal.run_well("compute", "--all")
     assert differences(terminal.file, simulated.path) == {}
     assert terminal.repeated_runs() == []
-
-
-def assert_ends_for_want_of_space(terminal: Terminal, limit: int, *command: str) -> None:
-    def limit_files() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-    full = terminal.start(*command, before=limit_files)
-    assert_says_full(full.wait())
-    full.assert_nothing_is_left()
-
-
-def assert_says_full(ended: Ended) -> None:
-    assert ended.code == 3, ended.text
-    assert "no space left for" in ended.err
-    assert "run the same command again" in ended.err
-    assert "Traceback" not in ended.text
 
 
 def test_a_disk_that_is_really_full_is_told_too(
     terminal: Terminal, simulated: Engine, tmp_path: Path
 ) -> None:
     terminal.put(simulated.path)
-    forget_outputs(terminal.file)
+    terminal.forget_outputs()
     with small_disk(tmp_path, terminal.file.stat().st_size + 300_000):
         file = tmp_path / "backcourt.duckdb"
         shutil.copyfile(terminal.file, file)
-        assert_says_full(
-            terminal.run("compute", "--all", environment={"BACKCOURT_DUCKDB_PATH": str(file)})
-        )
+        environment = {"BACKCOURT_DUCKDB_PATH": str(file)}
+        terminal.run("compute", "--all", environment=environment).assert_says_disk_is_full()
         for suffix in ("", ".wal"):
             if Path(f"{file}{suffix}").exists():
                 shutil.copyfile(f"{file}{suffix}", f"{terminal.file}{suffix}")

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
+from dataclasses import dataclass
 
 import numpy as np
 import psutil
@@ -14,93 +15,86 @@ import pytest
 from engine import Engine
 from factories import DAY, shooter, shot_zone_tables, zone_game
 from pool_tasks import halves, lost_player, score_or_die
-from terminal import Ended, Terminal, differences
-from test_crashes import forget_outputs
+from terminal import Terminal, differences
 
 from python_workers import pool
 from python_workers.chunks import Chunk
 from python_workers.errors import BackcourtError
 from python_workers.isolation import set_apart
 from python_workers.pool import run_chunks
-from python_workers.processors import BY_SHORT
+from python_workers.processors import BY_SHORT, PDC, Processor
 
 pytestmark = pytest.mark.slow
 
-Victim = tuple[int, str, dt.date, dt.date]
+
+@dataclass(frozen=True)
+class Victims:
+    """Two players with rows of every processor, and the last two dates on which both play."""
+
+    players: tuple[int, int]
+    lookups: tuple[str, str]
+    first: dt.date
+    last: dt.date
+
+    @property
+    def range(self) -> tuple[str, ...]:
+        return ("--start", str(self.first), "--end", str(self.last))
 
 
 @pytest.fixture
-def victim(terminal: Terminal, simulated: Engine) -> Victim:
-    """Return a player with rows of every processor, and the last two dates that he plays on."""
+def victims(terminal: Terminal, simulated: Engine) -> Victims:
     terminal.put(simulated.path)
-    ((player, lookup, (last, first)),) = terminal.query(
-        "select player_id, player_lookup, list(analysis_date order by analysis_date desc)[:2] "
-        "from nba_precompute.player_daily_cache "
-        "inner join nba_precompute.player_shot_zone_analysis "
+    ((team, (last, first)),) = terminal.query(
+        "select team_abbr, list(distinct analysis_date order by analysis_date desc)[:2] "
+        "from nba_precompute.player_daily_cache group by team_abbr order by all desc limit 1"
+    )
+    (one, _), (other, _) = found = terminal.query(
+        "select player_id, player_lookup from nba_precompute.player_daily_cache as cache "
+        "inner join nba_precompute.player_shot_zone_analysis as zones "
         "using (analysis_date, player_id, player_lookup) "
-        "group by player_id, player_lookup having count(*) > 1 "
-        "order by max(analysis_date) desc, player_id limit 1"
+        f"where team_abbr = '{team}' and analysis_date in (date '{first}', date '{last}') "
+        "group by player_id, player_lookup having count(*) = 2 order by player_id limit 2"
     )
-    return player, lookup, first, last
+    return Victims((one, other), (found[0][1], found[1][1]), first, last)
 
 
-def compute(terminal: Terminal, victim: Victim, fault: str, *options: str, **limits: str) -> Ended:
-    """Compute his two dates anew while he brings a fault with him."""
-    player, _, first, last = victim
-    arguments = ("--start", str(first), "--end", str(last), "--force")
-    command = terminal.start(
-        "compute", *arguments, *options, faults={fault: [player]}, environment=limits
-    )
+def compute(
+    terminal: Terminal, *arguments: str, faults: dict[str, list[int]], **limits: str
+) -> None:
+    command = terminal.start("compute", *arguments, "--force", faults=faults, environment=limits)
     ended = command.wait()
     assert ended.code == 0, ended.text
     assert "Traceback" not in ended.text
     command.assert_nothing_is_left()
-    return ended
 
 
-def assert_only_he_is_lost(
-    terminal: Terminal,
-    simulated: Engine,
-    victim: Victim,
-    reason: str,
-    shorts: tuple[str, ...] = ("psza", "pcf", "pdc"),
-) -> None:
-    player, lookup, first, last = victim
-    for short in shorts:
-        processor = BY_SHORT[short]
-        dates = f"analysis_date between date '{first}' and date '{last}'"
-        failures = terminal.query(
-            f"select failure_category, failure_reason like '%{reason}%', can_retry, count(*) "
-            f"from nba_processing.precompute_failures where {dates} and not is_expected "
-            f"and processor_name = '{processor.name}' group by all"
+def lost(terminal: Terminal, processor: Processor) -> set[tuple[str, dt.date, str, str, bool]]:
+    return set(
+        terminal.query(
+            "select entity_id, analysis_date, failure_category, failure_reason, can_retry "
+            "from nba_processing.precompute_failures "
+            f"where processor_name = '{processor.name}' and not is_expected"
         )
-        (mine,) = terminal.query(
-            f"select count(*) from nba_processing.precompute_failures where {dates} "
-            f"and processor_name = '{processor.name}' and entity_id = '{lookup}'"
-        )[0]
-        assert mine >= 2
-        assert failures == [("PROCESSING_ERROR", True, False, mine)]
-        columns = "* exclude (run_id, created_at, processed_at)"
-        others = f"select {columns} from {{}}{processor.table} where player_id != {player}"
-        assert (
-            terminal.query(
-                f"attach '{simulated.path}' as clean (read_only); "
-                f"({others.format('')} except all {others.format('clean.')}) union all "
-                f"({others.format('clean.')} except all {others.format('')})"
-            )
-            == []
-        )
-        assert (
-            terminal.query(
-                f"select * from {processor.table} where player_id = {player} and {dates}"
-            )
-            == []
-        )
+    )
+
+
+def rows_but_those_of(terminal: Terminal, simulated: Engine, processor: Processor, who: str) -> int:
+    """Return how many rows there are beside theirs, which must be those of a clean run."""
+    columns = "* exclude (run_id, created_at, processed_at)"
+    ours, clean = (
+        f"select {columns} from {database}{processor.table} where not ({who})"
+        for database in ("", "clean.")
+    )
+    attach = f"attach '{simulated.path}' as clean (read_only); "
+    differing = f"({ours} except all {clean}) union all ({clean} except all {ours})"
+    assert terminal.query(attach + differing) == []
+    assert terminal.query(f"select * from {processor.table} where {who}") == []
+    return len(terminal.query(ours))
 
 
 def test_workers_killed_in_the_middle_cost_nothing(terminal: Terminal, simulated: Engine) -> None:
     terminal.put(simulated.path)
-    forget_outputs(terminal.file)
+    terminal.forget_outputs()
     command = terminal.start("compute", "--all")
     for point in ("before-commit:1", "after-commit:2"):
         command.wait_for_point(point)
@@ -116,44 +110,66 @@ def test_workers_killed_in_the_middle_cost_nothing(terminal: Terminal, simulated
 
 
 @pytest.mark.parametrize(
-    ("fault", "reason", "shorts"),
+    ("reasons", "shorts"),
     [
-        ("sigkill", "killed by SIGKILL", ("psza", "pcf", "pdc")),
-        ("exit", "exited with code 7", ("pdc",)),
-        ("abort", "killed by SIGABRT", ("pdc",)),
-        ("raise", "RuntimeError: a fault on purpose", ("psza", "pcf", "pdc")),
+        ({"sigkill": "its worker process was killed by SIGKILL"}, ("psza", "pcf", "pdc")),
+        ({"raise": "RuntimeError: a fault on purpose"}, ("psza", "pcf", "pdc")),
+        (
+            {
+                "exit": "its worker process exited with code 7",
+                "abort": "its worker process was killed by SIGABRT",
+            },
+            ("pdc",),
+        ),
     ],
 )
 def test_a_player_who_ends_his_worker_each_time_is_one_failure_a_date(
     terminal: Terminal,
     simulated: Engine,
-    victim: Victim,
-    fault: str,
-    reason: str,
+    victims: Victims,
+    reasons: dict[str, str],
     shorts: tuple[str, ...],
 ) -> None:
-    compute(terminal, victim, fault, "--processors", ",".join(shorts))
-    assert_only_he_is_lost(terminal, simulated, victim, reason, shorts)
+    faults = {name: [player] for name, player in zip(reasons, victims.players, strict=False)}
+    compute(terminal, *victims.range, "--processors", ",".join(shorts), faults=faults)
+    for short in shorts:
+        processor = BY_SHORT[short]
+        dates = {
+            day
+            for (day,) in terminal.query(
+                f"select distinct analysis_date from {processor.inputs} where player_id = "
+                f"{victims.players[0]} and analysis_date between '{victims.first}' "
+                f"and '{victims.last}'"
+            )
+        }
+        assert lost(terminal, processor) == {
+            (lookup, day, "PROCESSING_ERROR", reason, False)
+            for lookup, reason in zip(victims.lookups, reasons.values(), strict=False)
+            for day in dates
+        }
+        players = ", ".join(str(player) for (player,) in faults.values())
+        who = (
+            f"player_id in ({players}) and analysis_date between '{victims.first}' "
+            f"and '{victims.last}'"
+        )
+        assert rows_but_those_of(terminal, simulated, processor, who) > 1000
 
 
-def test_a_player_who_hangs_is_one_failure_too(terminal: Terminal, victim: Victim) -> None:
-    player, lookup, _, last = victim
-    few = f"select {player} union all select min(player_id) from nba_precompute.player_daily_cache"
+def test_a_player_who_hangs_is_one_failure_too(terminal: Terminal, victims: Victims) -> None:
     terminal.query(
-        f"delete from nba_precompute.player_daily_cache_inputs where player_id not in ({few})"
+        "delete from nba_precompute.player_daily_cache_inputs "
+        f"where player_id not in {victims.players}"
     )
     compute(
         terminal,
-        (player, lookup, last, last),
-        "hang",
-        *("--processors", "pdc"),
+        *("--start", str(victims.last), "--end", str(victims.last), "--processors", "pdc"),
+        faults={"hang": [victims.players[1]]},
         BACKCOURT_HANG_SECONDS="2",
     )
-    assert terminal.query(
-        "select failure_category, failure_reason from nba_processing.precompute_failures "
-        f"where processor_name = '{BY_SHORT['pdc'].name}' and analysis_date = date '{last}' "
-        f"and player_id = {player}"
-    ) == [("PROCESSING_ERROR", "its worker process was still busy after 2 s")]
+    reason = "its worker process was still busy after 2 s"
+    assert lost(terminal, PDC) == {
+        (victims.lookups[1], victims.last, "PROCESSING_ERROR", reason, False)
+    }
 
 
 # ---- the same player on many dates
