@@ -18,6 +18,7 @@ from python_workers.failures import ChunkResult
 from python_workers.ledger import Ledger
 from python_workers.pool import HANG_SECONDS, run_chunks
 from python_workers.processors import PSZA, TDZA, Processor
+from python_workers.signals import stop_if_received
 from python_workers.tasks import (
     compute_task,
     lost_entity,
@@ -155,6 +156,7 @@ def run_pool_stage(
             for counts in commit.counts.values():
                 totals[processor.short].add(counts)
             on_commit(processor, commit)
+            stop_if_received()
     return totals
 
 

@@ -15,6 +15,10 @@ from types import FrameType
 
 _WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
+# An exception there may leave Python's import lock locked for ever, and may be swallowed besides.
+_IMPORT_MACHINERY = "<frozen importlib"
+_NEXT_TRY_SECONDS = 0.02
+
 _received: list[signal.Signals] = []
 _over: list[bool] = []
 
@@ -35,6 +39,7 @@ def answer_signals() -> None:
     for number in _WORDS:
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _answer)
+    signal.signal(signal.SIGALRM, lambda _number, frame: _interrupt(frame))
 
 
 def received() -> signal.Signals | None:
@@ -73,7 +78,7 @@ def how_to_go_on(arguments: Sequence[str]) -> str:
     )
 
 
-def _answer(number: int, _frame: FrameType | None) -> None:
+def _answer(number: int, frame: FrameType | None) -> None:
     if _received or _over:
         # Somebody who does not want to wait. A commit is all or nothing, and the pool's processes
         # leave when their parent is gone.
@@ -81,4 +86,12 @@ def _answer(number: int, _frame: FrameType | None) -> None:
             os.write(2, f"{how_to_go_on(sys.argv[1:])}\n".encode())
         os._exit(128 + number)
     _received.append(signal.Signals(number))
+    _interrupt(frame)
+
+
+def _interrupt(frame: FrameType | None) -> None:
+    """Raise Interrupted; in the middle of the import machinery, a little later."""
+    if frame is not None and frame.f_code.co_filename.startswith(_IMPORT_MACHINERY):
+        signal.setitimer(signal.ITIMER_REAL, _NEXT_TRY_SECONDS)
+        return
     raise Interrupted
