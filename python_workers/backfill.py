@@ -15,12 +15,7 @@ from python_workers.commits import Commit, Counts, Run
 from python_workers.coverage import COVERAGE_VIEW
 from python_workers.dbt_project import DbtProject, NodeOutcome
 from python_workers.errors import BackcourtError, ExitCode
-from python_workers.input_builds import (
-    RAW_TABLES,
-    forget_builds,
-    inputs_are_current,
-    note_build,
-)
+from python_workers.input_builds import InputBuilds
 from python_workers.ledger import Ledger, Reprocess
 from python_workers.pool_stage import Guard, PoolOptions, run_pool_stage
 from python_workers.processors import MLFS, PCF, PDC, PSZA, TDZA, Processor
@@ -161,26 +156,25 @@ class Backfill:
         return self.result
 
     def build_inputs(self) -> None:
-        """Build the inputs of the range, unless nothing they are made of has changed."""
-        start, end = self.schedule.start, self.schedule.end
-        with self._stage("inputs", f"{start} to {end}") as done:
+        """Build the inputs of those seasons of the range that have changed since the last build."""
+        with self._stage("inputs", f"{self.schedule.start} to {self.schedule.end}") as done:
             register_players(self.warehouse)
-            raw_state = self.warehouse.content_state(RAW_TABLES)
-            project_state = self.project.state()
-            if inputs_are_current(self.warehouse, start, end, raw_state, project_state):
+            builds = InputBuilds.read(self.warehouse, self.project.state())
+            stale = builds.stale_range(self.schedule)
+            if stale is None:
                 done("unchanged since the last build")
                 return
-            forget_builds(self.warehouse, start, end, raw_state, project_state)
+            start, end = stale
+            builds.forget(self.warehouse, start, end)
             faults.point("before-inputs")
             self.warehouse.close()
-            # The whole range, also where only some of its seasons are asked for: what is noted as
-            # built must be.
-            self.project.build(INPUTS, start, end)
+            seasons = builds.season_years(builds.stale_seasons(start, end))
+            self.project.build(INPUTS, start, end, seasons=seasons)
             self._ensure_outputs()
             faults.point("after-inputs")
-            note_build(self.warehouse, self.result.run.run_id, start, end, raw_state, project_state)
+            builds.note(self.warehouse, self.result.run.run_id, start, end)
             self.result.inputs_rebuilt = True
-            done("built by dbt")
+            done(f"built by dbt, {start} to {end}")
 
     def _ensure_outputs(self) -> None:
         """Create what dbt builds of the outputs, empty, so that coverage can be asked for."""

@@ -27,7 +27,7 @@ from python_workers.compute import compute_range
 from python_workers.console import JsonReporter, TextReporter, out, print_table
 from python_workers.dbt_project import DbtProject
 from python_workers.errors import ExitCode
-from python_workers.input_builds import RAW_TABLES, inputs_are_current
+from python_workers.input_builds import InputBuilds
 from python_workers.ledger import DateState, Ledger, plan
 from python_workers.opening import open_warehouse
 from python_workers.processors import BY_SHORT, POOL_PROCESSORS, PROCESSORS, Processor
@@ -288,10 +288,8 @@ def _planned(
     """Return where each date stands, and whether its inputs are up to date with the raw tables."""
     ledger = Ledger.read(warehouse, schedule.start, schedule.end)
     states = plan(ledger, chosen, schedule.with_called_off(ledger.computed_dates).dates)
-    raw_state, project_state = warehouse.content_state(RAW_TABLES), DbtProject(settings).state()
-    return states, inputs_are_current(
-        warehouse, schedule.start, schedule.end, raw_state, project_state
-    )
+    builds = InputBuilds.read(warehouse, DbtProject(settings).state())
+    return states, builds.stale_range(schedule) is None
 
 
 def _print_plan(

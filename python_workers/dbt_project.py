@@ -104,8 +104,16 @@ class DbtProject:
         start: date | None = None,
         end: date | None = None,
         only_dates: Sequence[date] | None = None,
+        seasons: Sequence[int] | None = None,
     ) -> list[NodeOutcome]:
         """Run the selected models and seeds over a date range, both ends included.
+
+        Parameters
+        ----------
+        select, start, end, only_dates
+            What to build; the dates, or only some of them.
+        seasons
+            Years of the seasons to rebuild the analytics tables of; None rebuilds them whole.
 
         Raises
         ------
@@ -122,7 +130,7 @@ class DbtProject:
                 "--exclude-resource-type",
                 "unit_test",
             ],
-            _range_vars(start, end, only_dates),
+            _range_vars(start, end, only_dates, seasons),
         )
         failed = [outcome for outcome in outcomes if outcome.status in ("error", "fail")]
         for outcome in failed:
@@ -290,13 +298,18 @@ def _lock_conflict(result: Any) -> str | None:  # noqa: ANN401 -- dbt is untyped
 
 
 def _range_vars(
-    start: date | None, end: date | None, only_dates: Sequence[date] | None
+    start: date | None,
+    end: date | None,
+    only_dates: Sequence[date] | None,
+    seasons: Sequence[int] | None = None,
 ) -> dict[str, Any]:
     variables: dict[str, Any] = {}
     if start is not None and end is not None:
         variables = {"start_date": start.isoformat(), "end_date": end.isoformat()}
     if only_dates is not None:
         variables["only_dates"] = [day.isoformat() for day in only_dates]
+    if seasons is not None:
+        variables["seasons"] = list(seasons)
     return variables
 
 

@@ -1,83 +1,232 @@
-"""Whether the inputs of a range are up to date with the raw tables and the dbt project."""
+"""Which seasons' inputs are up to date with the raw tables and the dbt project."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pyarrow as pa
 
+from python_workers.schedule import SEASONS_TABLE, Schedule, game_dates
 from python_workers.warehouse.base import TableChange, Warehouse
 
 BUILDS_TABLE = "nba_processing.input_builds"
 
-RAW_TABLES = (
-    "nba_raw.games",
-    "nba_raw.player_box_scores",
-    "nba_raw.shots",
-    "nba_raw.players",
-    "nba_raw.player_registry",
+_SCHEMA = pa.schema(
+    [
+        ("build_id", pa.string()),
+        ("raw_state", pa.string()),
+        ("project_state", pa.string()),
+        ("start_date", pa.date32()),
+        ("end_date", pa.date32()),
+        ("built_at", pa.timestamp("us", tz="UTC")),
+    ]
 )
 
+# Rows of each raw table as ``t``, with the season that reads them. Keys are unique.
+_BY_GAME = "inner join nba_raw.games as g on t.game_id = g.game_id"
+_BY_PLAYER = """
+inner join (
+    select distinct g.season, lines.player_id
+    from nba_raw.player_box_scores as lines
+    inner join nba_raw.games as g on lines.game_id = g.game_id
+) as listed on t.player_id = listed.player_id
+"""
+_SEASON_ROWS = {
+    "nba_raw.games": "nba_raw.games as t",
+    "nba_raw.player_box_scores": f"nba_raw.player_box_scores as t {_BY_GAME}",
+    "nba_raw.shots": f"nba_raw.shots as t {_BY_GAME}",
+    "nba_raw.players": f"nba_raw.players as t {_BY_PLAYER}",
+    "nba_raw.player_registry": f"nba_raw.player_registry as t {_BY_PLAYER}",
+}
 
-def inputs_are_current(
-    warehouse: Warehouse, start: date, end: date, raw_state: str, project_state: str
-) -> bool:
-    """Tell whether a finished build of these states covers the range."""
-    if not warehouse.has_table(BUILDS_TABLE):
-        return False
-    found = warehouse.query(
-        f"""
-        select build_id from {BUILDS_TABLE}
-        where raw_state = @raw_state and project_state = @project_state
-            and start_date <= @start and end_date >= @end
-        limit 1
-        """,  # noqa: S608 our own name
-        {"raw_state": raw_state, "project_state": project_state, "start": start, "end": end},
-    )
-    return bool(found.num_rows > 0)
+RAW_TABLES = tuple(_SEASON_ROWS)
+
+Span = tuple[date, date]
+"""First and last date, both included."""
 
 
-def forget_builds(
-    warehouse: Warehouse, start: date, end: date, raw_state: str, project_state: str
-) -> None:
-    """Forget the builds that a range about to be built from these states leaves untrue.
+@dataclass(frozen=True)
+class Build:
+    """A row of `BUILDS_TABLE`: the inputs of some dates of a season, and their analytics tables.
 
-    These are the ones that overlap the range, and those of other states anywhere: what all inputs
-    are made of, the analytics tables, is built whole.
+    Without dates, the season's analytics tables alone.
     """
-    if not warehouse.has_table(BUILDS_TABLE):
-        return
-    stale = warehouse.query(
-        f"select build_id from {BUILDS_TABLE} "  # noqa: S608 our own name
-        "where (start_date <= @end and end_date >= @start) "
-        "or raw_state != @raw_state or project_state != @project_state",
-        {"start": start, "end": end, "raw_state": raw_state, "project_state": project_state},
-    )
-    if stale.num_rows:
-        warehouse.commit([TableChange(BUILDS_TABLE, delete_keys=stale)])
+
+    build_id: str
+    raw_state: str
+    project_state: str
+    span: Span | None
 
 
-def note_build(
-    warehouse: Warehouse, run_id: str, start: date, end: date, raw_state: str, project_state: str
-) -> None:
-    """Note that the inputs of a range are built from these states."""
-    row = {
-        "build_id": run_id,
-        "raw_state": raw_state,
-        "project_state": project_state,
-        "start_date": start,
-        "end_date": end,
-        "built_at": datetime.now(UTC),
-    }
-    schema = pa.schema(
-        [
-            ("build_id", pa.string()),
-            ("raw_state", pa.string()),
-            ("project_state", pa.string()),
-            ("start_date", pa.date32()),
-            ("end_date", pa.date32()),
-            ("built_at", pa.timestamp("us", tz="UTC")),
+@dataclass(frozen=True)
+class InputBuilds:
+    """What the inputs should be made of, and what they were made of.
+
+    No model reads across seasons, so each season has a state of its own.
+
+    Parameters
+    ----------
+    raw_states
+        What the raw tables hold of each season on the schedule.
+    project_state
+        What the dbt project is.
+    spans
+        The dates of each season, up to the next season's first.
+    years
+        The year in which each season starts, as far as the warehouse knows.
+    builds
+        What is noted as built.
+    """
+
+    raw_states: Mapping[str, str]
+    project_state: str
+    spans: Mapping[str, Span]
+    years: Mapping[str, int]
+    builds: tuple[Build, ...]
+
+    @classmethod
+    def read(cls, warehouse: Warehouse, project_state: str) -> InputBuilds:
+        """Read what is noted, and look what the raw tables hold now."""
+        spans = _season_spans(game_dates(warehouse))
+        years: dict[str, int] = {}
+        builds: list[Build] = []
+        if warehouse.has_table(SEASONS_TABLE):
+            found = warehouse.query(f"select season, season_year from {SEASONS_TABLE}")  # noqa: S608
+            years = {row["season"]: row["season_year"] for row in found.to_pylist()}
+        if warehouse.has_table(BUILDS_TABLE):
+            noted = warehouse.query(
+                "select build_id, raw_state, project_state, start_date, end_date "  # noqa: S608
+                f"from {BUILDS_TABLE}"
+            )
+            builds = [_build_of(row) for row in noted.to_pylist()]
+        return cls(_raw_states(warehouse, spans), project_state, spans, years, tuple(builds))
+
+    def stale_range(self, schedule: Schedule) -> Span | None:
+        """Return the part of a range whose inputs are to be built; None where they are current."""
+        asked = [
+            span
+            for season, span in self._within(schedule.start, schedule.end).items()
+            if any(span[0] <= day <= span[1] for day in schedule.dates)
+            and not self._is_built(season, span)
         ]
-    )
-    rows = pa.Table.from_pylist([row], schema=schema)
-    warehouse.commit([TableChange(BUILDS_TABLE, rows=rows, delete_keys=rows.select(["build_id"]))])
+        if not asked:
+            return None
+        return min(first for first, _ in asked), max(last for _, last in asked)
+
+    def stale_seasons(self, start: date, end: date) -> set[str]:
+        """Return the seasons to build the analytics tables of, for inputs of a range.
+
+        These are the range's, and those that have changed since these tables were built of them.
+        """
+        current = {build.raw_state for build in self.builds if self._is_of_now(build)}
+        changed = {season for season, state in self.raw_states.items() if state not in current}
+        return changed | self._within(start, end).keys()
+
+    def season_years(self, seasons: Collection[str]) -> list[int] | None:
+        """Return the years of seasons; None where these are all, or not known."""
+        if len(seasons) == len(self.raw_states) or not self.years.keys() >= set(seasons):
+            return None
+        return sorted(self.years[season] for season in seasons)
+
+    def forget(self, warehouse: Warehouse, start: date, end: date) -> None:
+        """Forget the builds that are of another state, or that overlap a range to be built."""
+        left = [
+            build.build_id
+            for build in self.builds
+            if not self._is_of_now(build)
+            or (build.span is not None and start <= build.span[1] and build.span[0] <= end)
+        ]
+        if left:
+            keys = pa.table({"build_id": pa.array(left, pa.string())})
+            warehouse.commit([TableChange(BUILDS_TABLE, delete_keys=keys)])
+
+    def note(self, warehouse: Warehouse, run_id: str, start: date, end: date) -> None:
+        """Note that the inputs of a range are built, and the analytics tables of all seasons."""
+        spans = self._within(start, end)
+        now = datetime.now(UTC)
+        rows = pa.Table.from_pylist(
+            [
+                {
+                    "build_id": f"{run_id}/{season}",
+                    "raw_state": self.raw_states[season],
+                    "project_state": self.project_state,
+                    "start_date": spans[season][0] if season in spans else None,
+                    "end_date": spans[season][1] if season in spans else None,
+                    "built_at": now,
+                }
+                for season in self.stale_seasons(start, end)
+            ],
+            schema=_SCHEMA,
+        )
+        warehouse.commit(
+            [TableChange(BUILDS_TABLE, rows=rows, delete_keys=rows.select(["build_id"]))]
+        )
+
+    def _within(self, start: date, end: date) -> dict[str, Span]:
+        """Return the spans of the seasons that overlap a range, cut to it."""
+        cut = {
+            season: (max(first, start), min(last, end))
+            for season, (first, last) in self.spans.items()
+        }
+        return {season: (first, last) for season, (first, last) in cut.items() if first <= last}
+
+    def _is_of_now(self, build: Build) -> bool:
+        return (
+            build.raw_state in self.raw_states.values()
+            and build.project_state == self.project_state
+        )
+
+    def _is_built(self, season: str, span: Span) -> bool:
+        return any(
+            build.raw_state == self.raw_states[season]
+            and build.project_state == self.project_state
+            and build.span is not None
+            and build.span[0] <= span[0]
+            and build.span[1] >= span[1]
+            for build in self.builds
+        )
+
+
+def _build_of(row: Mapping[str, Any]) -> Build:
+    span = None if row["start_date"] is None else (row["start_date"], row["end_date"])
+    return Build(row["build_id"], row["raw_state"], row["project_state"], span)
+
+
+def _season_spans(known: Sequence[tuple[date, str]]) -> dict[str, Span]:
+    """Return the dates of each season, the gap after it included: called-off dates lie there."""
+    first_dates: dict[str, date] = {}
+    for day, season in known:
+        first_dates.setdefault(season, day)
+    seasons = list(first_dates)
+    starts = [date.min, *(first_dates[season] for season in seasons[1:])]
+    ends = [*(start - timedelta(days=1) for start in starts[1:]), date.max]
+    return dict(zip(seasons, zip(starts, ends, strict=True), strict=True))
+
+
+def _raw_states(warehouse: Warehouse, seasons: Iterable[str]) -> dict[str, str]:
+    """Return a digest of what the raw tables hold of each season.
+
+    Where an engine tells for nothing that a table has changed, but not what of it, a change of any
+    season is one of all.
+    """
+    digests = {season: hashlib.sha256(season.encode()) for season in seasons}
+    if warehouse.has_free_content_state:
+        state = warehouse.content_state(RAW_TABLES).encode()
+        for digest in digests.values():
+            digest.update(state)
+    else:
+        for table, relation in _SEASON_ROWS.items():
+            if not warehouse.has_table(table):
+                continue
+            rows = warehouse.query(
+                f"select season, count(*) as n, bit_xor({warehouse.row_hash}) as hash "  # noqa: S608
+                f"from {relation} group by season"
+            )
+            for row in rows.to_pylist():
+                if row["season"] in digests:
+                    digests[row["season"]].update(f"{table}:{row['n']}:{row['hash']}".encode())
+    return {season: digest.hexdigest()[:32] for season, digest in digests.items()}

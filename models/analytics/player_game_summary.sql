@@ -9,12 +9,14 @@ lines as (
 games as (
 
     select * from {{ ref('int_games') }}
+    where {{ in_seasons() }}
 
 ),
 
 game_teams as (
 
     select * from {{ ref('int_game_teams') }}
+    where {{ in_seasons() }}
 
 ),
 
@@ -44,6 +46,7 @@ shots_by_player as (
         cast(countif(is_made and is_assisted) as int64) as assisted_fg_makes,
         cast(countif(is_made and not is_assisted) as int64) as unassisted_fg_makes,
     from {{ ref('int_shot_zones') }}
+    where {{ in_seasons() }}
     group by game_id, player_id
 
 ),

@@ -3,6 +3,7 @@ with
 team_games as (
 
     select * from {{ ref('int_team_box_scores') }}
+    where {{ in_seasons() }}
 
 ),
 

@@ -3,30 +3,35 @@ with
 lines as (
 
     select * from {{ ref('player_game_summary') }}
+    where {{ in_seasons() }}
 
 ),
 
 rosters as (
 
     select * from {{ ref('int_roster_status') }}
+    where {{ in_seasons() }}
 
 ),
 
 teams as (
 
     select * from {{ ref('upcoming_team_game_context') }}
+    where {{ in_seasons() }}
 
 ),
 
 as_of as (
 
     select * from {{ ref('int_player_as_of') }}
+    where {{ in_seasons() }}
 
 ),
 
 form as (
 
     select * from {{ ref('int_player_form') }}
+    where {{ in_seasons() }}
 
 ),
 

@@ -3,24 +3,28 @@ with
 date_games as (
 
     select * from {{ ref('int_date_games') }}
+    where {{ in_seasons() }}
 
 ),
 
 game_dates as (
 
     select * from {{ ref('game_dates') }}
+    where {{ in_seasons() }}
 
 ),
 
 team_as_of as (
 
     select * from {{ ref('int_team_as_of') }}
+    where {{ in_seasons() }}
 
 ),
 
 team_form as (
 
     select * from {{ ref('int_team_form') }}
+    where {{ in_seasons() }}
 
 ),
 
@@ -33,6 +37,7 @@ rosters as (
         {{ int_sum('case when is_active then rotation_load end') }} as rotation_load_active,
         cast(countif(is_star and not is_active) as int64) as stars_out,
     from {{ ref('int_roster_status') }}
+    where {{ in_seasons() }}
     group by analysis_date, team_abbr
 
 ),

@@ -94,6 +94,8 @@ class Warehouse(Protocol):
     kind: str
     row_hash: str
     """SQL expression for a 63- or 64-bit hash of the row of the alias ``t``, an INT64."""
+    has_free_content_state: bool
+    """Whether `content_state` is asked of the engine's catalog instead of the rows."""
 
     def query(self, sql: str, params: Mapping[str, object] | None = None) -> pa.Table:
         """Return the rows of one select statement."""

@@ -65,6 +65,7 @@ class BigQueryWarehouse:
 
     kind = "bigquery"
     row_hash = "farm_fingerprint(to_json_string(t))"
+    has_free_content_state = True
 
     def __init__(self, options: BigQueryOptions, labels: Mapping[str, str] | None = None) -> None:
         self._options = options

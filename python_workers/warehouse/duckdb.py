@@ -56,6 +56,7 @@ class DuckDBWarehouse:
 
     kind = "duckdb"
     row_hash = "cast(hash(t) // 2 as int64)"
+    has_free_content_state = False
 
     def __init__(
         self,

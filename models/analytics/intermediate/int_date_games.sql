@@ -3,6 +3,7 @@ with
 game_teams as (
 
     select * from {{ ref('int_game_teams') }}
+    where {{ in_seasons() }}
 
 ),
 

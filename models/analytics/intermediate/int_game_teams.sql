@@ -3,6 +3,7 @@ with
 games as (
 
     select * from {{ ref('int_games') }}
+    where {{ in_seasons() }}
 
 ),
 

@@ -47,7 +47,7 @@ played_or_due as (
     inner join seasons on games.season = seasons.season
     left join box_score_games on games.game_id = box_score_games.game_id
     left join shot_games on games.game_id = shot_games.game_id
-    where games.game_status != 'postponed'
+    where games.game_status != 'postponed' and {{ in_seasons('seasons.season_year') }}
 
 )
 

@@ -3,12 +3,14 @@ with
 player_games as (
 
     select * from {{ ref('int_player_games') }}
+    where {{ in_seasons() }}
 
 ),
 
 game_dates as (
 
     select * from {{ ref('game_dates') }}
+    where {{ in_seasons() }}
 
 ),
 

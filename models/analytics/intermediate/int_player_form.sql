@@ -3,6 +3,7 @@ with
 lines as (
 
     select * from {{ ref('player_game_summary') }}
+    where {{ in_seasons() }}
 
 ),
 

@@ -3,18 +3,21 @@ with
 lines as (
 
     select * from {{ ref('player_game_summary') }}
+    where {{ in_seasons() }}
 
 ),
 
 listings as (
 
     select * from {{ ref('int_player_listings') }}
+    where {{ in_seasons() }}
 
 ),
 
 game_teams as (
 
     select * from {{ ref('int_game_teams') }}
+    where {{ in_seasons() }}
 
 ),
 

@@ -3,42 +3,49 @@ with
 listings as (
 
     select * from {{ ref('int_player_listings') }}
+    where {{ in_seasons() }}
 
 ),
 
 date_games as (
 
     select * from {{ ref('int_date_games') }}
+    where {{ in_seasons() }}
 
 ),
 
 lines as (
 
     select * from {{ ref('player_game_summary') }}
+    where {{ in_seasons() }}
 
 ),
 
 as_of as (
 
     select * from {{ ref('int_player_as_of') }}
+    where {{ in_seasons() }}
 
 ),
 
 form as (
 
     select * from {{ ref('int_player_form') }}
+    where {{ in_seasons() }}
 
 ),
 
 team_as_of as (
 
     select * from {{ ref('int_team_as_of') }}
+    where {{ in_seasons() }}
 
 ),
 
 team_form as (
 
     select * from {{ ref('int_team_form') }}
+    where {{ in_seasons() }}
 
 ),
 

@@ -6,15 +6,24 @@ shots as (
 
 ),
 
+games as (
+
+    select * from {{ ref('int_games') }}
+    where {{ in_seasons() }}
+
+),
+
 labelled as (
 
     select
-        *,
+        shots.*,
+        games.season_year,
         coalesce(
             nullif(zone_basic, ''),
             {{ zone_label_from_coordinates('loc_x', 'loc_y', 'shot_value') }}
         ) as zone_label,
     from shots
+    inner join games on shots.game_id = games.game_id
 
 ),
 
@@ -26,6 +35,7 @@ zoned as (
         event_number,
         player_id,
         team_abbr,
+        season_year,
         zone_label,
         case
             when shot_value = 3 then 'three'

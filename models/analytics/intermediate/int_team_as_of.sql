@@ -3,18 +3,21 @@ with
 team_games as (
 
     select * from {{ ref('int_team_games') }}
+    where {{ in_seasons() }}
 
 ),
 
 game_teams as (
 
     select * from {{ ref('int_game_teams') }}
+    where {{ in_seasons() }}
 
 ),
 
 game_dates as (
 
     select * from {{ ref('game_dates') }}
+    where {{ in_seasons() }}
 
 ),
 

@@ -3,18 +3,21 @@ with
 game_teams as (
 
     select * from {{ ref('int_game_teams') }}
+    where {{ in_seasons() }}
 
 ),
 
 offense as (
 
     select * from {{ ref('team_offense_game_summary') }}
+    where {{ in_seasons() }}
 
 ),
 
 defense as (
 
     select * from {{ ref('team_defense_game_summary') }}
+    where {{ in_seasons() }}
 
 ),
 

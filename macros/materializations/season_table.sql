@@ -1,0 +1,56 @@
+{#
+  A table that is built whole, unless the var seasons names the seasons to replace: then these are,
+  in one transaction, and the others stay. No analytics table reads across seasons.
+  Config: the columns include season_year, and every season-wise ref is filtered by in_seasons().
+#}
+{% materialization season_table, adapter='duckdb' %}
+
+    {%- if not replaces_seasons() -%}
+        {{ return(materialization_table_duckdb()) }}
+    {%- endif -%}
+
+    {%- set target_relation = this.incorporate(type='table') -%}
+
+    {{ run_hooks(pre_hooks, inside_transaction=False) }}
+    {{ run_hooks(pre_hooks, inside_transaction=True) }}
+
+    {%- call statement('main') -%}
+        delete from {{ target_relation }} where {{ in_seasons() }};
+        insert into {{ target_relation }} ({{ contract_columns() }})
+        select {{ contract_columns() }} from ({{ compiled_code }}) as new_rows;
+    {%- endcall -%}
+
+    {{ run_hooks(post_hooks, inside_transaction=True) }}
+    {% do adapter.commit() %}
+    {{ run_hooks(post_hooks, inside_transaction=False) }}
+
+    {{ return({'relations': [target_relation]}) }}
+
+{% endmaterialization %}
+
+{# Where the table is missing it is built whole, whatever the var says. #}
+{% macro replaces_seasons() -%}
+    {%- if
+        not execute
+        or not var('seasons', none)
+        or config.get('materialized') != 'season_table'
+        or should_full_refresh()
+    -%}
+        {{ return(false) }}
+    {%- endif -%}
+    {%- set existing = load_cached_relation(this) -%}
+    {{- return(existing is not none and existing.is_table) -}}
+{%- endmacro %}
+
+{# The seasons to replace; true where the table is built whole. #}
+{% macro in_seasons(column='season_year') -%}
+    {%- if replaces_seasons() -%}
+        {{ column }} in ({{ season_years(var('seasons')) }})
+    {%- else -%}
+        true
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro season_years(seasons) -%}
+    {%- for season in seasons -%}{{ season | int }}{{ ', ' if not loop.last }}{%- endfor -%}
+{%- endmacro %}
