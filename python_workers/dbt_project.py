@@ -130,7 +130,7 @@ class DbtProject:
                 "--exclude-resource-type",
                 "unit_test",
             ],
-            _range_vars(start, end, only_dates, seasons),
+            {**_range_vars(start, end, only_dates, seasons), "notes_input_builds": True},
         )
         failed = [outcome for outcome in outcomes if outcome.status in ("error", "fail")]
         for outcome in failed:
@@ -199,8 +199,9 @@ class DbtProject:
                     raise in_use(self._settings.warehouse_file, lock_holder(conflict))
                 time.sleep(POLL_SECONDS)
         self._check(result)
-        nodes: Any = result.result or []
-        self._results = list(nodes)
+        found: Any = result.result or []
+        nodes = [each for each in found if each.node.resource_type != "operation"]
+        self._results = nodes
         self.nodes_run += sum(str(each.status) != "skipped" for each in nodes)
         return [
             NodeOutcome(

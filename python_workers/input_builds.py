@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -49,6 +49,22 @@ Span = tuple[date, date]
 """First and last date, both included."""
 
 
+class SeasonDates(NamedTuple):
+    """The dates that belong to a season.
+
+    Parameters
+    ----------
+    first, last
+        Its first and last game date; the first season begins with time itself.
+    until
+        The day before the next season's first: dates called off lie in between.
+    """
+
+    first: date
+    last: date
+    until: date
+
+
 @dataclass(frozen=True)
 class Build:
     """A row of `BUILDS_TABLE`: the inputs of some dates of a season, and their analytics tables.
@@ -74,8 +90,8 @@ class InputBuilds:
         What the raw tables hold of each season on the schedule.
     project_state
         What the dbt project is.
-    spans
-        The dates of each season, up to the next season's first.
+    seasons
+        The dates of each season on the schedule.
     years
         The year in which each season starts, as far as the warehouse knows.
     builds
@@ -84,14 +100,14 @@ class InputBuilds:
 
     raw_states: Mapping[str, str]
     project_state: str
-    spans: Mapping[str, Span]
+    seasons: Mapping[str, SeasonDates]
     years: Mapping[str, int]
     builds: tuple[Build, ...]
 
     @classmethod
     def read(cls, warehouse: Warehouse, project_state: str) -> InputBuilds:
         """Read what is noted, and look what the raw tables hold now."""
-        spans = _season_spans(game_dates(warehouse))
+        seasons = _season_dates(game_dates(warehouse))
         years: dict[str, int] = {}
         builds: list[Build] = []
         if warehouse.has_table(SEASONS_TABLE):
@@ -103,7 +119,7 @@ class InputBuilds:
                 f"from {BUILDS_TABLE}"
             )
             builds = [_build_of(row) for row in noted.to_pylist()]
-        return cls(_raw_states(warehouse, spans), project_state, spans, years, tuple(builds))
+        return cls(_raw_states(warehouse, seasons), project_state, seasons, years, tuple(builds))
 
     def stale_range(self, schedule: Schedule) -> Span | None:
         """Return the part of a range whose inputs are to be built; None where they are current."""
@@ -167,12 +183,18 @@ class InputBuilds:
         )
 
     def _within(self, start: date, end: date) -> dict[str, Span]:
-        """Return the spans of the seasons that overlap a range, cut to it."""
+        """Return what a range has of each season.
+
+        A range with a season's last game date has the called-off dates after it, too.
+        """
         cut = {
-            season: (max(first, start), min(last, end))
-            for season, (first, last) in self.spans.items()
+            season: (
+                max(first, start),
+                until if end >= last and until < date.max else min(until, end),
+            )
+            for season, (first, last, until) in self.seasons.items()
         }
-        return {season: (first, last) for season, (first, last) in cut.items() if first <= last}
+        return {season: span for season, span in cut.items() if span[0] <= min(span[1], end)}
 
     def _is_of_now(self, build: Build) -> bool:
         return (
@@ -196,15 +218,18 @@ def _build_of(row: Mapping[str, Any]) -> Build:
     return Build(row["build_id"], row["raw_state"], row["project_state"], span)
 
 
-def _season_spans(known: Sequence[tuple[date, str]]) -> dict[str, Span]:
-    """Return the dates of each season, the gap after it included: called-off dates lie there."""
+def _season_dates(known: Sequence[tuple[date, str]]) -> dict[str, SeasonDates]:
     first_dates: dict[str, date] = {}
+    last_dates: dict[str, date] = {}
     for day, season in known:
         first_dates.setdefault(season, day)
-    seasons = list(first_dates)
-    starts = [date.min, *(first_dates[season] for season in seasons[1:])]
-    ends = [*(start - timedelta(days=1) for start in starts[1:]), date.max]
-    return dict(zip(seasons, zip(starts, ends, strict=True), strict=True))
+        last_dates[season] = day
+    firsts = [date.min, *list(first_dates.values())[1:]]
+    untils = [*(first - timedelta(days=1) for first in firsts[1:]), date.max]
+    return {
+        season: SeasonDates(first, last_dates[season], until)
+        for season, first, until in zip(first_dates, firsts, untils, strict=True)
+    }
 
 
 def _raw_states(warehouse: Warehouse, seasons: Iterable[str]) -> dict[str, str]:

@@ -218,8 +218,8 @@ def measure_one_date(bench: Bench) -> None:
         "one date", outcome.seconds, "s", ONE_DATE, f"{day}, {outcome.rows_written:,} rows written"
     )
     results.note(
-        "The date's results are taken away first and all raw tables count as changed, so the "
-        "analytics tables are rebuilt whole and the date's inputs, rows and features anew."
+        "The date's results are taken away first, which changes the raw data of its season: the "
+        "season's analytics tables are rebuilt, and the date's inputs, rows and features anew."
     )
 
 

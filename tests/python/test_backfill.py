@@ -19,15 +19,8 @@ from raw_factories import Row
 from python_workers.backfill import BackfillResult
 from python_workers.commits import BOOKKEEPING
 from python_workers.hashing import HASH_FIELDS, data_hash
-from python_workers.input_builds import (
-    BUILDS_TABLE,
-    forget_builds,
-    inputs_are_current,
-    note_build,
-)
 from python_workers.pool_stage import PoolOptions
 from python_workers.processors import BY_SHORT, PDC, POOL_PROCESSORS, PSZA
-from python_workers.warehouse.duckdb import DuckDBWarehouse
 
 POOL_SHORTS = ("psza", "pcf", "pdc")
 RAW = ("games", "players", "player_box_scores", "shots")
@@ -320,28 +313,3 @@ class TestCorrections:
 
 def without(row: Row, names: Iterable[str]) -> Row:
     return {name: value for name, value in row.items() if name not in set(names)}
-
-
-def test_going_back_to_an_earlier_state_of_the_data_builds_the_inputs_again(
-    tmp_path: Path,
-) -> None:
-    with DuckDBWarehouse(tmp_path / "backcourt.duckdb") as warehouse:
-        warehouse.execute("create schema nba_processing")
-        warehouse.execute(
-            f"create table {BUILDS_TABLE} (build_id text, raw_state text, project_state text, "
-            "start_date date, end_date date, built_at timestamptz)"
-        )
-        october = dt.date(2021, 10, 1), dt.date(2021, 10, 31)
-        november = dt.date(2021, 11, 1), dt.date(2021, 11, 30)
-        note_build(warehouse, "run1", *october, "before", "models")
-        note_build(warehouse, "run2", *november, "before", "models")
-        week = october[0], october[0] + dt.timedelta(days=6)
-        assert inputs_are_current(warehouse, *week, "before", "models")
-        assert not inputs_are_current(warehouse, *week, "after", "models")
-        assert not inputs_are_current(warehouse, *week, "before", "other models")
-        assert not inputs_are_current(warehouse, october[0], november[1], "before", "models")
-        # The correction is built for November alone, and then taken back.
-        forget_builds(warehouse, *november, "after", "models")
-        note_build(warehouse, "run3", *november, "after", "models")
-        assert not inputs_are_current(warehouse, *october, "before", "models")
-        assert inputs_are_current(warehouse, *november, "after", "models")

@@ -196,7 +196,9 @@ def test_tables_that_python_fills_survive_a_full_refresh(built: Engine) -> None:
     worker_tables = [
         f"{node.schema}.{node.name}"
         for node in built.project()._manifest.nodes.values()
-        if node.resource_type == "model" and node.config.materialized == "worker_table"
+        if node.resource_type == "model"
+        and node.config.materialized == "worker_table"
+        and node.name != "input_builds"  # which any run by hand empties
     ]
     assert PSZA in worker_tables
     for table in worker_tables:

@@ -1,0 +1,16 @@
+{#
+  Before a run by hand: python_workers no longer knows what the inputs are made of, and builds them
+  anew the next time. Its own runs note it themselves and set the var.
+#}
+{% macro forget_input_builds() -%}
+    {%- if execute and flags.WHICH in ('run', 'build') and not var('notes_input_builds') -%}
+        {%- set relation = adapter.get_relation(
+            database=target.database,
+            schema=generate_schema_name('nba_processing', none),
+            identifier='input_builds'
+        ) -%}
+        {%- if relation is not none %}
+            delete from {{ relation }} where true
+        {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
