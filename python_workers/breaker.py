@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from python_workers.failures import CIRCUIT_BREAKER_ACTIVE, FAILURE_SCHEMA
-from python_workers.processors import Processor
+from python_workers.ledger import Ledger
+from python_workers.processors import BY_NAME, Processor
 from python_workers.warehouse.base import TableChange, Warehouse
 
 ATTEMPTS_TABLE = "nba_processing.reprocess_attempts"
@@ -123,11 +124,11 @@ def attempt_changes(
     processor: Processor,
     fingerprint: str,
     run_id: str,
-    players: pa.Table,
+    held: pa.Table,
     failures: pa.Table,
     now: datetime,
 ) -> list[TableChange]:
-    """Count this run's unsuccessful attempts, and release who succeeded.
+    """Count this run's unsuccessful attempts, and release who succeeded or is expected no more.
 
     An attempt on changed inputs is the first of a new count. Failures in the nature of the data
     do not count.
@@ -138,10 +139,10 @@ def attempt_changes(
         As read before the run.
     processor, fingerprint, run_id
         Whose computation, on which inputs, in which run.
-    players
-        Who was computed.
+    held
+        Failure rows of who was held back.
     failures
-        Who failed, of those computed.
+        Those of who was computed.
     now
         The time of the run.
     """
@@ -153,20 +154,20 @@ def attempt_changes(
         _counted(attempts.get((processor.name, entity)), processor, row, fingerprint, run_id, now)
         for entity, row in unsuccessful.items()
     ]
-    computed = set(players.column("player_lookup").to_pylist())
+    kept = unsuccessful.keys() | set(held.column("entity_id").to_pylist())
     rows += [
         {**vars(attempt), "status": RELEASED, "locked_until": None, "run_id": run_id}
         for (name, entity), attempt in attempts.items()
-        if name == processor.name
-        and entity in computed
-        and entity not in unsuccessful
-        and attempt.status in (COUNTING, LOCKED)
+        if name == processor.name and entity not in kept and attempt.status in (COUNTING, LOCKED)
     ]
     return _replacing(rows)
 
 
 def open_breakers(warehouse: Warehouse) -> list[dict[str, Any]]:
-    """Return the locks whose time is not over, the latest first."""
+    """Return the locks that hold, the latest first.
+
+    Those whose time is over do not, nor those whose inputs have changed since.
+    """
     if not warehouse.has_table(ATTEMPTS_TABLE):
         return []
     found: list[dict[str, Any]] = warehouse.query(
@@ -176,7 +177,17 @@ def open_breakers(warehouse: Warehouse) -> list[dict[str, Any]]:
         # Named for the partition column: every date there can be.
         {"since": date(1900, 1, 1), "locked": LOCKED, "now": datetime.now(UTC)},
     ).to_pylist()
-    return found
+    if not found:
+        return []
+    days = [row["analysis_date"] for row in found]
+    ledger = Ledger()
+    ledger.read_inputs(warehouse, min(days), max(days))
+    return [
+        row
+        for row in found
+        if row["input_fingerprint"]
+        == ledger.input_fingerprint(BY_NAME[row["processor_name"]], row["analysis_date"])
+    ]
 
 
 def reset(warehouse: Warehouse, processor: str | None, entity: str | None, day: date | None) -> int:

@@ -86,7 +86,6 @@ class DailyGuard:
         for processor in POOL_PROCESSORS:
             ledger.marks[processor.short, day] = self._mark(processor)
         self._held: dict[str, pa.Table] = {}
-        self._computed: dict[str, pa.Table] = {}
 
     def _mark(self, processor: Processor) -> str:
         """Return what is decided here beside the inputs, so that a change of it re-opens the date.
@@ -131,7 +130,6 @@ class DailyGuard:
                 else table
                 for name, table in tables.items()
             }
-        self._computed[processor.short] = tables["players"]
         return tables
 
     def complete(
@@ -145,7 +143,7 @@ class DailyGuard:
                 processor,
                 self._ledger.input_fingerprint(processor, self._day),
                 self._run.run_id,
-                self._computed[processor.short],
+                self._held[processor.short],
                 result.failures,
                 self._now,
             )

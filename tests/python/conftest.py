@@ -119,14 +119,24 @@ def real_files() -> Path:
 @pytest.fixture(scope="session")
 def real_raw(real_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Engine:
     """Return an engine on the real season 2021-22 as it stood at the end of January, loaded."""
-    folder = tmp_path_factory.mktemp("real")
+    return real_season(real_files, tmp_path_factory.mktemp("real"), dt.date(2022, 1, 31))
+
+
+@pytest.fixture(scope="session")
+def real_spring(real_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """Return an engine on it as it stood before its last two weeks, loaded."""
+    return real_season(real_files, tmp_path_factory.mktemp("spring"), dt.date(2022, 3, 26))
+
+
+def real_season(real_files: Path, folder: Path, last: dt.date) -> Engine:
+    """Load the real season 2021-22 up to a date."""
     with duckdb.connect() as connection:
         for table in ("games", "player_box_scores", "shots", "players"):
             of_season = "players" if table == "players" else "2021_22"
             source = real_files / table / f"{of_season}.parquet"
             known = f"""where game_id in (
                 select game_id from '{real_files}/games/2021_22.parquet'
-                where game_date <= date '2022-01-31'
+                where game_date <= date '{last}'
             )"""
             path = folder / "raw" / table / f"{of_season}.parquet"
             path.parent.mkdir(parents=True)
