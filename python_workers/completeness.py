@@ -59,6 +59,23 @@ def day_windows_complete(load: Mapping[str, Integers]) -> BoolArray:
     return complete
 
 
+def day_window_reasons(load: Mapping[str, Integers], at: IntArray) -> list[str]:
+    """Say of each of some players which windows of days are incomplete.
+
+    The dates of the missing games are not known: they are before his last ten.
+    """
+    windows = {n: tuple(column[at] for column in _day_window(load, n)) for n in DAYS}
+    return [
+        " and ".join(
+            f"{expected[i] - there[i]} of the {expected[i]} games of the last {n} days"
+            for n, (there, expected) in windows.items()
+            if not _is_complete(there[i], expected[i])
+        )
+        + " without a box score"
+        for i in range(len(at))
+    ]
+
+
 def _day_window(load: Mapping[str, Integers], days: int) -> tuple[IntArray, IntArray]:
     return (
         load[f"games_in_last_{days}_days"].values,

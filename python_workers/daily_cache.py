@@ -22,7 +22,11 @@ from python_workers.columns import (
     ratio_array,
     require_columns,
 )
-from python_workers.completeness import day_windows_complete, window_completeness
+from python_workers.completeness import (
+    day_window_reasons,
+    day_windows_complete,
+    window_completeness,
+)
 from python_workers.failures import (
     EXPECTED_INCOMPLETE,
     INCOMPLETE_UPSTREAM,
@@ -253,13 +257,13 @@ def compute(tables: Tables, params: Mapping[str, object]) -> ChunkResult:
     computed = ~(failed | too_few | stale | lacking)
 
     kept = games.restricted(computed)
-    load = {name: column.take(computed) for name, column in load.items()}
+    kept_load = {name: column.take(computed) for name, column in load.items()}
     columns = {
         "cache_date": one_array(players, "analysis_date").filter(pa.array(computed)),
         "cache_version": pa.repeat(CACHE_VERSION, int(computed.sum())),
         **_form_columns(kept, form),
-        **_load_columns(load),
-        **window_completeness(kept, available, load),
+        **_load_columns(kept_load),
+        **window_completeness(kept, available, kept_load),
         **_shot_zone_columns(keys[computed], tables["psza"]),
         "early_season_flag": pa.array(actual.values[computed] < EARLY_SEASON_GAMES),
     }
@@ -267,6 +271,7 @@ def compute(tables: Tables, params: Mapping[str, object]) -> ChunkResult:
     at_too_few, at_stale, at_lacking, at_failed = map(
         np.flatnonzero, (too_few, stale, lacking, failed)
     )
+    whole_form = available_10[at_lacking] == games.counts[at_lacking]
     failures = [
         Failed(
             at_too_few,
@@ -275,9 +280,14 @@ def compute(tables: Tables, params: Mapping[str, object]) -> ChunkResult:
         ),
         Failed(at_stale, STALE_DATA, _stale_reasons(last_played, at_stale)),
         Failed(
-            at_lacking,
+            at_lacking[~whole_form],
             INCOMPLETE_UPSTREAM,
-            *missing_games(games, available, at_lacking, LONG_WINDOW, "a box score"),
+            *missing_games(games, available, at_lacking[~whole_form], LONG_WINDOW, "a box score"),
+        ),
+        Failed(
+            at_lacking[whole_form],
+            INCOMPLETE_UPSTREAM,
+            day_window_reasons(load, at_lacking[whole_form]),
         ),
         Failed(at_failed, PROCESSING_ERROR, rejected.reasons(at_failed)),
         out_of_range,

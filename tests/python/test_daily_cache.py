@@ -163,6 +163,33 @@ def test_windows_of_days_are_complete_from_ninety_percent_on() -> None:
     assert not row["all_windows_complete"]
 
 
+@pytest.mark.parametrize(
+    ("there", "reason"),
+    [
+        ((3, 11), "1 of the 4 games of the last 7 days"),
+        ((4, 10), "2 of the 12 games of the last 14 days"),
+        ((2, 9), "2 of the 4 games of the last 7 days and 3 of the 12 games of the last 14 days"),
+    ],
+)
+def test_on_a_checked_date_a_gap_before_the_last_ten_games_names_its_window(
+    there: tuple[int, int], reason: str
+) -> None:
+    gap = regular(
+        games(12),
+        games_in_last_7_days=there[0],
+        games_in_last_14_days=there[1],
+        actual_games_in_last_7_days=4,
+        actual_games_in_last_14_days=12,
+    )
+    found = computed(gap, regular(games(12), player_id=2), checked_dates=[DAY])
+    (failure,) = found.failures.to_pylist()
+    assert failure["failure_category"] == "INCOMPLETE_UPSTREAM"
+    assert failure["failure_reason"] == f"{reason} without a box score"
+    assert failure["missing_game_dates"] == "[]"
+    assert failure["player_id"] == 1
+    assert computed(gap).failures.num_rows == 0
+
+
 def test_shot_zones_come_from_the_zones_of_the_date() -> None:
     row = only_row(computed(regular(games(10), shot_zones=zones_of_a_player())))
     assert row["shot_zone_data_available"]
