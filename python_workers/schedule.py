@@ -26,12 +26,15 @@ class Schedule:
         Game dates in it, ascending.
     is_whole_range
         False where the dates are some seasons with others between them.
+    spans
+        Where seasons are asked for, the first and the last date that each of them can have.
     """
 
     start: date
     end: date
     dates: tuple[date, ...]
     is_whole_range: bool = True
+    spans: tuple[tuple[date, date], ...] = ()
 
     @property
     def only_dates(self) -> tuple[date, ...] | None:
@@ -47,11 +50,14 @@ class Schedule:
         ----------
         computed
             Dates in the range that have been computed before. Where the schedule is some seasons
-            with others between them, these belong to the others too, and nothing is added.
+            with others between them, those of the others are left out.
         """
-        if not self.is_whole_range:
-            return self
-        return replace(self, dates=tuple(sorted({*self.dates, *computed})))
+        added = {
+            day
+            for day in computed
+            if self.is_whole_range or any(first <= day <= last for first, last in self.spans)
+        }
+        return replace(self, dates=tuple(sorted({*self.dates, *added})))
 
 
 def game_dates(warehouse: Warehouse) -> list[tuple[date, str]]:
@@ -92,10 +98,10 @@ def resolve(
     _check_options(start, end, seasons, everything=everything)
     known = game_dates(warehouse)
     if seasons:
-        return _of_seasons(known, seasons)
+        return _of_seasons(warehouse, known, seasons)
     if everything:
         dates = tuple(day for day, _ in known)
-        ends = [dates[0], dates[-1], *_computed_ends(warehouse)]
+        ends = [dates[0], dates[-1], *_computed_ends(warehouse, date.min, date.max)]
         return Schedule(min(ends), max(ends), dates)
     if start is None or end is None:
         raise AssertionError("checked above")
@@ -159,12 +165,14 @@ def no_games_error(known: Sequence[tuple[date, str]], start: date, end: date) ->
     )
 
 
-def _computed_ends(warehouse: Warehouse) -> list[date]:
-    """Return the first and the last date computed: games beyond the schedule were called off."""
+def _computed_ends(warehouse: Warehouse, first: date, last: date) -> list[date]:
+    """Return the ends of what is computed: games there beyond the schedule were called off."""
     if not warehouse.has_table(RUNS_TABLE):
         return []
     (ends,) = warehouse.query(
-        f"select min(analysis_date) as first, max(analysis_date) as last from {RUNS_TABLE}"  # noqa: S608 our own name
+        f"select min(analysis_date) as first, max(analysis_date) as last from {RUNS_TABLE} "  # noqa: S608 our own name
+        "where analysis_date between @first and @last",
+        {"first": first, "last": last},
     ).to_pylist()
     return [day for day in ends.values() if day is not None]
 
@@ -191,7 +199,18 @@ def _check_options(
         )
 
 
-def _of_seasons(known: Sequence[tuple[date, str]], seasons: Sequence[str]) -> Schedule:
+def _spans(warehouse: Warehouse, seasons: Sequence[str]) -> tuple[tuple[date, date], ...]:
+    if not warehouse.has_table(SEASONS_TABLE):
+        return ()
+    found = warehouse.query(
+        f"select season, first_date, last_date from {SEASONS_TABLE} order by season"  # noqa: S608 our own name
+    ).to_pylist()
+    return tuple((row["first_date"], row["last_date"]) for row in found if row["season"] in seasons)
+
+
+def _of_seasons(
+    warehouse: Warehouse, known: Sequence[tuple[date, str]], seasons: Sequence[str]
+) -> Schedule:
     present = sorted({season for _, season in known})
     unknown = [season for season in seasons if season not in present]
     if unknown:
@@ -201,5 +220,11 @@ def _of_seasons(known: Sequence[tuple[date, str]], seasons: Sequence[str]) -> Sc
             ExitCode.ENVIRONMENT,
         )
     dates = tuple(day for day, season in known if season in seasons)
-    within = [day for day, _ in known if dates[0] <= day <= dates[-1]]
-    return Schedule(dates[0], dates[-1], dates, is_whole_range=len(within) == len(dates))
+    spans = _spans(warehouse, seasons)
+    ends = [
+        dates[0],
+        dates[-1],
+        *(day for span in spans for day in _computed_ends(warehouse, *span)),
+    ]
+    within = [day for day, _ in known if min(ends) <= day <= max(ends)]
+    return Schedule(min(ends), max(ends), dates, len(within) == len(dates), spans)

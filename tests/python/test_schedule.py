@@ -117,6 +117,34 @@ class TestCalledOff:
         )
         assert schedule.with_called_off(days("2022-10-18")) == schedule
 
+    def test_a_season_reaches_as_far_as_has_been_computed_of_it(
+        self, seasons: DuckDBWarehouse
+    ) -> None:
+        computed = days("2021-10-18", "2021-10-22", "2022-10-17", "2023-11-01")
+        seasons.execute("create schema nba_processing")
+        seasons.execute("create table nba_processing.processor_runs (analysis_date date)")
+        for each in computed:
+            seasons.execute(f"insert into nba_processing.processor_runs values ('{each}')")
+        seasons.execute("create schema nba_staging")
+        seasons.execute(
+            "create table nba_staging.seasons as select * from (values "
+            "('2021-22', date '2021-10-18', date '2022-06-30'), "
+            "('2022-23', date '2022-10-17', date '2023-06-30'), "
+            "('2023-24', date '2023-10-24', date '2024-06-30')) "
+            "as seasons (season, first_date, last_date)"
+        )
+        found = resolve(seasons, seasons=["2021-22"])
+        assert (found.start, found.end) == days("2021-10-18", "2021-10-22")
+        assert found.dates == days(*DATES["2021-22"])
+        assert found.with_called_off(computed[:2]).dates == days(
+            "2021-10-18", "2021-10-19", "2021-10-21", "2021-10-22"
+        )
+
+        apart = resolve(seasons, seasons=["2021-22", "2023-24"])
+        assert (apart.start, apart.end) == (computed[0], computed[-1])
+        added = set(apart.with_called_off(computed).dates) - set(apart.dates)
+        assert added == {*computed} - {day("2022-10-17")}
+
     def test_everything_reaches_as_far_as_has_been_computed(self, seasons: DuckDBWarehouse) -> None:
         seasons.execute("create schema nba_processing")
         seasons.execute("create table nba_processing.processor_runs (analysis_date date)")
