@@ -74,6 +74,24 @@
     }) }}
 {%- endmacro %}
 
+{# Names of the processors that have to have run on every date: those the vars name, else all. #}
+{% macro required_processors() -%}
+    {%- set outputs = processor_outputs() -%}
+    {%- set shorts = outputs.values() | map(attribute='short') | list -%}
+    {%- set named = var('processors', none) -%}
+    {%- set named = shorts if named is none else named -%}
+    {%- for short in named if short not in shorts -%}
+        {{ exceptions.raise_compiler_error(
+            "no processor '" ~ short ~ "'; choose from " ~ shorts | join(', ')
+        ) }}
+    {%- endfor -%}
+    {%- set names = [] -%}
+    {%- for name, output in outputs.items() if output.short in named -%}
+        {%- do names.append(name) -%}
+    {%- endfor -%}
+    {{- return(names) -}}
+{%- endmacro %}
+
 {# Column of expected_entities and precompute_failures that a processor's entities are joined by. #}
 {% macro entity_column(output) -%}
     {{ 'entity_id' if output.entity == 'team_abbr' else 'player_id' }}

@@ -192,6 +192,7 @@ class Backfill:
                 self.schedule.start,
                 self.schedule.end,
                 self.schedule.only_dates,
+                [processor.short for processor in self.options.processors],
             )
             done(f"{len(self.result.tests)} tests, {len(self.result.failed_tests)} failed")
 

@@ -150,11 +150,17 @@ class DbtProject:
         start: date,
         end: date,
         only_dates: Sequence[date] | None = None,
+        processors: Sequence[str] | None = None,
     ) -> list[NodeOutcome]:
-        """Run the selected data tests over a date range and return how each ended."""
+        """Run the selected data tests over a date range and return how each ended.
+
+        Where `processors` are named, only these have to have run.
+        """
+        variables = _range_vars(start, end, only_dates)
+        if processors is not None:
+            variables["processors"] = list(processors)
         return self._invoke(
-            ["test", "--select", *select, "--exclude-resource-type", "unit_test"],
-            _range_vars(start, end, only_dates),
+            ["test", "--select", *select, "--exclude-resource-type", "unit_test"], variables
         )
 
     def compiled(self, select: Sequence[str], start: date, end: date) -> list[CompiledModel]:

@@ -33,6 +33,24 @@ class TestBackfill:
         }
         assert lines[6].endswith("s, 0 rows written")
 
+    def test_a_run_is_judged_by_what_it_was_asked_for_and_what_is_there(
+        self, loaded: CommandLine, engine: Engine
+    ) -> None:
+        loaded.ok("backfill", "--season", "2021-22", "--processors", "tdza,psza")
+        accounting = (
+            "every_expected_entity_is_accounted_for",
+            "every_game_date_is_run_by_every_processor",
+        )
+        # By itself dbt wants all five.
+        strict = engine.project().test(accounting, *WEEK)
+        assert {test.name: test.status for test in strict} == dict.fromkeys(accounting, "fail")
+
+        engine.execute(f"delete from {PSZA.table} where analysis_date = date '2021-11-24'")
+        again = loaded("backfill", "--season", "2021-22", "--processors", "tdza")
+        assert again.code == 1
+        (failed,) = (line for line in again.out.splitlines() if line.startswith("failed: "))
+        assert failed.startswith("failed: every_expected_entity_is_accounted_for")
+
     def test_a_start_in_the_middle_reads_what_is_there(
         self, backfilled: CommandLine, engine: Engine, simulated: Engine
     ) -> None:

@@ -17,6 +17,11 @@ from python_workers.dbt_project import NodeOutcome
 
 Row = dict[str, Any]
 
+ACCOUNTING = {
+    "every_expected_entity_is_accounted_for",
+    "every_game_date_is_run_by_every_processor",
+}
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Engine:
@@ -54,6 +59,21 @@ def arguments(test: Any, generic: str) -> Mapping[str, Any] | None:
     """Return the arguments of a test that is made by this generic test."""
     metadata = getattr(test, "test_metadata", None)
     return metadata.kwargs if metadata and metadata.name == generic else None
+
+
+def test_the_processors_that_have_to_have_run_can_be_named(spoiled: Engine) -> None:
+    spoiled.forget("pcf", "mlfs")
+    tests = [f"path:tests/dbt/accounting/{name}.sql" for name in ACCOUNTING]
+
+    def failed(*processors: str) -> set[str]:
+        found = spoiled.project().test(tests, FIRST, LAST, processors=processors or None)
+        return {test.name for test in found if test.status != "pass"}
+
+    assert failed() == failed("tdza", "pcf") == ACCOUNTING
+    assert failed("tdza", "psza", "pdc") == failed("psza") == set()
+    for test in spoiled.project().test(tests, FIRST, LAST, processors=["nba"]):
+        assert test.status == "error"
+        assert "no processor 'nba'; choose from tdza, psza, pcf, pdc, mlfs" in test.message
 
 
 def test_on_a_finished_backfill_every_test_passes(finished: Engine) -> None:

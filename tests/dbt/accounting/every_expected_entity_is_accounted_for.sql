@@ -1,5 +1,16 @@
--- Every expected entity of every processor and date has a row or a failure.
+-- Every expected entity of every processor and date has a row or a failure. Of a processor that
+-- does not have to have run, these are the dates that it has run on.
 with
+
+runs as (
+
+    select
+        processor_name,
+        analysis_date,
+    from {{ ref('processor_runs') }}
+    where {{ in_date_range('analysis_date') }}
+
+),
 {% for processor_name, output in processor_outputs().items() %}
 {{ output.short }}_outcomes as (
 
@@ -37,6 +48,13 @@ with
         {{ in_date_range('expected.analysis_date') }}
         and expected.processor_name = '{{ processor_name }}'
         and outcomes.entity is null
+        and (
+            {{ 'true' if processor_name in required_processors() else 'false' }}
+            or expected.analysis_date in (
+                select runs.analysis_date from runs
+                where runs.processor_name = '{{ processor_name }}'
+            )
+        )
 
 ){{ ',' if not loop.last }}
 {% endfor %}

@@ -1,4 +1,4 @@
--- Every game date of the range has a finished run of each of the five processors.
+-- Every game date of the range has a finished run of each processor that has to have run.
 with
 
 game_dates as (
@@ -21,7 +21,7 @@ finished_runs as (
 ),
 
 processors as (
-    {% for processor_name in processor_inputs() %}
+    {% for processor_name in required_processors() %}
     select '{{ processor_name }}' as processor_name
     {% if not loop.last %}
     union all
