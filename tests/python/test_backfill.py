@@ -311,5 +311,18 @@ class TestCorrections:
             assert not any(key[0] == correction.called_off for key in correction.after[short])
 
 
+def test_a_seasons_backfill_reaches_its_last_date_when_that_is_called_off(
+    simulated: Engine, tmp_path: Path
+) -> None:
+    engine = simulated.copy(tmp_path)
+    last = game_dates(engine)[-1]
+    engine.execute(f"update nba_raw.games set status = 'postponed' where game_date = '{last}'")
+    result = engine.backfill(seasons=["2021-22"])
+    assert result.dates == dict.fromkeys(SHORTS, 1)
+    for short in SHORTS:
+        assert any(key[0] == last for key in simulated.rows(short))
+        assert not any(key[0] == last for key in engine.outcomes(short))
+
+
 def without(row: Row, names: Iterable[str]) -> Row:
     return {name: value for name, value in row.items() if name not in set(names)}

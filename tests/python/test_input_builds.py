@@ -39,6 +39,25 @@ def correct(engine: Engine, season: str) -> None:
     )
 
 
+def test_the_same_change_in_two_rows_is_noticed(seasons: Engine) -> None:
+    def states() -> dict[str, str]:
+        with DuckDBWarehouse(seasons.path) as warehouse:
+            return dict(InputBuilds.read(warehouse, "any").raw_states)
+
+    before = states()
+    seasons.execute(
+        """
+        update nba_raw.games set status = 'postponed'
+        where game_id in (
+            select game_id from nba_raw.games
+            where season = '2022-23' and status = 'final' order by game_id limit 2
+        )
+        """
+    )
+    after = states()
+    assert {season for season in SEASONS if before[season] != after[season]} == {"2022-23"}
+
+
 def mark(engine: Engine, season_year: int) -> None:
     """Change analytics rows of a season, so that one sees whether they were built again."""
     engine.execute(
