@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import dataclasses
+import functools
 import os
 import re
 import sys
@@ -100,6 +101,18 @@ def native_fingerprint(_rule: Any, node: exp.Expression) -> exp.Expression:
     hashed = exp.Anonymous(this="hash", expressions=[node.expressions[0]])
     shifted = exp.BitwiseRightShift(this=hashed, expression=exp.Literal.number(1))
     return exp.cast(shifted, "bigint")
+
+
+def install_parse_memory() -> None:
+    """Parse a statement once: the emulator does some fifteen times, which is most of its time."""
+    parse = sqlglot.parse_one
+    remembered = functools.lru_cache(maxsize=64)(parse)
+
+    def parse_or_remember(sql: str, *arguments: Any, **options: Any) -> Any:
+        # Callers change what they get.
+        return remembered(sql, *arguments, **options).copy()
+
+    sqlglot.parse_one = parse_or_remember
 
 
 def install_sql_repairs() -> None:
@@ -318,6 +331,19 @@ def install_job_ids() -> None:
     upload._PERMITTED_MEDIA_CONTENT_TYPES += ("*/*",)
 
 
+def install_dry_runs() -> None:
+    """Look at a statement in a dry run, and do not run it, as the emulator does with a select."""
+    answer = jobs._dry_run_response
+
+    async def answer_without_rows(**arguments: Any) -> dict[str, Any]:
+        sql = arguments["bq_sql"]
+        if executor.classify_statement_type(sql) == "SELECT":
+            arguments["bq_sql"] = f"select * from ({sql}) limit 0"
+        return dict(await answer(**arguments))
+
+    jobs._dry_run_response = answer_without_rows
+
+
 # --- Storage Read ---------------------------------------------------------------------------------
 
 
@@ -370,9 +396,11 @@ def exit_with_parent() -> None:
 
 if __name__ == "__main__":
     exit_with_parent()
+    install_parse_memory()
     install_sql_repairs()
     install_script_parameters()
     install_table_state()
     install_job_ids()
+    install_dry_runs()
     install_reads_of_query_results()
     main()
