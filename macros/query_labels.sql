@@ -1,6 +1,9 @@
-{# Who sent a statement, as JSON: a comment on DuckDB, labels of the job on BigQuery. #}
+{#
+  Who sent a statement, as JSON: a comment on DuckDB, labels of the job on BigQuery. The command line
+  adds its own: run, stage and processor.
+#}
 {% macro query_labels(node) -%}
-    {%- set labels = {'app': 'backcourt', 'invocation_id': invocation_id} -%}
+    {%- set labels = fromjson(env_var('BACKCOURT_JOB_LABELS', '{"app": "backcourt"}')) -%}
     {%- if node is not none -%}
         {%- do labels.update({'node': node.name}) -%}
     {%- endif -%}

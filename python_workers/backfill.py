@@ -16,6 +16,7 @@ from python_workers.coverage import COVERAGE_VIEW
 from python_workers.dbt_project import DbtProject, NodeOutcome
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.input_builds import InputBuilds
+from python_workers.job_labels import labelling
 from python_workers.ledger import Ledger, Reprocess
 from python_workers.pool_stage import Guard, PoolOptions, run_pool_stage
 from python_workers.processors import MLFS, PCF, PDC, PSZA, TDZA, Processor
@@ -236,18 +237,19 @@ class Backfill:
                 done("nothing due")
                 return
             began = time.perf_counter()
-            before = record_hashes(self.warehouse, processor, days)
-            self._build((SQL_MODELS[processor.short],), days)
-            faults.point(f"after-{processor.short}")
-            counts = register_sql_dates(
-                self.warehouse,
-                self.ledger,
-                processor,
-                self.result.run,
-                days,
-                before,
-                time.perf_counter() - began,
-            )
+            with labelling(processor=processor.short):
+                before = record_hashes(self.warehouse, processor, days)
+                self._build((SQL_MODELS[processor.short],), days)
+                faults.point(f"after-{processor.short}")
+                counts = register_sql_dates(
+                    self.warehouse,
+                    self.ledger,
+                    processor,
+                    self.result.run,
+                    days,
+                    before,
+                    time.perf_counter() - began,
+                )
             self.result.counts[processor.short] = counts
             done(describe(counts))
 
@@ -293,7 +295,8 @@ class Backfill:
         began = time.perf_counter()
         outcome: list[str] = []
         self.reporter.stage(name, detail)
-        yield outcome.append
+        with labelling(run_id=self.result.run.run_id, stage=name):
+            yield outcome.append
         seconds = time.perf_counter() - began
         self.result.seconds[name] = seconds
         self.reporter.stage_done(name, seconds, outcome[-1] if outcome else "")

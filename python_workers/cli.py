@@ -19,6 +19,7 @@ from python_workers import (
 )
 from python_workers.console import err
 from python_workers.errors import BackcourtError, ExitCode
+from python_workers.job_labels import labelling
 from python_workers.signals import exit_code, how_to_go_on, received
 
 # typer brings its own copy of click and exports only the leaves of its exceptions.
@@ -55,7 +56,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _invoke(arguments: list[str]) -> int:
     command = typer.main.get_command(app)
-    result = command.main(arguments, prog_name="backcourt", standalone_mode=False)
+    with labelling(stage=next(iter(arguments), "")):
+        result = command.main(arguments, prog_name="backcourt", standalone_mode=False)
     return int(result or 0)
 
 

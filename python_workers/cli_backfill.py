@@ -28,6 +28,7 @@ from python_workers.console import JsonReporter, TextReporter, out, print_table
 from python_workers.dbt_project import DbtProject
 from python_workers.errors import ExitCode
 from python_workers.input_builds import InputBuilds
+from python_workers.job_labels import labelling
 from python_workers.ledger import DateState, Ledger, plan
 from python_workers.opening import open_warehouse
 from python_workers.processors import BY_SHORT, POOL_PROCESSORS, PROCESSORS, Processor
@@ -121,13 +122,14 @@ def compute(
         if isinstance(reporter, JsonReporter):
             reporter.run_id = run.run_id
         try:
-            result = compute_range(
-                warehouse,
-                schedule,
-                BackfillOptions(chosen, mode.value, pool_options(settings, scheduler)),
-                reporter,
-                run,
-            )
+            with labelling(run_id=run.run_id):
+                result = compute_range(
+                    warehouse,
+                    schedule,
+                    BackfillOptions(chosen, mode.value, pool_options(settings, scheduler)),
+                    reporter,
+                    run,
+                )
         finally:
             reporter.close()
     return finish(result, schedule, reporter)

@@ -7,6 +7,7 @@ import time
 from python_workers.backfill import BackfillOptions, BackfillResult, Reporter, describe, jobs_of
 from python_workers.commits import Commit, Counts, Run
 from python_workers.errors import BackcourtError, ExitCode
+from python_workers.job_labels import labelling
 from python_workers.ledger import Ledger
 from python_workers.pool_stage import run_pool_stage
 from python_workers.processors import MLFS, PCF, PDC, PSZA, TDZA, Processor
@@ -61,9 +62,10 @@ def compute_range(
         days = schedule.dates
         if is_verified:
             days = tuple(ledger.due_dates(processor, schedule.dates, options.reprocess))
-        counts = register_sql_dates(
-            warehouse, ledger, processor, run, days, is_verified=is_verified
-        )
+        with labelling(processor=processor.short):
+            counts = register_sql_dates(
+                warehouse, ledger, processor, run, days, is_verified=is_verified
+            )
         result.counts[processor.short] = counts
         result.dates[processor.short] = len(days) if counts.expected else 0
 

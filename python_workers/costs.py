@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from python_workers.backfill import INPUTS, SQL_MODELS
-from python_workers.dbt_project import CompiledModel, DbtProject
+from python_workers.backfill import EVERY_DATE_TESTS, INPUTS, SQL_MODELS
+from python_workers.dbt_project import CompiledNode, DbtProject
 from python_workers.pool_stage import dates_as_parameters, input_statements
 from python_workers.processors import Processor
 from python_workers.schedule import Schedule
@@ -15,7 +15,7 @@ from python_workers.warehouse.bigquery import BigQueryWarehouse
 BYTES_PER_TIB = 1 << 40
 
 # dbt's other materialisations read nothing: views, ephemeral models, tables that workers fill.
-READING = ("table", "date_range")
+READING = ("table", "date_range", "test")
 
 
 @dataclass(frozen=True)
@@ -47,24 +47,23 @@ def estimates(
         What would be computed. Commits come on top: they rewrite the partitions of their dates.
     """
     tags = [SQL_MODELS[each.short] for each in processors if each.short in SQL_MODELS]
-    models = project.compiled([*INPUTS, *tags], schedule.start, schedule.end)
+    nodes = project.compiled([*INPUTS, *tags, *EVERY_DATE_TESTS], schedule.start, schedule.end)
     found = [
-        Estimate(model.table, warehouse.dry_run(statement))
-        for model in models
-        if model.materialized in READING
-        for statement in [_statement(warehouse, model, schedule)]
+        Estimate(node.name, warehouse.dry_run(_statement(warehouse, node, schedule)))
+        for node in sorted(nodes, key=lambda node: node.materialized == "test")
+        if node.materialized in READING
     ]
     return [*found, *_pool_reads(warehouse, schedule, processors)]
 
 
-def _statement(warehouse: BigQueryWarehouse, model: CompiledModel, schedule: Schedule) -> str:
+def _statement(warehouse: BigQueryWarehouse, model: CompiledNode, schedule: Schedule) -> str:
     """Return what dbt would send: a MERGE over the range where the table is there."""
-    if model.materialized != "date_range" or not warehouse.has_table(model.table):
+    if model.materialized != "date_range" or not warehouse.has_table(model.name):
         return model.sql
     columns = ", ".join(model.columns)
     days = f"date '{schedule.start}' and date '{schedule.end}'"
     return (
-        f"merge into `{model.table}` as old_rows "  # noqa: S608 our own names
+        f"merge into `{model.name}` as old_rows "  # noqa: S608 our own names
         f"using (select {columns} from (\n{model.sql}\n)) "
         f"as new_rows on false when not matched by source and old_rows.{model.date_column} "
         f"between {days} then delete "

@@ -15,6 +15,7 @@ from typing import Any
 
 from python_workers import faults, signals
 from python_workers.errors import BackcourtError, ExitCode
+from python_workers.job_labels import LABELS_VARIABLE, job_labels
 from python_workers.settings import Settings, resolve_project_dir
 from python_workers.warehouse.duckdb_file import (
     disk_full,
@@ -57,10 +58,10 @@ class NodeOutcome:
 
 
 @dataclass(frozen=True)
-class CompiledModel:
-    """The select of a model, its ``schema.table``, and how dbt materialises it."""
+class CompiledNode:
+    """The select of a model or test, its ``schema.table`` or name, and how dbt materialises it."""
 
-    table: str
+    name: str
     materialized: str
     date_column: str | None
     columns: tuple[str, ...]
@@ -163,21 +164,23 @@ class DbtProject:
             ["test", "--select", *select, "--exclude-resource-type", "unit_test"], variables
         )
 
-    def compiled(self, select: Sequence[str], start: date, end: date) -> list[CompiledModel]:
-        """Return the selects of models over a date range, without running them."""
+    def compiled(self, select: Sequence[str], start: date, end: date) -> list[CompiledNode]:
+        """Return the selects of models and tests over a date range, without running them."""
         chosen = ["compile", "--select", *select, "--indirect-selection", "empty"]
         self._invoke(chosen, _range_vars(start, end, None))
         prefix = self._settings.bq_dataset_prefix
         return [
-            CompiledModel(
-                f"{each.node.schema.removeprefix(prefix)}.{each.node.alias}",
+            CompiledNode(
+                f"{each.node.schema.removeprefix(prefix)}.{each.node.alias}"
+                if each.node.resource_type == "model"
+                else each.node.name,
                 str(each.node.config.materialized),
                 each.node.config.get("date_column"),
                 tuple(each.node.columns),
                 each.node.compiled_code or "",
             )
             for each in self._results
-            if each.node.resource_type == "model"
+            if each.node.resource_type in ("model", "test")
         ]
 
     def _invoke(self, arguments: list[str], variables: Mapping[str, Any]) -> list[NodeOutcome]:
@@ -276,6 +279,7 @@ class DbtProject:
             "BACKCOURT_BQ_DATASET_PREFIX": self._settings.bq_dataset_prefix,
             "BACKCOURT_BQ_LOCATION": self._settings.bq_location,
             "BACKCOURT_BQ_MAX_BYTES_BILLED": str(self._settings.bq_max_bytes_billed),
+            LABELS_VARIABLE: json.dumps(job_labels()),
         }
         where = {
             "BACKCOURT_BQ_PROJECT": self._settings.bq_project,

@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, NamedTuple, Protocol
@@ -119,7 +120,9 @@ class Dispatcher:
         self._reading_over = False
         self._is_winding_up = False
         self._is_stopping = False
-        self._thread = threading.Thread(target=self._run, name="backcourt-jobs", daemon=True)
+        self._thread = threading.Thread(
+            target=copy_context().run, args=(self._run,), name="backcourt-jobs", daemon=True
+        )
         backend.attach(self)
 
     # ---- for the caller

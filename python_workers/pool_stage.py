@@ -15,6 +15,7 @@ from python_workers import composite_factors, daily_cache, faults, shot_zones
 from python_workers.chunks import Chunk
 from python_workers.commits import Commit, Counts, Run, commit_of_pool_rows
 from python_workers.failures import ChunkResult
+from python_workers.job_labels import labelling
 from python_workers.ledger import Ledger
 from python_workers.pool import HANG_SECONDS, run_chunks
 from python_workers.processors import PSZA, TDZA, Processor
@@ -139,18 +140,19 @@ def run_pool_stage(
             if guard is not None:
                 result, changes = guard.complete(processor, result)  # noqa: PLW2901 -- the same one
             now = time.perf_counter()
-            commit = commit_of_pool_rows(
-                warehouse,
-                processor,
-                run,
-                {day: ledger.fingerprint(processor, day) for day in days},
-                result.rows,
-                result.failures,
-                (now - last) / len(days),
-            )
-            last = now
-            faults.point("before-commit")
-            warehouse.commit([*commit.changes, *changes])
+            with labelling(processor=processor.short):
+                commit = commit_of_pool_rows(
+                    warehouse,
+                    processor,
+                    run,
+                    {day: ledger.fingerprint(processor, day) for day in days},
+                    result.rows,
+                    result.failures,
+                    (now - last) / len(days),
+                )
+                last = now
+                faults.point("before-commit")
+                warehouse.commit([*commit.changes, *changes])
             faults.point("after-commit")
             ledger.record(processor, commit.runs)
             for counts in commit.counts.values():
@@ -171,7 +173,8 @@ def _chunks(
     for processor, dates in work:
         for first in range(0, len(dates), chunk_dates):
             days = dates[first : first + chunk_dates]
-            tables = read_inputs(warehouse, processor, days)
+            with labelling(processor=processor.short):
+                tables = read_inputs(warehouse, processor, days)
             params: dict[str, object] = {"processor": processor.short}
             if guard is not None:
                 tables = guard.hold_back(processor, tables)

@@ -23,7 +23,7 @@ from python_workers.warehouse.base import (
     split_table_name,
 )
 from python_workers.warehouse.bigquery_client import ONCE, BigQueryConnection, BigQueryOptions
-from python_workers.warehouse.bigquery_jobs import BigQueryJobs, JobCounts, label_value
+from python_workers.warehouse.bigquery_jobs import BigQueryJobs, JobCounts
 from python_workers.warehouse.bigquery_sql import (
     ARROW_TYPES,
     COLUMN_TYPES,
@@ -53,8 +53,6 @@ class BigQueryWarehouse:
     ----------
     options
         Project, location, limits.
-    labels
-        Labels of every job beside ``app=backcourt``, such as ``run_id``.
 
     Notes
     -----
@@ -67,19 +65,13 @@ class BigQueryWarehouse:
     row_hash = "farm_fingerprint(to_json_string(t))"
     has_free_content_state = True
 
-    def __init__(self, options: BigQueryOptions, labels: Mapping[str, str] | None = None) -> None:
+    def __init__(self, options: BigQueryOptions) -> None:
         self._options = options
         self._connection = BigQueryConnection(options)
         self._jobs = BigQueryJobs(self._connection)
         self._staging = Staging(self._connection)
         # Python's tables change their layout through ensure_tables alone, which forgets them here.
         self._tables: dict[str, bigquery.Table] = {}
-        self.label(**(labels or {}))
-
-    def label(self, **labels: str) -> None:
-        """Set the labels of the jobs from here on, beside ``app=backcourt``."""
-        values = {name: label_value(value) for name, value in labels.items()}
-        self._jobs.labels = {"app": "backcourt", **values}
 
     @property
     def jobs_run(self) -> JobCounts:
@@ -343,7 +335,7 @@ class BigQueryWarehouse:
         self.close()
 
 
-def open_bigquery(settings: Settings, labels: Mapping[str, str] | None = None) -> BigQueryWarehouse:
+def open_bigquery(settings: Settings) -> BigQueryWarehouse:
     """Return the warehouse of the settings' project; connections are made by its first request.
 
     Raises
@@ -369,7 +361,7 @@ def open_bigquery(settings: Settings, labels: Mapping[str, str] | None = None) -
         impersonate=settings.bq_impersonate,
         retry_seconds=settings.bq_retry_seconds,
     )
-    return BigQueryWarehouse(options, labels)
+    return BigQueryWarehouse(options)
 
 
 def staged_rows(change: TableChange) -> int:

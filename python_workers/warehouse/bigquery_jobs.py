@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import re
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -18,6 +17,7 @@ from google.api_core.retry import exponential_sleep_generator
 from google.cloud import bigquery
 
 from python_workers.errors import BackcourtError, ExitCode
+from python_workers.job_labels import job_labels
 from python_workers.warehouse.bigquery_client import ONCE, BigQueryConnection
 from python_workers.warehouse.bigquery_errors import is_passing, out_of_patience
 from python_workers.warehouse.bigquery_sql import Parameter
@@ -58,7 +58,6 @@ class BigQueryJobs:
 
     def __init__(self, connection: BigQueryConnection) -> None:
         self.connection = connection
-        self.labels: dict[str, str] = {}
         self.counts = JobCounts()
         # A job id names one job for ever, and a later run may well write the same rows again: ids
         # must be new in each process and for each piece of work.
@@ -155,7 +154,7 @@ class BigQueryJobs:
         connection, options = self.connection, self.connection.options
         config = bigquery.QueryJobConfig(
             query_parameters=list(parameters),
-            labels=dict(self.labels),
+            labels=job_labels(),
             maximum_bytes_billed=options.maximum_bytes_billed,
         )
 
@@ -214,7 +213,7 @@ class BigQueryJobs:
         connection, options = self.connection, self.connection.options
         config = bigquery.QueryJobConfig(
             query_parameters=list(parameters),
-            labels=dict(self.labels),
+            labels=job_labels(),
             dry_run=True,
             use_query_cache=False,
         )
@@ -244,7 +243,7 @@ class BigQueryJobs:
             create_disposition=bigquery.CreateDisposition.CREATE_NEVER,
             # A load that is repeated replaces what an earlier attempt may have left.
             write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,
-            labels=dict(self.labels),
+            labels=job_labels(),
         )
 
         def insert(job_id: str) -> bigquery.LoadJob:
@@ -270,14 +269,3 @@ def parquet_bytes(rows: pa.Table) -> bytes:
     sink = io.BytesIO()
     pq.write_table(rows, sink, compression="zstd", coerce_timestamps="us")
     return sink.getvalue()
-
-
-def label_value(text: str) -> str:
-    """Return the text in the characters that BigQuery allows in a label's value.
-
-    Examples
-    --------
-    >>> label_value("PlayerDailyCacheProcessor 2021-12-01")
-    'playerdailycacheprocessor_2021-12-01'
-    """
-    return re.sub(r"[^a-z0-9_-]", "_", text.lower())[:63]

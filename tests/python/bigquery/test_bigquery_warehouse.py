@@ -11,6 +11,7 @@ from collections.abc import Callable
 import pyarrow as pa
 import pytest
 from fault_proxy import FaultProxy
+from sent_jobs import sent_jobs
 from tables import (
     FEATURES,
     FIRST,
@@ -29,6 +30,7 @@ from tables import (
 )
 
 from python_workers.errors import BackcourtError
+from python_workers.job_labels import labelling
 from python_workers.warehouse.base import Column, TableChange, TableSpec, UpsertCounts, Warehouse
 from python_workers.warehouse.bigquery import BigQueryWarehouse
 from python_workers.warehouse.bigquery_jobs import JobCounts
@@ -157,17 +159,25 @@ def test_a_deletion_is_bounded_to_the_partitions_of_its_keys(
 
 def test_every_job_carries_labels_and_a_limit(connect: Connect, proxy: FaultProxy) -> None:
     warehouse = connect(maximum_bytes_billed=123_456)
-    warehouse.label(run_id="2021-12-01T00:00 #7", processor="PlayerDailyCacheProcessor")
-    warehouse.ensure_tables([FEATURES])
-    warehouse.commit([TableChange(FEATURES.name, features([FIRST], 1.0))])
-    warehouse.query("select 1 as one")
-    jobs = proxy.requests("POST", "/jobs")
-    assert len(jobs) == 3
+    warehouse.ensure_tables([FEATURES, PLAYERS])
+    with labelling(run_id="2021-12-01T00:00 #7"), labelling(processor="Dončić " * 20):
+        warehouse.commit([TableChange(FEATURES.name, features([FIRST], 1.0))])
+        warehouse.query("select 1 as one")
+        warehouse.upsert(PLAYERS, players(LUKA))
+        warehouse.dry_run("select 1 as one")
+    jobs = sent_jobs(proxy.seen)
+    # A load and a transaction; a query; a load, a count and a MERGE; a dry run.
+    assert len(jobs) == 7
     for job in jobs:
-        assert b'"app": "backcourt"' in job.body
-        assert b'"run_id": "2021-12-01t00_00__7"' in job.body
-        assert b'"processor": "playerdailycacheprocessor"' in job.body
-    assert all(b'"maximumBytesBilled": "123456"' in job.body for job in jobs[1:])
+        assert job.labels == {
+            "app": "backcourt",
+            "run_id": "2021-12-01t00_00__7",
+            "processor": ("don_i_ " * 20).replace(" ", "_")[:63],
+        }
+        if job.statement and not job.is_dry:
+            assert job.configuration["query"]["maximumBytesBilled"] == "123456"
+    warehouse.query("select 1 as one")
+    assert sent_jobs(proxy.seen)[-1].labels == {"app": "backcourt"}
 
 
 def test_values_are_parameters_of_their_types(warehouse: BigQueryWarehouse) -> None:

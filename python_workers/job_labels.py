@@ -1,0 +1,48 @@
+"""What the jobs of a warehouse are for: labels, by which their costs can be told apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+LABELS_VARIABLE = "BACKCOURT_JOB_LABELS"
+"""Where dbt's query comment finds them, as JSON."""
+
+_EVERY_JOB = {"app": "backcourt"}
+_LABELS: ContextVar[Mapping[str, str]] = ContextVar("job_labels")
+
+
+def job_labels() -> dict[str, str]:
+    """Return the labels of a job that starts here, in the characters that BigQuery allows."""
+    return dict(_LABELS.get(_EVERY_JOB))
+
+
+@contextmanager
+def labelling(**labels: str) -> Iterator[None]:
+    """Add labels to the jobs that start in a block.
+
+    Examples
+    --------
+    >>> with labelling(stage="shot zones"):
+    ...     job_labels()
+    {'app': 'backcourt', 'stage': 'shot_zones'}
+    """
+    values = {name: label_value(value) for name, value in labels.items()}
+    token = _LABELS.set({**job_labels(), **values})
+    try:
+        yield
+    finally:
+        _LABELS.reset(token)
+
+
+def label_value(text: str) -> str:
+    """Return the text in the characters that BigQuery allows in a label's value.
+
+    Examples
+    --------
+    >>> label_value("PlayerDailyCacheProcessor 2021-12-01")
+    'playerdailycacheprocessor_2021-12-01'
+    """
+    return re.sub(r"[^a-z0-9_-]", "_", text.lower())[:63]
