@@ -61,7 +61,7 @@
 {%- endmacro %}
 
 {# The partition of a per-date table: BigQuery only, DuckDB's zone maps need none. #}
-{% macro daily_partition(column, require_filter=false) -%}
+{% macro daily_partition(column) -%}
     {%- if target.type == 'bigquery' -%}
         {{ return({'field': column, 'data_type': 'date', 'granularity': 'day'}) }}
     {%- endif -%}

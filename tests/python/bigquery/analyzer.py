@@ -41,10 +41,24 @@ def check_compiled(target: Path) -> Report:
 
 
 def check_statements(
-    tables: Mapping[str, Iterable[tuple[str, str]]], statements: Sequence[str]
+    tables: Mapping[str, Iterable[tuple[str, str]]],
+    statements: Sequence[str],
+    partitioned: Mapping[str, str] | None = None,
 ) -> Report:
-    """Check statements and scripts over tables given by name and (column, type) pairs."""
-    given = {"tables": {k: list(v) for k, v in tables.items()}, "statements": list(statements)}
+    """Check statements and scripts over tables given by name and (column, type) pairs.
+
+    Parameters
+    ----------
+    tables, statements
+        What is there, and what is to be checked.
+    partitioned
+        Partitioning column of the tables whose dates every statement must bound.
+    """
+    given = {
+        "tables": {k: list(v) for k, v in tables.items()},
+        "statements": list(statements),
+        "partitioned": dict(partitioned or {}),
+    }
     return run_analyser(["statements"], json.dumps(given))
 
 
@@ -72,10 +86,12 @@ def dbt_command(*arguments: str, target: Path) -> list[str]:
     return [str(dbt), *arguments, *options, *folders]
 
 
-def compile_project(emulator: Emulator, target: Path, project: Path = REPOSITORY) -> None:
+def compile_project(
+    emulator: Emulator, target: Path, project: Path = REPOSITORY, **variables: str
+) -> None:
     """Compile for BigQuery: dbt needs a connection for it, an empty emulator is enough."""
     done = subprocess.run(
-        dbt_command("compile", target=target),
+        dbt_command("compile", "--vars", json.dumps(variables), target=target),
         check=False,
         capture_output=True,
         text=True,

@@ -3,7 +3,8 @@
 `googlesql.py compiled TARGET_DIR` checks each model and test that `dbt compile` left in a target
 folder, feeding the column types of each model to those that read it, and compares them with the
 model's contract. `googlesql.py statements` reads `{"tables": {name: [[column, type], ...]},
-"statements": [text, ...]}` from standard input; a statement may be a script.
+"partitioned": {name: column}, "statements": [text, ...]}` from standard input; a statement may be a
+script. Both name whatever reads a partitioned table without bounds on its dates.
 
 Prints `{"checked": number, "findings": [{"name": ..., "problem": ...}, ...]}`.
 """
@@ -21,6 +22,7 @@ from typing import Any
 import sqlglot
 import wasmtime
 from google.protobuf.message import DecodeError
+from partition_filters import unbounded
 
 
 class CachingConfig(wasmtime.Config):  # type: ignore[misc]
@@ -49,6 +51,8 @@ from zetasql.types import (  # noqa: E402
 
 TYPE_KINDS = {
     "int64": TypeKind.TYPE_INT64,
+    "integer": TypeKind.TYPE_INT64,
+    "float": TypeKind.TYPE_DOUBLE,
     "string": TypeKind.TYPE_STRING,
     "float64": TypeKind.TYPE_DOUBLE,
     "bool": TypeKind.TYPE_BOOL,
@@ -64,6 +68,7 @@ TYPE_KINDS = {
 }
 ARRAY = re.compile(r"array<(.+)>")
 QUOTED_PARTS = re.compile(r"`([^`.]+)`\.`([^`]+)`\.`([^`]+)`")
+DATE_OF_VIEWS = "analysis_date"
 STATEMENT_END = re.compile(r";\s*(?:\n|$)")
 
 Columns = Sequence[tuple[str, Any]]
@@ -106,10 +111,12 @@ class Tables:
     def analyze(self, sql: str) -> Any:
         """Return the resolved statement; the analyser raises what BigQuery would."""
         sqlglot.parse_one(sql, read="bigquery", error_level=sqlglot.ErrorLevel.RAISE)
-        catalog = CatalogBuilder("catalog")
-        for table in self._tables.values():
-            catalog.add_table(table)
         flat = QUOTED_PARTS.sub(r"`\1.\2.\3`", sql)
+        catalog = CatalogBuilder("catalog")
+        for name, table in self._tables.items():
+            # The whole catalog goes to the analyser and back with each statement.
+            if f"`{name}`" in flat:
+                catalog.add_table(table)
         return Analyzer(
             OPTIONS, catalog.with_builtin_functions(FUNCTIONS).build()
         ).analyze_statement(flat)
@@ -182,7 +189,23 @@ def check_compiled(target: Path) -> dict[str, Any]:
                     report(node, breach)
         if node["resource_type"] == "model" and columns:
             tables.add(full_name(node), columns)
+    findings += unbounded_reads(nodes[key] for key in TopologicalSorter(parents).static_order())
     return {"checked": checked, "findings": findings}
+
+
+def unbounded_reads(nodes: Iterable[dict[str, Any]]) -> Iterable[dict[str, str]]:
+    """Name the models and tests that read every date of a table; of a view, those who read it."""
+    partitioned: dict[str, str] = {}
+    for node in nodes:
+        name, config = f"{node['schema']}.{node['alias']}", node["config"]
+        if config.get("partition_by"):
+            partitioned[name] = config["partition_by"]["field"]
+        found = unbounded(node.get("compiled_code") or "", partitioned)
+        if config["materialized"] == "view":
+            partitioned |= dict.fromkeys([name] if found else [], DATE_OF_VIEWS)
+            continue
+        for table in found:
+            yield {"name": node["name"], "problem": f"reads every date of {table}"}
 
 
 def in_backticks(statement: str, names: Iterable[str]) -> str:
@@ -202,8 +225,15 @@ def check_statements(given: dict[str, Any]) -> dict[str, Any]:
             checked += 1
             try:
                 tables.analyze(in_backticks(statement, given["tables"]))
+            except DecodeError:
+                pass
             except Exception as error:  # noqa: BLE001 (whatever it is, it is the finding)
                 findings.append({"name": statement, "problem": first_line(error)})
+        if given["partitioned"]:
+            findings += [
+                {"name": text, "problem": f"reads every date of {table}"}
+                for table in unbounded(text, given["partitioned"])
+            ]
     return {"checked": checked, "findings": findings}
 
 

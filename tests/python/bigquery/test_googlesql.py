@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import pytest
 from analyzer import check_compiled, check_statements, compile_project
 from emulator import Emulator
 from fault_proxy import FaultProxy
+from sent_jobs import sent_jobs
 from tables import FEATURES, FIRST, PLAYERS, RUNS, chunk, players
 
 from python_workers.warehouse.bigquery import BigQueryWarehouse
@@ -56,6 +55,31 @@ def test_wrong_statements_are_found_and_right_ones_pass() -> None:
     assert [finding.name for finding in report.findings] == WRONG
 
 
+BOUNDED = [
+    "select * from nba_raw.games where game_date between @start and date '2021-12-31'",
+    "select * from nba_raw.games as g where (g.game_date >= @day) and g.home_score > 100",
+    "select * from nba_raw.games where (game_date between @a and @b) or game_date is null",
+    "delete from nba_raw.games as target where target.game_date = @day and exists (select 1)",
+    "select 1 from (select 1 as one) as t join nba_raw.games as g on true where g.game_date = @d",
+]
+UNBOUNDED = [
+    "select * from nba_raw.games",
+    "select * from nba_raw.games where game_date = date(2021, 12, home_score)",
+    "select * from nba_raw.games where cast(game_date as string) = '2021-12-01'",
+    "select * from nba_raw.games where game_date = @day or home_score > 100",
+    "select * from nba_raw.games where home_score in (select 1 from unnest([1]) where @d = @d)",
+    "select 1 from (select @d as game_date) join nba_raw.games on true where game_date = @d",
+    "delete from nba_raw.games where true",
+]
+
+
+def test_a_read_of_every_date_is_found() -> None:
+    report = check_statements(
+        GAMES, [*BOUNDED, *UNBOUNDED], partitioned={"nba_raw.games": "game_date"}
+    )
+    assert {finding.name for finding in report.findings} == set(UNBOUNDED)
+
+
 def test_the_statements_of_the_warehouse_are_bigquery_s(
     connect: Callable[..., BigQueryWarehouse], proxy: FaultProxy
 ) -> None:
@@ -63,31 +87,24 @@ def test_the_statements_of_the_warehouse_are_bigquery_s(
     warehouse.ensure_tables([FEATURES, RUNS, PLAYERS])
     warehouse.commit(chunk("one", [FIRST], 1.0))
     warehouse.upsert(PLAYERS, players((1, "Al Horford", FIRST, None)))
-    types = {
-        f"p_{spec.name}": [(c.name, c.type) for c in spec.columns]
-        for spec in (FEATURES, RUNS, PLAYERS)
+    specs = (FEATURES, RUNS, PLAYERS)
+    types: dict[str, list[tuple[str, str]]] = {
+        f"p_{spec.name}": [(c.name, c.type) for c in spec.columns] for spec in specs
     }
-    for load in proxy.requests("POST", "/upload/"):
-        match = re.search(rb'\{.*"configuration".*\}', load.body)
-        assert match is not None
-        config = json.loads(match[0])["configuration"]["load"]
-        table = config["destinationTable"]
-        name = f"{table['projectId']}.{table['datasetId']}.{table['tableId']}"
-        types[name] = [(f["name"], f["type"].lower()) for f in config["schema"]["fields"]]
-    statements = [
-        json.loads(job.body)["configuration"]["query"]["query"]
-        for job in proxy.requests("POST", "v2/projects/[^/]+/jobs")
-        if job.body.startswith(b"{")
-    ]
-    report = check_statements(types, statements)
+    partitioned = {f"p_{spec.name}": spec.partition_by for spec in specs if spec.partition_by}
+    jobs = sent_jobs(proxy.seen)
+    types |= dict(job.loaded for job in jobs if job.loaded)
+    report = check_statements(types, [job.statement for job in jobs if job.statement], partitioned)
     # A transaction of six statements, a count and a MERGE.
     assert report.checked == 8
     assert report.findings == ()
 
 
 @pytest.mark.slow
-def test_every_compiled_model_and_test_is_bigquery_s(emulator: Emulator, tmp_path: Path) -> None:
-    compile_project(emulator, tmp_path)
+def test_every_compiled_model_and_test_is_bigquery_s_and_names_its_dates(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    compile_project(emulator, tmp_path, start_date="2021-12-01", end_date="2021-12-31")
     report = check_compiled(tmp_path)
     assert report.checked > 50
     assert report.findings == ()
