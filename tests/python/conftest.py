@@ -106,14 +106,34 @@ def four_seasons(random_leagues: list[League], tmp_path_factory: pytest.TempPath
     return engine
 
 
+def raw_folder() -> Path:
+    """Return where real raw files should be."""
+    named = os.environ.get("BACKCOURT_RAW_DIR")
+    return Path(named) if named else REPOSITORY.parent / "shared" / "data" / "nba"
+
+
+def has_real_files(folder: Path) -> bool:
+    return (folder / "games" / "2021_22.parquet").exists() and not (folder / MARKER).exists()
+
+
 @pytest.fixture(scope="session")
 def real_files() -> Path:
     """Return the folder of real raw files, where there is one."""
-    named = os.environ.get("BACKCOURT_RAW_DIR")
-    folder = Path(named) if named else REPOSITORY.parent / "shared" / "data" / "nba"
-    if (folder / MARKER).exists() or not (folder / "games" / "2021_22.parquet").exists():
+    folder = raw_folder()
+    if not has_real_files(folder):
         pytest.skip(f"no real data in {folder}; BACKCOURT_RAW_DIR names another folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def season_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the raw files of 2021-22: real, or else of ten made-up teams until Christmas."""
+    folder = raw_folder()
+    if has_real_files(folder):
+        return folder
+    made_up = tmp_path_factory.mktemp("season") / "raw"
+    simulate(made_up, ["2021-22"], 7, teams=10, games_per_team=30)
+    return made_up
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,8 @@ A fault strikes requests that match it, a given number of times, in one of these
 - `reset_after`: the server does the work, and its answer is lost;
 - `cut`: the server does the work, and half of its answer arrives;
 - `slow`: the answer comes, after the client's patience;
-- `failed_job`: the job is accepted, and reported as failed by BigQuery itself.
+- `failed_job`: the job is accepted, and reported as failed by BigQuery itself;
+- `estimate`: a dry run is answered with a number of bytes, which the emulator does not know.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ class Fault:
         The error of `answer` and `failed_job`.
     seconds
         The delay of `slow`.
+    size
+        The answer of `estimate`.
     """
 
     kind: str
@@ -56,6 +59,7 @@ class Fault:
     reason: str = "backendError"
     message: str = "Error encountered during execution. Retrying may solve the problem."
     seconds: float = 0.0
+    size: int = 0
     struck: int = 0
 
     def strikes(self, method: str, path: str, body: bytes) -> bool:
@@ -92,6 +96,9 @@ class FaultProxy:
         self.faults.append(fault)
         return fault
 
+    def clear_faults(self) -> None:
+        self.faults.clear()
+
     def clear(self) -> None:
         self.faults.clear()
         self.seen.clear()
@@ -125,6 +132,15 @@ def as_failed_job(request: bytes, fault: Fault) -> bytes:
     return json.dumps({**job, "kind": "bigquery#job", "status": status}).encode()
 
 
+def with_bytes(answer: bytes, size: int) -> bytes:
+    """Return the answer to a dry run with the bytes that the statement would process."""
+    job = json.loads(answer)
+    if "statistics" in job:
+        job["statistics"]["totalBytesProcessed"] = str(size)
+        job["statistics"]["query"]["totalBytesProcessed"] = str(size)
+    return json.dumps(job).encode()
+
+
 class Handler(BaseHTTPRequestHandler):
     """Passes requests on, unless a fault strikes."""
 
@@ -153,6 +169,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         if fault is not None and kind == "slow":
             time.sleep(fault.seconds)
+        if fault is not None and kind == "estimate":
+            answer = with_bytes(answer, fault.size)
         if kind == "cut":
             self.reply(status, headers, answer, sent=len(answer) // 2)
             self.close_connection = True

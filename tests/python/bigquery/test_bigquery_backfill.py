@@ -1,4 +1,4 @@
-"""A whole month through the command line on BigQuery's emulator, compared with DuckDB."""
+"""A month, real or made up, through the command line on BigQuery's emulator and on DuckDB."""
 
 from __future__ import annotations
 
@@ -18,17 +18,24 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from analyzer import check_statements
+from command import CommandLine
 from emulator import REPOSITORY, Emulator
 from engine import Engine
 from fault_proxy import FaultProxy, running_proxy
+from sent_jobs import sent_jobs
 
-from python_workers.cli import main
+from python_workers import coverage, daily, dependencies, load, registry, sql_stage, status
 from python_workers.commits import BOOKKEEPING
+from python_workers.coverage import COVERAGE_VIEW
+from python_workers.job_labels import label_value
 from python_workers.opening import open_warehouse
-from python_workers.processors import PROCESSORS
+from python_workers.processors import BY_SHORT, PROCESSORS
+from python_workers.report import queries
 from python_workers.settings import Settings, load_settings
 from python_workers.warehouse.base import Warehouse
-from python_workers.warehouse.bigquery import BigQueryWarehouse
+from python_workers.warehouse.bigquery import BigQueryWarehouse, open_bigquery
+from python_workers.warehouse.bigquery_sql import DATASETS
 
 # A month, and enough of the season before it for its features to exist.
 START, END = dt.date(2021, 11, 15), dt.date(2021, 12, 14)
@@ -53,9 +60,11 @@ class Done:
     output: str
 
     def event(self, name: str) -> dict[str, Any]:
-        events = [json.loads(line) for line in self.output.splitlines() if line.startswith("{")]
-        found: dict[str, Any] = next(one for one in events if one["event"] == name)
-        return found
+        return self.events(name)[0]
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        found = [json.loads(line) for line in self.output.splitlines() if line.startswith("{")]
+        return [one for one in found if one["event"] == name]
 
     def dates(self) -> set[str]:
         """Return the dates that were committed."""
@@ -66,6 +75,7 @@ class Done:
 class Project:
     """The command line and the tables of one emulator."""
 
+    emulator: Emulator
     environment: dict[str, str]
 
     def run(self, *arguments: str, **more: str) -> Done:
@@ -85,13 +95,28 @@ class Project:
     def settings(self) -> Settings:
         return load_settings(
             target="emulator",
-            bq_endpoint=self.environment["BACKCOURT_BQ_ENDPOINT"],
-            bq_storage_endpoint=self.environment["BACKCOURT_BQ_STORAGE_ENDPOINT"],
-            bq_project=self.environment["BACKCOURT_BQ_PROJECT"],
+            bq_endpoint=self.emulator.endpoint,
+            bq_storage_endpoint=self.emulator.storage_endpoint,
+            bq_project=self.emulator.project,
         )
 
+    def warehouse(self) -> BigQueryWarehouse:
+        """Open the tables for a look that no proxy sees."""
+        return open_bigquery(self.settings())
+
+    def tables(self, dataset: str) -> list[str]:
+        with self.warehouse() as warehouse:
+            listed = warehouse._connection.client.list_tables(dataset)
+            return [table.table_id for table in listed if table.table_type == "TABLE"]
+
+    def state(self) -> str:
+        """Return a text that changes with the content of any table."""
+        names = [f"{each}.{name}" for each in DATASETS for name in self.tables(each)]
+        with self.warehouse() as warehouse:
+            return warehouse.content_state(names)
+
     def rows(self, start: dt.date = START, end: dt.date = END) -> dict[str, list[str]]:
-        with open_warehouse(self.settings()) as warehouse:
+        with self.warehouse() as warehouse:
             return rows_of(warehouse, start, end)
 
 
@@ -115,36 +140,63 @@ def rows_of(warehouse: Warehouse, start: dt.date, end: dt.date) -> dict[str, lis
 
 
 @pytest.fixture(scope="module")
-def season_files(real_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the real season 2021-22 as it stood on the last day."""
+def month_files(season_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the season 2021-22 as it stood on the last day."""
     folder = tmp_path_factory.mktemp("raw")
     with duckdb.connect() as connection:
         for table in ("games", "player_box_scores", "shots", "players"):
             name = "players" if table == "players" else "2021_22"
             known = f"""where game_id in (
-                select game_id from '{real_files}/games/2021_22.parquet' where game_date <= '{END}'
+                select game_id from '{season_files}/games/2021_22.parquet'
+                where game_date <= '{END}'
             )"""
             path = folder / table / f"{name}.parquet"
             path.parent.mkdir()
             connection.execute(
-                f"copy (select * from '{real_files}/{table}/{name}.parquet' "
+                f"copy (select * from '{season_files}/{table}/{name}.parquet' "
                 f"{'' if table == 'players' else known}) to '{path}' (format parquet)"
             )
     return folder
 
 
 @pytest.fixture(scope="module")
+def seen(emulator: Emulator) -> Iterator[FaultProxy]:
+    """Return a proxy that all commands go through: what they sent can be looked at."""
+    with running_proxy(emulator.endpoint) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="module")
 def project(
-    emulator: Emulator, season_files: Path, tmp_path_factory: pytest.TempPathFactory
+    emulator: Emulator,
+    seen: FaultProxy,
+    month_files: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Project:
     """Return an emulator with the season loaded."""
     folder = tmp_path_factory.mktemp("dbt")
     environment = os.environ | emulator.settings()
-    environment |= {"DBT_TARGET_PATH": str(folder), "DBT_LOG_PATH": str(folder)}
-    project = Project(environment | {"BACKCOURT_CHUNK_DATES": "15"})
-    loaded = project.run("load", str(season_files))
+    environment |= {
+        "BACKCOURT_BQ_ENDPOINT": seen.endpoint,
+        "BACKCOURT_CHUNK_DATES": "15",
+        "DBT_TARGET_PATH": str(folder),
+        "DBT_LOG_PATH": str(folder),
+    }
+    project = Project(emulator, environment)
+    loaded = project.run("load", str(month_files))
     assert loaded.code == 0, loaded.output
     return project
+
+
+@pytest.fixture
+def backcourt(
+    project: Project, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> CommandLine:
+    """Return the command line in this process, which is faster for what only reads."""
+    for name, value in project.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("BACKCOURT_TARGET", "emulator")
+    return CommandLine(capsys)
 
 
 @pytest.fixture(scope="module")
@@ -157,10 +209,10 @@ def backfilled(project: Project) -> tuple[Project, Done, Done]:
 
 @pytest.fixture(scope="module")
 def on_duckdb(
-    season_files: Path, tmp_path_factory: pytest.TempPathFactory
+    month_files: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, list[str]]]:
     engine = Engine(tmp_path_factory.mktemp("duckdb"))
-    engine.load(season_files)
+    engine.load(month_files)
     engine.backfill(START, END)
     with open_warehouse(load_settings(duckdb_path=engine.path)) as warehouse:
         yield rows_of(warehouse, START, END)
@@ -201,61 +253,103 @@ def test_the_same_again_writes_nothing(backfilled: tuple[Project, Done, Done]) -
     assert finished["jobs"]["table_modifications"] == 0
 
 
-def test_coverage_plan_compute_and_status_answer(backfilled: tuple[Project, Done, Done]) -> None:
+def test_coverage_plan_report_compute_and_status_answer(
+    backfilled: tuple[Project, Done, Done], backcourt: CommandLine, tmp_path: Path
+) -> None:
+    backcourt.ok("coverage", *RANGE)
+    plan = backcourt.ok("plan", *RANGE, "--format", "json").json()
+    assert {one["status"] for one in plan} == {"done"}
+    assert "no open breakers" in backcourt.ok("status").out
+    assert "0 locks opened" in backcourt.ok("breaker", "reset", "--all").out
+    backcourt.ok("report", *RANGE, "--out", tmp_path / "report.html")
+    assert "Backcourt" in (tmp_path / "report.html").read_text()
     project, *_ = backfilled
-    coverage = project.run("coverage", *RANGE)
-    assert coverage.code == 0, coverage.output
-    plan = project.run("plan", *RANGE, "--format", "json")
-    assert {one["status"] for one in json.loads(plan.output)} == {"done"}
-    assert "no open breakers" in project.run("status").output
     computed = project.run("compute", *RANGE, "--log-format", "json")
     assert computed.code == 0, computed.output
     assert computed.event("run_finished")["rows_written"] == 0
 
 
-def test_a_dry_run_tells_bytes_and_price(
+TIB = 1 << 40
+DATED_TABLES = {
+    "nba_precompute.player_shot_zone_inputs",
+    "nba_precompute.input_fingerprints",
+    "nba_precompute.team_defense_zone_analysis",
+    "nba_predictions.ml_feature_store_v2",
+    "nba_processing.expected_entities",
+}
+POOL_READS = {
+    "psza reads players",
+    "psza reads games",
+    "pcf reads players",
+    "pcf reads psza",
+    "pcf reads tdza",
+    "pdc reads players",
+    "pdc reads games",
+    "pdc reads psza",
+}
+
+
+def test_a_dry_run_tells_bytes_and_price_and_changes_nothing(
     backfilled: tuple[Project, Done, Done],
+    backcourt: CommandLine,
+    seen: FaultProxy,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The emulator says 0 of everything, after having run it; here a statement reads one TiB."""
-    project, *_ = backfilled
-    asked: list[str] = []
-
-    def dry_run(_self: BigQueryWarehouse, sql: str, _params: object = None) -> int | None:
-        asked.append(sql)
-        return None if "player_daily_cache_inputs" in sql else 1 << 40
-
-    monkeypatch.setattr(BigQueryWarehouse, "dry_run", dry_run)
-    for name, value in project.environment.items():
-        monkeypatch.setenv(name, value)
+    project, _, resumed = backfilled
+    before = project.state()
     monkeypatch.setenv("BACKCOURT_BQ_USD_PER_TIB", "5")
-    with pytest.raises(SystemExit) as end:
-        main(["backfill", *LAST_DAYS, "--dry-run", "--target", "emulator"])
-    printed = capsys.readouterr().out
-    assert end.value.code == 0, printed
-    assert any(sql.startswith("merge into `nba_precompute.") for sql in asked)
+    began = len(seen.seen)
+    dry = r'"dryRun": true'
+    seen.inject(
+        "answer", body=f"player_daily_cache.*{dry}", times=10_000, status=404, reason="notFound"
+    )
+    seen.inject("estimate", body=dry, times=10_000, size=TIB)
+    printed = backcourt.ok("backfill", *LAST_DAYS, "--dry-run").out
+    seen.clear_faults()
+    assert project.state() == before
+
+    jobs = sent_jobs(seen.seen[began:])
+    assert all(job.is_dry or re.match(r"\s*(select|with)\b", job.statement or "") for job in jobs)
+    asked = [job.statement or "" for job in jobs if job.is_dry]
+    merged = {m[1] for m in (re.match(r"merge into `(\S+)`", sql) for sql in asked) if m}
+    assert merged >= DATED_TABLES
+
     assert "at 5 USD a TiB" in printed
-    bytes_and_price = {
+    table = printed.partition("USD a TiB")[2]
+    found = {
         words[0]: words[1:]
-        for words in (re.split(r"\s{2,}", line.strip()) for line in printed.splitlines())
+        for words in (re.split(r"\s{2,}", line.strip()) for line in table.splitlines())
+        if len(words) == 3
     }
-    assert bytes_and_price["psza reads games"] == ["1,099,511,627,776", "5.0000"]
-    assert bytes_and_price["pdc reads players"] == ["-", "-"]
-    assert "nba_predictions.ml_feature_store_v2" in bytes_and_price
-    known = sum(words == ["1,099,511,627,776", "5.0000"] for words in bytes_and_price.values())
-    assert bytes_and_price["total"] == [f"{known << 40:,}", f"{known * 5:.4f}"]
+    del found["statement"]
+    total = found.pop("total")
+    built = {f"nba_analytics.{name}" for name in project.tables("nba_analytics")}
+    named = {name for name in found if "." in name}
+    assert named >= DATED_TABLES | built
+    assert {name for name in found if " reads " in name} == POOL_READS
+    assert "every_expected_entity_is_accounted_for" in found
+    # What the coverage tests of a backfill read is part of it.
+    stage = next(each for each in resumed.events("stage_finished") if "tests" in each["detail"])
+    assert len(found.keys() - named - POOL_READS) == int(stage["detail"].split()[0])
+
+    assert found["psza reads games"] == [f"{TIB:,}", "5.0000"]
+    assert found["pdc reads players"] == ["-", "-"]
+    known = sum(words == [f"{TIB:,}", "5.0000"] for words in found.values())
+    unknown = sum(words == ["-", "-"] for words in found.values())
+    assert known + unknown == len(found) == len(asked)
+    assert total == [f"{known * TIB:,}", f"{known * 5:.4f}"]
+    assert f"-: {unknown} statements read tables that are yet to be built" in printed
 
 
 @pytest.mark.timeout(600)
 def test_a_correction_recomputes_the_dates_after_it(
-    backfilled: tuple[Project, Done, Done], season_files: Path, tmp_path: Path, emulator: Emulator
+    backfilled: tuple[Project, Done, Done], month_files: Path, tmp_path: Path, emulator: Emulator
 ) -> None:
     """The proxy storms all the while, and loses the answer to a commit: it is written once."""
     project, *_ = backfilled
     before = project.rows(end=CORRECTED)
-    boxes = pq.read_table(season_files / "player_box_scores" / "2021_22.parquet")
-    games = pq.read_table(season_files / "games" / "2021_22.parquet").to_pylist()
+    boxes = pq.read_table(month_files / "player_box_scores" / "2021_22.parquet")
+    games = pq.read_table(month_files / "games" / "2021_22.parquet").to_pylist()
     of_day = [g["game_id"] for g in games if g["game_date"] == CORRECTED]
     lines = boxes.to_pylist()
     line = next(one for one in lines if one["game_id"] in of_day and (one["points"] or 0) > 10)
@@ -267,7 +361,7 @@ def test_a_correction_recomputes_the_dates_after_it(
     assert loaded.code == 0, loaded.output
     with running_proxy(emulator.endpoint) as proxy:
         faults = storm(proxy)
-        done = project.backfill(*RANGE, BACKCOURT_BQ_ENDPOINT=proxy.endpoint)
+        done = project.backfill(*RANGE, "--skip-tests", BACKCOURT_BQ_ENDPOINT=proxy.endpoint)
     assert done.code == 0, done.output
     assert all(fault.struck == fault.times for fault in faults)
     assert done.dates() <= {"2021-12-13", "2021-12-14"}
@@ -289,3 +383,78 @@ def test_daily_runs_the_last_date(backfilled: tuple[Project, Done, Done]) -> Non
     done = project.run("daily", "--date", str(END), "--log-format", "json")
     assert done.code == 0, done.output
     assert project.run("coverage", *RANGE).code == 0
+
+
+LABEL = re.compile(r"[a-z0-9_-]{0,63}")
+
+
+def test_every_job_says_what_it_is_for_and_has_a_limit(
+    backfilled: tuple[Project, Done, Done], seen: FaultProxy
+) -> None:
+    _, *commands = backfilled
+    # dbt loads a seed without labels; a load job costs nothing.
+    jobs = [job for job in sent_jobs(seen.seen) if job.is_python or job.statement]
+    for job in jobs:
+        assert job.labels.get("app") == "backcourt", job
+        assert all(LABEL.fullmatch(text) for text in job.labels.values()), job
+        assert all(re.fullmatch(r"[a-z][a-z0-9_-]{0,62}", name) for name in job.labels), job
+        assert "stage" in job.labels
+        if job.statement is not None and not job.is_dry:
+            assert job.configuration["query"]["maximumBytesBilled"] == "200000000000", job
+    run_ids = {label_value(done.event("stage_finished")["run_id"]) for done in commands}
+    of_run = [job for job in jobs if job.labels.get("run_id") in run_ids]
+    python = [job for job in of_run if job.is_python]
+    assert {job.labels["stage"] for job in python} == {
+        "inputs",
+        "tdza",
+        "shot_zones",
+        "factors_and_cache",
+        "mlfs",
+    }
+    # Beside the note of what the inputs were built from.
+    writes = [job for job in python if job.labels["stage"] != "inputs"]
+    for kind in (
+        [job for job in writes if job.loaded],
+        [job for job in writes if "begin transaction" in (job.statement or "")],
+        [job for job in writes if "failure_category" in (job.statement or "")],
+    ):
+        assert {job.labels.get("processor") for job in kind} == set(BY_SHORT)
+    nodes = {job.labels["node"]: job.labels for job in of_run if "node" in job.labels}
+    assert nodes["ml_feature_store_v2"]["stage"] == "mlfs"
+    assert nodes["every_expected_entity_is_accounted_for"]["stage"] == "coverage_tests"
+
+
+# Some are sent only where data is missing.
+STATEMENTS = (coverage, daily, dependencies, load, queries, registry, sql_stage, status)
+
+
+def constant_statements() -> Iterator[str]:
+    """Give the statements that modules keep as constants, their conditions filled in."""
+    for module in STATEMENTS:
+        for text in vars(module).values():
+            if isinstance(text, str) and text.lstrip().startswith(("select", "with")):
+                filled = text.replace("{condition}", "true")
+                yield re.sub(r"\{([\w.]+)\}", r"\1 between @start and @end", filled)
+
+
+def test_every_statement_of_the_commands_is_bigquery_s_and_names_its_dates(
+    project: Project, seen: FaultProxy
+) -> None:
+    """The last test of the module: all that the commands above have sent, on the tables' types."""
+    jobs = [job for job in sent_jobs(seen.seen) if job.is_python and not job.is_dry]
+    statements = [*(job.statement for job in jobs if job.statement), *constant_statements()]
+    types = dict(job.loaded for job in jobs if job.loaded)
+    partitioned = {COVERAGE_VIEW: "analysis_date"}
+    with project.warehouse() as warehouse:
+        client = warehouse._connection.client
+        for dataset in DATASETS:
+            for listed in client.list_tables(dataset):
+                table = client.get_table(listed.reference)
+                name = f"{dataset}.{table.table_id}"
+                types[name] = [(each.name, each.field_type.lower()) for each in table.schema]
+                if table.time_partitioning is not None:
+                    partitioned[name] = table.time_partitioning.field
+    assert len(partitioned) > 12
+    report = check_statements(types, list(dict.fromkeys(statements)), partitioned)
+    assert report.checked > 50
+    assert report.findings == ()
