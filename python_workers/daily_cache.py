@@ -61,6 +61,7 @@ ABSOLUTE_MIN_GAMES = 5
 EARLY_SEASON_GAMES = 10
 SHORT_WINDOW = 5
 LONG_WINDOW = 10
+WEEK_DAYS = 7
 STALE_AFTER_DAYS = 30
 
 MEAN_DECIMALS = 4
@@ -335,13 +336,20 @@ def _player_columns(players: pa.Table, rejected: Rejections) -> dict[str, Intege
 
 
 def _form_columns(games: GameSegments, form: Mapping[str, Integers]) -> dict[str, pa.Array]:
-    """Return the means over the last 5 and 10 games; a game without the value is skipped."""
+    """Return the means over the last 5 and 10 games and the last week.
+
+    A game without the value is skipped.
+    """
 
     def mean(name: str, window: int, unit: int) -> pa.Array:
         (total,) = games.sums(form[name].values, window)
         (count,) = games.tallies(form[name].valid, window)
         return ratio_array(total, count * unit, MEAN_DECIMALS)
 
+    # A week has no more games than the long window.
+    in_week = games.days("game_date").values >= games.dates - WEEK_DAYS
+    (week_minutes,) = games.sums(blanked(form["minutes_e2"].values, in_week), LONG_WINDOW)
+    (week_games,) = games.tallies(both(form["minutes_e2"].valid, in_week), LONG_WINDOW)
     points = form["points"].values
     (total,) = games.sums(points, LONG_WINDOW)
     (squares,) = games.sums(points * points, LONG_WINDOW)
@@ -360,6 +368,7 @@ def _form_columns(games: GameSegments, form: Mapping[str, Integers]) -> dict[str
         "points_avg_last_10": mean("points", LONG_WINDOW, 1),
         "points_std_last_10": nullable(deviation, several),
         "minutes_avg_last_10": mean("minutes_e2", LONG_WINDOW, 100),
+        "avg_minutes_per_game_last_7": ratio_array(week_minutes, week_games * 100, MEAN_DECIMALS),
         "usage_rate_last_10": mean("usage_e4", LONG_WINDOW, 10_000),
         "ts_pct_last_10": mean("ts_e4", LONG_WINDOW, 10_000),
         "assisted_rate_last_10": ratio_array(
@@ -389,9 +398,6 @@ def _load_columns(load: Mapping[str, Integers]) -> dict[str, pa.Array]:
         ),
         "minutes_in_last_14_days": decimal_array(
             load["minutes_e2_in_last_14_days"], MINUTES_DECIMALS
-        ),
-        "avg_minutes_per_game_last_7": mean(
-            "minutes_e2_in_last_7_days", "games_in_last_7_days", 100
         ),
         # No source tells minutes by quarter yet.
         "fourth_quarter_minutes_last_7": pa.nulls(len(load["player_age"].values), pa.float64()),

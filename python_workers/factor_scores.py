@@ -82,7 +82,7 @@ def fatigue(load: Mapping[str, Integers], is_back_to_back: BoolArray) -> Factor:
     ----------
     load
         days_rest, games_in_last_7_days, minutes_e2_in_last_7_days, back_to_backs_last_14_days and
-        player_age.
+        player_age. Minutes that are unknown tire nobody.
     is_back_to_back
         Whether he played the day before.
     """

@@ -102,20 +102,30 @@ population as (
 
 ),
 
+-- The minutes of a window are as unknown as those of any of its games.
 recent_games as (
 
     select
         population.game_date,
         population.player_id,
         cast(count(*) as int64) as games_in_last_14_days,
-        {{ int_sum('coalesce(form.minutes_e2, 0)') }} as minutes_e2_in_last_14_days,
+        case
+            when count(form.minutes_e2) = count(*) then {{ int_sum('form.minutes_e2') }}
+        end as minutes_e2_in_last_14_days,
         cast(countif(
             form.game_date >= {{ add_days('population.game_date', -7) }}
         ) as int64) as games_in_last_7_days,
-        {{ int_sum(
-            'case when form.game_date >= ' ~ add_days('population.game_date', -7)
-            ~ ' then coalesce(form.minutes_e2, 0) else 0 end'
-        ) }} as minutes_e2_in_last_7_days,
+        case
+            when
+                countif(
+                    form.game_date >= {{ add_days('population.game_date', -7) }}
+                    and form.minutes_e2 is null
+                ) = 0
+                then {{ int_sum(
+                    'case when form.game_date >= ' ~ add_days('population.game_date', -7)
+                    ~ ' then form.minutes_e2 else 0 end'
+                ) }}
+        end as minutes_e2_in_last_7_days,
         cast(countif(
             form.previous_played_date >= {{ add_days('population.game_date', -14) }}
             and {{ days_between('form.previous_played_date', 'form.game_date') }} = 1
@@ -169,8 +179,14 @@ final as (
         end as days_rest,
         coalesce(recent_games.games_in_last_7_days, 0) as games_in_last_7_days,
         coalesce(recent_games.games_in_last_14_days, 0) as games_in_last_14_days,
-        coalesce(recent_games.minutes_e2_in_last_7_days, 0) as minutes_e2_in_last_7_days,
-        coalesce(recent_games.minutes_e2_in_last_14_days, 0) as minutes_e2_in_last_14_days,
+        case
+            when recent_games.player_id is null then 0
+            else recent_games.minutes_e2_in_last_7_days
+        end as minutes_e2_in_last_7_days,
+        case
+            when recent_games.player_id is null then 0
+            else recent_games.minutes_e2_in_last_14_days
+        end as minutes_e2_in_last_14_days,
         coalesce(recent_games.back_to_backs_last_14_days, 0) as back_to_backs_last_14_days,
         cast({{ age_on('players.birth_date', 'population.game_date') }} as int64) as player_age,
         teams.stars_out

@@ -188,6 +188,8 @@ def compute_daily_cache(
     if len(gone):
         _lacks_games(player, gone, len(last_10), "a box score", required, to)
         return
+    week_ago = player["analysis_date"] - dt.timedelta(days=daily_cache.WEEK_DAYS)
+    in_week = last_10["game_date"] >= week_ago
     last_5 = last_10.head(daily_cache.SHORT_WINDOW)
     assisted = int(last_10["assisted_fg_makes"].sum())
     made = assisted + int(last_10["unassisted_fg_makes"].sum())
@@ -198,6 +200,7 @@ def compute_daily_cache(
         "points_avg_last_10": _mean(last_10["points"], 1),
         "points_std_last_10": _deviation(last_10["points"]),
         "minutes_avg_last_10": _mean(last_10["minutes_e2"], 100),
+        "avg_minutes_per_game_last_7": _mean(last_10[in_week]["minutes_e2"], 100),
         "usage_rate_last_10": _mean(last_10["usage_e4"], 10_000),
         "ts_pct_last_10": _mean(last_10["ts_e4"], 10_000),
         "assisted_rate_last_10": half_even(assisted, made, daily_cache.ASSISTED_RATE_DECIMALS),
@@ -273,6 +276,7 @@ def _load(player: Record) -> Record:
             return None
         return half_even(player[total], player[count] * unit, daily_cache.MEAN_DECIMALS)
 
+    minutes_7, minutes_14 = (player[f"minutes_e2_in_last_{n}_days"] for n in (7, 14))
     return {
         "points_avg_season": per("points_sum_season", "games_played_season", 1),
         "player_usage_rate_season": per("usage_e4_sum_season", "usage_games_season", 10_000),
@@ -280,11 +284,8 @@ def _load(player: Record) -> Record:
         "team_off_rating_last_10": per(
             "team_off_rating_e4_sum_last_10", "team_games_last_10", 10_000
         ),
-        "minutes_in_last_7_days": player["minutes_e2_in_last_7_days"] / 100,
-        "minutes_in_last_14_days": player["minutes_e2_in_last_14_days"] / 100,
-        "avg_minutes_per_game_last_7": per(
-            "minutes_e2_in_last_7_days", "games_in_last_7_days", 100
-        ),
+        "minutes_in_last_7_days": None if minutes_7 is None else minutes_7 / 100,
+        "minutes_in_last_14_days": None if minutes_14 is None else minutes_14 / 100,
         "fourth_quarter_minutes_last_7": None,
     }
 

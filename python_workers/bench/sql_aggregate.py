@@ -232,6 +232,8 @@ cache_windows as (
         avg(points) as points_10,
         stddev_samp(points) as points_std_10,
         avg(minutes_e2) as minutes_10,
+        avg(minutes_e2) filter (where game_date >= analysis_date - {daily_cache.WEEK_DAYS})
+            as minutes_week,
         avg(usage_e4) as usage_10,
         avg(ts_e4) as ts_10,
         sum(assisted_fg_makes) as assisted_makes,
@@ -271,8 +273,7 @@ pdc as (
         minutes_e2_in_last_7_days / 100 as minutes_in_last_7_days,
         minutes_e2_in_last_14_days / 100 as minutes_in_last_14_days,
         back_to_backs_last_14_days,
-        round(minutes_e2_in_last_7_days / nullif(games_in_last_7_days, 0) / 100, 4)
-            as avg_minutes_per_game_last_7,
+        round(minutes_week / 100, 4) as avg_minutes_per_game_last_7,
         player_age,
         psza.primary_scoring_zone,
         psza.paint_rate_last_10,

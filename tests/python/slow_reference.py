@@ -185,6 +185,8 @@ def _load(player: Row) -> Row:
         return rounded(ratio(player[total], player[count] * unit), 4)
 
     zones = player["shot_zones"] or {}
+    week_ago = player["analysis_date"] - dt.timedelta(days=7)
+    week = [game["minutes_e2"] for game in player["games"] if game["game_date"] >= week_ago]
     return {
         "cache_date": player["analysis_date"],
         "points_avg_season": per("points_sum_season", "games_played_season", 1),
@@ -193,11 +195,9 @@ def _load(player: Row) -> Row:
         "team_off_rating_last_10": per(
             "team_off_rating_e4_sum_last_10", "team_games_last_10", 10_000
         ),
-        "minutes_in_last_7_days": player["minutes_e2_in_last_7_days"] / 100,
-        "minutes_in_last_14_days": player["minutes_e2_in_last_14_days"] / 100,
-        "avg_minutes_per_game_last_7": per(
-            "minutes_e2_in_last_7_days", "games_in_last_7_days", 100
-        ),
+        "minutes_in_last_7_days": _hundredths(player["minutes_e2_in_last_7_days"]),
+        "minutes_in_last_14_days": _hundredths(player["minutes_e2_in_last_14_days"]),
+        "avg_minutes_per_game_last_7": rounded(mean(week, 100), 4),
         "player_age": player["player_age"],
         "shot_zone_data_available": player["shot_zones"] is not None,
         "primary_scoring_zone": zones.get("primary_scoring_zone"),
@@ -205,6 +205,10 @@ def _load(player: Row) -> Row:
         "three_pt_rate_last_10": zones.get("three_pt_rate_last_10"),
         "early_season_flag": player["actual_game_count"] < 10,
     }
+
+
+def _hundredths(value: int | None) -> float | None:
+    return None if value is None else value / 100
 
 
 def _completeness(player: Row, games: list[Row]) -> Row:
@@ -271,11 +275,12 @@ def _fatigue(player: Row) -> int:
         score += 5
     if games >= 4:
         score -= 10
-    minutes = Fraction(player["minutes_e2_in_last_7_days"], 100)
-    if minutes > 240:
-        score -= 10
-    if games and minutes / games > 35:
-        score -= 8
+    if player["minutes_e2_in_last_7_days"] is not None:
+        minutes = Fraction(player["minutes_e2_in_last_7_days"], 100)
+        if minutes > 240:
+            score -= 10
+        if games and minutes / games > 35:
+            score -= 8
     back_to_backs = player["back_to_backs_last_14_days"]
     score -= 12 if back_to_backs >= 2 else 5 * back_to_backs
     age = player["player_age"]

@@ -58,7 +58,7 @@ def test_a_game_without_a_value_is_skipped_not_counted_as_zero() -> None:
 
 
 def test_values_unknown_in_every_game_stay_unknown() -> None:
-    sample = games(6, ts_e4=None, assisted_fg_makes=0, unassisted_fg_makes=0)
+    sample = games(6, ts_e4=None, minutes_e2=None, assisted_fg_makes=0, unassisted_fg_makes=0)
     unknown = regular(
         sample,
         usage_games_season=0,
@@ -84,6 +84,16 @@ def test_values_unknown_in_every_game_stay_unknown() -> None:
         assert row[name] is None, name
     assert row["minutes_in_last_7_days"] == 0.0
     assert row["l7d_completeness_pct"] == 100.0
+
+
+def test_unknown_minutes_leave_their_sum_unknown_and_count_for_no_mean() -> None:
+    # Games were 2, 4, 6, 8, ... days ago.
+    week = [box_score(minutes_e2=minutes) for minutes in (30_00, None, 35_01)]
+    changes: Row = {"minutes_e2_in_last_7_days": None, "minutes_e2_in_last_14_days": None}
+    row = only_row(computed(regular([*week, *games(7, minutes_e2=10_00)], **changes)))
+    assert (row["minutes_in_last_7_days"], row["minutes_in_last_14_days"]) == (None, None)
+    assert row["avg_minutes_per_game_last_7"] == 32.505
+    assert row["games_in_last_7_days"] == 3
 
 
 def test_a_player_with_four_games_is_expected_to_be_incomplete() -> None:
@@ -287,15 +297,10 @@ def regulars(draw: st.DrawFn) -> list[Row]:
             "actual_games_in_last_7_days": expected_7,
             "games_in_last_14_days": draw(st.integers(0, expected_14)),
             "actual_games_in_last_14_days": expected_14,
-            "minutes_e2_in_last_7_days": draw(st.integers(0, 20000)),
-            "minutes_e2_in_last_14_days": draw(st.integers(0, 40000)),
+            "minutes_e2_in_last_7_days": draw(st.none() | st.integers(0, 20000)),
+            "minutes_e2_in_last_14_days": draw(st.none() | st.integers(0, 40000)),
             "shot_zones": draw(st.none() | st.builds(zones_of_a_player, paint_rate_last_10=rates)),
         }
-        if draw(st.booleans()):
-            # The means of a few minutes per game must stay plausible.
-            changes |= {"games_in_last_7_days": 0, "minutes_e2_in_last_7_days": 0}
-        else:
-            changes["minutes_e2_in_last_7_days"] = 50_00 * changes["games_in_last_7_days"]
         changes["points_sum_season"] = min(changes["points_sum_season"], 150 * season_games)
         players.append(regular(sample, player_id, day, **changes))
     return players
