@@ -23,6 +23,7 @@ from typing import Any
 import pyarrow as pa
 
 from python_workers import __version__
+from python_workers.pandas_free import keep_pandas_out_of_pyarrow
 
 PARENT_CHECK_SECONDS = 0.5
 
@@ -144,34 +145,10 @@ def enter_process(parent: int) -> None:
     loky would put a crash's stack on the terminal (PYTHONFAULTHANDLER=1 brings it back), and would
     leave the workers of a killed parent waiting for minutes.
     """
-    keep_pandas_out()
+    keep_pandas_out_of_pyarrow()
     os.environ.setdefault("PYTHONFAULTHANDLER", "")
     pa.set_cpu_count(1)
     threading.Thread(target=_leave_with, args=(parent,), name="parent-watch", daemon=True).start()
-
-
-def keep_pandas_out() -> None:
-    """Spare this process the import of pandas, half a second that pyarrow would take for it.
-
-    The first ``pa.array`` of a process imports pandas to see whether it was given a Series. Here
-    pyarrow looks for it once in vain, and remembers. Pandas itself can still be imported.
-    """
-    if "pandas" in sys.modules:
-        return
-    sys.meta_path.insert(0, _NoPandas)
-    try:
-        pa.array(())
-    finally:
-        sys.meta_path.remove(_NoPandas)
-
-
-class _NoPandas:
-    """A finder that finds everything but pandas elsewhere."""
-
-    @staticmethod
-    def find_spec(name: str, _path: object = None, _target: object = None) -> None:
-        if name == "pandas":
-            raise ModuleNotFoundError(name=name)
 
 
 def _leave_with(parent: int) -> None:

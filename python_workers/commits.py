@@ -343,14 +343,15 @@ def _digests(
         ":",
     )
     for part_dates, texts in ((dates, hashes), (failures.column("analysis_date"), lines)):
-        for day, of_day in _texts_by_date(part_dates, texts):
+        for day, of_day in texts_by_date(part_dates, texts):
             digests[day].update("\n".join(["", *sorted(of_day)]).encode())
     return {day: digest.hexdigest()[:16] for day, digest in digests.items()}
 
 
-def _texts_by_date(
+def texts_by_date(
     dates: pa.ChunkedArray, texts: pa.ChunkedArray
 ) -> Iterator[tuple[date, list[str]]]:
+    """Yield the dates there are, ascending, each with its texts."""
     order = pc.sort_indices(dates)
     numbers = dates.cast(pa.int32()).take(order).to_numpy()
     ordered: list[str] = texts.take(order).to_pylist()

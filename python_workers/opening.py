@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from python_workers.errors import BackcourtError, ExitCode
+from python_workers.pandas_free import pandas_kept_out
 from python_workers.settings import Settings
 from python_workers.warehouse.base import Warehouse
 
@@ -49,6 +50,7 @@ def open_warehouse(
             )
         wait = settings.wait_seconds
         with (
+            pandas_kept_out(),
             file_lock(path, shared=read_only, wait_seconds=wait),
             DuckDBWarehouse(
                 path,

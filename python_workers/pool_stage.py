@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from python_workers import composite_factors, daily_cache, faults, shot_zones
 from python_workers.chunks import Chunk
+from python_workers.columns import narrowed
 from python_workers.commits import Commit, Counts, Run, commit_of_pool_rows
 from python_workers.failures import ChunkResult
 from python_workers.job_labels import labelling
@@ -194,7 +195,10 @@ def read_inputs(
     Player-level columns come once per player and date, from the row of his most recent game.
     """
     params = dates_as_parameters(days)
-    return {name: warehouse.query(sql, params) for name, sql in input_statements(processor).items()}
+    return {
+        name: narrowed(warehouse.query(sql, params))
+        for name, sql in input_statements(processor).items()
+    }
 
 
 def dates_as_parameters(days: Sequence[date]) -> dict[str, object]:

@@ -18,6 +18,7 @@ from python_workers.commits import (
     failure_changes,
     failures_by_date,
     run_rows,
+    texts_by_date,
 )
 from python_workers.failures import (
     EXPECTED_INCOMPLETE,
@@ -217,12 +218,12 @@ def _why(processor: Processor, actual: int, missing: list[str]) -> tuple[Failure
 
 def _digests(days: Sequence[date], records: pa.Table, failures: pa.Table) -> dict[date, str]:
     lines: dict[date, list[str]] = {day: [] for day in days}
-    for day, entity, value in zip(
-        *(records.column(name).to_pylist() for name in _HASH_SCHEMA.names), strict=True
-    ):
-        lines[day].append(f"{entity}:{value}")
-    for row in failures.to_pylist():
-        lines[row["analysis_date"]].append(f"{row['entity_id']}:{row['failure_category']}")
+    for table, value in ((records, "record_hash"), (failures, "failure_category")):
+        texts = pc.binary_join_element_wise(
+            table.column("entity_id"), table.column(value).cast(pa.string()), ":"
+        )
+        for day, of_day in texts_by_date(table.column("analysis_date"), texts):
+            lines[day] += of_day
     return {
         day: hashlib.sha256("|".join(sorted(text)).encode()).hexdigest()[:16]
         for day, text in lines.items()
