@@ -18,8 +18,8 @@ from python_workers.errors import BackcourtError, ExitCode
 from python_workers.input_builds import InputBuilds
 from python_workers.job_labels import labelling
 from python_workers.ledger import Ledger, Reprocess
-from python_workers.pool_stage import Guard, PoolOptions, run_pool_stage
-from python_workers.processors import MLFS, PCF, PDC, PSZA, TDZA, Processor
+from python_workers.pool_stage import Guard, PoolOptions, prepare_pool, run_pool_stage
+from python_workers.processors import MLFS, PCF, PDC, POOL_PROCESSORS, PSZA, TDZA, Processor
 from python_workers.registry import register_players
 from python_workers.schedule import Schedule, check_seasons
 from python_workers.sql_stage import record_hashes, register_sql_dates
@@ -147,6 +147,8 @@ class Backfill:
         self.schedule = self.schedule.with_called_off(self.ledger.computed_dates)
         if self._guard_of is not None:
             self._guard = self._guard_of(self.warehouse, self.ledger, self.result.run)
+        if any(self._due(processor) for processor in POOL_PROCESSORS):
+            prepare_pool(self.options.pool)
         self._sql(TDZA)
         self._pool("shot zones", (PSZA,))
         self._pool("factors and cache", (PCF, PDC))

@@ -26,6 +26,8 @@ from python_workers import __version__
 from python_workers.pandas_free import keep_pandas_out_of_pyarrow
 
 PARENT_CHECK_SECONDS = 0.5
+# Steps of niceness. Everything waits for the parent, which reads and commits: it goes first.
+BEHIND_PARENT = 5
 
 
 @dataclass(frozen=True)
@@ -140,12 +142,13 @@ def answer() -> None:
 
 
 def enter_process(parent: int) -> None:
-    """Prepare a pool process: no pandas, quiet on a crash, gone when `parent` is gone.
+    """Prepare a pool process: behind its parent, no pandas, quiet on a crash, gone with `parent`.
 
     loky would put a crash's stack on the terminal (PYTHONFAULTHANDLER=1 brings it back), and would
     leave the workers of a killed parent waiting for minutes.
     """
     keep_pandas_out_of_pyarrow()
+    os.nice(BEHIND_PARENT)
     os.environ.setdefault("PYTHONFAULTHANDLER", "")
     pa.set_cpu_count(1)
     threading.Thread(target=_leave_with, args=(parent,), name="parent-watch", daemon=True).start()

@@ -140,6 +140,7 @@ def pool_options(settings: Settings, scheduler: str | None) -> PoolOptions:
         n_jobs=settings.n_jobs,
         backend=settings.backend,
         scheduler=scheduler,
-        chunk_dates=settings.dates_per_chunk,
+        chunk_dates=settings.chunk_dates,
+        commit_rows=settings.commit_rows,
         hang_seconds=settings.hang_seconds,
     )

@@ -9,7 +9,7 @@ from python_workers.commits import Commit, Counts, Run
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.job_labels import labelling
 from python_workers.ledger import Ledger
-from python_workers.pool_stage import run_pool_stage
+from python_workers.pool_stage import prepare_pool, run_pool_stage
 from python_workers.processors import MLFS, PCF, PDC, PSZA, TDZA, Processor
 from python_workers.schedule import Schedule, check_seasons
 from python_workers.sql_stage import register_sql_dates
@@ -71,6 +71,10 @@ def compute_range(
 
     began = time.perf_counter()
     reporter.stage("compute", f"{len(schedule.dates)} game dates")
+    if any(
+        ledger.due_dates(each, schedule.dates, options.reprocess) for each in options.processors
+    ):
+        prepare_pool(options.pool)
     register(TDZA)
     for processors in ((PSZA,), (PCF, PDC)):
         work = [

@@ -21,14 +21,14 @@ from python_workers.dispatch import Backend, Dispatcher, Job
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.local_backends import ProcessBackend, ThreadBackend, start_workers
 
-__all__ = ["Chunk", "run_chunks", "start_workers"]
+__all__ = ["Chunk", "count_workers", "run_chunks", "start_workers"]
 
 R = TypeVar("R")
 BackendName = Literal["loky", "threading", "dask"]
 
 HANG_SECONDS = 600.0
 SHORTEST_HANG_SECONDS = 60.0
-SPARE_CHUNKS = 3  # one in the caller's hands, one waiting for a worker, one being read
+SPARE_CHUNKS = 8  # in the caller's hands while it commits, waiting for a worker, being read
 DEATHS_BEFORE_ISOLATION = 2
 FRUITLESS_CALLS = 5  # pools in a row that broke before a worker had started
 MAX_LOST_ENTITIES = 100
@@ -110,8 +110,7 @@ def run_chunks(
     """
     if n_jobs == 0 or (max_in_flight is not None and max_in_flight < 2) or hang_seconds <= 0:
         raise ValueError(f"{n_jobs=}, {max_in_flight=}, {hang_seconds=}: out of range")
-    if n_jobs < 0:
-        n_jobs = max(joblib.cpu_count() + 1 + n_jobs, 1)
+    n_jobs = count_workers(n_jobs)
     if backend == "dask" and scheduler is None:
         raise BackcourtError(
             "--backend dask needs the address of a scheduler",
@@ -131,6 +130,11 @@ def run_chunks(
         hang_seconds=hang_seconds,
     )
     return run.results(backend, n_jobs, scheduler, max_in_flight)
+
+
+def count_workers(n_jobs: int) -> int:
+    """Return how many workers joblib's convention means: -1 is one per core."""
+    return n_jobs if n_jobs > 0 else max(joblib.cpu_count() + 1 + n_jobs, 1)
 
 
 class _Run:

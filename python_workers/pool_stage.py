@@ -18,7 +18,7 @@ from python_workers.commits import Commit, Counts, Run, commit_of_pool_rows
 from python_workers.failures import ChunkResult
 from python_workers.job_labels import labelling
 from python_workers.ledger import Ledger
-from python_workers.pool import HANG_SECONDS, run_chunks
+from python_workers.pool import HANG_SECONDS, count_workers, run_chunks, start_workers
 from python_workers.processors import PSZA, TDZA, Processor
 from python_workers.signals import stop_if_received
 from python_workers.tasks import (
@@ -43,6 +43,8 @@ _UPSTREAM_COLUMNS: Mapping[str, Mapping[str, Sequence[str]]] = {
 }
 _UPSTREAM_TABLES = {"psza": PSZA.table, "tdza": TDZA.table}
 
+COMMIT_SECONDS = 10.0
+
 
 @dataclass(frozen=True)
 class PoolOptions:
@@ -53,7 +55,12 @@ class PoolOptions:
     n_jobs, backend, scheduler
         As in `run_chunks`.
     chunk_dates
-        Game dates of a chunk: what one commit holds and one crash can cost.
+        Game dates of a chunk, which is one task of the pool.
+    commit_rows
+        Chunks are committed together from so many records and failures on; 1 commits each by
+        itself. A crash costs what is not committed yet.
+    commit_seconds
+        Nor do they wait for longer than this for their commit.
     hang_seconds
         A chunk that takes longer is taken for hung.
     """
@@ -62,7 +69,15 @@ class PoolOptions:
     backend: Literal["loky", "threading", "dask"] = "loky"
     scheduler: str | None = None
     chunk_dates: int = 40
+    commit_rows: int = 1
+    commit_seconds: float = COMMIT_SECONDS
     hang_seconds: float = HANG_SECONDS
+
+
+def prepare_pool(options: PoolOptions) -> None:
+    """Start worker processes that are about to be needed, and do not wait for them."""
+    if options.backend == "loky":
+        start_workers(count_workers(options.n_jobs))
 
 
 class Guard(Protocol):
@@ -94,8 +109,8 @@ def run_pool_stage(
 ) -> dict[str, Counts]:
     """Compute the given dates of the given processors, which must not read each other's rows.
 
-    Reading the next chunk, computing and committing overlap; a chunk's rows, failures and run
-    records become visible together.
+    Reading the next chunk, computing and committing overlap; the rows, failures and run records of
+    a date become visible together.
 
     Parameters
     ----------
@@ -133,34 +148,99 @@ def run_pool_stage(
     )
     if not totals:
         return totals
+    batches = {processor.short: _Batch(processor, len(dates)) for processor, dates in work}
     last = time.perf_counter()
     with closing(results):
         for chunk, result in results:
             processor, days = days_of.pop(chunk.key)
+            batch = batches[processor.short]
             changes: list[TableChange] = []
             if guard is not None:
                 result, changes = guard.complete(processor, result)  # noqa: PLW2901 -- the same one
             now = time.perf_counter()
-            with labelling(processor=processor.short):
-                commit = commit_of_pool_rows(
-                    warehouse,
-                    processor,
-                    run,
-                    {day: ledger.fingerprint(processor, day) for day in days},
-                    result.rows,
-                    result.failures,
-                    (now - last) / len(days),
-                )
-                last = now
-                faults.point("before-commit")
-                warehouse.commit([*commit.changes, *changes])
-            faults.point("after-commit")
-            ledger.record(processor, commit.runs)
-            for counts in commit.counts.values():
-                totals[processor.short].add(counts)
-            on_commit(processor, commit)
+            batch.add(days, result, changes, now - last)
+            last = now
+            for each in batches.values():
+                if each.is_due(options, now):
+                    commit = _commit(warehouse, ledger, run, each)
+                    for counts in commit.counts.values():
+                        totals[each.processor.short].add(counts)
+                    on_commit(each.processor, commit)
             stop_if_received()
     return totals
+
+
+class _Batch:
+    """Computed chunks of a processor that wait for their commit."""
+
+    def __init__(self, processor: Processor, dates_to_come: int) -> None:
+        self.processor = processor
+        self._dates_to_come = dates_to_come
+        self._began = 0.0
+        self._forget()
+
+    def _forget(self) -> None:
+        self.days: list[date] = []
+        self.changes: list[TableChange] = []
+        self.seconds = 0.0
+        self._results: dict[date, ChunkResult] = {}
+        self._rows = 0
+
+    def add(
+        self,
+        days: Sequence[date],
+        result: ChunkResult,
+        changes: Sequence[TableChange],
+        seconds: float,
+    ) -> None:
+        """Add a chunk's dates, what was computed of them, and what else is to be committed."""
+        if not self.days:
+            self._began = time.perf_counter()
+        self.days += days
+        self.changes += changes
+        self.seconds += seconds
+        self._results[days[0]] = result
+        self._rows += result.rows.num_rows + result.failures.num_rows
+        self._dates_to_come -= len(days)
+
+    def is_due(self, options: PoolOptions, now: float) -> bool:
+        """Tell whether what there is should wait no longer."""
+        return bool(self.days) and (
+            self._rows >= options.commit_rows
+            or not self._dates_to_come
+            or now - self._began >= options.commit_seconds
+        )
+
+    def take(self) -> ChunkResult:
+        """Return everything computed, by date whatever came first."""
+        results = [result for _, result in sorted(self._results.items(), key=lambda item: item[0])]
+        return ChunkResult(
+            pa.concat_tables([result.rows for result in results]),
+            pa.concat_tables([result.failures for result in results]),
+        )
+
+    def committed(self) -> None:
+        """Begin anew."""
+        self._forget()
+
+
+def _commit(warehouse: Warehouse, ledger: Ledger, run: Run, batch: _Batch) -> Commit:
+    result = batch.take()
+    commit = commit_of_pool_rows(
+        warehouse,
+        batch.processor,
+        run,
+        {day: ledger.fingerprint(batch.processor, day) for day in sorted(batch.days)},
+        result.rows,
+        result.failures,
+        batch.seconds / len(batch.days),
+    )
+    faults.point("before-commit")
+    warehouse.commit([*commit.changes, *batch.changes])
+    faults.point("after-commit")
+    ledger.record(batch.processor, commit.runs)
+    batch.committed()
+    return commit
 
 
 def _chunks(

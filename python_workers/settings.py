@@ -14,7 +14,9 @@ from python_workers.errors import BackcourtError, ExitCode
 
 PROJECT_DIR_VARIABLE = "BACKCOURT_PROJECT_DIR"
 DEFAULT_DUCKDB_PATH = Path("data") / "backcourt.duckdb"
-CHUNK_DATES = {"duckdb": 40, "bigquery": 60, "emulator": 60}
+# Two of DuckDB's row groups: a commit that fills them writes them once, past the log. For BigQuery
+# it is the fewer and larger load jobs that count.
+COMMIT_ROWS = 120_000
 
 MemorySize = Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)? ?([KMGT]i?B)$")]
 # They become parts of SQL identifiers, so nothing but what BigQuery allows in names gets through.
@@ -57,8 +59,9 @@ class Settings(BaseSettings):
     bq_usd_per_tib
         Price of a TiB that a statement reads, for ``backfill --dry-run``.
     chunk_dates
-        Game dates in one task of the pool, which is also one commit; unset, 40 on DuckDB and 60 on
-        BigQuery, where a commit takes seconds however little it holds.
+        Game dates in one task of the pool.
+    commit_rows
+        Chunks are committed together from so many rows on; 1 commits each by itself.
     hang_seconds
         A task of the pool that takes longer is taken for hung, and its worker process killed.
     """
@@ -83,7 +86,8 @@ class Settings(BaseSettings):
     backend: Literal["loky", "threading", "dask"] = "loky"
     fresh_hours: float = Field(default=24.0, gt=0.0)
     hook: str | None = None
-    chunk_dates: int | None = Field(default=None, ge=1, le=1_000)
+    chunk_dates: int = Field(default=40, ge=1, le=1_000)
+    commit_rows: int = Field(default=COMMIT_ROWS, ge=1)
     hang_seconds: float = Field(default=600.0, gt=0.0)
 
     @field_validator(
@@ -111,11 +115,6 @@ class Settings(BaseSettings):
         if value is not None and not re.match(r"^https?://[^/\s]+(/\S*)?$", value):
             raise ValueError("must be an address such as http://127.0.0.1:9050")
         return value
-
-    @property
-    def dates_per_chunk(self) -> int:
-        """Game dates in one task of the pool, on this target."""
-        return self.chunk_dates or CHUNK_DATES[self.target]
 
     @property
     def warehouse_file(self) -> Path:

@@ -196,6 +196,7 @@ class Terminal:
                     "BACKCOURT_DUCKDB_PATH": str(self.file),
                     "BACKCOURT_N_JOBS": "2",
                     "BACKCOURT_CHUNK_DATES": "12",
+                    "BACKCOURT_COMMIT_ROWS": "1",
                     "BACKCOURT_FAULTS": json.dumps({"trace": str(trace), **(faults or {})}),
                     "DBT_TARGET_PATH": str(self.folder / "target"),
                     MARK: mark,

@@ -63,6 +63,7 @@ def test_the_environment_configures_and_options_override_it(
         ("BQ_ENDPOINT", "127.0.0.1:9050"),
         ("BQ_MAX_BYTES_BILLED", "0"),
         ("CHUNK_DATES", "0"),
+        ("COMMIT_ROWS", "0"),
     ],
 )
 def test_a_value_that_does_not_fit_is_named_with_its_variable(

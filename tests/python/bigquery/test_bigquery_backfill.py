@@ -179,6 +179,7 @@ def project(
     environment |= {
         "BACKCOURT_BQ_ENDPOINT": seen.endpoint,
         "BACKCOURT_CHUNK_DATES": "15",
+        "BACKCOURT_COMMIT_ROWS": "1",
         "DBT_TARGET_PATH": str(folder),
         "DBT_LOG_PATH": str(folder),
     }
