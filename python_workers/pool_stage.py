@@ -158,7 +158,7 @@ def run_pool_stage(
             if guard is not None:
                 result, changes = guard.complete(processor, result)  # noqa: PLW2901 -- the same one
             now = time.perf_counter()
-            batch.add(days, result, changes, now - last)
+            batch.add(days, result, changes, now, now - last)
             last = now
             for each in batches.values():
                 if each.is_due(options, now):
@@ -191,11 +191,12 @@ class _Batch:
         days: Sequence[date],
         result: ChunkResult,
         changes: Sequence[TableChange],
+        now: float,
         seconds: float,
     ) -> None:
         """Add a chunk's dates, what was computed of them, and what else is to be committed."""
         if not self.days:
-            self._began = time.perf_counter()
+            self._began = now
         self.days += days
         self.changes += changes
         self.seconds += seconds

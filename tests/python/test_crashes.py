@@ -57,3 +57,16 @@ def test_a_killed_compute_goes_on_with_the_chunk_it_was_at(
     assert len(last.events("date_committed")) > 0
     assert differences(terminal.file, simulated.path) == {}
     assert terminal.repeated_runs() == []
+
+
+def test_what_waits_for_its_commit_is_computed_again_after_a_kill(
+    terminal: Terminal, simulated: Engine
+) -> None:
+    together = {"BACKCOURT_COMMIT_ROWS": "1500"}
+    terminal.put(simulated.path)
+    terminal.forget_outputs()
+    for boundary in ("before-commit:2", "after-commit:1"):
+        terminal.run_until_killed(boundary, "compute", "--all", environment=together)
+    terminal.run_well("compute", "--all", environment=together)
+    assert differences(terminal.file, simulated.path) == {}
+    assert terminal.repeated_runs() == []

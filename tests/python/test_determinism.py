@@ -129,6 +129,7 @@ def as_bytes(rows: pa.Table) -> bytes:
 @settings(max_examples=8)
 @given(
     chunk_dates=st.integers(1, DATES + 1),
+    commit_rows=st.integers(1, 5_000),
     n_jobs=st.integers(1, 4),
     backend=st.sampled_from(["loky", "threading"]),
     seed=st.integers(0, 2**32),
@@ -137,11 +138,14 @@ def test_the_bytes_are_the_same_whatever_the_chunks_jobs_backend_and_order(
     stages: Sequence[Any],
     expected: Bytes,
     chunk_dates: int,
+    commit_rows: int,
     n_jobs: int,
     backend: Literal["loky", "threading"],
     seed: int,
 ) -> None:
-    options = PoolOptions(n_jobs=n_jobs, backend=backend, chunk_dates=chunk_dates)
+    options = PoolOptions(
+        n_jobs=n_jobs, backend=backend, chunk_dates=chunk_dates, commit_rows=commit_rows
+    )
     assert outcome(stages, options, seed) == expected
 
 

@@ -1,0 +1,94 @@
+"""Chunks that are committed together: how many, and never a date in two commits."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from engine import Engine, Quiet, assert_same
+
+from python_workers.commits import Commit, Run
+from python_workers.pool_stage import PoolOptions
+from python_workers.processors import BY_SHORT, POOL_PROCESSORS, Processor
+
+CHUNK_DATES = 5
+
+
+class Recorder(Quiet):
+    """A reporter that keeps what each commit held."""
+
+    def __init__(self) -> None:
+        self.commits: dict[str, list[tuple[list[dt.date], int]]] = {}
+
+    def committed(self, run: Run, processor: Processor, commit: Commit) -> None:
+        rows = sum(counts.expected for counts in commit.counts.values())
+        self.commits.setdefault(processor.short, []).append((sorted(commit.runs), rows))
+
+
+@contextmanager
+def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
+    recorder = Recorder()
+    with monkeypatch.context() as patch:
+        patch.setattr("engine.Quiet", lambda: recorder)
+        yield recorder
+
+
+def compute(
+    simulated: Engine, folder: Path, monkeypatch: pytest.MonkeyPatch, **options: float
+) -> dict[str, list[tuple[list[dt.date], int]]]:
+    """Compute a league anew and return the dates and rows of each commit by processor."""
+    engine = simulated.copy(folder)
+    engine.forget(*(processor.short for processor in POOL_PROCESSORS))
+    pool = PoolOptions(n_jobs=2, backend="threading", chunk_dates=CHUNK_DATES, **options)  # type: ignore[arg-type]
+    with recorded(monkeypatch) as recorder:
+        engine.backfill(processors=POOL_PROCESSORS, pool=pool)
+    assert_same(simulated.everything(), engine.everything())
+    for commits in recorder.commits.values():
+        days = [day for of_commit, _ in commits for day in of_commit]
+        assert len(days) == len(set(days))
+    return recorder.commits
+
+
+def dates(simulated: Engine) -> int:
+    (found,) = simulated.query("select count(distinct game_date) as n from nba_raw.games")
+    return int(found["n"])
+
+
+@pytest.mark.parametrize(
+    "options", [{"commit_rows": 1}, {"commit_rows": 10**9, "commit_seconds": 0}]
+)
+def test_each_chunk_by_itself(
+    simulated: Engine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: dict[str, float],
+) -> None:
+    commits = compute(simulated, tmp_path, monkeypatch, **options)
+    chunks = -(-dates(simulated) // CHUNK_DATES)
+    assert {short: len(each) for short, each in commits.items()} == dict.fromkeys(
+        ("psza", "pcf", "pdc"), chunks
+    )
+
+
+def test_everything_of_a_processor_at_once(
+    simulated: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits = compute(simulated, tmp_path, monkeypatch, commit_rows=10**9)
+    assert {short: [len(days) for days, _ in each] for short, each in commits.items()} == (
+        dict.fromkeys(("psza", "pcf", "pdc"), [dates(simulated)])
+    )
+
+
+def test_from_so_many_rows_on(
+    simulated: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits = compute(simulated, tmp_path, monkeypatch, commit_rows=1_000)
+    for short, each in commits.items():
+        assert 2 <= len(each) < dates(simulated) / CHUNK_DATES, short
+        assert all(rows >= 1_000 for _, rows in each[:-1]), short
+        total = len(simulated.rows(short)) + len(simulated.failures(short))
+        assert sum(rows for _, rows in each) == total
+    assert commits.keys() == BY_SHORT.keys() - {"tdza", "mlfs"}
