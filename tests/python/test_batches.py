@@ -23,7 +23,7 @@ class Recorder(Quiet):
     def __init__(self) -> None:
         self.commits: dict[str, list[tuple[list[dt.date], int]]] = {}
 
-    def committed(self, run: Run, processor: Processor, commit: Commit) -> None:
+    def committed(self, run: Run, processor: Processor, commit: Commit) -> None:  # noqa: ARG002
         rows = sum(counts.expected for counts in commit.counts.values())
         self.commits.setdefault(processor.short, []).append((sorted(commit.runs), rows))
 
@@ -78,7 +78,7 @@ def test_everything_of_a_processor_at_once(
 ) -> None:
     commits = compute(simulated, tmp_path, monkeypatch, commit_rows=10**9)
     assert {short: [len(days) for days, _ in each] for short, each in commits.items()} == (
-        dict.fromkeys(("psza", "pcf", "pdc"), [dates(simulated)])
+        {short: [dates(simulated)] for short in ("psza", "pcf", "pdc")}
     )
 
 
