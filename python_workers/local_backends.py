@@ -206,7 +206,19 @@ def _kill_executor(executor: Any) -> None:  # noqa: ANN401 -- loky is untyped
         if manager.is_alive():
             # It waits for the rest of a result that a killed worker had begun to send. With no
             # other end of the pipe left open it reads end-of-file instead.
-            results._writer.close()  # noqa: SLF001
+            _let_go_of_pipe(results._writer)  # noqa: SLF001
             manager.join()
         calls._reader.close()  # noqa: SLF001 -- loky's feeder may wait for room in this pipe
     executor.shutdown(wait=True)
+
+
+def _let_go_of_pipe(connection: Any) -> None:  # noqa: ANN401 -- loky is untyped
+    """Put another file in the place of a pipe's end.
+
+    To close it would race with the thread on the other end, which closes it, too, once it is awake.
+    """
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, connection.fileno())
+    finally:
+        os.close(nothing)
