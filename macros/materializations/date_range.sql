@@ -17,6 +17,9 @@
         {%- do adapter.drop_relation(existing_relation) -%}
         {%- set existing_relation = none -%}
     {%- endif -%}
+    {%- if existing_relation is not none -%}
+        {%- do add_missing_columns(existing_relation) -%}
+    {%- endif -%}
 
     {%- call statement('main') -%}
         {%- if existing_relation is none -%}
@@ -54,6 +57,17 @@
     on false
     when not matched by source and {{ in_date_range('old_rows.' ~ date_column) }} then delete
     when not matched then insert ({{ contract_columns() }}) values ({{ contract_columns() }})
+{%- endmacro %}
+
+{# A newer version may know more columns: they are NULL on the dates that are not built again. #}
+{% macro add_missing_columns(relation) -%}
+    {%- set known = adapter.get_columns_in_relation(relation) | map(attribute='name') | list -%}
+    {%- for column in model.columns.values() if column.name not in known -%}
+        {%- call statement('add_' ~ column.name) -%}
+            alter table {{ relation }}
+            add column {{ column.name }} {{ engine_type(column.data_type) }}
+        {%- endcall -%}
+    {%- endfor -%}
 {%- endmacro %}
 
 {% macro contract_columns() -%}

@@ -1,6 +1,6 @@
 {#
   A table that python_workers fills: dbt creates it empty from its contract where it is missing and
-  never touches its rows, not even with --full-refresh.
+  never touches its rows, not even with --full-refresh. Columns that it lacks are added.
 #}
 {% materialization worker_table, default %}
 
@@ -9,6 +9,10 @@
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
+
+    {%- if existing_relation is not none -%}
+        {%- do add_missing_columns(existing_relation) -%}
+    {%- endif -%}
 
     {%- call statement('main') -%}
         {%- if existing_relation is none -%}

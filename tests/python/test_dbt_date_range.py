@@ -220,3 +220,25 @@ def test_a_full_refresh_of_a_table_by_date_builds_the_dates_of_the_range(built: 
         end_date=DATES[8],
     )
     assert dates(built)["nba_precompute.team_defense_zone_inputs"] == [DATES[7], DATES[8]]
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [("nba_precompute.player_daily_cache_inputs", "points"), (PSZA, "data_hash")],
+)
+def test_a_column_that_a_table_lacks_is_added(built: Engine, table: str, column: str) -> None:
+    before = built.query(f"select * from {table} order by all")
+    built.execute(f"alter table {table} drop column {column}")
+    run(built, "--select", table.split(".")[1], start_date=DATES[7], end_date=DATES[8])
+    after = built.query(
+        f"select {', '.join(before[0])} from {table} order by all" if before else f"from {table}"
+    )
+    day = "analysis_date"
+    if table != PSZA:
+        in_range = [row for row in after if DATES[7] <= row[day] <= DATES[8]]
+        assert in_range
+        assert in_range == [row for row in before if DATES[7] <= row[day] <= DATES[8]]
+        assert {row[column] for row in after if row[day] > DATES[8]} == {None}
+    assert built.query(
+        f"select column_name, column_type from (describe {table}) where column_name = '{column}'"
+    )
