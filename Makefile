@@ -25,7 +25,7 @@ $(STAMP): requirements.lock pyproject.toml
 		echo "error: $(PYTHON) is $$($(PYTHON) -V 2>&1); Backcourt needs Python 3.11 or newer."; \
 		echo "  Name another one with: make setup PYTHON=python3.12"; exit 3; }
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -56,6 +56,7 @@ bench: setup  ## Print the benchmarks
 report: setup  ## Write the report page of the default warehouse
 	$(BIN)/backcourt report --out $(REPORT)
 
+# Each lock is complete and installed without its dependencies: pip would look for newer ones.
 lock:  ## Renew the lock files (needs uv)
 	uv pip compile pyproject.toml --extra dask --extra dev --universal --python-version 3.11 --no-strip-extras \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --upgrade \

@@ -122,7 +122,7 @@ def ensure_environment(flavour: Flavour = BQEMULATOR) -> Path:
         stamp.unlink(missing_ok=True)
         run([base_python, "-m", "venv", "--clear", str(directory / "venv")])
         pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        run([*pip, "--require-hashes", "-r", str(flavour.requirements)])
+        run([*pip, "--require-hashes", "--no-deps", "-r", str(flavour.requirements)])
         for extension in flavour.extensions:
             program = f"import duckdb_extensions as d; d.import_extension({extension!r})"
             run([str(python), "-c", program], home=directory / "home")
