@@ -92,12 +92,13 @@ def bench(
             docs.parent.mkdir(parents=True, exist_ok=True)
             docs.write_text(docs_page(results), encoding="utf-8")
 
+    source = raw or settings.raw_dir or _real_data(project)
     began = time.perf_counter()
     with _folder(work) as folder:
         results = run_benchmark(
             Options(
                 project,
-                raw or settings.raw_dir or _real_data(project),
+                source.resolve() if source else None,  # commands run in a folder of their own
                 folder,
                 chosen_sections(only),
                 joblib.cpu_count() if settings.n_jobs == -1 else settings.n_jobs,

@@ -162,7 +162,8 @@ def run_pool_stage(
             last = now
             for each in batches.values():
                 if each.is_due(options, now):
-                    commit = _commit(warehouse, ledger, run, each)
+                    with labelling(processor=each.processor.short):
+                        commit = _commit(warehouse, ledger, run, each)
                     for counts in commit.counts.values():
                         totals[each.processor.short].add(counts)
                     on_commit(each.processor, commit)

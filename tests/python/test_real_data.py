@@ -58,7 +58,8 @@ def test_every_stored_hash_recomputes_from_the_stored_row(real: Engine) -> None:
 
 def test_coordinates_give_the_leagues_own_zone_label(real_files: Path) -> None:
     macros = (resolve_project_dir() / "macros" / "domain.sql").read_text(encoding="utf-8")
-    label: Any = Environment(autoescape=False).from_string(macros).module  # noqa: S701 -- SQL, not HTML
+    environment = Environment(autoescape=False, extensions=["jinja2.ext.do"])  # noqa: S701 -- SQL
+    label: Any = environment.from_string(macros).module
     from_coordinates = label.zone_label_from_coordinates("loc_x", "loc_y", "shot_value")
     with duckdb.connect() as connection:
         found = connection.execute(
