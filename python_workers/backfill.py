@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 
 from python_workers import faults
@@ -26,6 +26,13 @@ from python_workers.sql_stage import record_hashes, register_sql_dates
 from python_workers.warehouse.base import Warehouse
 
 INPUTS = ("seasons", "tag:stage_inputs")
+INPUTS_BY_DATE = ("tag:stage_inputs,config.materialized:date_range",)
+STATEMENT_DATES = 700
+"""Most game dates that one statement builds.
+
+With the seasons it would need ever more memory on DuckDB, and touch more partitions than a job may
+on BigQuery.
+"""
 SQL_MODELS = {TDZA.short: "tag:stage_tdza", MLFS.short: "tag:stage_mlfs"}
 EVERY_DATE_TESTS = ("tag:coverage",)
 
@@ -172,7 +179,10 @@ class Backfill:
             faults.point("before-inputs")
             self.warehouse.close()
             seasons = builds.season_years(builds.stale_seasons(start, end))
-            self.project.build(INPUTS, start, end, seasons=seasons)
+            select: tuple[str, ...] = INPUTS
+            for first, last in pieces(start, end, self.schedule.dates):
+                self.project.build(select, first, last, seasons=seasons)
+                select = INPUTS_BY_DATE
             self._ensure_outputs()
             faults.point("after-inputs")
             builds.note(self.warehouse, self.result.run.run_id, start, end)
@@ -290,7 +300,9 @@ class Backfill:
         self.warehouse.close()
         whole = len(days) == len(self.schedule.dates)
         only = self.schedule.only_dates if whole else days
-        self.project.build(select, self.schedule.start, self.schedule.end, only)
+        for first, last in pieces(self.schedule.start, self.schedule.end, days):
+            within = None if only is None else [day for day in only if first <= day <= last]
+            self.project.build(select, first, last, within)
 
     @contextmanager
     def _stage(self, name: str, detail: str) -> Iterator[Callable[[str], None]]:
@@ -302,6 +314,20 @@ class Backfill:
         seconds = time.perf_counter() - began
         self.result.seconds[name] = seconds
         self.reporter.stage_done(name, seconds, outcome[-1] if outcome else "")
+
+
+def pieces(start: date, end: date, days: Sequence[date]) -> list[tuple[date, date]]:
+    """Cut a range into ranges of at most `STATEMENT_DATES` of some dates, without gaps.
+
+    Examples
+    --------
+    >>> pieces(date(2022, 1, 1), date(2022, 1, 31), [date(2022, 1, 2), date(2022, 1, 5)])
+    [(datetime.date(2022, 1, 1), datetime.date(2022, 1, 31))]
+    """
+    inside = sorted(day for day in days if start <= day <= end)
+    firsts = [start, *inside[STATEMENT_DATES::STATEMENT_DATES]]
+    lasts = [*(first - timedelta(days=1) for first in firsts[1:]), end]
+    return list(zip(firsts, lasts, strict=True))
 
 
 def jobs_of(warehouse: Warehouse, project: DbtProject | None = None) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from engine import SHORTS, Engine, Rows, Texts, assert_accounted_for, assert_sam
 from leagues import did_not_play
 from raw_factories import Row
 
+from python_workers import backfill
 from python_workers.backfill import BackfillResult
 from python_workers.commits import BOOKKEEPING
 from python_workers.hashing import HASH_FIELDS, data_hash
@@ -326,3 +328,20 @@ def test_a_seasons_backfill_reaches_its_last_date_when_that_is_called_off(
 
 def without(row: Row, names: Iterable[str]) -> Row:
     return {name: value for name, value in row.items() if name not in set(names)}
+
+
+def test_a_long_range_is_built_in_pieces_without_gaps(
+    simulated: Engine, simulated_raw: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backfill, "STATEMENT_DATES", 13)
+    dates = game_dates(simulated)
+    cut = backfill.pieces(dates[0], dates[-1], dates)
+    assert (cut[0][0], cut[-1][1]) == (dates[0], dates[-1])
+    assert [sum(first <= day <= last for day in dates) for first, last in cut[:-1]] == [13] * (
+        len(cut) - 1
+    )
+    for (_, last), (first, _) in itertools.pairwise(cut):
+        assert first - last == dt.timedelta(days=1)
+    engine = simulated_raw.copy(tmp_path)
+    engine.backfill()
+    assert_same(simulated.everything(), engine.everything())
