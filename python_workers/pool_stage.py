@@ -178,9 +178,10 @@ class _Batch:
         self.processor = processor
         self._dates_to_come = dates_to_come
         self._began = 0.0
-        self._forget()
+        self.clear()
 
-    def _forget(self) -> None:
+    def clear(self) -> None:
+        """Begin anew, after a commit."""
         self.days: list[date] = []
         self.changes: list[TableChange] = []
         self.seconds = 0.0
@@ -221,10 +222,6 @@ class _Batch:
             pa.concat_tables([result.failures for result in results]),
         )
 
-    def committed(self) -> None:
-        """Begin anew."""
-        self._forget()
-
 
 def _commit(warehouse: Warehouse, ledger: Ledger, run: Run, batch: _Batch) -> Commit:
     result = batch.take()
@@ -241,7 +238,7 @@ def _commit(warehouse: Warehouse, ledger: Ledger, run: Run, batch: _Batch) -> Co
     warehouse.commit([*commit.changes, *batch.changes])
     faults.point("after-commit")
     ledger.record(batch.processor, commit.runs)
-    batch.committed()
+    batch.clear()
     return commit
 
 
