@@ -238,8 +238,9 @@ def test_going_back_to_an_earlier_state_of_the_data_builds_the_inputs_again(
             found = InputBuilds.read(warehouse, "models")
             return replace(found, raw_states={**found.raw_states, "2022-23": state})
 
-        span = read("old").seasons["2022-23"].first, dt.date(2022, 12, 31)
-        first_week = span[0], span[0] + dt.timedelta(days=6)
+        opening = read("old").seasons["2022-23"].first
+        first_week = opening, opening + dt.timedelta(days=6)
+        span = opening + dt.timedelta(days=7), dt.date(2022, 12, 31)
         read("old").forget(warehouse, *span)
         read("old").note(warehouse, "run1", *span)
         assert read("old").stale_range(schedule(*span)) is None
