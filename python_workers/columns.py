@@ -73,26 +73,6 @@ def one_array(table: pa.Table, name: str) -> pa.Array:
     return combined if isinstance(combined, pa.Array) else pa.concat_arrays(combined.chunks)
 
 
-def narrowed(table: pa.Table) -> pa.Table:
-    """Return the table with each int64 column in the narrowest type that holds its values.
-
-    Millions of small counts travel to the workers; most of their bytes would be zeros.
-    """
-    for at, field in enumerate(table.schema):
-        if field.type == pa.int64():
-            bounds = pc.min_max(table.column(at))
-            width = _narrowest(bounds["min"].as_py(), bounds["max"].as_py())
-            table = table.set_column(at, field.with_type(width), table.column(at).cast(width))
-    return table
-
-
-def _narrowest(least: int | None, greatest: int | None) -> pa.DataType:
-    for width, bits in ((pa.int8(), 7), (pa.int16(), 15), (pa.int32(), 31)):
-        if -(2**bits) <= (least or 0) and (greatest or 0) < 2**bits:
-            return width
-    return pa.int64()
-
-
 def integers(table: pa.Table, name: str) -> Integers:
     """Read a column of whole numbers.
 

@@ -23,6 +23,13 @@ from python_workers.interrupts import interrupts_kept_from_children
 IDLE_WORKER_SECONDS = 300
 PIPE_BYTES = 1 << 20
 STUCK_SECONDS = 2.0
+# A worker keeps the memory of a chunk for the next one. Given back to the kernel, its pages would
+# come zeroed anew for each chunk, which is a fifth of a worker's time.
+_WORKER_ENVIRONMENT = {
+    "MIMALLOC_PURGE_DELAY": "-1",  # Arrow's allocator
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 28),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
+}
 
 
 class ProcessBackend(LokyBackend):  # type: ignore[misc]  # joblib is untyped
@@ -62,7 +69,7 @@ class ProcessBackend(LokyBackend):  # type: ignore[misc]  # joblib is untyped
             timeout=IDLE_WORKER_SECONDS,
             initializer=enter_process,
             initargs=(os.getpid(),),
-            env=self._prepare_worker_env(n_jobs=self.slots),
+            env=_WORKER_ENVIRONMENT | self._prepare_worker_env(n_jobs=self.slots),
             context_id=parallel._id,  # noqa: SLF001 -- as joblib's own backend does
             max_nbytes=None,  # tables go through the pipe; nothing lies on disk after a crash
         )

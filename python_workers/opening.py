@@ -54,7 +54,7 @@ def open_warehouse(
             file_lock(path, shared=read_only, wait_seconds=wait),
             DuckDBWarehouse(
                 path,
-                memory_limit=settings.duckdb_memory_limit,
+                memory_limit=settings.streaming_memory_limit,
                 wait_seconds=wait,
                 read_only=read_only,
             ) as warehouse,

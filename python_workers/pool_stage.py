@@ -13,12 +13,12 @@ import pyarrow as pa
 
 from python_workers import composite_factors, daily_cache, faults, shot_zones
 from python_workers.chunks import Chunk
-from python_workers.columns import narrowed
 from python_workers.commits import Commit, Counts, Run, commit_of_pool_rows
 from python_workers.failures import ChunkResult
 from python_workers.job_labels import labelling
 from python_workers.ledger import Ledger
 from python_workers.pool import HANG_SECONDS, count_workers, run_chunks, start_workers
+from python_workers.process_memory import return_free_memory
 from python_workers.processors import PSZA, TDZA, Processor
 from python_workers.signals import stop_if_received
 from python_workers.tasks import (
@@ -57,8 +57,8 @@ class PoolOptions:
     chunk_dates
         Game dates of a chunk, which is one task of the pool.
     commit_rows
-        Chunks are committed together from so many records and failures on; 1 commits each by
-        itself. A crash costs what is not committed yet.
+        Chunks are committed together, as many as make so many records (or failures) at least, and
+        equally many each time; 1 commits each by itself. A crash costs what is not committed yet.
     commit_seconds
         Nor do they wait for longer than this for their commit.
     hang_seconds
@@ -150,7 +150,7 @@ def run_pool_stage(
         return totals
     batches = {processor.short: _Batch(processor, len(dates)) for processor, dates in work}
     last = time.perf_counter()
-    with closing(results):
+    with warehouse.beside_workers(), closing(results):
         for chunk, result in results:
             processor, days = days_of.pop(chunk.key)
             batch = batches[processor.short]
@@ -162,11 +162,11 @@ def run_pool_stage(
             last = now
             for each in batches.values():
                 if each.is_due(options, now):
-                    with labelling(processor=each.processor.short):
-                        commit = _commit(warehouse, ledger, run, each)
-                    for counts in commit.counts.values():
-                        totals[each.processor.short].add(counts)
-                    on_commit(each.processor, commit)
+                    # Nothing here keeps the commit, whose tables are the largest there are.
+                    totals[each.processor.short].add(
+                        _commit(warehouse, ledger, run, each, on_commit)
+                    )
+                    return_free_memory()
             stop_if_received()
     return totals
 
@@ -186,7 +186,6 @@ class _Batch:
         self.changes: list[TableChange] = []
         self.seconds = 0.0
         self._results: dict[date, ChunkResult] = {}
-        self._rows = 0
 
     def add(
         self,
@@ -203,15 +202,22 @@ class _Batch:
         self.changes += changes
         self.seconds += seconds
         self._results[days[0]] = result
-        self._rows += result.rows.num_rows + result.failures.num_rows
         self._dates_to_come -= len(days)
 
     def is_due(self, options: PoolOptions, now: float) -> bool:
         """Tell whether what there is should wait no longer."""
-        return bool(self.days) and (
-            self._rows >= options.commit_rows
-            or not self._dates_to_come
+        if not self.days:
+            return False
+        results = self._results.values()
+        records = sum(result.rows.num_rows for result in results)
+        rows = max(records, sum(result.failures.num_rows for result in results))
+        # What is expected, in equal parts: a small rest would have to go through the log.
+        total = rows + rows * self._dates_to_come / len(self.days)
+        commits = max(total // options.commit_rows, 1)
+        return (
+            not self._dates_to_come
             or now - self._began >= options.commit_seconds
+            or rows * commits >= total > 0
         )
 
     def take(self) -> ChunkResult:
@@ -223,23 +229,34 @@ class _Batch:
         )
 
 
-def _commit(warehouse: Warehouse, ledger: Ledger, run: Run, batch: _Batch) -> Commit:
+def _commit(
+    warehouse: Warehouse,
+    ledger: Ledger,
+    run: Run,
+    batch: _Batch,
+    on_commit: Callable[[Processor, Commit], None],
+) -> Counts:
     result = batch.take()
-    commit = commit_of_pool_rows(
-        warehouse,
-        batch.processor,
-        run,
-        {day: ledger.fingerprint(batch.processor, day) for day in sorted(batch.days)},
-        result.rows,
-        result.failures,
-        batch.seconds / len(batch.days),
-    )
-    faults.point("before-commit")
-    warehouse.commit([*commit.changes, *batch.changes])
-    faults.point("after-commit")
+    with labelling(processor=batch.processor.short):
+        commit = commit_of_pool_rows(
+            warehouse,
+            batch.processor,
+            run,
+            {day: ledger.fingerprint(batch.processor, day) for day in sorted(batch.days)},
+            result.rows,
+            result.failures,
+            batch.seconds / len(batch.days),
+        )
+        faults.point("before-commit")
+        warehouse.commit([*commit.changes, *batch.changes])
+        faults.point("after-commit")
     ledger.record(batch.processor, commit.runs)
     batch.clear()
-    return commit
+    on_commit(batch.processor, commit)
+    total = Counts()
+    for counts in commit.counts.values():
+        total.add(counts)
+    return total
 
 
 def _chunks(
@@ -275,7 +292,7 @@ def read_inputs(
     """
     params = dates_as_parameters(days)
     return {
-        name: narrowed(warehouse.query(sql, params))
+        name: warehouse.query(sql, params, narrow=True)
         for name, sql in input_statements(processor).items()
     }
 

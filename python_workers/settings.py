@@ -14,11 +14,12 @@ from python_workers.errors import BackcourtError, ExitCode
 
 PROJECT_DIR_VARIABLE = "BACKCOURT_PROJECT_DIR"
 DEFAULT_DUCKDB_PATH = Path("data") / "backcourt.duckdb"
-# Two of DuckDB's row groups: a commit that fills them writes them once, past the log. For BigQuery
-# it is the fewer and larger load jobs that count.
-COMMIT_ROWS = 120_000
+# A row group of DuckDB: commits of so many rows are written once, past the log. For BigQuery it is
+# the fewer and larger load jobs that count.
+COMMIT_ROWS = 122_880
 
-MemorySize = Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)? ?([KMGT]i?B)$")]
+_MEMORY_SIZE = r"^(\d+(?:\.\d+)?) ?([KMGT]i?B)$"
+MemorySize = Annotated[str, StringConstraints(pattern=_MEMORY_SIZE)]
 # They become parts of SQL identifiers, so nothing but what BigQuery allows in names gets through.
 ProjectId = Annotated[str, StringConstraints(pattern=r"^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,61}$")]
 DatasetPrefix = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{0,64}$")]
@@ -36,7 +37,8 @@ class Settings(BaseSettings):
         The DuckDB file. A relative path counts from the working directory, the default one from
         the project directory.
     duckdb_memory_limit
-        Upper bound of DuckDB's own memory; beyond it DuckDB spills to disk beside the file.
+        Upper bound of DuckDB's own memory while dbt runs; beyond it DuckDB spills to disk beside
+        the file. The package's own statements, which stream, get half of it.
     wait_seconds
         How long to wait for another process to let go of the DuckDB file.
     raw_dir
@@ -61,7 +63,7 @@ class Settings(BaseSettings):
     chunk_dates
         Game dates in one task of the pool.
     commit_rows
-        Chunks are committed together from so many rows on; 1 commits each by itself.
+        Chunks are committed together from so many records on; 1 commits each by itself.
     hang_seconds
         A task of the pool that takes longer is taken for hung, and its worker process killed.
     """
@@ -122,6 +124,18 @@ class Settings(BaseSettings):
         if self.duckdb_path == DEFAULT_DUCKDB_PATH:
             return resolve_project_dir() / DEFAULT_DUCKDB_PATH
         return self.duckdb_path.expanduser().absolute()
+
+    @property
+    def streaming_memory_limit(self) -> str:
+        """DuckDB's bound for the package's own statements, half of ``duckdb_memory_limit``.
+
+        What DuckDB holds then lies beside the tables of the chunks under way.
+        """
+        return re.sub(
+            _MEMORY_SIZE,
+            lambda size: f"{float(size[1]) / 2:g}{size[2]}",
+            self.duckdb_memory_limit,
+        )
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, Self, runtime_checkable
 
@@ -97,8 +98,13 @@ class Warehouse(Protocol):
     has_free_content_state: bool
     """Whether `content_state` is asked of the engine's catalog instead of the rows."""
 
-    def query(self, sql: str, params: Mapping[str, object] | None = None) -> pa.Table:
-        """Return the rows of one select statement."""
+    def query(
+        self, sql: str, params: Mapping[str, object] | None = None, *, narrow: bool = False
+    ) -> pa.Table:
+        """Return the rows of one select statement.
+
+        With `narrow`, whole numbers come in the narrowest integer types that hold them.
+        """
         ...
 
     def execute(self, sql: str, params: Mapping[str, object] | None = None) -> None:
@@ -127,6 +133,10 @@ class Warehouse(Protocol):
 
     def content_state(self, tables: Sequence[str]) -> str:
         """Return a short text that changes whenever the content of the tables changes."""
+        ...
+
+    def beside_workers(self) -> AbstractContextManager[None]:
+        """Leave processors to worker processes for a while, where the engine runs beside them."""
         ...
 
     def jobs_by_kind(self) -> dict[str, int]:

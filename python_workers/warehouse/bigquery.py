@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from types import TracebackType
 from typing import Self
@@ -40,6 +41,7 @@ from python_workers.warehouse.bigquery_sql import (
     with_dataset_prefix,
 )
 from python_workers.warehouse.bigquery_staging import Staging, ensure_dataset
+from python_workers.warehouse.widths import narrowed
 
 # As in the target `emulator` of profiles.yml.
 EMULATOR_PROJECT = "backcourt-emulator"
@@ -78,16 +80,23 @@ class BigQueryWarehouse:
         """Jobs run so far, by kind."""
         return self._jobs.counts
 
+    def beside_workers(self) -> AbstractContextManager[None]:
+        """Change nothing: BigQuery has processors of its own."""
+        return nullcontext()
+
     def jobs_by_kind(self) -> dict[str, int]:
         """Return the jobs run so far by kind, and the table modifications among them."""
         return asdict(self._jobs.counts)
 
     # --- Reading ----------------------------------------------------------------------------------
 
-    def query(self, sql: str, params: Mapping[str, object] | None = None) -> pa.Table:
-        """Return the rows of one select statement."""
+    def query(
+        self, sql: str, params: Mapping[str, object] | None = None, *, narrow: bool = False
+    ) -> pa.Table:
+        """Return the rows of one select statement, narrowed if asked to."""
         job = self._jobs.run_query(self._with_prefix(sql), query_parameters(params))
-        return in_shared_types(self._jobs.read(job))
+        rows = in_shared_types(self._jobs.read(job))
+        return narrowed(rows) if narrow else rows
 
     def dry_run(self, sql: str, params: Mapping[str, object] | None = None) -> int | None:
         """Return the bytes that a statement would process, at no cost.

@@ -31,8 +31,10 @@ from python_workers.warehouse.duckdb_dialect import (
     portable_types,
     quoted,
     translate_parameters,
+    with_widths,
 )
 from python_workers.warehouse.duckdb_file import open_file, plain_errors
+from python_workers.warehouse.widths import Widths, narrowed, wider, widths_of
 
 
 class DuckDBWarehouse:
@@ -76,16 +78,48 @@ class DuckDBWarehouse:
         self._opening = threading.Lock()
         self._writing = threading.RLock()
         self._names = itertools.count()
+        self._widths: dict[str, Widths] = {}
 
-    def query(self, sql: str, params: Mapping[str, object] | None = None) -> pa.Table:
-        """Return the rows of one select statement, in the portable types of `portable_types`."""
+    def query(
+        self, sql: str, params: Mapping[str, object] | None = None, *, narrow: bool = False
+    ) -> pa.Table:
+        """Return the rows of one select statement, in the portable types of `portable_types`.
+
+        With `narrow`, whole numbers come in narrower types: DuckDB itself casts them to those that
+        sufficed the last time, as long as they do.
+        """
         with plain_errors(self.path):
-            return portable_types(self._run(self._cursor(), sql, params).to_arrow_table())
+            if not narrow:
+                return portable_types(self._run(self._cursor(), sql, params).to_arrow_table())
+            sufficed = self._widths.get(sql)
+            if sufficed is not None:
+                with contextlib.suppress(duckdb.ConversionException):
+                    rows = self._run(self._cursor(), with_widths(sql, sufficed), params)
+                    return portable_types(rows.to_arrow_table(), narrow=True)
+            table = narrowed(self.query(sql, params))
+            self._widths[sql] = wider(widths_of(table), sufficed or {})
+            return table
 
     def execute(self, sql: str, params: Mapping[str, object] | None = None) -> None:
         """Run one statement for its effect."""
         with plain_errors(self.path), self._writing:
             self._run(self._cursor(), sql, params)
+
+    @contextlib.contextmanager
+    def beside_workers(self) -> Iterator[None]:
+        """Let DuckDB use half of the processors only, while workers use them all.
+
+        Its threads would take turns with theirs, and each writes row groups of its own, which have
+        to be put together.
+        """
+        threads = self.query("select current_setting('threads') as threads")["threads"][0].as_py()
+        self.execute(f"set threads = {max(threads // 2, 1)}")
+        try:
+            yield
+        finally:
+            # A full disk makes DuckDB refuse even this; its own error is the one to report.
+            with contextlib.suppress(BackcourtError, duckdb.Error):
+                self.execute(f"set threads = {threads}")
 
     def jobs_by_kind(self) -> dict[str, int]:
         """Return nothing: DuckDB runs in this process."""

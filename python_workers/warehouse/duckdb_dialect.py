@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from python_workers.errors import BackcourtError
 from python_workers.warehouse.base import Column, ColumnType, checked_identifier, split_table_name
+from python_workers.warehouse.widths import Widths
 
 SQL_TYPES: dict[ColumnType, str] = {
     "int64": "bigint",
@@ -28,6 +29,12 @@ _COLUMN_TYPES: dict[str, ColumnType] = {
     "BOOLEAN": "bool",
     "DATE": "date",
     **dict.fromkeys(("TIMESTAMP", "TIMESTAMP WITH TIME ZONE"), "timestamp"),
+}
+_INTEGERS = {
+    pa.int8(): "tinyint",
+    pa.int16(): "smallint",
+    pa.int32(): "integer",
+    pa.int64(): "bigint",
 }
 # Text, quoted names and comments come first, so that an @ inside them stays what it is.
 _TOKENS = re.compile(
@@ -66,9 +73,26 @@ def translate_parameters(sql: str) -> tuple[str, frozenset[str]]:
     return _TOKENS.sub(replace, sql), frozenset(names)
 
 
-def portable_types(table: pa.Table) -> pa.Table:
-    """Return the table with every number as int64 or float64, text as string, times in UTC."""
-    fields = [field.with_type(_portable_type(field.type)) for field in table.schema]
+def with_widths(sql: str, widths: Widths) -> str:
+    """Return a select with its whole numbers cast to the given widths, or failing."""
+    casts = ", ".join(
+        f'cast("{checked_identifier(name)}" as {_INTEGERS[type_]}) as "{name}"'
+        for name, type_ in widths.items()
+    )
+    return f"select * replace ({casts}) from ({sql})" if casts else sql  # noqa: S608
+
+
+def portable_types(table: pa.Table, *, narrow: bool = False) -> pa.Table:
+    """Return the table with every number as int64 or float64, text as string, times in UTC.
+
+    With `narrow`, whole numbers keep their width.
+    """
+    fields = [
+        field
+        if narrow and pa.types.is_integer(field.type)
+        else field.with_type(_portable_type(field.type))
+        for field in table.schema
+    ]
     schema = pa.schema(fields)
     return table if schema == table.schema else table.cast(schema)
 

@@ -82,13 +82,16 @@ def test_everything_of_a_processor_at_once(
     )
 
 
-def test_from_so_many_rows_on(
+def test_from_so_many_rows_on_in_equal_parts(
     simulated: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commits = compute(simulated, tmp_path, monkeypatch, commit_rows=1_000)
     for short, each in commits.items():
-        assert 2 <= len(each) < dates(simulated) / CHUNK_DATES, short
-        assert all(rows >= 1_000 for _, rows in each[:-1]), short
         total = len(simulated.rows(short)) + len(simulated.failures(short))
         assert sum(rows for _, rows in each) == total
+        assert 2 <= len(each) <= total / 1_000, short
+        assert all(rows >= 1_000 for _, rows in each[:-1]), short
+        # The rest, too, is worth a commit of its own, and none takes the place of two.
+        assert min(rows for _, rows in each) > 500, short
+        assert max(rows for _, rows in each) < 2 * total / len(each), short
     assert commits.keys() == BY_SHORT.keys() - {"tdza", "mlfs"}

@@ -51,8 +51,10 @@ class ShuffledWarehouse:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._warehouse, name)
 
-    def query(self, sql: str, params: Mapping[str, object] | None = None) -> pa.Table:
-        found = self._warehouse.query(sql, params)
+    def query(
+        self, sql: str, params: Mapping[str, object] | None = None, *, narrow: bool = False
+    ) -> pa.Table:
+        found = self._warehouse.query(sql, params, narrow=narrow)
         if self._random is None or not found.num_rows:
             return found
         with self._lock:

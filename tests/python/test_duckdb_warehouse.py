@@ -6,15 +6,18 @@ import sys
 import textwrap
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pytest
+import yaml
 
 from python_workers.errors import BackcourtError
 from python_workers.warehouse.base import Column, TableChange, TableSpec, UpsertCounts, Warehouse
 from python_workers.warehouse.duckdb import DuckDBWarehouse
+from python_workers.warehouse.duckdb_file import STORAGE_VERSION
 
 GAMES = TableSpec(
     "nba_raw.games",
@@ -34,6 +37,7 @@ LINES = TableSpec(
     (Column("game_id", "string"), Column("player_id", "int64"), Column("points", "int64")),
     key=("game_id", "player_id"),
 )
+PROJECT = Path(__file__).resolve().parents[2]
 DAY = dt.date(2022, 1, 15)
 NOON = dt.datetime(2022, 1, 15, 12, tzinfo=dt.UTC)
 
@@ -165,6 +169,51 @@ def test_results_hold_portable_types_only(warehouse: DuckDBWarehouse) -> None:
         "int64",
     ]
     assert found.to_pylist()[0]["at"] == NOON
+
+
+def test_narrow_numbers_are_as_wide_as_they_must_be_each_time(warehouse: DuckDBWarehouse) -> None:
+    sql = "select @first + i as total, i / 2 as half, 'x' as text from range(3) as numbers (i)"
+
+    def totals(first: int) -> tuple[str, list[int]]:
+        found = warehouse.query(sql, {"first": first}, narrow=True)
+        assert found.drop(["total"]) == warehouse.query(sql, {"first": first}).drop(["total"])
+        return str(found.schema.field("total").type), found["total"].to_pylist()
+
+    assert totals(0) == ("int8", [0, 1, 2])
+    assert totals(5) == ("int8", [5, 6, 7])
+    # Wider than DuckDB has been told to cast to; afterwards it keeps to the wider type.
+    assert totals(126) == ("int16", [126, 127, 128])
+    assert totals(0) == ("int16", [0, 1, 2])
+    assert totals(-(2**31)) == ("int32", [-(2**31), 1 - 2**31, 2 - 2**31])
+    assert totals(2**40) == ("int64", [2**40, 2**40 + 1, 2**40 + 2])
+    assert totals(0) == ("int64", [0, 1, 2])
+
+
+def test_beside_workers_duckdb_keeps_half_of_the_processors_free(
+    warehouse: DuckDBWarehouse,
+) -> None:
+    def threads() -> int:
+        return int(warehouse.query("select current_setting('threads') as n")["n"][0].as_py())
+
+    warehouse.execute("set threads = 6")
+    with suppress(ZeroDivisionError), warehouse.beside_workers():
+        assert threads() == 3
+        raise ZeroDivisionError
+    assert threads() == 6
+    warehouse.execute("set threads = 1")
+    with warehouse.beside_workers():
+        assert threads() == 1
+
+
+def test_a_new_file_has_the_storage_version_of_the_package(warehouse: DuckDBWarehouse) -> None:
+    (found,) = warehouse.query(
+        "select tags['storage_version'] as version from duckdb_databases() "
+        "where database_name = current_database()"
+    ).to_pylist()
+    assert found["version"].startswith(STORAGE_VERSION)
+    profiles = yaml.safe_load((PROJECT / "profiles" / "profiles.yml").read_text())
+    of_dbt = profiles["backcourt"]["outputs"]["duckdb"]["config_options"]
+    assert of_dbt == {"storage_compatibility_version": STORAGE_VERSION}
 
 
 def test_an_upsert_writes_only_what_changed(warehouse: DuckDBWarehouse) -> None:

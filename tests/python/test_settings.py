@@ -108,3 +108,10 @@ class TestProjectFolder:
     def test_another_dbt_project_is_none(self, tmp_path: Path) -> None:
         (tmp_path / "dbt_project.yml").write_text("name: jaffle_shop\n")
         assert not is_project_dir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("limit", "half"), [("700MB", "350MB"), ("1.5 GB", "0.75GB"), ("1GiB", "0.5GiB")]
+)
+def test_the_packages_own_statements_get_half_of_duckdbs_memory(limit: str, half: str) -> None:
+    assert load_settings(duckdb_memory_limit=limit).streaming_memory_limit == half
