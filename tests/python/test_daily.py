@@ -160,9 +160,9 @@ def test_a_backfill_reads_neither_loads_nor_attempts(
     asked: list[str] = []
     query = DuckDBWarehouse.query
 
-    def counted(self: DuckDBWarehouse, sql: str, params: Any = None) -> Any:
+    def counted(self: DuckDBWarehouse, sql: str, params: Any = None, **options: Any) -> Any:
         asked.append(sql)
-        return query(self, sql, params)
+        return query(self, sql, params, **options)
 
     monkeypatch.setattr(DuckDBWarehouse, "query", counted)
     mornings.engine.backfill(day, day)

@@ -87,9 +87,10 @@ def test_a_kill_at_a_random_moment_changes_nothing(
         if passed:
             command.wait_for_point(passed[-1])
         time.sleep(delay)
-        if command.process.poll() is None:
+        command.send(signal.SIGKILL)
+        if command.wait().code == -signal.SIGKILL:
             break
-        delay /= 2  # it was faster this time, and is over
+        delay /= 2  # it was faster this time, and had ended
     assert_resumes(terminal, uninterrupted, command, f"at {moment:.1f} s")
 
 
