@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from engine import Engine, Quiet, assert_same
 
@@ -22,8 +24,12 @@ class Recorder(Quiet):
 
     def __init__(self) -> None:
         self.commits: dict[str, list[tuple[list[dt.date], int]]] = {}
+        self._last: weakref.ref[pa.Table] | None = None
+        self.is_last_kept = False
 
     def committed(self, run: Run, processor: Processor, commit: Commit) -> None:  # noqa: ARG002
+        self.is_last_kept |= self._last is not None and self._last() is not None
+        self._last = weakref.ref(commit.changes[0].rows)
         rows = sum(counts.expected for counts in commit.counts.values())
         self.commits.setdefault(processor.short, []).append((sorted(commit.runs), rows))
 
@@ -46,6 +52,7 @@ def compute(
     with recorded(monkeypatch) as recorder:
         engine.backfill(processors=POOL_PROCESSORS, pool=pool)
     assert_same(simulated.everything(), engine.everything())
+    assert not recorder.is_last_kept  # its tables are the largest there are
     for commits in recorder.commits.values():
         days = [day for of_commit, _ in commits for day in of_commit]
         assert len(days) == len(set(days))
@@ -82,7 +89,7 @@ def test_everything_of_a_processor_at_once(
     )
 
 
-def test_from_so_many_rows_on_in_equal_parts(
+def test_from_so_many_rows_on(
     simulated: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commits = compute(simulated, tmp_path, monkeypatch, commit_rows=1_000)
@@ -91,7 +98,10 @@ def test_from_so_many_rows_on_in_equal_parts(
         assert sum(rows for _, rows in each) == total
         assert 2 <= len(each) <= total / 1_000, short
         assert all(rows >= 1_000 for _, rows in each[:-1]), short
-        # The rest, too, is worth a commit of its own, and none takes the place of two.
-        assert min(rows for _, rows in each) > 500, short
-        assert max(rows for _, rows in each) < 2 * total / len(each), short
     assert commits.keys() == BY_SHORT.keys() - {"tdza", "mlfs"}
+
+
+def test_no_small_rest(simulated: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    records = len(simulated.rows("pcf"))
+    commits = compute(simulated, tmp_path, monkeypatch, commit_rows=records * 3 // 5)
+    assert len(commits["pcf"]) == 1
