@@ -189,6 +189,20 @@ def test_narrow_numbers_are_as_wide_as_they_must_be_each_time(warehouse: DuckDBW
     assert totals(0) == ("int64", [0, 1, 2])
 
 
+def test_a_column_that_has_to_be_wider_makes_no_other_one_narrower(
+    warehouse: DuckDBWarehouse,
+) -> None:
+    def widths(one: int, other: int) -> list[str]:
+        params = {"one": one, "other": other}
+        found = warehouse.query("select @one as one, @other as other", params, narrow=True)
+        assert found.to_pylist() == [params]
+        return [str(field.type) for field in found.schema]
+
+    assert widths(1, 300) == ["int8", "int16"]
+    assert widths(300, 1) == ["int16", "int8"]
+    assert widths(1, 1) == ["int16", "int16"]
+
+
 def test_beside_workers_duckdb_keeps_half_of_the_processors_free(
     warehouse: DuckDBWarehouse,
 ) -> None:
