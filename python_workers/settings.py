@@ -133,7 +133,7 @@ class Settings(BaseSettings):
         """
         return re.sub(
             _MEMORY_SIZE,
-            lambda size: f"{float(size[1]) / 2:g}{size[2]}",
+            lambda size: f"{float(size[1]) / 2:.15g}{size[2]}",
             self.duckdb_memory_limit,
         )
 

@@ -111,7 +111,8 @@ class TestProjectFolder:
 
 
 @pytest.mark.parametrize(
-    ("limit", "half"), [("700MB", "350MB"), ("1.5 GB", "0.75GB"), ("1GiB", "0.5GiB")]
+    ("limit", "half"),
+    [("700MB", "350MB"), ("1.5 GB", "0.75GB"), ("1GiB", "0.5GiB"), ("4000000KB", "2000000KB")],
 )
 def test_the_packages_own_statements_get_half_of_duckdbs_memory(limit: str, half: str) -> None:
     assert load_settings(duckdb_memory_limit=limit).streaming_memory_limit == half
