@@ -1,8 +1,9 @@
-"""Playing time: the four notations of the feeds, as decimal minutes."""
+"""Playing time: the notations of the feeds, as minutes of whole seconds."""
 
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from decimal import Decimal
 from fractions import Fraction
@@ -12,25 +13,27 @@ from fractions import Fraction
 MAX_MINUTES = 70
 
 _SECONDS_A_MINUTE = 60
-_CLOCK = re.compile(r"(\d{1,3}):(\d{2}(?:\.\d+)?)", re.ASCII)
+# The NBA's own API writes the minutes of a clock with six decimals, all of them 0.
+_CLOCK = re.compile(r"(\d{1,3})(?:\.0+)?:(\d{2}(?:\.\d+)?)", re.ASCII)
 _ISO = re.compile(r"PT(?:(\d{1,3})M)?(?:(\d{1,5}(?:\.\d+)?)S)?", re.ASCII)
 _DECIMAL = re.compile(r"-?(\d+(?:\.\d*)?|\.\d+)", re.ASCII)
 
 
 def parse_minutes(value: object) -> float | None:
-    """Return playing time as decimal minutes, two decimals, half-even of the exact value.
+    """Return playing time in minutes: whole seconds, half-even of the exact value, by 60.
 
     Parameters
     ----------
     value
-        ``34:12``, ``PT34M12.00S``, ``34.2`` or ``34``, as text or as a number; ``None``, NaN and
-        empty text are unknown. A binary number counts as the decimal it prints as, so that a file
-        gives the same minutes as CSV and as Parquet.
+        ``34:12``, ``34.000000:12``, ``PT34M12.00S``, ``34.2`` or ``34``, as text or as a number;
+        ``None``, NaN and empty text are unknown. A binary number counts as the decimal that it
+        prints as, so that CSV and Parquet give the same minutes.
 
     Returns
     -------
     float or None
-        Minutes between 0 and `MAX_MINUTES`; ``None`` where unknown.
+        Minutes between 0 and `MAX_MINUTES`, the double nearest to seconds / 60, so that
+        ``round(60 * minutes)`` gives the seconds back; ``None`` where unknown.
 
     Raises
     ------
@@ -41,6 +44,8 @@ def parse_minutes(value: object) -> float | None:
     --------
     >>> parse_minutes("34:12"), parse_minutes("PT34M12.00S"), parse_minutes("34.2")
     (34.2, 34.2, 34.2)
+    >>> parse_minutes("5:01") * 60, parse_minutes("5.02") * 60, parse_minutes("34")
+    (301.0, 301.0, 34.0)
     >>> parse_minutes("00"), parse_minutes("")
     (0.0, None)
     """
@@ -51,8 +56,8 @@ def parse_minutes(value: object) -> float | None:
         raise ValueError("is negative")
     if exact > MAX_MINUTES:
         raise ValueError(f"is more than {MAX_MINUTES} minutes")
-    # Fraction rounds half-even; hundredths as an integer, then one exact division.
-    return round(exact * 100) / 100
+    # Fraction rounds half-even, and the quotient of two integers is the nearest double.
+    return round(exact * _SECONDS_A_MINUTE) / _SECONDS_A_MINUTE
 
 
 def _exact_minutes(value: object) -> Fraction | None:
@@ -61,7 +66,7 @@ def _exact_minutes(value: object) -> Fraction | None:
     if isinstance(value, bool | dt.date | dt.time | dt.timedelta):
         raise ValueError("is not playing time")  # noqa: TRY004 every bad value is a ValueError
     if isinstance(value, int | float | Decimal):
-        value = str(value)
+        value = str(value) if math.isinf(value) else f"{Decimal(str(value)):f}"
     if not isinstance(value, str):
         raise ValueError("is not playing time")  # noqa: TRY004 as above
     text = value.strip()
