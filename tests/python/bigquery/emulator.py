@@ -113,7 +113,9 @@ def ensure_environment(flavour: Flavour = BQEMULATOR) -> Path:
     (directory.parent / ".gitignore").write_text("*\n")
     python = directory / "venv" / "bin" / "python"
     stamp = directory / "installed"
-    wanted = hashlib.sha256(flavour.requirements.read_bytes() + base_python.encode()).hexdigest()
+    # The interpreter itself: one environment serves every virtual environment that is made from it.
+    interpreter = os.path.realpath(base_python)
+    wanted = hashlib.sha256(flavour.requirements.read_bytes() + interpreter.encode()).hexdigest()
     # Parallel test processes wait here for the first one to build it.
     with (directory / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
