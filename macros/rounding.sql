@@ -33,6 +33,14 @@
     cast(round({{ column }} * {{ 10 ** decimals }}) as int64)
 {%- endmacro %}
 
+{#
+  Decimal minutes as whole seconds, half-even. The first rounding takes away the float's own error,
+  so that 0.025 (1.5 seconds) is a half whatever its binary digits.
+#}
+{% macro whole_seconds(minutes) -%}
+    {{ half_even(fixed_point('60 * ' ~ minutes, 5), 100000, 0) }}
+{%- endmacro %}
+
 {# A percentage of two decimals as a fraction of four. #}
 {% macro percent_as_fraction(column) -%}
     ({{ fixed_point(column, 2) }} / 10000)

@@ -193,6 +193,11 @@ def decimal_array(column: Integers, decimals: int) -> pa.Array:
     return nullable(decimal_to_float(column.values, decimals), column.valid)
 
 
+def minutes_array(seconds: Integers) -> pa.Array:
+    """Return seconds as minutes, rounded half-even to two decimals."""
+    return nullable(round_ratio(seconds.values, 60, 2), seconds.valid)
+
+
 def labelled(codes: IntArray, labels: Sequence[str | None]) -> pa.Array:
     """Return the label of each code; a label of None is NULL."""
     return pa.array(labels, pa.string()).take(pa.array(codes))

@@ -84,7 +84,7 @@ MAX_RATE_E4 = 10**9
 PLAYER_RANGES: dict[str, tuple[int, int]] = {
     "days_rest": (0, 366),
     "games_in_last_7_days": (0, 7),
-    "minutes_e2_in_last_7_days": (0, 7 * 100_00),
+    "seconds_in_last_7_days": (0, 7 * 100 * 60),
     "back_to_backs_last_14_days": (0, 13),
     "player_age": (10, 80),
     "team_games_last_10": (0, 10),

@@ -13,10 +13,10 @@ from python_workers.columns import (
     blanked,
     both,
     days,
-    decimal_array,
     integers,
     iso_date,
     looked_up,
+    minutes_array,
     nullable,
     one_array,
     ratio_array,
@@ -66,20 +66,20 @@ STALE_AFTER_DAYS = 30
 
 MEAN_DECIMALS = 4
 ASSISTED_RATE_DECIMALS = 9
-MINUTES_DECIMALS = 2
 
-# Above anything a box score can hold: points and makes of a game (records: 100 and 36), hundredths
-# of its minutes (record: 69). Rates are legitimately enormous after a second on the court.
+# Above anything a box score can hold: points and makes of a game (records: 100 and 36), seconds
+# played (record: 69 minutes). Usage is bounded to 100 %; true shooting is not.
 MAX_POINTS = 200
 MAX_MAKES = 200
-MAX_MINUTES_E2 = 100_00
+MAX_SECONDS = 100 * 60
+MAX_USAGE_E4 = 100_0000
 MAX_RATE_E4 = 10**9
 MAX_SEASON_GAMES = 200
 
 GAME_RANGES = {
     "points": MAX_POINTS,
-    "minutes_e2": MAX_MINUTES_E2,
-    "usage_e4": MAX_RATE_E4,
+    "seconds_played": MAX_SECONDS,
+    "usage_e4": MAX_USAGE_E4,
     "ts_e4": MAX_RATE_E4,
     "assisted_fg_makes": MAX_MAKES,
     "unassisted_fg_makes": MAX_MAKES,
@@ -89,7 +89,7 @@ GAME_RANGES = {
 PLAYER_RANGES: dict[str, tuple[int, int]] = {
     "games_played_season": (0, MAX_SEASON_GAMES),
     "points_sum_season": (0, MAX_SEASON_GAMES * MAX_POINTS),
-    "usage_e4_sum_season": (0, MAX_SEASON_GAMES * MAX_RATE_E4),
+    "usage_e4_sum_season": (0, MAX_SEASON_GAMES * MAX_USAGE_E4),
     "usage_games_season": (0, MAX_SEASON_GAMES),
     "player_age": (10, 80),
     "team_games_last_10": (0, 10),
@@ -99,8 +99,8 @@ PLAYER_RANGES: dict[str, tuple[int, int]] = {
     "games_in_last_14_days": (0, 14),
     "actual_games_in_last_7_days": (0, 7),
     "actual_games_in_last_14_days": (0, 14),
-    "minutes_e2_in_last_7_days": (0, 7 * MAX_MINUTES_E2),
-    "minutes_e2_in_last_14_days": (0, 14 * MAX_MINUTES_E2),
+    "seconds_in_last_7_days": (0, 7 * MAX_SECONDS),
+    "seconds_in_last_14_days": (0, 14 * MAX_SECONDS),
     "back_to_backs_last_14_days": (0, 13),
 }
 """Least and greatest value of a player's column."""
@@ -199,8 +199,8 @@ OUTPUT = OutputTable(
         "points_avg_last_10": (0, MAX_POINTS),
         "points_avg_season": (0, MAX_POINTS),
         "points_std_last_10": (0, MAX_POINTS),
-        "minutes_avg_last_10": (0, MAX_MINUTES_E2 / 100),
-        "avg_minutes_per_game_last_7": (0, MAX_MINUTES_E2 / 100),
+        "minutes_avg_last_10": (0, MAX_SECONDS / 60),
+        "avg_minutes_per_game_last_7": (0, MAX_SECONDS / 60),
         "assisted_rate_last_10": (0, 1),
         "paint_rate_last_10": (0, 100),
         "three_pt_rate_last_10": (0, 100),
@@ -348,8 +348,8 @@ def _form_columns(games: GameSegments, form: Mapping[str, Integers]) -> dict[str
 
     # A week has no more games than the long window.
     in_week = games.days("game_date").values >= games.dates - WEEK_DAYS
-    (week_minutes,) = games.sums(blanked(form["minutes_e2"].values, in_week), LONG_WINDOW)
-    (week_games,) = games.tallies(both(form["minutes_e2"].valid, in_week), LONG_WINDOW)
+    (week_seconds,) = games.sums(blanked(form["seconds_played"].values, in_week), LONG_WINDOW)
+    (week_games,) = games.tallies(both(form["seconds_played"].valid, in_week), LONG_WINDOW)
     points = form["points"].values
     (total,) = games.sums(points, LONG_WINDOW)
     (squares,) = games.sums(points * points, LONG_WINDOW)
@@ -367,8 +367,8 @@ def _form_columns(games: GameSegments, form: Mapping[str, Integers]) -> dict[str
         "points_avg_last_5": mean("points", SHORT_WINDOW, 1),
         "points_avg_last_10": mean("points", LONG_WINDOW, 1),
         "points_std_last_10": nullable(deviation, several),
-        "minutes_avg_last_10": mean("minutes_e2", LONG_WINDOW, 100),
-        "avg_minutes_per_game_last_7": ratio_array(week_minutes, week_games * 100, MEAN_DECIMALS),
+        "minutes_avg_last_10": mean("seconds_played", LONG_WINDOW, 60),
+        "avg_minutes_per_game_last_7": ratio_array(week_seconds, week_games * 60, MEAN_DECIMALS),
         "usage_rate_last_10": mean("usage_e4", LONG_WINDOW, 10_000),
         "ts_pct_last_10": mean("ts_e4", LONG_WINDOW, 10_000),
         "assisted_rate_last_10": ratio_array(
@@ -393,12 +393,8 @@ def _load_columns(load: Mapping[str, Integers]) -> dict[str, pa.Array]:
         "team_off_rating_last_10": mean(
             "team_off_rating_e4_sum_last_10", "team_games_last_10", 10_000
         ),
-        "minutes_in_last_7_days": decimal_array(
-            load["minutes_e2_in_last_7_days"], MINUTES_DECIMALS
-        ),
-        "minutes_in_last_14_days": decimal_array(
-            load["minutes_e2_in_last_14_days"], MINUTES_DECIMALS
-        ),
+        "minutes_in_last_7_days": minutes_array(load["seconds_in_last_7_days"]),
+        "minutes_in_last_14_days": minutes_array(load["seconds_in_last_14_days"]),
         # No source tells minutes by quarter yet.
         "fourth_quarter_minutes_last_7": pa.nulls(len(load["player_age"].values), pa.float64()),
     }

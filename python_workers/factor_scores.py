@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from python_workers.columns import Integers, both, decimal_array, labelled
+from python_workers.columns import Integers, both, decimal_array, labelled, minutes_array
 from python_workers.rounding import BoolArray, IntArray, round_half_even
 
 UNIT = 10**7
@@ -24,8 +24,8 @@ FATIGUE_START, FATIGUE_MIN, FATIGUE_MAX = 100, 0, 100
 BACK_TO_BACK_POINTS = -15
 RESTED_DAYS, RESTED_POINTS = 3, 5
 BUSY_WEEK_GAMES, BUSY_WEEK_POINTS = 4, -10
-HEAVY_WEEK_MINUTES_E2, HEAVY_WEEK_POINTS = 240_00, -10
-LONG_GAMES_MINUTES_E2, LONG_GAMES_POINTS = 35_00, -8
+HEAVY_WEEK_SECONDS, HEAVY_WEEK_POINTS = 240 * 60, -10
+LONG_GAMES_SECONDS, LONG_GAMES_POINTS = 35 * 60, -8
 ONE_BACK_TO_BACK_POINTS, SEVERAL_BACK_TO_BACKS_POINTS = -5, -12
 AGE_OLD, AGE_OLD_POINTS = 35, -10
 AGE_MATURE, AGE_MATURE_POINTS = 30, -5
@@ -81,14 +81,14 @@ def fatigue(load: Mapping[str, Integers], is_back_to_back: BoolArray) -> Factor:
     Parameters
     ----------
     load
-        days_rest, games_in_last_7_days, minutes_e2_in_last_7_days, back_to_backs_last_14_days and
+        days_rest, games_in_last_7_days, seconds_in_last_7_days, back_to_backs_last_14_days and
         player_age. Minutes that are unknown tire nobody.
     is_back_to_back
         Whether he played the day before.
     """
     rest, age = load["days_rest"], load["player_age"]
     games = load["games_in_last_7_days"].values
-    minutes = load["minutes_e2_in_last_7_days"].values
+    seconds = load["seconds_in_last_7_days"].values
     back_to_backs = load["back_to_backs_last_14_days"].values
     rested = rest.known() & (rest.values >= RESTED_DAYS)
     ages = np.where(age.known(), age.values, 0)
@@ -97,9 +97,9 @@ def fatigue(load: Mapping[str, Integers], is_back_to_back: BoolArray) -> Factor:
             [is_back_to_back, rested], [BACK_TO_BACK_POINTS, RESTED_POINTS], 0
         ),
         "games_points": np.where(games >= BUSY_WEEK_GAMES, BUSY_WEEK_POINTS, 0),
-        "minutes_points": np.where(minutes > HEAVY_WEEK_MINUTES_E2, HEAVY_WEEK_POINTS, 0),
+        "minutes_points": np.where(seconds > HEAVY_WEEK_SECONDS, HEAVY_WEEK_POINTS, 0),
         "minutes_per_game_points": np.where(
-            minutes > LONG_GAMES_MINUTES_E2 * games, np.where(games > 0, LONG_GAMES_POINTS, 0), 0
+            seconds > LONG_GAMES_SECONDS * games, np.where(games > 0, LONG_GAMES_POINTS, 0), 0
         ),
         "back_to_backs_points": np.select(
             [back_to_backs >= 2, back_to_backs == 1],
@@ -120,7 +120,7 @@ def fatigue(load: Mapping[str, Integers], is_back_to_back: BoolArray) -> Factor:
             "back_to_backs_last_14_days": load["back_to_backs_last_14_days"].array(),
             "days_rest": rest.array(),
             "games_in_last_7_days": load["games_in_last_7_days"].array(),
-            "minutes_in_last_7_days": decimal_array(load["minutes_e2_in_last_7_days"], 2),
+            "minutes_in_last_7_days": minutes_array(load["seconds_in_last_7_days"]),
             "score": pa.array(score),
             **{name: pa.array(values) for name, values in points.items()},
         },

@@ -81,8 +81,7 @@ joined as (
         lines.turnovers,
         lines.personal_fouls,
         lines.plus_minus,
-        lines.minutes_played,
-        {{ fixed_point('lines.minutes_played', 2) }} as minutes_e2,
+        lines.seconds_played,
         case when games.has_shots then coalesce(shots.paint_makes, 0) end as paint_makes,
         case when games.has_shots then coalesce(shots.paint_attempts, 0) end as paint_attempts,
         case when games.has_shots then coalesce(shots.mid_range_makes, 0) end as mid_range_makes,
@@ -119,7 +118,7 @@ with_team_totals as (
 
     select
         *,
-        {{ int_sum('minutes_e2', '(partition by game_id, team_abbr)') }} as team_minutes_e2,
+        {{ int_sum('seconds_played', '(partition by game_id, team_abbr)') }} as team_seconds,
         {{ int_sum(
             '100 * fg_attempts + 44 * ft_attempts + 100 * turnovers',
             '(partition by game_id, team_abbr)'
@@ -129,13 +128,14 @@ with_team_totals as (
 
 ),
 
--- Ratios of integers: usage = 100 * plays * (team minutes / 5) / (minutes * team plays).
+-- Ratios of integers: usage = 100 * plays * (team minutes / 5) / (minutes * team plays), at most
+-- 100: a shot in three seconds on the floor is no use of three times his team's plays.
 ratios as (
 
     select
         *,
-        case when minutes_e2 > 0 then 100 * plays_e2 * team_minutes_e2 end as usage_num,
-        case when minutes_e2 > 0 then 5 * minutes_e2 * team_plays_e2 end as usage_den,
+        case when seconds_played > 0 then 100 * plays_e2 * team_seconds end as usage_num,
+        case when seconds_played > 0 then 5 * seconds_played * team_plays_e2 end as usage_den,
         100 * points as ts_num,
         200 * fg_attempts + 88 * ft_attempts as ts_den,
         2 * fg_makes + three_pt_makes as efg_num,
@@ -173,9 +173,13 @@ final as (
         turnovers,
         personal_fouls,
         plus_minus,
-        minutes_played,
+        seconds_played,
+        seconds_played / 60 as minutes_played,
         cast(null as {{ type_float64() }}) as fourth_quarter_minutes,
-        {{ ratio('usage_num', 'usage_den', 4) }} as usage_rate,
+        case
+            when usage_num > 100 * usage_den then 100
+            else {{ ratio('usage_num', 'usage_den', 4) }}
+        end as usage_rate,
         {{ ratio('ts_num', 'ts_den', 4) }} as ts_pct,
         {{ ratio('efg_num', 'efg_den', 4) }} as efg_pct,
         paint_makes,
@@ -191,8 +195,8 @@ final as (
         is_dnp,
         win_flag,
         coalesce(
-            minutes_played > 0
-            or (minutes_played is null and (points > 0 or fg_attempts > 0 or ft_attempts > 0)),
+            seconds_played > 0
+            or (seconds_played is null and (points > 0 or fg_attempts > 0 or ft_attempts > 0)),
             false
         ) as is_played,
         coalesce(

@@ -11,8 +11,8 @@ ratios as (
 
     select
         *,
-        24000 * possessions_num as pace_num,
-        possessions_den * opponent_minutes_e2 as pace_den,
+        14400 * possessions_num as pace_num,
+        possessions_den * opponent_seconds_played as pace_den,
         100 * opponent_points * possessions_den as rating_num,
     from team_games
 

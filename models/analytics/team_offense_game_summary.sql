@@ -12,8 +12,8 @@ ratios as (
 
     select
         *,
-        24000 * possessions_num as pace_num,
-        possessions_den * minutes_e2 as pace_den,
+        14400 * possessions_num as pace_num,
+        possessions_den * seconds_played as pace_den,
         100 * points * possessions_den as rating_num,
     from team_games
 
@@ -34,7 +34,7 @@ final as (
         offensive_rebounds,
         defensive_rebounds,
         turnovers,
-        minutes_e2 / 100 as team_minutes,
+        seconds_played / 60 as team_minutes,
         {{ ratio('possessions_num', 'possessions_den', 4) }} as possessions,
         {{ ratio('pace_num', 'pace_den', 4) }} as pace,
         {{ ratio('rating_num', 'possessions_num', 4) }} as offensive_rating,

@@ -110,8 +110,8 @@ recent_games as (
         population.player_id,
         cast(count(*) as int64) as games_in_last_14_days,
         case
-            when count(form.minutes_e2) = count(*) then {{ int_sum('form.minutes_e2') }}
-        end as minutes_e2_in_last_14_days,
+            when count(form.seconds_played) = count(*) then {{ int_sum('form.seconds_played') }}
+        end as seconds_in_last_14_days,
         cast(countif(
             form.game_date >= {{ add_days('population.game_date', -7) }}
         ) as int64) as games_in_last_7_days,
@@ -119,13 +119,13 @@ recent_games as (
             when
                 countif(
                     form.game_date >= {{ add_days('population.game_date', -7) }}
-                    and form.minutes_e2 is null
+                    and form.seconds_played is null
                 ) = 0
                 then {{ int_sum(
                     'case when form.game_date >= ' ~ add_days('population.game_date', -7)
-                    ~ ' then form.minutes_e2 else 0 end'
+                    ~ ' then form.seconds_played else 0 end'
                 ) }}
-        end as minutes_e2_in_last_7_days,
+        end as seconds_in_last_7_days,
         cast(countif(
             form.previous_played_date >= {{ add_days('population.game_date', -14) }}
             and {{ days_between('form.previous_played_date', 'form.game_date') }} = 1
@@ -181,12 +181,12 @@ final as (
         coalesce(recent_games.games_in_last_14_days, 0) as games_in_last_14_days,
         case
             when recent_games.player_id is null then 0
-            else recent_games.minutes_e2_in_last_7_days
-        end as minutes_e2_in_last_7_days,
+            else recent_games.seconds_in_last_7_days
+        end as seconds_in_last_7_days,
         case
             when recent_games.player_id is null then 0
-            else recent_games.minutes_e2_in_last_14_days
-        end as minutes_e2_in_last_14_days,
+            else recent_games.seconds_in_last_14_days
+        end as seconds_in_last_14_days,
         coalesce(recent_games.back_to_backs_last_14_days, 0) as back_to_backs_last_14_days,
         cast({{ age_on('players.birth_date', 'population.game_date') }} as int64) as player_age,
         teams.stars_out

@@ -39,7 +39,7 @@ final as (
         population.season_year,
         population.days_rest,
         population.games_in_last_7_days,
-        population.minutes_e2_in_last_7_days,
+        population.seconds_in_last_7_days,
         population.back_to_backs_last_14_days,
         population.player_age,
         own.games_last_10 as team_games_last_10,

@@ -99,8 +99,8 @@ slopes as (
             when games_played_season >= 5
                 then 3 * points_last_2 - 2 * (points_last_5 - points_last_2)
         end as trend_times_6,
-        minutes_e2_last_10 * minutes_games_so_far as minutes_last_10_scaled,
-        minutes_e2_so_far * minutes_games_last_10 as minutes_so_far_scaled,
+        seconds_last_10 * minutes_games_so_far as minutes_last_10_scaled,
+        seconds_so_far * minutes_games_last_10 as minutes_so_far_scaled,
     from samples
 
 ),
@@ -115,7 +115,7 @@ game_log as (
         {{ ratio('points_so_far', 'games_played_season', 4) }} as log_points_avg_season,
         {{ sqrt_half_even('variance_10_num', 'variance_10_den', 4) }} / 10000
             as log_points_std_last_10,
-        {{ ratio('minutes_e2_last_10', '100 * minutes_games_last_10', 4) }}
+        {{ ratio('seconds_last_10', '60 * minutes_games_last_10', 4) }}
             as log_minutes_avg_last_10,
         {{ ratio('team_pace_e4_sum_last_10', '10000 * team_games_last_10', 4) }} as log_team_pace,
         {{ ratio('team_off_rating_e4_sum_last_10', '10000 * team_games_last_10', 4) }}
@@ -143,7 +143,7 @@ game_log as (
         {{ ratio('ft_points_last_10', 'points_last_10', 4) }} as pct_free_throw,
         {{ ratio('team_wins', 'team_decided_games', 4) }} as team_win_pct,
         {{ ratio('points_vs_opponent', 'games_vs_opponent', 4) }} as avg_points_vs_opponent,
-        {{ ratio('100 * points_last_10', 'minutes_e2_last_10', 4) }} as ppm_avg_last_10,
+        {{ ratio('60 * points_last_10', 'seconds_last_10', 4) }} as ppm_avg_last_10,
         {{ ratio('dnp_last_10_listings', 'last_10_listings', 4) }} as dnp_rate,
         {{ ratio('slope_10_num', 'slope_10_den', 4) }} as pts_slope_10g,
         {{ ratio('slope_7_num', 'slope_7_den', 4) }} as scoring_trend_slope,
@@ -214,7 +214,7 @@ features as (
         game_log.pts_vs_season_zscore,
         game_log.star_teammates_out,
         game_log.days_rest,
-        game_log.minutes_e2_in_last_7_days / 100 as minutes_load_last_7d,
+        {{ ratio('game_log.seconds_in_last_7_days', 60, 2) }} as minutes_load_last_7d,
         game_log.scoring_trend_slope,
         game_log.deviation_from_avg_last3,
         game_log.consecutive_games_below_avg,

@@ -30,7 +30,7 @@ renamed as (
         cast(tov as int64) as turnovers,
         cast(pf as int64) as personal_fouls,
         cast(plus_minus as int64) as plus_minus,
-        cast(minutes as {{ type_float64() }}) as minutes_played,
+        cast({{ whole_seconds('minutes') }} as int64) as seconds_played,
         is_starter,
         is_dnp,
     from source

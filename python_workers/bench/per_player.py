@@ -199,8 +199,8 @@ def compute_daily_cache(
         "points_avg_last_5": _mean(last_5["points"], 1),
         "points_avg_last_10": _mean(last_10["points"], 1),
         "points_std_last_10": _deviation(last_10["points"]),
-        "minutes_avg_last_10": _mean(last_10["minutes_e2"], 100),
-        "avg_minutes_per_game_last_7": _mean(last_10[in_week]["minutes_e2"], 100),
+        "minutes_avg_last_10": _mean(last_10["seconds_played"], 60),
+        "avg_minutes_per_game_last_7": _mean(last_10[in_week]["seconds_played"], 60),
         "usage_rate_last_10": _mean(last_10["usage_e4"], 10_000),
         "ts_pct_last_10": _mean(last_10["ts_e4"], 10_000),
         "assisted_rate_last_10": half_even(assisted, made, daily_cache.ASSISTED_RATE_DECIMALS),
@@ -276,7 +276,7 @@ def _load(player: Record) -> Record:
             return None
         return half_even(player[total], player[count] * unit, daily_cache.MEAN_DECIMALS)
 
-    minutes_7, minutes_14 = (player[f"minutes_e2_in_last_{n}_days"] for n in (7, 14))
+    seconds_7, seconds_14 = (player[f"seconds_in_last_{n}_days"] for n in (7, 14))
     return {
         "points_avg_season": per("points_sum_season", "games_played_season", 1),
         "player_usage_rate_season": per("usage_e4_sum_season", "usage_games_season", 10_000),
@@ -284,8 +284,8 @@ def _load(player: Record) -> Record:
         "team_off_rating_last_10": per(
             "team_off_rating_e4_sum_last_10", "team_games_last_10", 10_000
         ),
-        "minutes_in_last_7_days": None if minutes_7 is None else minutes_7 / 100,
-        "minutes_in_last_14_days": None if minutes_14 is None else minutes_14 / 100,
+        "minutes_in_last_7_days": None if seconds_7 is None else half_even(seconds_7, 60, 2),
+        "minutes_in_last_14_days": None if seconds_14 is None else half_even(seconds_14, 60, 2),
         "fourth_quarter_minutes_last_7": None,
     }
 

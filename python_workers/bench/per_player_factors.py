@@ -75,7 +75,7 @@ def compute_composite_factors(
 def _fatigue(player: Record, columns: Record) -> int:
     rest, age = player["days_rest"], player["player_age"]
     games = player["games_in_last_7_days"]
-    minutes = player["minutes_e2_in_last_7_days"]
+    seconds = player["seconds_in_last_7_days"]
     back_to_backs = player["back_to_backs_last_14_days"]
     points = dict.fromkeys(
         (
@@ -94,9 +94,9 @@ def _fatigue(player: Record, columns: Record) -> int:
         points["rest_points"] = scores.RESTED_POINTS
     if games >= scores.BUSY_WEEK_GAMES:
         points["games_points"] = scores.BUSY_WEEK_POINTS
-    if minutes is not None and minutes > scores.HEAVY_WEEK_MINUTES_E2:
+    if seconds is not None and seconds > scores.HEAVY_WEEK_SECONDS:
         points["minutes_points"] = scores.HEAVY_WEEK_POINTS
-    if games and minutes is not None and minutes > scores.LONG_GAMES_MINUTES_E2 * games:
+    if games and seconds is not None and seconds > scores.LONG_GAMES_SECONDS * games:
         points["minutes_per_game_points"] = scores.LONG_GAMES_POINTS
     if back_to_backs >= 2:
         points["back_to_backs_points"] = scores.SEVERAL_BACK_TO_BACKS_POINTS
@@ -114,7 +114,7 @@ def _fatigue(player: Record, columns: Record) -> int:
             "back_to_backs_last_14_days": back_to_backs,
             "days_rest": rest,
             "games_in_last_7_days": games,
-            "minutes_in_last_7_days": None if minutes is None else minutes / 100,
+            "minutes_in_last_7_days": None if seconds is None else half_even(seconds, 60, 2),
             "score": score,
             **points,
         }

@@ -150,10 +150,10 @@ factors as (
                     else 0
                 end
                 + if(games_in_last_7_days >= {scores.BUSY_WEEK_GAMES}, -10, 0)
-                + if(minutes_e2_in_last_7_days > {scores.HEAVY_WEEK_MINUTES_E2}, -10, 0)
+                + if(seconds_in_last_7_days > {scores.HEAVY_WEEK_SECONDS}, -10, 0)
                 + if(
-                    minutes_e2_in_last_7_days
-                    > {scores.LONG_GAMES_MINUTES_E2} * games_in_last_7_days,
+                    seconds_in_last_7_days
+                    > {scores.LONG_GAMES_SECONDS} * games_in_last_7_days,
                     {scores.LONG_GAMES_POINTS},
                     0
                 )
@@ -224,16 +224,16 @@ cache_windows as (
         any_value(team_off_rating_e4_sum_last_10) as team_off_rating_e4_sum_last_10,
         any_value(games_in_last_7_days) as games_in_last_7_days,
         any_value(games_in_last_14_days) as games_in_last_14_days,
-        any_value(minutes_e2_in_last_7_days) as minutes_e2_in_last_7_days,
-        any_value(minutes_e2_in_last_14_days) as minutes_e2_in_last_14_days,
+        any_value(seconds_in_last_7_days) as seconds_in_last_7_days,
+        any_value(seconds_in_last_14_days) as seconds_in_last_14_days,
         any_value(back_to_backs_last_14_days) as back_to_backs_last_14_days,
         any_value(player_age) as player_age,
         avg(points) filter (where game_rank <= 5) as points_5,
         avg(points) as points_10,
         stddev_samp(points) as points_std_10,
-        avg(minutes_e2) as minutes_10,
-        avg(minutes_e2) filter (where game_date >= analysis_date - {daily_cache.WEEK_DAYS})
-            as minutes_week,
+        avg(seconds_played) as seconds_10,
+        avg(seconds_played) filter (where game_date >= analysis_date - {daily_cache.WEEK_DAYS})
+            as seconds_week,
         avg(usage_e4) as usage_10,
         avg(ts_e4) as ts_10,
         sum(assisted_fg_makes) as assisted_makes,
@@ -256,7 +256,7 @@ pdc as (
         round(points_10, 4) as points_avg_last_10,
         round(points_sum_season / nullif(games_played_season, 0), 4) as points_avg_season,
         round(points_std_10, 4) as points_std_last_10,
-        round(minutes_10 / 100, 4) as minutes_avg_last_10,
+        round(seconds_10 / 60, 4) as minutes_avg_last_10,
         round(usage_10 / 10000, 4) as usage_rate_last_10,
         round(ts_10 / 10000, 4) as ts_pct_last_10,
         round(usage_e4_sum_season / nullif(usage_games_season, 0) / 10000, 4)
@@ -270,10 +270,10 @@ pdc as (
             as team_off_rating_last_10,
         games_in_last_7_days,
         games_in_last_14_days,
-        minutes_e2_in_last_7_days / 100 as minutes_in_last_7_days,
-        minutes_e2_in_last_14_days / 100 as minutes_in_last_14_days,
+        round(seconds_in_last_7_days / 60, 2) as minutes_in_last_7_days,
+        round(seconds_in_last_14_days / 60, 2) as minutes_in_last_14_days,
         back_to_backs_last_14_days,
-        round(minutes_week / 100, 4) as avg_minutes_per_game_last_7,
+        round(seconds_week / 60, 4) as avg_minutes_per_game_last_7,
         player_age,
         psza.primary_scoring_zone,
         psza.paint_rate_last_10,

@@ -171,7 +171,7 @@ def _form(games: list[Row]) -> Row:
         "points_avg_last_5": rounded(mean(values("points", 5)), 4),
         "points_avg_last_10": rounded(average, 4),
         "points_std_last_10": spread,
-        "minutes_avg_last_10": rounded(mean(values("minutes_e2", 10), 100), 4),
+        "minutes_avg_last_10": rounded(mean(values("seconds_played", 10), 60), 4),
         "usage_rate_last_10": rounded(mean(values("usage_e4", 10), 10_000), 4),
         "ts_pct_last_10": rounded(mean(values("ts_e4", 10), 10_000), 4),
         "assisted_rate_last_10": rounded(ratio(assisted, assisted + unassisted), 9),
@@ -186,7 +186,7 @@ def _load(player: Row) -> Row:
 
     zones = player["shot_zones"] or {}
     week_ago = player["analysis_date"] - dt.timedelta(days=7)
-    week = [game["minutes_e2"] for game in player["games"] if game["game_date"] >= week_ago]
+    week = [game["seconds_played"] for game in player["games"] if game["game_date"] >= week_ago]
     return {
         "cache_date": player["analysis_date"],
         "points_avg_season": per("points_sum_season", "games_played_season", 1),
@@ -195,9 +195,9 @@ def _load(player: Row) -> Row:
         "team_off_rating_last_10": per(
             "team_off_rating_e4_sum_last_10", "team_games_last_10", 10_000
         ),
-        "minutes_in_last_7_days": _hundredths(player["minutes_e2_in_last_7_days"]),
-        "minutes_in_last_14_days": _hundredths(player["minutes_e2_in_last_14_days"]),
-        "avg_minutes_per_game_last_7": rounded(mean(week, 100), 4),
+        "minutes_in_last_7_days": _minutes(player["seconds_in_last_7_days"]),
+        "minutes_in_last_14_days": _minutes(player["seconds_in_last_14_days"]),
+        "avg_minutes_per_game_last_7": rounded(mean(week, 60), 4),
         "player_age": player["player_age"],
         "shot_zone_data_available": player["shot_zones"] is not None,
         "primary_scoring_zone": zones.get("primary_scoring_zone"),
@@ -207,8 +207,8 @@ def _load(player: Row) -> Row:
     }
 
 
-def _hundredths(value: int | None) -> float | None:
-    return None if value is None else value / 100
+def _minutes(seconds: int | None) -> float | None:
+    return None if seconds is None else rounded(Fraction(seconds, 60), 2)
 
 
 def _completeness(player: Row, games: list[Row]) -> Row:
@@ -275,8 +275,8 @@ def _fatigue(player: Row) -> int:
         score += 5
     if games >= 4:
         score -= 10
-    if player["minutes_e2_in_last_7_days"] is not None:
-        minutes = Fraction(player["minutes_e2_in_last_7_days"], 100)
+    if player["seconds_in_last_7_days"] is not None:
+        minutes = Fraction(player["seconds_in_last_7_days"], 60)
         if minutes > 240:
             score -= 10
         if games and minutes / games > 35:

@@ -58,7 +58,7 @@ def test_a_game_without_a_value_is_skipped_not_counted_as_zero() -> None:
 
 
 def test_values_unknown_in_every_game_stay_unknown() -> None:
-    sample = games(6, ts_e4=None, minutes_e2=None, assisted_fg_makes=0, unassisted_fg_makes=0)
+    sample = games(6, ts_e4=None, seconds_played=None, assisted_fg_makes=0, unassisted_fg_makes=0)
     unknown = regular(
         sample,
         usage_games_season=0,
@@ -67,7 +67,7 @@ def test_values_unknown_in_every_game_stay_unknown() -> None:
         team_pace_e4_sum_last_10=None,
         games_in_last_7_days=0,
         actual_games_in_last_7_days=0,
-        minutes_e2_in_last_7_days=0,
+        seconds_in_last_7_days=0,
         player_age=None,
     )
     row = only_row(computed(unknown))
@@ -88,11 +88,11 @@ def test_values_unknown_in_every_game_stay_unknown() -> None:
 
 def test_unknown_minutes_leave_their_sum_unknown_and_count_for_no_mean() -> None:
     # Games were 2, 4, 6, 8, ... days ago.
-    week = [box_score(minutes_e2=minutes) for minutes in (30_00, None, 35_01)]
-    changes: Row = {"minutes_e2_in_last_7_days": None, "minutes_e2_in_last_14_days": None}
-    row = only_row(computed(regular([*week, *games(7, minutes_e2=10_00)], **changes)))
+    week = [box_score(seconds_played=seconds) for seconds in (1800, None, 2101)]
+    changes: Row = {"seconds_in_last_7_days": None, "seconds_in_last_14_days": None}
+    row = only_row(computed(regular([*week, *games(7, seconds_played=600)], **changes)))
     assert (row["minutes_in_last_7_days"], row["minutes_in_last_14_days"]) == (None, None)
-    assert row["avg_minutes_per_game_last_7"] == 32.505
+    assert row["avg_minutes_per_game_last_7"] == 32.5083
     assert row["games_in_last_7_days"] == 3
 
 
@@ -220,13 +220,13 @@ def test_everybody_gets_his_own_zones_whatever_their_order() -> None:
 
 
 def test_absurd_minutes_cost_that_player_alone_his_row() -> None:
-    wrong = [*games(9), box_score(minutes_e2=-1)]
+    wrong = [*games(9), box_score(seconds_played=-1)]
     result = computed(regular(games(10), 1), regular(wrong, 2), regular(games(10), 3))
     assert result.rows.column("player_id").to_pylist() == [1, 3]
     (failure,) = result.failures.to_pylist()
     assert failure["failure_category"] == "PROCESSING_ERROR"
     assert failure["failure_reason"] == (
-        "ValueError: minutes_e2 is -1 in the game of 2021-12-26, outside 0 to 10000"
+        "ValueError: seconds_played is -1 in the game of 2021-12-26, outside 0 to 6000"
     )
 
 
@@ -262,8 +262,8 @@ box_scores = st.builds(
     box_score,
     is_available=st.sampled_from([True] * 15 + [False]),
     points=st.integers(0, 60),
-    minutes_e2=st.integers(0, 5300) | st.sampled_from([0, None]),
-    usage_e4=st.integers(0, 10**8) | st.sampled_from([0, None]),
+    seconds_played=st.integers(0, 3180) | st.sampled_from([0, None]),
+    usage_e4=st.integers(0, 100_0000) | st.sampled_from([0, None]),
     ts_e4=st.integers(0, 15000) | st.sampled_from([0, None]),
     assisted_fg_makes=st.integers(0, 9) | st.sampled_from([0, None]),
     unassisted_fg_makes=st.integers(0, 9) | st.sampled_from([0, None]),
@@ -297,8 +297,8 @@ def regulars(draw: st.DrawFn) -> list[Row]:
             "actual_games_in_last_7_days": expected_7,
             "games_in_last_14_days": draw(st.integers(0, expected_14)),
             "actual_games_in_last_14_days": expected_14,
-            "minutes_e2_in_last_7_days": draw(st.none() | st.integers(0, 20000)),
-            "minutes_e2_in_last_14_days": draw(st.none() | st.integers(0, 40000)),
+            "seconds_in_last_7_days": draw(st.none() | st.integers(0, 12_000)),
+            "seconds_in_last_14_days": draw(st.none() | st.integers(0, 24_000)),
             "shot_zones": draw(st.none() | st.builds(zones_of_a_player, paint_rate_last_10=rates)),
         }
         changes["points_sum_season"] = min(changes["points_sum_season"], 150 * season_games)

@@ -84,11 +84,11 @@ with_form as (
         team_form.last_10_since,
         form.played_number,
         form.points_so_far,
-        form.minutes_e2_so_far,
+        form.seconds_so_far,
         form.minutes_games_so_far,
         form.usage_e4_last_7,
         form.usage_games_last_7,
-        form.minutes_e2_last_7,
+        form.seconds_last_7,
         form.minutes_games_last_7,
     from rosters
     left join lines
@@ -130,7 +130,7 @@ final as (
             when last_played_team_abbr = team_abbr and last_played_date >= last_10_since
                 then
                     {{ half_even('usage_e4_last_7', 'usage_games_last_7', 0) }}
-                    * {{ half_even('minutes_e2_last_7', 'minutes_games_last_7', 0) }}
+                    * {{ half_even('5 * seconds_last_7', '3 * minutes_games_last_7', 0) }}
         end as rotation_load,
         has_player_list,
         is_listed,
@@ -140,7 +140,7 @@ final as (
             and (
                 points_so_far >= 18 * played_number
                 or (
-                    minutes_e2_so_far >= 28 * 100 * minutes_games_so_far
+                    seconds_so_far >= 28 * 60 * minutes_games_so_far
                     and minutes_games_so_far > 0
                     and points_so_far >= 12 * played_number
                 )
