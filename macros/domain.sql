@@ -101,7 +101,7 @@
 {% macro tdza_min_games() -%}5{%- endmacro %}
 
 {# Version of the feature store's definitions; a new one re-opens every date. #}
-{% macro mlfs_version() -%}v2_1{%- endmacro %}
+{% macro mlfs_version() -%}v2_2{%- endmacro %}
 
 {#
   Features in column order, each with the flag that says whether its precomputed source has a row;

@@ -48,7 +48,7 @@ from python_workers.rounding import BoolArray, IntArray, round_half_even
 from python_workers.segments import Tables, entity_keys, rows_of, sorted_entities, team_rows
 from python_workers.text import json_objects
 
-CALCULATION_VERSION = "v1_4factors"
+CALCULATION_VERSION = "v2_4factors"
 
 DEFERRED_SCORES = (
     "referee_favorability_score",

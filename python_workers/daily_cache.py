@@ -54,7 +54,7 @@ from python_workers.segments import (
     sorted_entities,
 )
 
-CALCULATION_VERSION = "v1"
+CALCULATION_VERSION = "v2"
 CACHE_VERSION = "v1"
 
 ABSOLUTE_MIN_GAMES = 5

@@ -54,7 +54,7 @@ TDZA = Processor(
     "nba_precompute.team_defense_zone_inputs",
     (),
     "sql",
-    "v1",
+    "v2",
 )
 PSZA = Processor(
     2,
@@ -98,7 +98,7 @@ MLFS = Processor(
     "nba_precompute.ml_feature_store_inputs",
     ("tdza", "psza", "pcf", "pdc"),
     "sql",
-    "v2_1",
+    "v2_2",
 )
 
 PROCESSORS: tuple[Processor, ...] = (TDZA, PSZA, PCF, PDC, MLFS)

@@ -43,7 +43,7 @@ def test_an_even_game_of_a_rested_player_changes_nothing() -> None:
     assert not row["has_warnings"]
     assert row["warning_details"] is None
     assert row["game_date"] == row["analysis_date"] == DAY
-    assert row["calculation_version"] == "v1_4factors"
+    assert row["calculation_version"] == "v2_4factors"
     assert [row[name] for name in DEFERRED_SCORES] == [0.0] * 4
 
 
