@@ -11,9 +11,17 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from python_workers.changed_games import ChangedGame, games_changed_by, note_of_changes
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.raw_checks import check_rows, check_teams, future_finals, has_teams
-from python_workers.raw_schema import GAMES, LOADS, PLAYER_REGISTRY, RAW_TABLES, RawTable
+from python_workers.raw_schema import (
+    CHANGED_GAMES,
+    GAMES,
+    LOADS,
+    PLAYER_REGISTRY,
+    RAW_TABLES,
+    RawTable,
+)
 from python_workers.raw_tables import RawRows, collapse_duplicates, read_raw_table
 from python_workers.registry import register_players
 from python_workers.warehouse.base import TableChange, UpsertCounts, Warehouse
@@ -62,17 +70,20 @@ class LoadReport:
         Players who were given a lookup.
     warnings
         Sentences about data that was loaded but deserves a look.
+    changed_games
+        Games of which it changed a row, in order of their dates.
     """
 
     load_id: str
     tables: tuple[TableLoad, ...]
     new_players: int
     warnings: tuple[str, ...]
+    changed_games: tuple[ChangedGame, ...] = ()
 
     @property
     def has_changes(self) -> bool:
         """Whether any row was written."""
-        written = sum(each.counts.inserted + each.counts.updated for each in self.tables)
+        written = sum(each.counts.changed for each in self.tables)
         return bool(written or self.new_players)
 
 
@@ -81,6 +92,7 @@ def load_directory(
     directory: Path,
     *,
     tables: Sequence[str] | None = None,
+    replace_games: bool = False,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> LoadReport:
     """Load raw files: an upsert by key, so that the same files twice change nothing.
@@ -96,6 +108,9 @@ def load_directory(
         One folder per table, with Parquet, CSV or JSON-lines files.
     tables
         Names of the tables to load; all four by default.
+    replace_games
+        Take the rows of each game as all there is of it: stored rows of these games that the files
+        lack are deleted. By default they stay.
     on_progress
         Told each step in one line.
 
@@ -117,14 +132,19 @@ def load_directory(
         raw = read_raw_table(directory, schema)
         check_rows(raw)
         read.append((raw, collapse_duplicates(raw)))
-    warehouse.ensure_tables([*(each.spec for each in RAW_TABLES), PLAYER_REGISTRY, LOADS])
+    warehouse.ensure_tables(
+        [*(each.spec for each in RAW_TABLES), PLAYER_REGISTRY, LOADS, CHANGED_GAMES]
+    )
     warnings = _check_across_tables(warehouse, read)
 
+    load_id, now = uuid.uuid4().hex, dt.datetime.now(dt.UTC)
     done: list[TableLoad] = []
     while read:
         raw, rows = read.pop(0)
         on_progress(f"writing {raw.schema.name}: {rows.num_rows:,} rows")
-        counts = warehouse.upsert(raw.schema.spec, rows)
+        note = note_of_changes(raw.schema, load_id, now)
+        whole = "game_id" if replace_games and "game_id" in raw.schema.key else None
+        counts = warehouse.upsert(raw.schema.spec, rows, whole=whole, note=note)
         done.append(
             TableLoad(
                 raw.schema.name,
@@ -135,9 +155,9 @@ def load_directory(
             )
         )
     new_players = register_players(warehouse)
-    load_id = uuid.uuid4().hex
-    warehouse.commit([TableChange(LOADS.name, _load_rows(load_id, done))])
-    return LoadReport(load_id, tuple(done), new_players, tuple(warnings))
+    warehouse.commit([TableChange(LOADS.name, _load_rows(load_id, done, now))])
+    changed = games_changed_by(warehouse, load_id)
+    return LoadReport(load_id, tuple(done), new_players, tuple(warnings), changed)
 
 
 def _chosen_tables(names: Sequence[str] | None) -> list[RawTable]:
@@ -186,8 +206,7 @@ def _check_across_tables(
     return warnings
 
 
-def _load_rows(load_id: str, done: Sequence[TableLoad]) -> pa.Table:
-    now = dt.datetime.now(dt.UTC)
+def _load_rows(load_id: str, done: Sequence[TableLoad], now: dt.datetime) -> pa.Table:
     return pa.table(
         {
             "load_id": [load_id] * len(done),
@@ -197,6 +216,7 @@ def _load_rows(load_id: str, done: Sequence[TableLoad]) -> pa.Table:
             "inserted": [each.counts.inserted for each in done],
             "updated": [each.counts.updated for each in done],
             "unchanged": [each.counts.unchanged for each in done],
+            "deleted": [each.counts.deleted for each in done],
             "loaded_at": pa.array([now] * len(done), pa.timestamp("us", tz="UTC")),
         }
     )

@@ -226,6 +226,28 @@ LOADS = TableSpec(
         Column("updated", "int64"),
         Column("unchanged", "int64"),
         Column("loaded_at", "timestamp"),
+        Column("deleted", "int64"),
     ),
+    key=("load_id", "table_name"),
+)
+
+# Which games each load changed, one row per table and game; the changes of the players table are
+# one row without a game. Dates are those of the game after the load; a game that was moved, or
+# removed, also has the date that it had. One without a game in nba_raw.games has neither.
+CHANGED_GAMES = TableSpec(
+    f"{RAW_SCHEMA}.changed_games",
+    (
+        Column("load_id", "string"),
+        Column("table_name", "string"),
+        Column("game_id", "string"),
+        Column("season", "string"),
+        Column("inserted", "int64"),
+        Column("updated", "int64"),
+        Column("deleted", "int64"),
+        Column("game_date", "date"),
+        Column("former_game_date", "date"),
+        Column("loaded_at", "timestamp"),
+    ),
+    # And game_id, which is no key column because it may be NULL.
     key=("load_id", "table_name"),
 )

@@ -81,6 +81,30 @@ class UpsertCounts:
     inserted: int
     updated: int
     unchanged: int
+    deleted: int = 0
+
+    @property
+    def changed(self) -> int:
+        """Rows that were written or deleted."""
+        return self.inserted + self.updated + self.deleted
+
+
+@dataclass(frozen=True)
+class ChangeNote:
+    """A statement that an upsert runs in its own transaction, to note what it changes.
+
+    Parameters
+    ----------
+    sql
+        An insertion in portable SQL. ``{changes}`` stands for the changed rows: the columns of the
+        table (of a deleted row those that it had) and ``change``, which is ``inserted``,
+        ``updated`` or ``deleted``. All tables still show what they held before the upsert.
+    params
+        Its parameters.
+    """
+
+    sql: str
+    params: Mapping[str, object]
 
 
 @runtime_checkable
@@ -123,8 +147,19 @@ class Warehouse(Protocol):
         """Create what is missing of schemas, tables and columns; change no existing column."""
         ...
 
-    def upsert(self, spec: TableSpec, rows: pa.Table) -> UpsertCounts:
-        """Insert or update rows by ``spec.key``, atomically; equal rows are not written."""
+    def upsert(
+        self,
+        spec: TableSpec,
+        rows: pa.Table,
+        *,
+        whole: str | None = None,
+        note: ChangeNote | None = None,
+    ) -> UpsertCounts:
+        """Insert or update rows by ``spec.key``, atomically; equal rows are not written.
+
+        `whole` names a key column of whose values the rows are all there is: stored rows of these
+        values that are not among them are deleted. `note` runs where anything changes.
+        """
         ...
 
     def commit(self, changes: Sequence[TableChange]) -> None:

@@ -17,6 +17,7 @@ from google.cloud import bigquery
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.settings import Settings
 from python_workers.warehouse.base import (
+    ChangeNote,
     Column,
     TableChange,
     TableSpec,
@@ -30,7 +31,9 @@ from python_workers.warehouse.bigquery_sql import (
     COLUMN_TYPES,
     DELETION_MARK,
     SQL_TYPES,
+    changed_rows,
     count_statement,
+    delete_left_out_statement,
     delete_statement,
     in_shared_types,
     insert_statement,
@@ -60,7 +63,8 @@ class BigQueryWarehouse:
     -----
     `commit` loads each table's rows and deletion keys with one load job into a staging table, then
     runs one multi-statement transaction: for a commit of n tables n load jobs and one query job.
-    `upsert` takes one load job, one count, and one MERGE if anything changed.
+    `upsert` takes one load job, one count, and one MERGE if anything changed; where it also deletes
+    or notes, the MERGE is part of a transaction.
     """
 
     kind = "bigquery"
@@ -157,8 +161,19 @@ class BigQueryWarehouse:
                 self._add_columns(spec, {field.name for field in existing.schema})
             self._tables.pop(spec.name, None)
 
-    def upsert(self, spec: TableSpec, rows: pa.Table) -> UpsertCounts:
-        """Insert or update rows by ``spec.key``, atomically; equal rows are not written."""
+    def upsert(
+        self,
+        spec: TableSpec,
+        rows: pa.Table,
+        *,
+        whole: str | None = None,
+        note: ChangeNote | None = None,
+    ) -> UpsertCounts:
+        """Insert or update rows by ``spec.key``, atomically; equal rows are not written.
+
+        With `whole`, stored rows of the same values of that key column are deleted where they are
+        not among the rows; `note` runs where anything changes.
+        """
         if rows.num_rows == 0:
             return UpsertCounts(0, 0, 0)
         require_unique_keys(spec, rows)
@@ -167,14 +182,23 @@ class BigQueryWarehouse:
         name = self._staging.create(self._schema(spec.name, columns))
         try:
             self._jobs.finish(self._jobs.start_load(name, staged, self._schema(spec.name, columns)))
-            counted = self._jobs.read(
-                self._jobs.run_query(count_statement(target, f"`{name}`", spec.key, columns))
+            changes = changed_rows(target, f"`{name}`", spec.key, columns, whole)
+            counted = self._jobs.read(self._jobs.run_query(count_statement(changes)))
+            found = {kind: int(count) for kind, count in counted.to_pylist()[0].items()}
+            counts = UpsertCounts(
+                unchanged=rows.num_rows - found["inserted"] - found["updated"], **found
             )
-            counts = UpsertCounts(**{key: int(n) for key, n in counted.to_pylist()[0].items()})
-            if counts.inserted or counts.updated:
-                # Repeated by itself, a MERGE finds nothing left to change.
-                merge = merge_statement(target, f"`{name}`", spec.key, columns)
-                self._jobs.run_query(merge, modifies=1)
+            # Repeated by itself, each statement finds nothing left to change or to note.
+            statements = [merge_statement(target, f"`{name}`", spec.key, columns)]
+            params: Mapping[str, object] = {}
+            if whole is not None and counts.deleted:
+                statements.append(delete_left_out_statement(target, f"`{name}`", spec.key, whole))
+            if note is not None:
+                noted = self._with_prefix(note.sql).format(changes=f"({changes})")
+                statements, params = [noted, *statements], note.params
+            if counts.changed:
+                script = transaction(statements) if len(statements) > 1 else statements[0]
+                self._jobs.run_query(script, query_parameters(params), modifies=len(statements))
         finally:
             self._staging.drop([name])
         return counts

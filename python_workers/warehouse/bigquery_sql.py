@@ -235,19 +235,53 @@ def transaction(statements: Sequence[str]) -> str:
     return ";\n".join(["begin transaction", *statements, "commit transaction"]) + ";"
 
 
-def count_statement(target: str, staging: str, key: Sequence[str], columns: Sequence[str]) -> str:
-    """Return the count of staged rows that are new, changed and equal."""
-    values = [name for name in columns if name not in key]
-    differs = differs_on(values, "old_rows", "new_rows")
+def changed_rows(
+    target: str, staging: str, key: Sequence[str], columns: Sequence[str], whole: str | None
+) -> str:
+    """Return the select of the rows that an upsert inserts, updates and deletes.
+
+    They have the columns of the table and ``change``; see `ChangeNote`.
+    """
     missing = f"old_rows.{column(key[0])} is null"
-    return (
-        "select\n"
-        f"    countif({missing}) as inserted,\n"
-        f"    countif(not ({missing}) and {differs}) as updated,\n"
-        f"    countif(not ({missing}) and not {differs}) as unchanged\n"
-        f"from {staging} as new_rows\n"
-        f"left join {target} as old_rows on {equal_on(key, 'old_rows', 'new_rows')}"
+    differs = differs_on([name for name in columns if name not in key], "old_rows", "new_rows")
+    lines = [
+        f"select {comma_list(columns, 'new_rows')},",
+        f"    if({missing}, 'inserted', 'updated') as change",
+        f"from {staging} as new_rows",
+        f"left join {target} as old_rows on {equal_on(key, 'old_rows', 'new_rows')}",
+        f"where {missing} or {differs}",
+    ]
+    if whole is not None:
+        lines += [
+            "union all",
+            f"select {comma_list(columns, 'old_rows')}, 'deleted' as change",
+            f"from {target} as old_rows",
+            f"where {_is_left_out(staging, key, whole)}",
+        ]
+    return "\n".join(lines)
+
+
+def count_statement(changes: str) -> str:
+    """Return the count of the changed rows by kind."""
+    kinds = ", ".join(
+        f"countif(change = '{kind}') as {kind}" for kind in ("inserted", "updated", "deleted")
     )
+    return f"select {kinds}\nfrom ({changes}) as changes"
+
+
+def delete_left_out_statement(target: str, staging: str, key: Sequence[str], whole: str) -> str:
+    """Return the deletion of a group's stored rows that are not among the staged ones."""
+    is_left_out = _is_left_out(staging, key, whole)
+    return f"delete from {target} as old_rows\nwhere {is_left_out}"  # noqa: S608 (checked names)
+
+
+def _is_left_out(staging: str, key: Sequence[str], whole: str) -> str:
+    lines = [
+        f"old_rows.{column(whole)} in (select {column(whole)} from {staging})",  # noqa: S608
+        f"    and not exists (select 1 from {staging} as new_rows",  # noqa: S608 (checked names)
+        f"        where {equal_on(key, 'old_rows', 'new_rows')})",
+    ]
+    return "\n".join(lines)
 
 
 def merge_statement(target: str, staging: str, key: Sequence[str], columns: Sequence[str]) -> str:

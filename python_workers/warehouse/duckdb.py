@@ -17,6 +17,7 @@ import pyarrow as pa
 from python_workers import faults
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.warehouse.base import (
+    ChangeNote,
     Column,
     TableChange,
     TableSpec,
@@ -163,7 +164,14 @@ class DuckDBWarehouse:
                 for statement in statements:
                     cursor.execute(statement)
 
-    def upsert(self, spec: TableSpec, rows: pa.Table) -> UpsertCounts:
+    def upsert(
+        self,
+        spec: TableSpec,
+        rows: pa.Table,
+        *,
+        whole: str | None = None,
+        note: ChangeNote | None = None,
+    ) -> UpsertCounts:
         """Insert or update rows by ``spec.key``, atomically; equal rows are not written.
 
         Parameters
@@ -172,6 +180,11 @@ class DuckDBWarehouse:
             The table, which exists.
         rows
             Exactly the columns of ``spec``, in any order; keys unique and not NULL.
+        whole
+            A key column of whose values `rows` are all there is: stored rows of these values that
+            are not among them are deleted.
+        note
+            Runs where anything changes.
 
         Raises
         ------
@@ -194,26 +207,40 @@ class DuckDBWarehouse:
         with self._transaction() as cursor, self._registered(cursor, rows) as given:
             _check_keys(cursor, given, spec)
             cursor.execute(
-                f"create or replace temp table changed_rows as "  # noqa: S608 checked identifiers
-                f'select new.*, old."{spec.key[0]}" is not null as is_update '
+                f"create or replace temp table changed_rows as select new.*, "  # noqa: S608 checked
+                f"if(old.\"{spec.key[0]}\" is null, 'inserted', 'updated') as change "
                 f"from (select {typed} from {given}) as new "
                 f"left join {target} as old using ({key}) "
                 f'where old."{spec.key[0]}" is null or {differs or "false"}'
             )
-            updated, changed = _one_row(
-                cursor, "select count(*) filter (where is_update), count(*) from changed_rows"
+            if whole is not None:
+                cursor.execute(
+                    f"insert into changed_rows by name "  # noqa: S608 checked identifiers
+                    f"select {names}, 'deleted' as change from {target} as old "
+                    f'where "{whole}" in (select "{whole}" from {given}) and not exists '
+                    f"(select 1 from {given} as new where {_same_key(spec.key)})"
+                )
+            inserted, updated, deleted = _one_row(
+                cursor,
+                "select count(*) filter (where change = 'inserted'), "
+                "count(*) filter (where change = 'updated'), "
+                "count(*) filter (where change = 'deleted') from changed_rows",
             )
-            if updated:
+            counts = UpsertCounts(inserted, updated, rows.num_rows - inserted - updated, deleted)
+            if note is not None and counts.changed:
+                self._run(cursor, note.sql.format(changes="changed_rows"), note.params)
+            if updated or deleted:
                 cursor.execute(
                     f"delete from {target} as old using changed_rows as new "  # noqa: S608 as above
-                    f"where new.is_update and {_same_key(spec.key)}"
+                    f"where new.change != 'inserted' and {_same_key(spec.key)}"
                 )
-            if changed:
+            if inserted or updated:
                 cursor.execute(
-                    f"insert into {target} by name select {names} from changed_rows"  # noqa: S608
+                    f"insert into {target} by name "  # noqa: S608 as above
+                    f"select {names} from changed_rows where change != 'deleted'"
                 )
             cursor.execute("drop table changed_rows")
-        return UpsertCounts(changed - updated, updated, rows.num_rows - changed)
+        return counts
 
     def commit(self, changes: Sequence[TableChange]) -> None:
         """Make all changes visible together, or none of them.

@@ -15,7 +15,14 @@ import pytest
 import yaml
 
 from python_workers.errors import BackcourtError
-from python_workers.warehouse.base import Column, TableChange, TableSpec, UpsertCounts, Warehouse
+from python_workers.warehouse.base import (
+    ChangeNote,
+    Column,
+    TableChange,
+    TableSpec,
+    UpsertCounts,
+    Warehouse,
+)
 from python_workers.warehouse.duckdb import DuckDBWarehouse
 from python_workers.warehouse.duckdb_file import STORAGE_VERSION
 
@@ -36,6 +43,16 @@ LINES = TableSpec(
     "nba_raw.lines",
     (Column("game_id", "string"), Column("player_id", "int64"), Column("points", "int64")),
     key=("game_id", "player_id"),
+)
+NOTES = TableSpec(
+    "nba_raw.notes",
+    (
+        Column("label", "string"),
+        Column("game_id", "string"),
+        Column("change", "string"),
+        Column("changes", "int64"),
+    ),
+    key=("label", "game_id", "change"),
 )
 PROJECT = Path(__file__).resolve().parents[2]
 DAY = dt.date(2022, 1, 15)
@@ -247,6 +264,42 @@ def test_an_upsert_by_two_columns_keeps_rows_apart(warehouse: DuckDBWarehouse) -
         ("a", 2, 21),
         ("b", 1, 30),
         ("b", 2, 5),
+    ]
+
+
+def test_an_upsert_of_whole_games_deletes_what_they_lack(warehouse: DuckDBWarehouse) -> None:
+    warehouse.upsert(LINES, lines(("a", 1, 10), ("a", 2, 20), ("b", 1, 30)))
+    same = lines(("a", 2, 20), ("c", 1, 5))
+    assert warehouse.upsert(LINES, same, whole="game_id") == UpsertCounts(1, 0, 1, 1)
+    assert warehouse.upsert(LINES, same, whole="game_id") == UpsertCounts(0, 0, 2, 0)
+    assert [(row["game_id"], row["player_id"]) for row in rows_of(warehouse, LINES.name)] == [
+        ("a", 2),
+        ("b", 1),
+        ("c", 1),
+    ]
+
+
+def test_an_upsert_notes_what_it_changes_in_its_own_transaction(
+    warehouse: DuckDBWarehouse,
+) -> None:
+    warehouse.ensure_tables([NOTES])
+    insertion = (
+        "insert into {table} select @label as label, game_id, change, count(*) as changes "
+        "from {{changes}} as changes group by game_id, change"
+    )
+    note = ChangeNote(insertion.format(table=NOTES.name), {"label": "one"})
+    warehouse.upsert(LINES, lines(("a", 1, 10), ("a", 2, 20)))
+    changed = lines(("a", 1, 11), ("b", 1, 30))
+    broken = ChangeNote(insertion.format(table="nba_raw.nowhere"), {"label": "one"})
+    with pytest.raises(duckdb.CatalogException):
+        warehouse.upsert(LINES, changed, whole="game_id", note=broken)
+    for _ in range(2):
+        warehouse.upsert(LINES, changed, whole="game_id", note=note)
+    noted = warehouse.query("select * from nba_raw.notes order by all").to_pylist()
+    assert [tuple(row.values()) for row in noted] == [
+        ("one", "a", "deleted", 1),
+        ("one", "a", "updated", 1),
+        ("one", "b", "inserted", 1),
     ]
 
 

@@ -7,10 +7,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from fault_proxy import FaultProxy
+from raw_factories import OPENING_GAME, game, league, line, shot, write_league, write_rows
 from sent_jobs import sent_jobs
 from tables import (
     FEATURES,
@@ -31,6 +33,7 @@ from tables import (
 
 from python_workers.errors import BackcourtError
 from python_workers.job_labels import labelling
+from python_workers.load import load_directory
 from python_workers.warehouse.base import Column, TableChange, TableSpec, UpsertCounts, Warehouse
 from python_workers.warehouse.bigquery import BigQueryWarehouse
 from python_workers.warehouse.bigquery_jobs import JobCounts
@@ -88,6 +91,38 @@ def test_an_upsert_writes_only_what_changed(warehouse: BigQueryWarehouse) -> Non
     found = warehouse.query("select * from nba_raw.players order by player_id")
     assert [tuple(row.values()) for row in found.to_pylist()] == [corrected, LUKA, rookie]
     assert warehouse.upsert(PLAYERS, players(LUKA).slice(1)) == UpsertCounts(0, 0, 0)
+    assert staging_tables(warehouse) == []
+
+
+def test_a_load_notes_the_games_that_it_changes_and_a_whole_game_loses_what_its_file_lacks(
+    warehouse: BigQueryWarehouse, tmp_path: Path
+) -> None:
+    lines = [line(1), line(2)]
+    whole = league(player_box_scores=lines, shots=[shot(1, 1), shot(2, 2)])
+    for _ in range(2):
+        load_directory(warehouse, write_league(tmp_path / "raw", whole))
+    write_rows(tmp_path / "fix" / "shots" / "fix.csv", [shot(9001, 1), shot(2, 2)])
+    fixed = load_directory(warehouse, tmp_path / "fix", tables=["shots"], replace_games=True)
+    assert fixed.tables[0].counts == UpsertCounts(inserted=1, updated=0, unchanged=1, deleted=1)
+    moved = league(games=[game(game_date="2021-10-20")], player_box_scores=lines)
+    load_directory(warehouse, write_league(tmp_path / "moved", moved), tables=["games"])
+    found = warehouse.query(
+        """
+        select
+            table_name, game_id, season, inserted, updated, deleted, game_date, former_game_date
+        from nba_raw.changed_games
+        order by loaded_at, table_name
+        """
+    )
+    day, season = dt.date(2021, 10, 19), "2021-22"
+    assert [tuple(row.values()) for row in found.to_pylist()] == [
+        ("games", OPENING_GAME, season, 1, 0, 0, day, None),
+        ("player_box_scores", OPENING_GAME, season, 2, 0, 0, day, None),
+        ("players", None, None, 1, 0, 0, None, None),
+        ("shots", OPENING_GAME, season, 2, 0, 0, day, None),
+        ("shots", OPENING_GAME, season, 1, 0, 1, day, None),
+        ("games", OPENING_GAME, season, 0, 1, 0, dt.date(2021, 10, 20), day),
+    ]
     assert staging_tables(warehouse) == []
 
 
