@@ -92,8 +92,9 @@ PLAYER_RANGES: dict[str, tuple[int, int]] = {
     "usage_e4_sum_season": (0, MAX_SEASON_GAMES * MAX_USAGE_E4),
     "usage_games_season": (0, MAX_SEASON_GAMES),
     "player_age": (10, 80),
-    "team_games_last_10": (0, 10),
+    "team_pace_games_last_10": (0, 10),
     "team_pace_e4_sum_last_10": (0, 10 * MAX_RATE_E4),
+    "team_rating_games_last_10": (0, 10),
     "team_off_rating_e4_sum_last_10": (0, 10 * MAX_RATE_E4),
     "games_in_last_7_days": (0, 7),
     "games_in_last_14_days": (0, 14),
@@ -389,9 +390,9 @@ def _load_columns(load: Mapping[str, Integers]) -> dict[str, pa.Array]:
     return {
         "points_avg_season": mean("points_sum_season", "games_played_season", 1),
         "player_usage_rate_season": mean("usage_e4_sum_season", "usage_games_season", 10_000),
-        "team_pace_last_10": mean("team_pace_e4_sum_last_10", "team_games_last_10", 10_000),
+        "team_pace_last_10": mean("team_pace_e4_sum_last_10", "team_pace_games_last_10", 10_000),
         "team_off_rating_last_10": mean(
-            "team_off_rating_e4_sum_last_10", "team_games_last_10", 10_000
+            "team_off_rating_e4_sum_last_10", "team_rating_games_last_10", 10_000
         ),
         "minutes_in_last_7_days": minutes_array(load["seconds_in_last_7_days"]),
         "minutes_in_last_14_days": minutes_array(load["seconds_in_last_14_days"]),

@@ -169,7 +169,7 @@ def pace(load: Mapping[str, Integers]) -> Factor:
         Games and summed pace of team and opponent over their last 10 games.
     """
     team, opponent = (
-        (load[f"{side}_games_last_10"], load[f"{side}_pace_e4_sum_last_10"])
+        (load[f"{side}_pace_games_last_10"], load[f"{side}_pace_e4_sum_last_10"])
         for side in ("team", "opponent")
     )
     known = (team[0].values > 0) & (opponent[0].values > 0)
@@ -185,11 +185,11 @@ def pace(load: Mapping[str, Integers]) -> Factor:
         adjustment,
         {"pace_score": score, "pace_differential": differential},
         {
-            "opponent_games_last_10": opponent[0].array(),
+            "opponent_pace_games_last_10": opponent[0].array(),
             "opponent_pace_sum_last_10": decimal_array(opponent[1], 4),
             "pace_differential": differential,
             "score": score,
-            "team_games_last_10": team[0].array(),
+            "team_pace_games_last_10": team[0].array(),
             "team_pace_sum_last_10": decimal_array(team[1], 4),
         },
     )

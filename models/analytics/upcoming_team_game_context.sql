@@ -57,8 +57,9 @@ final as (
                     as int64
                 )
         end as days_rest,
-        coalesce(team_form.games_last_10, 0) as games_last_10,
+        coalesce(team_form.pace_games_last_10, 0) as pace_games_last_10,
         team_form.pace_e4_last_10 as pace_e4_sum_last_10,
+        coalesce(team_form.rating_games_last_10, 0) as rating_games_last_10,
         team_form.offensive_rating_e4_last_10 as offensive_rating_e4_sum_last_10,
         team_as_of.wins_so_far,
         team_as_of.decided_so_far as decided_games_so_far,

@@ -103,10 +103,11 @@ final as (
         paint_vs_league_e2 / 100 as paint_defense_vs_league_avg,
         mid_range_vs_league_e2 / 100 as mid_range_defense_vs_league_avg,
         three_vs_league_e2 / 100 as three_pt_defense_vs_league_avg,
-        {{ ratio('defensive_rating_e4_sum', '10000 * games_in_sample', 4) }}
+        {{ ratio('defensive_rating_e4_sum', '10000 * rating_games_in_sample', 4) }}
             as defensive_rating_last_15,
-        {{ ratio('points_allowed_sum', 'games_in_sample', 1) }} as opponent_points_per_game,
-        {{ ratio('opponent_pace_e4_sum', '10000 * games_in_sample', 4) }} as opponent_pace,
+        {{ ratio('points_allowed_sum', 'points_games_in_sample', 1) }}
+            as opponent_points_per_game,
+        {{ ratio('opponent_pace_e4_sum', '10000 * pace_games_in_sample', 4) }} as opponent_pace,
         games_in_sample < 15 as early_season_flag,
         analysis_date,
     from extremes

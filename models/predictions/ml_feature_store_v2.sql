@@ -117,10 +117,11 @@ game_log as (
             as log_points_std_last_10,
         {{ ratio('seconds_last_10', '60 * minutes_games_last_10', 4) }}
             as log_minutes_avg_last_10,
-        {{ ratio('team_pace_e4_sum_last_10', '10000 * team_games_last_10', 4) }} as log_team_pace,
-        {{ ratio('team_off_rating_e4_sum_last_10', '10000 * team_games_last_10', 4) }}
+        {{ ratio('team_pace_e4_sum_last_10', '10000 * team_pace_games_last_10', 4) }}
+            as log_team_pace,
+        {{ ratio('team_off_rating_e4_sum_last_10', '10000 * team_rating_games_last_10', 4) }}
             as log_team_off_rating,
-        {{ ratio('opponent_pace_e4_sum_last_10', '10000 * opponent_games_last_10', 4) }}
+        {{ ratio('opponent_pace_e4_sum_last_10', '10000 * opponent_pace_games_last_10', 4) }}
             as log_opponent_pace,
         case
             when trend_times_6 >= 30 then 2

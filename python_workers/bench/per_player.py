@@ -280,9 +280,9 @@ def _load(player: Record) -> Record:
     return {
         "points_avg_season": per("points_sum_season", "games_played_season", 1),
         "player_usage_rate_season": per("usage_e4_sum_season", "usage_games_season", 10_000),
-        "team_pace_last_10": per("team_pace_e4_sum_last_10", "team_games_last_10", 10_000),
+        "team_pace_last_10": per("team_pace_e4_sum_last_10", "team_pace_games_last_10", 10_000),
         "team_off_rating_last_10": per(
-            "team_off_rating_e4_sum_last_10", "team_games_last_10", 10_000
+            "team_off_rating_e4_sum_last_10", "team_rating_games_last_10", 10_000
         ),
         "minutes_in_last_7_days": None if seconds_7 is None else half_even(seconds_7, 60, 2),
         "minutes_in_last_14_days": None if seconds_14 is None else half_even(seconds_14, 60, 2),

@@ -151,8 +151,8 @@ def _mismatch(zones: pd.DataFrame, defense: pd.DataFrame, columns: Record) -> in
 
 
 def _pace(player: Record, columns: Record) -> int:
-    games, pace = player["team_games_last_10"], player["team_pace_e4_sum_last_10"]
-    opponent_games = player["opponent_games_last_10"]
+    games, pace = player["team_pace_games_last_10"], player["team_pace_e4_sum_last_10"]
+    opponent_games = player["opponent_pace_games_last_10"]
     opponent_pace = player["opponent_pace_e4_sum_last_10"]
     adjustment, differential = 0, None
     if games and opponent_games and pace is not None and opponent_pace is not None:
@@ -169,11 +169,11 @@ def _pace(player: Record, columns: Record) -> int:
     columns["pace_differential"] = differential
     columns["pace_context_json"] = _json(
         {
-            "opponent_games_last_10": opponent_games,
+            "opponent_pace_games_last_10": opponent_games,
             "opponent_pace_sum_last_10": None if opponent_pace is None else opponent_pace / 10_000,
             "pace_differential": differential,
             "score": columns["pace_score"],
-            "team_games_last_10": games,
+            "team_pace_games_last_10": games,
             "team_pace_sum_last_10": None if pace is None else pace / 10_000,
         }
     )

@@ -107,8 +107,8 @@ factor_inputs as (
             else tdza.paint_defense_vs_league_avg
         end as defense,
         round(
-            team_pace_e4_sum_last_10 / nullif(team_games_last_10, 0) / 10000
-            - opponent_pace_e4_sum_last_10 / nullif(opponent_games_last_10, 0) / 10000,
+            team_pace_e4_sum_last_10 / nullif(team_pace_games_last_10, 0) / 10000
+            - opponent_pace_e4_sum_last_10 / nullif(opponent_pace_games_last_10, 0) / 10000,
             2
         ) as pace_differential,
         round(usage_e4_sum_last_7 / nullif(usage_games_last_7, 0) / 10000, 4) as recent_usage_rate,
@@ -219,8 +219,9 @@ cache_windows as (
         any_value(points_sum_season) as points_sum_season,
         any_value(usage_e4_sum_season) as usage_e4_sum_season,
         any_value(usage_games_season) as usage_games_season,
-        any_value(team_games_last_10) as team_games_last_10,
+        any_value(team_pace_games_last_10) as team_pace_games_last_10,
         any_value(team_pace_e4_sum_last_10) as team_pace_e4_sum_last_10,
+        any_value(team_rating_games_last_10) as team_rating_games_last_10,
         any_value(team_off_rating_e4_sum_last_10) as team_off_rating_e4_sum_last_10,
         any_value(games_in_last_7_days) as games_in_last_7_days,
         any_value(games_in_last_14_days) as games_in_last_14_days,
@@ -264,9 +265,9 @@ pdc as (
         games_played_season,
         round(assisted_makes / nullif(assisted_makes + unassisted_makes, 0), 9)
             as assisted_rate_last_10,
-        round(team_pace_e4_sum_last_10 / nullif(team_games_last_10, 0) / 10000, 4)
+        round(team_pace_e4_sum_last_10 / nullif(team_pace_games_last_10, 0) / 10000, 4)
             as team_pace_last_10,
-        round(team_off_rating_e4_sum_last_10 / nullif(team_games_last_10, 0) / 10000, 4)
+        round(team_off_rating_e4_sum_last_10 / nullif(team_rating_games_last_10, 0) / 10000, 4)
             as team_off_rating_last_10,
         games_in_last_7_days,
         games_in_last_14_days,

@@ -191,9 +191,9 @@ def _load(player: Row) -> Row:
         "cache_date": player["analysis_date"],
         "points_avg_season": per("points_sum_season", "games_played_season", 1),
         "player_usage_rate_season": per("usage_e4_sum_season", "usage_games_season", 10_000),
-        "team_pace_last_10": per("team_pace_e4_sum_last_10", "team_games_last_10", 10_000),
+        "team_pace_last_10": per("team_pace_e4_sum_last_10", "team_pace_games_last_10", 10_000),
         "team_off_rating_last_10": per(
-            "team_off_rating_e4_sum_last_10", "team_games_last_10", 10_000
+            "team_off_rating_e4_sum_last_10", "team_rating_games_last_10", 10_000
         ),
         "minutes_in_last_7_days": _minutes(player["seconds_in_last_7_days"]),
         "minutes_in_last_14_days": _minutes(player["seconds_in_last_14_days"]),
@@ -312,7 +312,7 @@ def _decimal(value: float) -> Fraction:
 def _pace(player: Row) -> tuple[Fraction | None, Fraction]:
     means = []
     for side in ("team", "opponent"):
-        total, games = player[f"{side}_pace_e4_sum_last_10"], player[f"{side}_games_last_10"]
+        total, games = player[f"{side}_pace_e4_sum_last_10"], player[f"{side}_pace_games_last_10"]
         if total is None or not games:
             return None, Fraction(0)
         means.append(Fraction(total, games * 10_000))

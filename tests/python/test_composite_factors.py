@@ -115,9 +115,9 @@ def test_pace_compares_the_means_of_both_teams(
     score: float,
 ) -> None:
     row = row_of(
-        team_games_last_10=team[0],
+        team_pace_games_last_10=team[0],
         team_pace_e4_sum_last_10=team[1],
-        opponent_games_last_10=opponent[0],
+        opponent_pace_games_last_10=opponent[0],
         opponent_pace_e4_sum_last_10=opponent[1],
     )
     assert row["pace_differential"] == differential
@@ -178,7 +178,7 @@ def test_missing_inputs_are_neutral_named_and_never_fail_the_row() -> None:
         days_rest=None,
         shot_zones=None,
         defense=None,
-        team_games_last_10=0,
+        team_pace_games_last_10=0,
         usage_games_last_7=0,
         usage_e4_sum_last_7=None,
     )
@@ -286,7 +286,7 @@ def test_a_person_can_recompute_each_score_from_its_context() -> None:
         "zone_weight": 0.9402,
     }
     assert round(6.0 * 0.9402 * 1.2, 1) == row["shot_zone_mismatch_score"]
-    assert pace["team_pace_sum_last_10"] / pace["team_games_last_10"] == 101.23456
+    assert pace["team_pace_sum_last_10"] / pace["team_pace_games_last_10"] == 101.23456
     assert pace["pace_differential"] == row["pace_differential"] == 1.23
     assert usage["usage_sum_last_7"] / usage["usage_games_last_7"] == 20.0
     assert usage["rotation_load_total"] / usage["rotation_load_active"] == 1.1
@@ -398,9 +398,9 @@ def matchups(draw: st.DrawFn) -> list[Row]:
             seconds_in_last_7_days=draw(st.none() | st.integers(0, 18_000)),
             back_to_backs_last_14_days=draw(st.integers(0, 4)),
             player_age=draw(st.none() | st.integers(18, 42)),
-            team_games_last_10=draw(st.integers(0, 10)),
+            team_pace_games_last_10=draw(st.integers(0, 10)),
             team_pace_e4_sum_last_10=draw(st.none() | st.integers(900 * 10**4, 1100 * 10**4)),
-            opponent_games_last_10=draw(st.integers(0, 10)),
+            opponent_pace_games_last_10=draw(st.integers(0, 10)),
             opponent_pace_e4_sum_last_10=draw(st.integers(900 * 10**4, 1100 * 10**4)),
             usage_games_last_7=draw(st.integers(0, 7)),
             usage_e4_sum_last_7=draw(
