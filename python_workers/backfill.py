@@ -12,7 +12,6 @@ from typing import Protocol
 
 from python_workers import faults
 from python_workers.commits import Commit, Counts, Run
-from python_workers.coverage import COVERAGE_VIEW
 from python_workers.dbt_project import DbtProject, NodeOutcome
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.input_builds import InputBuilds
@@ -34,6 +33,8 @@ With the seasons it would need ever more memory on DuckDB, and touch more partit
 on BigQuery.
 """
 SQL_MODELS = {TDZA.short: "tag:stage_tdza", MLFS.short: "tag:stage_mlfs"}
+SQL_OUTPUTS = (TDZA.table, MLFS.table)
+VIEWS = "tag:stage_coverage"
 EVERY_DATE_TESTS = ("tag:coverage",)
 
 
@@ -177,24 +178,20 @@ class Backfill:
             start, end = stale
             builds.forget(self.warehouse, start, end)
             faults.point("before-inputs")
-            self.warehouse.close()
             seasons = builds.season_years(builds.stale_seasons(start, end))
-            select: tuple[str, ...] = INPUTS
+            has_outputs = all(self.warehouse.has_table(table) for table in SQL_OUTPUTS)
+            self.warehouse.close()
+            select: tuple[str, ...] = (*INPUTS, VIEWS) if has_outputs else INPUTS
             for first, last in pieces(start, end, self.schedule.dates):
                 self.project.build(select, first, last, seasons=seasons)
                 select = INPUTS_BY_DATE
-            self._ensure_outputs()
+            if not has_outputs:
+                # Empty, so that coverage can be asked for.
+                self.project.build((*SQL_MODELS.values(), VIEWS), start, end, [])
             faults.point("after-inputs")
             builds.note(self.warehouse, self.result.run.run_id, start, end)
             self.result.inputs_rebuilt = True
             done(f"built by dbt, {start} to {end}")
-
-    def _ensure_outputs(self) -> None:
-        """Create what dbt builds of the outputs, empty, so that coverage can be asked for."""
-        if not self.warehouse.has_table(COVERAGE_VIEW):
-            start, end = self.schedule.start, self.schedule.end
-            self.warehouse.close()
-            self.project.build((*SQL_MODELS.values(), "tag:stage_coverage"), start, end, [])
 
     def test_coverage(self) -> None:
         """Run dbt's tests of coverage and records over the range."""
@@ -293,7 +290,7 @@ class Backfill:
 
     def _on_commit(self, processor: Processor, commit: Commit) -> None:
         rows = sum(counts.records for counts in commit.counts.values())
-        self.reporter.advance(processor, len(commit.runs), rows)
+        self.reporter.advance(processor, len(commit.records), rows)
         self.reporter.committed(self.result.run, processor, commit)
 
     def _build(self, select: Sequence[str], days: Sequence[date]) -> None:

@@ -181,11 +181,10 @@ def _schedule_of(warehouse: Warehouse, day: date) -> Schedule:
 def _print_status(found: PipelineStatus) -> None:
     if found.last_runs:
         print_table(
-            "last runs",
+            "latest dates",
             [
                 ("processor", "left"),
                 ("latest date", "left"),
-                ("last run of", "left"),
                 ("mode", "left"),
                 ("status", "left"),
                 ("records", "right"),
@@ -196,7 +195,6 @@ def _print_status(found: PipelineStatus) -> None:
                 (
                     row["processor_name"],
                     row["latest_date"],
-                    row["analysis_date"],
                     row["mode"],
                     row["status"],
                     row["records"],

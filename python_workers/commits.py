@@ -15,13 +15,17 @@ import pyarrow.compute as pc
 
 from python_workers.failures import CATEGORIES, FAILURE_SCHEMA
 from python_workers.hashing import HASH_FIELDS
-from python_workers.ledger import RunRecord
+from python_workers.processed_dates import (
+    FAILURES_TABLE,
+    Processed,
+    WhatIsRead,
+    current_change,
+)
 from python_workers.processors import Processor
 from python_workers.record_diff import RecordDiff, count_by_date, diff_records
 from python_workers.warehouse.base import TableChange, Warehouse
 
 RUNS_TABLE = "nba_processing.processor_runs"
-FAILURES_TABLE = "nba_processing.precompute_failures"
 
 RECORD_KEY = ("analysis_date", "player_id")
 FAILURE_KEY = ("analysis_date", "entity_id")
@@ -85,7 +89,7 @@ class Commit:
     """Changes that become visible together, with what they amount to by date."""
 
     changes: tuple[TableChange, ...]
-    runs: Mapping[date, RunRecord]
+    records: Mapping[date, Processed]
     counts: Mapping[date, Counts]
 
 
@@ -93,7 +97,7 @@ def commit_of_pool_rows(
     warehouse: Warehouse,
     processor: Processor,
     run: Run,
-    fingerprints: Mapping[date, str],
+    read: Mapping[date, WhatIsRead],
     rows: pa.Table,
     failures: pa.Table,
     seconds_per_date: float,
@@ -109,14 +113,14 @@ def commit_of_pool_rows(
         Read for the stored rows and failures of the dates.
     processor, run
         Whose rows they are.
-    fingerprints
-        Input fingerprint of each date of the chunk, rows or not.
+    read
+        What each date of the chunk was computed from, rows or not.
     rows, failures
         As the worker returned them.
     seconds_per_date
         Computing time that falls to a date.
     """
-    days = sorted(fingerprints)
+    days = sorted(read)
     compared = ["data_hash", *_unhashed_columns(processor, rows.column_names)]
     stored = warehouse.query(
         f"select {', '.join([*RECORD_KEY, *compared, 'created_at'])} "  # noqa: S608 our own names
@@ -138,19 +142,20 @@ def commit_of_pool_rows(
     counts = _counts_by_date(days, rows, stored, diff, failures)
     digests = _digests(days, rows.column("analysis_date"), rows.column("data_hash"), failures)
     changes += failure_changes(warehouse, processor, run, days, failures, now)
-    runs = {
-        day: RunRecord(
+    records = {
+        day: Processed(
             processor.calculation_version,
-            fingerprints[day],
+            read[day],
             digests[day],
+            counts[day].records,
+            counts[day].failed,
             counts[day].investigate,
+            rows_fingerprint=str(counts[day].records),
         )
         for day in days
     }
-    changes.append(
-        TableChange(RUNS_TABLE, run_rows(processor, run, runs, counts, seconds_per_date, now))
-    )
-    return Commit(tuple(changes), runs, counts)
+    changes += run_changes(processor, run, records, counts, seconds_per_date, now)
+    return Commit(tuple(changes), records, counts)
 
 
 def failure_changes(
@@ -194,17 +199,29 @@ def failure_changes(
     return [TableChange(FAILURES_TABLE, rows=written, delete_keys=keys)]
 
 
-def run_rows(
+def run_changes(
     processor: Processor,
     run: Run,
-    runs: Mapping[date, RunRecord],
+    records: Mapping[date, Processed],
+    counts: Mapping[date, Counts],
+    seconds_per_date: float,
+    now: datetime,
+) -> list[TableChange]:
+    """Replace the current records of some dates, and add them to the history."""
+    rows = _run_rows(processor, run, records, counts, seconds_per_date, now)
+    return [TableChange(RUNS_TABLE, rows), current_change(processor, run.run_id, records, now)]
+
+
+def _run_rows(
+    processor: Processor,
+    run: Run,
+    records: Mapping[date, Processed],
     counts: Mapping[date, Counts],
     seconds_per_date: float,
     now: datetime,
 ) -> pa.Table:
-    """Make the run records of some dates."""
     rows = []
-    for day, record in sorted(runs.items()):
+    for day, record in sorted(records.items()):
         of_day = counts[day]
         failures = of_day.failures or Counter()
         rows.append(
@@ -214,7 +231,7 @@ def run_rows(
                 "mode": run.mode,
                 "status": of_day.status,
                 "calculation_version": record.calculation_version,
-                "input_fingerprint": record.input_fingerprint,
+                "input_fingerprint": record.read.fingerprint,
                 "output_digest": record.output_digest,
                 "expected": of_day.expected,
                 "records": of_day.records,

@@ -53,7 +53,7 @@ def compute_range(
 
     def on_commit(processor: Processor, commit: Commit) -> None:
         rows = sum(counts.records for counts in commit.counts.values())
-        reporter.advance(processor, len(commit.runs), rows)
+        reporter.advance(processor, len(commit.records), rows)
         reporter.committed(run, processor, commit)
 
     def register(processor: Processor) -> None:

@@ -1,32 +1,27 @@
-"""What has been computed already: the last run of every date, and whether it still holds."""
+"""What has been computed already: the current record of every date, and whether it still holds."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
+from python_workers.processed_dates import (
+    UNVERIFIED,
+    Processed,
+    Stored,
+    WhatIsRead,
+    read_current,
+    read_stored,
+)
 from python_workers.processors import BY_NAME, BY_SHORT, Processor
 from python_workers.warehouse.base import Warehouse
 
 Status = Literal["done", "missing", "stale", "failed"]
 Reprocess = Literal["missing", "missing+failed", "all"]
 
-NO_RUN = "no run"
-UNVERIFIED = "unverified"
-"""Upstream fingerprint of a run record whose rows `dbt run` built at a time nobody knows."""
-
-
-@dataclass(frozen=True)
-class RunRecord:
-    """The last run of a (processor, date), as far as deciding on the next one goes."""
-
-    calculation_version: str
-    input_fingerprint: str
-    output_digest: str
-    investigate: int
+NO_RUN = "none"
 
 
 @dataclass(frozen=True)
@@ -36,10 +31,11 @@ class DateState:
     Parameters
     ----------
     status
-        ``done``, ``missing`` (never run), ``stale`` (its last run no longer holds) or ``failed``
-        (it holds, but left failures to look at).
+        ``done``, ``missing`` (not computed, or its rows are gone), ``stale`` (it no longer holds)
+        or ``failed`` (it holds, but has failures to look at).
     reason
-        Why it is stale: inputs, version or upstream changed, or an upstream is missing.
+        What of its rows is gone; why it is stale: inputs, version or upstream changed, or an
+        upstream is missing.
     """
 
     status: Status
@@ -54,52 +50,30 @@ class DateState:
 
 @dataclass
 class Ledger:
-    """The last runs and the present input fingerprints of a date range.
+    """The current records of a date range, and what they are held against.
 
     Parameters
     ----------
-    runs
-        By (short name, date).
+    current
+        Current records by (short name, date).
+    stored
+        What stands in the tables, by (short name, date).
     inputs
         Input fingerprint and number of input rows, by (short name, date).
     marks
-        Extra text that enters a date's fingerprint: what daily mode decides beside the inputs.
+        What daily mode decides beside the inputs, by (short name, date).
     """
 
-    runs: dict[tuple[str, date], RunRecord] = field(default_factory=dict)
+    current: dict[tuple[str, date], Processed] = field(default_factory=dict)
+    stored: dict[tuple[str, date], Stored] = field(default_factory=dict)
     inputs: dict[tuple[str, date], tuple[str, int]] = field(default_factory=dict)
     marks: dict[tuple[str, date], str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, warehouse: Warehouse, start: date, end: date) -> Ledger:
-        """Read the ledger of a range, both ends included, in two queries."""
-        ledger = cls()
+        """Read the ledger of a range, both ends included, in three queries."""
+        ledger = cls(read_current(warehouse, start, end), read_stored(warehouse, start, end))
         ledger.read_inputs(warehouse, start, end)
-        if not warehouse.has_table("nba_processing.processor_runs"):
-            return ledger
-        runs = warehouse.query(
-            """
-            select
-                processor_name, analysis_date, calculation_version, input_fingerprint,
-                output_digest, incomplete_upstream + processing_error as investigate
-            from nba_processing.processor_runs
-            where analysis_date between @start and @end
-            qualify row_number() over (
-                partition by processor_name, analysis_date
-                order by finished_at desc, run_id desc
-            ) = 1
-            """,
-            {"start": start, "end": end},
-        )
-        for row in runs.to_pylist():
-            processor = BY_NAME.get(row["processor_name"])
-            if processor is not None:
-                ledger.runs[processor.short, row["analysis_date"]] = RunRecord(
-                    row["calculation_version"],
-                    row["input_fingerprint"],
-                    row["output_digest"],
-                    row["investigate"],
-                )
         return ledger
 
     def read_inputs(self, warehouse: Warehouse, start: date, end: date) -> None:
@@ -125,52 +99,56 @@ class Ledger:
 
     @property
     def computed_dates(self) -> set[date]:
-        """Dates of the range that any processor has run on."""
-        return {day for _, day in self.runs}
+        """Dates of the range that any processor has run on, or has rows or failures on."""
+        return {day for _, day in self.current.keys() | self.stored.keys()}
 
-    def own_fingerprint(self, processor: Processor, day: date) -> str:
-        """Return it with the date's mark."""
-        return self.input_fingerprint(processor, day) + self.marks.get((processor.short, day), "")
+    def upstream_digests(self, processor: Processor, day: date) -> str:
+        """Return the output digests of the processors whose rows the date reads."""
+        records = ((short, self.current.get((short, day))) for short in processor.upstream)
+        return "|".join(
+            f"{short}:{record.output_digest if record else NO_RUN}" for short, record in records
+        )
 
-    def upstream_fingerprint(self, processor: Processor, day: date) -> str:
-        """Return the fingerprint of the rows of other processors that the date reads."""
-        if not processor.upstream:
-            return "-"
-        runs = (self.runs.get((short, day)) for short in processor.upstream)
-        text = "|".join(run.output_digest if run else NO_RUN for run in runs)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-    def fingerprint(self, processor: Processor, day: date) -> str:
-        """Return the fingerprint over everything that the computation of a date reads."""
-        own = self.own_fingerprint(processor, day)
-        return f"{own}/{self.upstream_fingerprint(processor, day)}"
+    def what_is_read(self, processor: Processor, day: date) -> WhatIsRead:
+        """Return what the computation of a date would read now."""
+        return WhatIsRead(
+            self.input_fingerprint(processor, day),
+            self.upstream_digests(processor, day),
+            self.marks.get((processor.short, day), ""),
+        )
 
     def missing_upstream(self, processor: Processor, day: date) -> list[str]:
         """Return the upstream processors that have not run on a date."""
-        return [short for short in processor.upstream if (short, day) not in self.runs]
+        return [short for short in processor.upstream if (short, day) not in self.current]
 
     def state(self, processor: Processor, day: date) -> DateState:
         """Tell where a (processor, date) stands."""
-        run = self.runs.get((processor.short, day))
-        if run is None:
+        current = self.current.get((processor.short, day))
+        if current is None:
             return DateState("missing")
-        if run.calculation_version != processor.calculation_version:
-            return DateState(
-                "stale",
-                f"version changed: {run.calculation_version} to {processor.calculation_version}",
-            )
-        own, _, upstream = run.input_fingerprint.rpartition("/")
-        if own != self.own_fingerprint(processor, day):
-            return DateState("stale", "inputs changed")
-        if upstream != self.upstream_fingerprint(processor, day):
-            missing = self.missing_upstream(processor, day)
-            why = f"upstream missing: {', '.join(missing)}" if missing else "upstream changed"
-            if upstream == UNVERIFIED:
-                why = "built by dbt run, perhaps before its upstream"
+        lost = self.stored.get((processor.short, day), Stored()).difference(current)
+        if lost:
+            return DateState("missing", lost)
+        why = self._why_stale(processor, day, current)
+        if why:
             return DateState("stale", why)
-        if run.investigate:
-            return DateState("failed", f"{run.investigate} failures to investigate")
+        if current.investigate:
+            return DateState("failed", f"{current.investigate} failures to investigate")
         return DateState("done")
+
+    def _why_stale(self, processor: Processor, day: date, current: Processed) -> str:
+        versions = current.calculation_version, processor.calculation_version
+        if versions[0] != versions[1]:
+            return f"version changed: {versions[0]} to {versions[1]}"
+        was, now = current.read, self.what_is_read(processor, day)
+        if (was.input_fingerprint, was.daily_mark) != (now.input_fingerprint, now.daily_mark):
+            return "inputs changed"
+        if was.upstream_digests != now.upstream_digests:
+            if was.upstream_digests == UNVERIFIED:
+                return "built by dbt run, perhaps before its upstream"
+            missing = self.missing_upstream(processor, day)
+            return f"upstream missing: {', '.join(missing)}" if missing else "upstream changed"
+        return ""
 
     def due_dates(
         self, processor: Processor, dates: Iterable[date], reprocess: Reprocess
@@ -178,10 +156,11 @@ class Ledger:
         """Return the dates that a backfill computes, in order."""
         return [day for day in dates if self.state(processor, day).is_due(reprocess)]
 
-    def record(self, processor: Processor, runs: Mapping[date, RunRecord]) -> None:
-        """Take note of runs just committed, so that downstream decisions see them."""
-        for day, run in runs.items():
-            self.runs[processor.short, day] = run
+    def record(self, processor: Processor, records: Mapping[date, Processed]) -> None:
+        """Take note of what was just committed, so that downstream decisions see it."""
+        for day, record in records.items():
+            self.current[processor.short, day] = record
+            self.stored[processor.short, day] = Stored(record.rows_fingerprint, record.failures)
 
 
 def plan(

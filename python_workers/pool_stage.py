@@ -242,7 +242,7 @@ def _commit(
             warehouse,
             batch.processor,
             run,
-            {day: ledger.fingerprint(batch.processor, day) for day in sorted(batch.days)},
+            {day: ledger.what_is_read(batch.processor, day) for day in sorted(batch.days)},
             result.rows,
             result.failures,
             batch.seconds / len(batch.days),
@@ -250,7 +250,7 @@ def _commit(
         faults.point("before-commit")
         warehouse.commit([*commit.changes, *batch.changes])
         faults.point("after-commit")
-    ledger.record(batch.processor, commit.runs)
+    ledger.record(batch.processor, commit.records)
     batch.clear()
     on_commit(batch.processor, commit)
     total = Counts()

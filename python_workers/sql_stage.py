@@ -6,18 +6,18 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from python_workers.commits import (
-    RUNS_TABLE,
     Counts,
     Run,
     failure_changes,
     failures_by_date,
-    run_rows,
+    run_changes,
     texts_by_date,
 )
 from python_workers.failures import (
@@ -27,10 +27,11 @@ from python_workers.failures import (
     PROCESSING_ERROR,
     FailureCategory,
 )
-from python_workers.ledger import UNVERIFIED, Ledger, RunRecord
+from python_workers.ledger import Ledger
+from python_workers.processed_dates import UNVERIFIED, Processed, Stored, read_stored
 from python_workers.processors import MLFS, TDZA, Processor
 from python_workers.record_diff import count_by_date, diff_records
-from python_workers.warehouse.base import TableChange, Warehouse
+from python_workers.warehouse.base import Warehouse
 
 TDZA_MIN_GAMES = 5
 
@@ -126,7 +127,8 @@ def register_sql_dates(
     unchanged = count_by_date(of_after, diff.unchanged)
     deleted = count_by_date(of_before, diff.deleted)
     failed = failures_by_date(failures)
-    counts, runs = {}, {}
+    stored = read_stored(warehouse, min(days), max(days), [processor])
+    counts, processed = {}, {}
     for day in days:
         records = inserted[day] + updated[day] + unchanged[day]
         of_day: Counter[str] = failed.get(day, Counter())
@@ -139,26 +141,31 @@ def register_sql_dates(
             deleted=deleted[day],
             failures=of_day,
         )
-        runs[day] = RunRecord(
+        read = ledger.what_is_read(processor, day)
+        processed[day] = Processed(
             processor.calculation_version,
-            ledger.fingerprint(processor, day)
-            if is_verified
-            else f"{ledger.own_fingerprint(processor, day)}/{UNVERIFIED}",
+            read if is_verified else replace(read, upstream_digests=UNVERIFIED),
             digests[day],
+            records,
+            counts[day].failed,
             counts[day].investigate,
+            stored.get((processor.short, day), Stored()).rows_fingerprint,
         )
         total.add(counts[day])
     now = datetime.now(UTC)
-    changes = failure_changes(warehouse, processor, run, days, failures, now)
-    rows = run_rows(processor, run, runs, counts, seconds / len(days), now)
-    warehouse.commit([*changes, TableChange(RUNS_TABLE, rows)])
-    ledger.record(processor, runs)
+    warehouse.commit(
+        [
+            *failure_changes(warehouse, processor, run, days, failures, now),
+            *run_changes(processor, run, processed, counts, seconds / len(days), now),
+        ]
+    )
+    ledger.record(processor, processed)
     return total
 
 
 def _is_registered(ledger: Ledger, processor: Processor, day: date, digest: str) -> bool:
-    run = ledger.runs.get((processor.short, day))
-    return run is not None and run.output_digest == digest
+    current = ledger.current.get((processor.short, day))
+    return current is not None and current.output_digest == digest
 
 
 def _of(processor: Processor, days: Sequence[date]) -> dict[str, object]:

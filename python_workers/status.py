@@ -10,6 +10,7 @@ from typing import Any
 from python_workers.breaker import open_breakers
 from python_workers.dependencies import last_loads
 from python_workers.ledger import Ledger
+from python_workers.processed_dates import CURRENT_TABLE
 from python_workers.processors import BY_NAME, PROCESSORS, Processor
 from python_workers.schedule import game_dates
 from python_workers.warehouse.base import Warehouse
@@ -17,17 +18,24 @@ from python_workers.warehouse.base import Warehouse
 NEXT_DATES = 3
 FIRST_DATE = date(1900, 1, 1)
 
-_LAST_RUNS = """
+_LATEST_DATES = f"""
 select
-    processor_name, analysis_date, mode, status, run_id, records, failures, finished_at,
-    max(analysis_date) over (partition by processor_name) as latest_date
-from nba_processing.processor_runs
-where analysis_date >= @since
-qualify row_number() over (
-    partition by processor_name
-    order by finished_at desc, analysis_date desc, run_id desc
-) = 1
-"""
+    latest.processor_name, latest.analysis_date as latest_date, runs.mode, runs.status,
+    latest.run_id, latest.records, latest.failures, latest.finished_at
+from (
+    select * from {CURRENT_TABLE}
+    where analysis_date >= @since
+    qualify row_number() over (partition by processor_name order by analysis_date desc) = 1
+) as latest
+left join (
+    select processor_name, analysis_date, run_id, mode, status
+    from nba_processing.processor_runs
+    where analysis_date >= @since
+) as runs
+    on latest.processor_name = runs.processor_name
+    and latest.analysis_date = runs.analysis_date
+    and latest.run_id = runs.run_id
+"""  # noqa: S608 our own name
 
 _TO_INVESTIGATE = """
 select processor_name, failure_category, count(*) as failures, max(analysis_date) as latest_date
@@ -46,7 +54,7 @@ class PipelineStatus:
     Parameters
     ----------
     last_runs
-        The last run of each processor.
+        The current record of each processor's latest date, with its run.
     loads
         When each raw table was last loaded.
     breakers
@@ -68,9 +76,9 @@ class PipelineStatus:
 def read_status(warehouse: Warehouse, today: date) -> PipelineStatus:
     """Read where the pipeline stands on a day."""
     dates = [day for day, _ in game_dates(warehouse)]
-    has_runs = warehouse.has_table("nba_processing.processor_runs")
+    has_runs = warehouse.has_table(CURRENT_TABLE)
     since = {"since": FIRST_DATE}
-    runs = warehouse.query(_LAST_RUNS, since).to_pylist() if has_runs else []
+    runs = warehouse.query(_LATEST_DATES, since).to_pylist() if has_runs else []
     failures = warehouse.query(_TO_INVESTIGATE, since).to_pylist() if has_runs else []
     ledger = Ledger.read(warehouse, dates[0], dates[-1]) if has_runs else Ledger()
     past = [day for day in dates if day <= today]
@@ -78,7 +86,7 @@ def read_status(warehouse: Warehouse, today: date) -> PipelineStatus:
         (processor, day)
         for processor in PROCESSORS
         for day in past
-        if (processor.short, day) not in ledger.runs
+        if (processor.short, day) not in ledger.current
     ]
     return PipelineStatus(
         sorted(runs, key=lambda row: BY_NAME[row["processor_name"]].number),

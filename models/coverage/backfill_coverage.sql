@@ -146,14 +146,9 @@ every_date as (
 
 ),
 
-runs as (
+processed as (
 
-    select
-        processor_name,
-        analysis_date,
-        max(finished_at) as last_finished_at,
-    from {{ ref('processor_runs') }}
-    group by processor_name, analysis_date
+    select * from {{ ref('processed_dates') }}
 
 ),
 
@@ -171,9 +166,9 @@ joined as (
         coalesce(by_date.unaccounted, 0) as unaccounted,
         coalesce(by_date.duplicated, 0) as duplicated,
         coalesce(by_date.unexpected, 0) as unexpected,
-        runs.last_finished_at is not null as has_run,
+        processed.processor_name is not null as has_run,
         every_date.analysis_date,
-        runs.last_finished_at,
+        processed.finished_at as last_finished_at,
     from every_date
     left join by_date
         on
@@ -183,10 +178,10 @@ joined as (
         on
             every_date.processor_name = by_category.processor_name
             and every_date.analysis_date = by_category.analysis_date
-    left join runs
+    left join processed
         on
-            every_date.processor_name = runs.processor_name
-            and every_date.analysis_date = runs.analysis_date
+            every_date.processor_name = processed.processor_name
+            and every_date.analysis_date = processed.analysis_date
 
 ),
 

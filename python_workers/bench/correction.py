@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 
 from python_workers.bench.results import at_most, exactly
 from python_workers.bench.stages import RAW, SCRATCH, WHOLE, Bench
-from python_workers.commits import BOOKKEEPING, FAILURES_TABLE, RUNS_TABLE
+from python_workers.commits import BOOKKEEPING, RUNS_TABLE
 from python_workers.load import load_directory
+from python_workers.processed_dates import FAILURES_TABLE
 from python_workers.processors import PROCESSORS, TDZA, Processor
 from python_workers.raw_schema import RAW_TABLES
 from python_workers.warehouse.base import Warehouse

@@ -8,7 +8,8 @@ from datetime import date
 
 from python_workers.bench.results import Results, at_most, exactly
 from python_workers.bench.workspace import Memory, Outcome, Workspace
-from python_workers.commits import FAILURES_TABLE, RUNS_TABLE
+from python_workers.commits import RUNS_TABLE
+from python_workers.processed_dates import CURRENT_TABLE, FAILURES_TABLE
 from python_workers.processors import POOL_PROCESSORS, PROCESSORS
 from python_workers.schedule import game_dates
 from python_workers.warehouse.base import Warehouse
@@ -16,7 +17,12 @@ from python_workers.warehouse.base import Warehouse
 RAW, WHOLE, INPUTS, SCRATCH = "raw", "whole", "inputs", "scratch"
 """Names of the warehouses: raw tables only; all computed; inputs only; to be used up."""
 
-OUTPUT_TABLES = (*(processor.table for processor in PROCESSORS), FAILURES_TABLE, RUNS_TABLE)
+OUTPUT_TABLES = (
+    *(processor.table for processor in PROCESSORS),
+    FAILURES_TABLE,
+    RUNS_TABLE,
+    CURRENT_TABLE,
+)
 
 WHOLE_BACKFILL = at_most(60, "s", " (aim 30 s)")
 UNCHANGED_BACKFILL = at_most(10, "s")
@@ -114,7 +120,7 @@ def forget_computed(warehouse: Warehouse) -> None:
     """Empty what the pool has written, as if it had never run."""
     for processor in POOL_PROCESSORS:
         warehouse.execute(f"delete from {processor.table}")  # noqa: S608 our own name
-        for table in (FAILURES_TABLE, RUNS_TABLE):
+        for table in (FAILURES_TABLE, RUNS_TABLE, CURRENT_TABLE):
             warehouse.execute(
                 f"delete from {table} where processor_name = @name",  # noqa: S608 our own name
                 {"name": processor.name},
@@ -241,6 +247,7 @@ def turn_back_to_the_morning_of(warehouse: Warehouse, day: date) -> None:
         *computed,
         (FAILURES_TABLE, "analysis_date"),
         (RUNS_TABLE, "analysis_date"),
+        (CURRENT_TABLE, "analysis_date"),
     ]:
         warehouse.execute(
             f"delete from {table} where {column} = @day",  # noqa: S608 our own names

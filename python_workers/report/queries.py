@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from python_workers.coverage import Coverage, read_coverage
+from python_workers.processed_dates import CURRENT_TABLE
 from python_workers.processors import BY_NAME, PROCESSORS, PSZA, TDZA, Processor
 from python_workers.report.scope import Scope
 from python_workers.simulated_league import FIRST_PLAYER_ID
@@ -47,18 +48,21 @@ group by processor_name, run_id, mode
 order by finished_at desc, processor_name
 """
 
-_LAST_RUN_OF_EVERY_DATE = """
-select processor_name, count(*) as dates, sum(seconds) as seconds, sum(records) as records
+_CURRENT_RUNS = """
+select
+    runs.processor_name, count(*) as dates, sum(runs.seconds) as seconds,
+    sum(runs.records) as records
 from (
-    select processor_name, seconds, records
-    from nba_processing.processor_runs
+    select processor_name, analysis_date, run_id
+    from nba_processing.processed_dates
     where {analysis_date}
-    qualify row_number() over (
-        partition by processor_name, analysis_date
-        order by finished_at desc, run_id desc
-    ) = 1
-) as last_runs
-group by processor_name
+) as processed
+inner join nba_processing.processor_runs as runs
+    on processed.processor_name = runs.processor_name
+    and processed.analysis_date = runs.analysis_date
+    and processed.run_id = runs.run_id
+where {runs.analysis_date}
+group by runs.processor_name
 """
 
 _COMMITS = """
@@ -223,7 +227,7 @@ def read_report(warehouse: Warehouse, scope: Scope) -> ReportData:
         runs=runs,
         last_runs={
             BY_NAME[row["processor_name"]]: row
-            for row in reader.rows(_LAST_RUN_OF_EVERY_DATE)
+            for row in reader.rows(_CURRENT_RUNS, needs=CURRENT_TABLE)
             if row["processor_name"] in BY_NAME
         },
         largest_run=largest,

@@ -171,7 +171,7 @@ class Engine:
                 f"delete from {processor.table}",
                 *(
                     f"delete from nba_processing.{table} where processor_name = '{processor.name}'"
-                    for table in ("precompute_failures", "processor_runs")
+                    for table in ("precompute_failures", "processor_runs", "processed_dates")
                 ),
             )
 

@@ -34,14 +34,13 @@ _BOOKKEEPING = {
 _UNCOMPARED_TABLES = {"nba_raw.loads"}
 # dbt commits the rows of two processors by itself, so a crash right after that makes the rows of
 # the next run unchanged ones: only the sum of the two says the same.
-_LAST_RUNS = """
+_CURRENT_RUNS = """
     select
-        * exclude (inserted, updated, unchanged, run_id, started_at, finished_at, seconds),
+        runs.* exclude (inserted, updated, unchanged, run_id, started_at, finished_at, seconds),
         inserted + updated + unchanged as present,
-    from {database}.nba_processing.processor_runs
-    qualify row_number() over (
-        partition by processor_name, analysis_date order by finished_at desc, run_id desc
-    ) = 1
+    from {database}.nba_processing.processor_runs as runs
+    semi join {database}.nba_processing.processed_dates
+        using (processor_name, analysis_date, run_id)
 """
 
 
@@ -248,7 +247,7 @@ class Terminal:
         names = ", ".join(f"'{processor.name}'" for processor in POOL_PROCESSORS)
         for processor in POOL_PROCESSORS:
             self.query(f"delete from {processor.table}")
-        for table in ("precompute_failures", "processor_runs"):
+        for table in ("precompute_failures", "processor_runs", "processed_dates"):
             self.query(f"delete from nba_processing.{table} where processor_name in ({names})")
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
@@ -266,8 +265,8 @@ class Terminal:
 def differences(one: Path, other: Path) -> dict[str, int]:
     """Return in how many rows two warehouses differ, by table; nothing if they are equal.
 
-    Every table is compared row for row and column for column, run records by the last one of each
-    (processor, date), leaving out what only says when and by which run something was written.
+    Every table is compared row for row and column for column, run records by the current one of
+    each (processor, date), leaving out what only says when and by which run something was written.
     """
     with duckdb.connect(config={"memory_limit": "600MB"}) as connection:
         connection.execute(f"attach '{one}' as one (read_only)")
@@ -278,7 +277,7 @@ def differences(one: Path, other: Path) -> dict[str, int]:
             if table in found or table in _UNCOMPARED_TABLES:
                 continue
             select = (
-                _LAST_RUNS
+                _CURRENT_RUNS
                 if table == "nba_processing.processor_runs"
                 else f"select {', '.join(columns)} from {{database}}.{table}"
             )

@@ -31,7 +31,7 @@ class Recorder(Quiet):
         self.is_last_kept |= self._last is not None and self._last() is not None
         self._last = weakref.ref(commit.changes[0].rows)
         rows = sum(counts.expected for counts in commit.counts.values())
-        self.commits.setdefault(processor.short, []).append((sorted(commit.runs), rows))
+        self.commits.setdefault(processor.short, []).append((sorted(commit.records), rows))
 
 
 @contextmanager

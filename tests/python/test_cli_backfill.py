@@ -114,7 +114,7 @@ class TestBackfill:
         self, backfilled: CommandLine, engine: Engine
     ) -> None:
         engine.execute(
-            "update nba_processing.processor_runs set incomplete_upstream = 1 "
+            "update nba_processing.processed_dates set investigate = 1 "
             f"where processor_name = '{PSZA.name}' and analysis_date = date '2021-11-10'"
         )
         chosen = ("backfill", "--all", "--processors", "psza", "--skip-tests")
@@ -179,9 +179,9 @@ class TestPlan:
         engine.execute(
             "update nba_precompute.input_fingerprints set input_fingerprint = 'other' "
             f"where processor_name = '{PSZA.name}' and analysis_date = {early}",
-            "update nba_processing.processor_runs set processing_error = 2 "
+            "update nba_processing.processed_dates set investigate = 2 "
             f"where processor_name = '{PDC.name}' and analysis_date = {late}",
-            f"delete from nba_processing.processor_runs where processor_name = '{TDZA.name}' "
+            f"delete from nba_processing.processed_dates where processor_name = '{TDZA.name}' "
             f"and analysis_date = {late}",
         )
         rows = backfilled.ok("plan", "--all", "--format", "json").json()

@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 
 from python_workers import daily_cache
 from python_workers.commits import (
-    FAILURES_TABLE,
     RUNS_TABLE,
     Commit,
     Counts,
     Run,
     commit_of_pool_rows,
-    run_rows,
+    run_changes,
 )
 from python_workers.failures import FAILURE_SCHEMA, ChunkResult
+from python_workers.processed_dates import CURRENT_TABLE, FAILURES_TABLE, WhatIsRead
 from python_workers.processors import PCF, PDC, Processor
 from python_workers.record_diff import count_by_date, diff_records
 from python_workers.warehouse.base import Column, TableChange, TableSpec
@@ -56,13 +56,18 @@ def warehouse(tmp_path: Path) -> Iterator[DuckDBWarehouse]:
     failures = FAILURE_SCHEMA.append(pa.field("processor_name", text)).append(
         pa.field("run_id", text)
     )
-    runs = run_rows(PDC, run(1), {}, {}, 0.0, run(1).started_at).schema
+    history, current = (
+        change.rows.schema
+        for change in run_changes(PDC, run(1), {}, {}, 0.0, run(1).started_at)
+        if change.rows is not None
+    )
     with DuckDBWarehouse(tmp_path / "backcourt.duckdb") as opened:
         opened.ensure_tables(
             [
                 spec(PDC.table, rows, "created_at", "processed_at"),
                 spec(FAILURES_TABLE, failures, "created_at"),
-                spec(RUNS_TABLE, runs),
+                spec(RUNS_TABLE, history),
+                spec(CURRENT_TABLE, current),
             ]
         )
         yield opened
@@ -79,16 +84,16 @@ def commit(
     days: tuple[dt.date, ...] = (DAY,),
     processor: Processor = PDC,
 ) -> Commit:
-    fingerprints = dict.fromkeys(days, f"f{number}/-")
+    read = dict.fromkeys(days, WhatIsRead(f"f{number}", "psza:1"))
     made = commit_of_pool_rows(
-        warehouse, processor, run(number), fingerprints, result.rows, result.failures, 0.5
+        warehouse, processor, run(number), read, result.rows, result.failures, 0.5
     )
     warehouse.commit(made.changes)
     return made
 
 
 def stored(warehouse: DuckDBWarehouse, table: str = PDC.table) -> list[dict[str, Any]]:
-    order = "player_id" if table != RUNS_TABLE else "finished_at"
+    order = {RUNS_TABLE: "finished_at", CURRENT_TABLE: "processor_name"}.get(table, "player_id")
     found: list[dict[str, Any]] = warehouse.query(
         f"select * from {table} order by analysis_date, {order}"
     ).to_pylist()
@@ -109,9 +114,9 @@ def test_what_a_commit_holds_becomes_visible_together(warehouse: DuckDBWarehouse
     assert record["status"] == "investigate"
     assert (record["expected"], record["records"], record["failures"]) == (2, 1, 1)
     assert (record["inserted"], record["incomplete_upstream"], record["seconds"]) == (1, 1, 0.5)
-    assert record["input_fingerprint"] == "f1/-"
-    assert record["output_digest"] == made.runs[DAY].output_digest
-    assert made.runs[DAY].investigate == 1
+    assert record["input_fingerprint"] == WhatIsRead("f1", "psza:1").fingerprint
+    assert record["output_digest"] == made.records[DAY].output_digest
+    assert made.records[DAY].investigate == 1
 
 
 def test_the_same_rows_again_write_the_run_record_alone(warehouse: DuckDBWarehouse) -> None:
@@ -120,9 +125,11 @@ def test_the_same_rows_again_write_the_run_record_alone(warehouse: DuckDBWarehou
     before = stored(warehouse), stored(warehouse, FAILURES_TABLE)
     second = commit(warehouse, 2, result)
     assert (stored(warehouse), stored(warehouse, FAILURES_TABLE)) == before
-    assert len(stored(warehouse, RUNS_TABLE)) == 2
+    assert [row["run_id"] for row in stored(warehouse, RUNS_TABLE)] == ["run1", "run2"]
+    (current,) = stored(warehouse, CURRENT_TABLE)
+    assert (current["run_id"], current["input_fingerprint"]) == ("run2", "f2")
     assert second.counts[DAY].unchanged == second.counts[DAY].records == 1
-    assert second.runs[DAY].output_digest == first.runs[DAY].output_digest
+    assert second.records[DAY].output_digest == first.records[DAY].output_digest
 
 
 def test_a_changed_row_keeps_when_it_was_made(warehouse: DuckDBWarehouse) -> None:
@@ -230,14 +237,14 @@ def test_the_digest_is_of_what_is_stored_in_whatever_order(warehouse: DuckDBWare
         result.rows.take(pa.array([2, 0, 1, 3])), result.failures.take(pa.array([1, 2, 0]))
     )
     again = commit(warehouse, 2, shuffled, (DAY, NEXT_DAY))
-    assert {day: record.output_digest for day, record in again.runs.items()} == {
-        day: record.output_digest for day, record in made.runs.items()
+    assert {day: record.output_digest for day, record in again.records.items()} == {
+        day: record.output_digest for day, record in made.records.items()
     }
     other = commit(warehouse, 3, compute(*players[:2], *too_few, *other_day), (DAY, NEXT_DAY))
-    assert other.runs[DAY].output_digest != made.runs[DAY].output_digest
-    assert other.runs[NEXT_DAY].output_digest == made.runs[NEXT_DAY].output_digest
+    assert other.records[DAY].output_digest != made.records[DAY].output_digest
+    assert other.records[NEXT_DAY].output_digest == made.records[NEXT_DAY].output_digest
     fewer = commit(warehouse, 4, compute(*players, *too_few[1:], *other_day), (DAY, NEXT_DAY))
-    assert fewer.runs[DAY].output_digest != made.runs[DAY].output_digest
+    assert fewer.records[DAY].output_digest != made.records[DAY].output_digest
 
 
 def test_counts_are_kept_by_date(warehouse: DuckDBWarehouse) -> None:

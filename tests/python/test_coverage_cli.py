@@ -133,7 +133,7 @@ def test_a_date_that_has_not_run_is_told(backfilled: CommandLine, engine: Engine
         *(
             f"delete from nba_processing.{name} where processor_name = '{TDZA.name}' "
             f"and analysis_date = date '{DAY}'"
-            for name in ("processor_runs", "precompute_failures")
+            for name in ("processed_dates", "precompute_failures")
         ),
     )
     outcome = backfilled("coverage", "--all")
@@ -187,7 +187,7 @@ def test_seasons_between_those_asked_for_do_not_count(
     between = "between date '2022-07-01' and date '2023-07-01'"
     for processor in BY_SHORT.values():
         seasons.execute(f"delete from {processor.table} where {processor.date_column} {between}")
-    for name in ("processor_runs", "precompute_failures"):
+    for name in ("processed_dates", "precompute_failures"):
         seasons.execute(f"delete from nba_processing.{name} where analysis_date {between}")
     asked = [each for season in CHOSEN for each in ("--season", season)]
     outcome = backcourt("coverage", *asked, "--format", "json")
@@ -212,7 +212,7 @@ def test_a_backfill_of_some_seasons_tests_only_those(
     backcourt: CommandLine, seasons: Engine
 ) -> None:
     seasons.execute(
-        "delete from nba_processing.processor_runs "
+        "delete from nba_processing.processed_dates "
         "where analysis_date between date '2022-07-01' and date '2023-07-01'"
     )
     asked = [each for season in CHOSEN for each in ("--season", season)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -105,7 +106,7 @@ def outcome(stages: Sequence[Any], options: PoolOptions, seed: int | None) -> By
         shuffled = ShuffledWarehouse(warehouse, seed)
         run_pool_stage(
             shuffled,
-            Ledger(dict(ledger.runs), dict(ledger.inputs)),
+            replace(ledger, current=dict(ledger.current), stored=dict(ledger.stored)),
             run,
             [(processor, days) for processor in processors],
             options,
@@ -158,4 +159,5 @@ def test_the_slice_holds_rows_and_failures_of_every_processor(expected: Bytes) -
         "player_daily_cache",
         "precompute_failures",
         "processor_runs",
+        "processed_dates",
     }

@@ -9,20 +9,22 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from python_workers.ledger import (
+from python_workers.ledger import DateState, Ledger, Reprocess, plan, processors_from
+from python_workers.processed_dates import (
+    CURRENT_TABLE,
+    FAILURES_TABLE,
     UNVERIFIED,
-    DateState,
-    Ledger,
-    Reprocess,
-    RunRecord,
-    plan,
-    processors_from,
+    Processed,
+    Stored,
+    WhatIsRead,
+    current_change,
 )
 from python_workers.processors import MLFS, PCF, PDC, PROCESSORS, PSZA, TDZA, Processor
 from python_workers.warehouse.duckdb import DuckDBWarehouse
 
 DAY = dt.date(2022, 1, 15)
 NEXT_DAY = dt.date(2022, 1, 16)
+EARLIER = dt.date(2022, 1, 14)
 
 
 def ledger_of(**inputs: str) -> Ledger:
@@ -33,10 +35,16 @@ def ledger_of(**inputs: str) -> Ledger:
 
 def run(
     ledger: Ledger, processor: Processor, *, digest: str = "a", investigate: int = 0
-) -> RunRecord:
+) -> Processed:
     """Let a processor run on what the ledger says now."""
-    record = RunRecord(
-        processor.calculation_version, ledger.fingerprint(processor, DAY), digest, investigate
+    record = Processed(
+        processor.calculation_version,
+        ledger.what_is_read(processor, DAY),
+        digest,
+        records=3,
+        failures=2,
+        investigate=investigate,
+        rows_fingerprint="3" if processor.engine == "pool" else "3:7:7",
     )
     ledger.record(processor, {DAY: record})
     return record
@@ -75,7 +83,7 @@ class TestState:
         assert {finished.state(each, DAY).status for each in PROCESSORS} == {"done"}
 
     def test_a_lost_upstream_is_named(self, finished: Ledger) -> None:
-        del finished.runs["tdza", DAY]
+        del finished.current["tdza", DAY]
         assert finished.state(PCF, DAY) == DateState("stale", "upstream missing: tdza")
         assert finished.missing_upstream(MLFS, DAY) == ["tdza"]
 
@@ -97,11 +105,32 @@ class TestState:
         assert finished.state(PDC, DAY).status == "done"
 
     def test_rows_that_dbt_may_have_built_too_early_are_built_again(self, finished: Ledger) -> None:
-        own = finished.own_fingerprint(MLFS, DAY)
-        version = MLFS.calculation_version
-        finished.record(MLFS, {DAY: RunRecord(version, f"{own}/{UNVERIFIED}", "a", 0)})
+        record = run(finished, MLFS)
+        unverified = replace(record, read=replace(record.read, upstream_digests=UNVERIFIED))
+        finished.record(MLFS, {DAY: unverified})
         why = "built by dbt run, perhaps before its upstream"
         assert finished.state(MLFS, DAY) == DateState("stale", why)
+
+    @pytest.mark.parametrize(
+        ("processor", "stored", "reason"),
+        [
+            (PDC, None, "0 of 3 rows and 0 of 2 failures are there"),
+            (PDC, Stored("2", 2), "2 of 3 rows and 2 of 2 failures are there"),
+            (PDC, Stored("3", 1), "3 of 3 rows and 1 of 2 failures are there"),
+            (PDC, Stored("4", 2), "4 of 3 rows and 2 of 2 failures are there"),
+            (MLFS, Stored("3:8:7", 2), "its rows have changed since they were computed"),
+        ],
+    )
+    def test_a_date_whose_rows_are_gone_is_missing(
+        self, finished: Ledger, processor: Processor, stored: Stored | None, reason: str
+    ) -> None:
+        if stored is None:
+            del finished.stored[processor.short, DAY]
+        else:
+            finished.stored[processor.short, DAY] = stored
+        assert finished.state(processor, DAY) == DateState("missing", reason)
+        run(finished, processor)
+        assert finished.state(processor, DAY) == DateState("done")
 
     def test_a_date_without_inputs_can_be_done_too(self) -> None:
         ledger = Ledger()
@@ -162,6 +191,17 @@ def test_processors_come_in_their_order_whatever_the_order_asked_for() -> None:
     assert processors_from(4, ["psza", "pdc"]) == (PDC,)
 
 
+def create_current_table(warehouse: DuckDBWarehouse) -> None:
+    rows = current_change(PSZA, "", {}, dt.datetime.now(dt.UTC)).rows
+    assert rows is not None
+    types = {"string": "text", "int64": "bigint", "date32[day]": "date"}
+    columns = ", ".join(
+        f"{field.name} {types.get(str(field.type), 'timestamptz')}" for field in rows.schema
+    )
+    warehouse.execute("create schema nba_processing")
+    warehouse.execute(f"create table {CURRENT_TABLE} ({columns})")
+
+
 class TestReading:
     @pytest.fixture
     def warehouse(self, tmp_path: Path) -> Iterator[DuckDBWarehouse]:
@@ -171,28 +211,44 @@ class TestReading:
     def test_without_tables_nothing_has_run(self, warehouse: DuckDBWarehouse) -> None:
         assert Ledger.read(warehouse, DAY, NEXT_DAY) == Ledger()
 
-    def test_the_last_run_of_a_date_counts(self, warehouse: DuckDBWarehouse) -> None:
-        warehouse.execute("create schema nba_processing")
-        warehouse.execute(
-            "create table nba_processing.processor_runs ("
-            "processor_name text, analysis_date date, calculation_version text, "
-            "input_fingerprint text, output_digest text, incomplete_upstream bigint, "
-            "processing_error bigint, run_id text, finished_at timestamptz)"
+    def test_the_current_record_counts_whatever_the_clock_said(
+        self, warehouse: DuckDBWarehouse
+    ) -> None:
+        create_current_table(warehouse)
+        late, early = (dt.datetime(2022, 2, day, tzinfo=dt.UTC) for day in (2, 1))
+        old, new = (
+            Processed("v1", WhatIsRead(text, "tdza:a", "+waived"), text, 5, 2, 1, "5")
+            for text in ("old", "new")
         )
-        warehouse.execute(
-            """
-            insert into nba_processing.processor_runs values
-            (@psza, '2022-01-15', 'v1', 'old', 'a', 0, 0, 'z', '2022-02-01 10:00:00+00'),
-            (@psza, '2022-01-15', 'v1', 'new', 'b', 2, 1, 'b', '2022-02-01 11:00:00+00'),
-            (@psza, '2022-01-15', 'v1', 'tie', 'c', 0, 0, 'a', '2022-02-01 11:00:00+00'),
-            (@psza, '2022-01-14', 'v1', 'out of range', 'd', 0, 0, 'c', '2022-02-01 12:00:00+00'),
-            ('SomebodyElse', '2022-01-15', 'v1', 'x', 'e', 0, 0, 'd', '2022-02-01 12:00:00+00')
-            """,
-            {"psza": PSZA.name},
-        )
+        for record, run_id, now in ((old, "z", late), (new, "a", early)):
+            warehouse.commit([current_change(PSZA, run_id, {DAY: record, EARLIER: record}, now)])
         ledger = Ledger.read(warehouse, DAY, NEXT_DAY)
-        assert ledger.runs == {("psza", DAY): RunRecord("v1", "new", "b", 3)}
+        assert ledger.current == {("psza", DAY): new}
         assert ledger.computed_dates == {DAY}
+
+    def test_what_stands_in_the_tables_is_counted_by_date(self, warehouse: DuckDBWarehouse) -> None:
+        for table, columns in (
+            (PDC.table, "analysis_date date"),
+            (TDZA.table, "analysis_date date, team_abbr text"),
+            (FAILURES_TABLE, "processor_name text, analysis_date date"),
+        ):
+            warehouse.execute(f"create schema if not exists {table.split('.')[0]}")
+            warehouse.execute(f"create table {table} ({columns})")
+        warehouse.execute(f"insert into {PDC.table} select @day from range(3)", {"day": DAY})
+        warehouse.execute(f"insert into {PDC.table} values (@day)", {"day": EARLIER})
+        warehouse.execute(f"insert into {TDZA.table} values (@day, 'LAL')", {"day": DAY})
+        warehouse.execute(
+            f"insert into {FAILURES_TABLE} values (@name, @day), (@name, @day), ('Other', @day)",
+            {"name": PDC.name, "day": NEXT_DAY},
+        )
+        found = Ledger.read(warehouse, DAY, NEXT_DAY).stored
+        teams = found.pop(("tdza", DAY))
+        assert (teams.records, teams.failures) == (1, 0)
+        assert found == {("pdc", DAY): Stored("3"), ("pdc", NEXT_DAY): Stored("0", 2)}
+        warehouse.execute(f"update {TDZA.table} set team_abbr = 'BOS'")
+        changed = Ledger.read(warehouse, DAY, NEXT_DAY).stored["tdza", DAY]
+        assert changed.records == 1
+        assert changed != teams
 
     def test_fingerprints_are_those_of_the_range(self, warehouse: DuckDBWarehouse) -> None:
         warehouse.execute("create schema nba_precompute")

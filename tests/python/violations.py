@@ -18,7 +18,7 @@ PCF = "nba_precompute.player_composite_factors"
 PDC = "nba_precompute.player_daily_cache"
 MLFS = "nba_predictions.ml_feature_store_v2"
 FAILURES = "nba_processing.precompute_failures"
-RUNS = "nba_processing.processor_runs"
+PROCESSED = "nba_processing.processed_dates"
 EXPECTED = "nba_processing.expected_entities"
 PSZA_INPUTS = "nba_precompute.player_shot_zone_inputs"
 PDC_INPUTS = "nba_precompute.player_daily_cache_inputs"
@@ -88,11 +88,11 @@ SPOILED: dict[str, list[str]] = {
     ),
     "every_game_date_is_run_by_every_processor": [
         f"""
-        delete from {RUNS}
+        delete from {PROCESSED}
         where processor_name = 'PlayerDailyCacheProcessor' and analysis_date = '{LAST}'
         """,
         f"""
-        update {RUNS} set finished_at = null
+        update {PROCESSED} set processor_name = null
         where processor_name = 'MLFeatureStoreProcessor' and analysis_date = '{FIRST}'
         """,
     ],

@@ -2,12 +2,12 @@
 -- does not have to have run, these are the dates that it has run on.
 with
 
-runs as (
+processed as (
 
     select
         processor_name,
         analysis_date,
-    from {{ ref('processor_runs') }}
+    from {{ ref('processed_dates') }}
     where {{ in_date_range('analysis_date') }}
 
 ),
@@ -51,8 +51,8 @@ runs as (
         and (
             {{ 'true' if processor_name in required_processors() else 'false' }}
             or expected.analysis_date in (
-                select runs.analysis_date from runs
-                where runs.processor_name = '{{ processor_name }}'
+                select processed.analysis_date from processed
+                where processed.processor_name = '{{ processor_name }}'
             )
         )
 

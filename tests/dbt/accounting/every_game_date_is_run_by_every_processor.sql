@@ -1,4 +1,4 @@
--- Every game date of the range has a finished run of each processor that has to have run.
+-- Every game date of the range has a current record of each processor that has to have run.
 with
 
 game_dates as (
@@ -8,12 +8,12 @@ game_dates as (
 
 ),
 
-finished_runs as (
+processed as (
 
-    select distinct
+    select
         processor_name,
         analysis_date,
-    from {{ ref('processor_runs') }}
+    from {{ ref('processed_dates') }}
     where
         {{ in_date_range('analysis_date') }}
         and finished_at is not null
@@ -36,11 +36,11 @@ missing_runs as (
         game_dates.game_date,
     from game_dates
     cross join processors
-    left join finished_runs
+    left join processed
         on
-            processors.processor_name = finished_runs.processor_name
-            and game_dates.game_date = finished_runs.analysis_date
-    where finished_runs.analysis_date is null
+            processors.processor_name = processed.processor_name
+            and game_dates.game_date = processed.analysis_date
+    where processed.analysis_date is null
 
 )
 

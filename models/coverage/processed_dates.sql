@@ -1,0 +1,9 @@
+{{ config(
+    materialized='worker_table',
+    partition_by=daily_partition('analysis_date'),
+    cluster_by=['processor_name'],
+    tags=['stage_inputs'],
+) }}
+
+-- Filled by python_workers.
+{{ empty_select_from_contract() }}
