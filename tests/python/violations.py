@@ -6,6 +6,8 @@ import datetime as dt
 
 from leagues import days
 
+from python_workers.raw_schema import BOX_COUNTS
+
 # From the eleventh date on everyone has ten games behind him.
 DATES = days(13)
 FIRST, LAST = DATES[0], DATES[-1]
@@ -25,6 +27,7 @@ PDC_INPUTS = "nba_precompute.player_daily_cache_inputs"
 SUMMARY = "nba_analytics.player_game_summary"
 CONTEXT = "nba_analytics.upcoming_player_game_context"
 LINES = "nba_raw.player_box_scores"
+SHOTS = "nba_raw.shots"
 GAMES = "nba_raw.games"
 SEASONS = "nba_staging.seasons"
 
@@ -122,13 +125,28 @@ SPOILED: dict[str, list[str]] = {
         LINES, "team_abbr = 'XXX'", "team_abbr = null", "game_id = '0029900001'"
     ),
     "every_game_belongs_to_a_known_season": change(GAMES, "season = '1999-00'"),
-    "players_marked_dnp_have_no_minutes_or_points": change(
-        SUMMARY, "is_dnp = true", "is_dnp = true, minutes_played = null"
+    "shots_belong_to_a_team_of_their_game": change(
+        SHOTS, "team_abbr = 'XXX'", "team_abbr = null", "game_id = '0029900001'"
+    ),
+    "game_ids_agree_with_season_and_season_type": change(
+        GAMES,
+        "season_type = 'playoffs'",
+        "season_type = 'play_in'",
+        "game_id = '0032100001'",
+        "game_id = '0022200001'",
+    ),
+    "box_score_lines_do_not_contradict_themselves": change(
+        LINES,
+        "minutes = null",
+        "minutes = 0",
+        "points = points + 1",
+        "is_dnp = true",
+        f"minutes = null, {', '.join(f'{name} = 0' for name in BOX_COUNTS)}",
     ),
 }
 """Per singular test, statements that make one violation each."""
 
-WARNINGS = {"no_failure_needs_investigation", "players_marked_dnp_have_no_minutes_or_points"}
+WARNINGS = {"no_failure_needs_investigation", "box_score_lines_do_not_contradict_themselves"}
 
 OUT_OF_RANGE: dict[str, tuple[str, dict[str, list[str]]]] = {
     "player_shot_zone_rates_sum_to_100": (

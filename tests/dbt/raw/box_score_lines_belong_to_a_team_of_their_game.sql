@@ -1,39 +1,6 @@
 -- Every box-score line is of a game on the schedule and of one of its two teams.
-with
 
-lines as (
-
-    select * from {{ ref('stg_player_box_scores') }}
-
-),
-
-games as (
-
-    select * from {{ ref('stg_games') }}
-
-),
-
-strays as (
-
-    select
-        lines.game_id,
-        lines.player_id,
-        lines.team_abbr,
-        games.home_team_abbr,
-        games.away_team_abbr,
-        games.game_date,
-    from lines
-    left join games on lines.game_id = games.game_id
-    where
-        games.game_id is null
-        or (
-            {{ in_date_range('games.game_date') }}
-            and coalesce(
-                lines.team_abbr not in (games.home_team_abbr, games.away_team_abbr),
-                true
-            )
-        )
-
-)
-
-select * from strays
+select * from {{ ref('raw_findings') }}
+where
+    ({{ in_date_range('game_date') }} or game_date is null)
+    and finding in ('line_of_unknown_game', 'line_of_another_team')
