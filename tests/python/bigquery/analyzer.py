@@ -1,9 +1,8 @@
-"""Runs `googlesql.py` in the emulator's environment, and `dbt compile` before it."""
+"""Runs Google's analyser in the emulator's environment, and `dbt compile` before it."""
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +13,6 @@ from emulator import (
     BQEMULATOR,
     HERE,
     REPOSITORY,
-    Emulator,
     cache_directory,
     ensure_environment,
     environment_with,
@@ -63,8 +61,14 @@ def check_statements(
 
 
 def run_analyser(arguments: Sequence[str], given: str = "") -> Report:
+    result = json.loads(run_program("googlesql.py", arguments, given))
+    return Report(result["checked"], tuple(Finding(**one) for one in result["findings"]))
+
+
+def run_program(name: str, arguments: Sequence[str], given: str = "") -> str:
+    """Run a program of this folder in the emulator's environment; return its last line."""
     done = subprocess.run(
-        [str(ensure_environment()), str(HERE / "googlesql.py"), *arguments],
+        [str(ensure_environment()), str(HERE / name), *arguments],
         check=False,
         input=given,
         capture_output=True,
@@ -72,10 +76,9 @@ def run_analyser(arguments: Sequence[str], given: str = "") -> Report:
         env=environment_with(cache_directory() / BQEMULATOR.name / "home"),
     )
     if done.returncode != 0:
-        message = f"the analyser failed:\n{done.stdout}{done.stderr}"
+        message = f"{name} failed:\n{done.stdout}{done.stderr}"
         raise RuntimeError(message)
-    result = json.loads(done.stdout.splitlines()[-1])
-    return Report(result["checked"], tuple(Finding(**one) for one in result["findings"]))
+    return done.stdout.splitlines()[-1]
 
 
 def dbt_command(*arguments: str, target: Path) -> list[str]:
@@ -86,17 +89,15 @@ def dbt_command(*arguments: str, target: Path) -> list[str]:
     return [str(dbt), *arguments, *options, *folders]
 
 
-def compile_project(
-    emulator: Emulator, target: Path, project: Path = REPOSITORY, **variables: str
-) -> None:
-    """Compile for BigQuery: dbt needs a connection for it, an empty emulator is enough."""
+def compile_project(target: Path, project: Path = REPOSITORY, **variables: str) -> None:
+    """Compile for BigQuery, without a connection to it."""
+    alone = ("--no-introspect", "--no-populate-cache")
     done = subprocess.run(
-        dbt_command("compile", "--vars", json.dumps(variables), target=target),
+        dbt_command("compile", *alone, "--vars", json.dumps(variables), target=target),
         check=False,
         capture_output=True,
         text=True,
         cwd=project,
-        env=os.environ | emulator.settings(),
     )
     if done.returncode != 0:
         message = f"dbt compile failed:\n{done.stdout}{done.stderr}"

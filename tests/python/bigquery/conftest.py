@@ -14,7 +14,12 @@ from python_workers.warehouse.bigquery import BigQueryWarehouse
 from python_workers.warehouse.bigquery_client import BigQueryOptions
 
 # Programs of the emulator's own environment.
-collect_ignore = ["bqemulator_server.py", "googlesql.py", "partition_filters.py"]
+collect_ignore = [
+    "bqemulator_server.py",
+    "googlesql.py",
+    "googlesql_run.py",
+    "partition_filters.py",
+]
 
 PREFIXES = itertools.count(1)
 

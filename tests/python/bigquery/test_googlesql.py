@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from analyzer import check_compiled, check_statements, compile_project
-from emulator import Emulator
 from fault_proxy import FaultProxy
 from sent_jobs import sent_jobs
 from tables import FEATURES, FIRST, PLAYERS, RUNS, chunk, players
@@ -102,9 +101,9 @@ def test_the_statements_of_the_warehouse_are_bigquery_s(
 
 @pytest.mark.slow
 def test_every_compiled_model_and_test_is_bigquery_s_and_names_its_dates(
-    emulator: Emulator, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
-    compile_project(emulator, tmp_path, start_date="2021-12-01", end_date="2021-12-31")
+    compile_project(tmp_path, start_date="2021-12-01", end_date="2021-12-31")
     report = check_compiled(tmp_path)
     assert report.checked > 50
     assert report.findings == ()
