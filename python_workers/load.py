@@ -14,6 +14,8 @@ import pyarrow.compute as pc
 from python_workers.changed_games import ChangedGame, games_changed_by, note_of_changes
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.raw_checks import check_rows, check_teams, future_finals, has_teams
+from python_workers.raw_files import scratch_folder
+from python_workers.raw_reading import read_raw_table
 from python_workers.raw_schema import (
     CHANGED_GAMES,
     GAMES,
@@ -22,8 +24,9 @@ from python_workers.raw_schema import (
     RAW_TABLES,
     RawTable,
 )
-from python_workers.raw_tables import RawRows, collapse_duplicates, read_raw_table
+from python_workers.raw_tables import RawRows, collapse_duplicates
 from python_workers.registry import register_players
+from python_workers.stored_rows import StoredRows
 from python_workers.warehouse.base import TableChange, UpsertCounts, Warehouse
 
 _TEAMS_OF_GAMES = """
@@ -119,17 +122,30 @@ def load_directory(
     BackcourtError
         Naming file, column and first rows of whatever is wrong with the data.
     """
-    wanted = _chosen_tables(tables)
     if not directory.is_dir():
         raise BackcourtError(
             f"{directory} is {'not a folder' if directory.exists() else 'missing'}",
             "Name the folder that holds games/, players/, player_box_scores/ and shots/.",
             ExitCode.ENVIRONMENT,
         )
-    read: list[tuple[RawRows, pa.Table]] = []
+    with scratch_folder() as scratch:
+        return _load(
+            warehouse, directory, _chosen_tables(tables), scratch, replace_games, on_progress
+        )
+
+
+def _load(
+    warehouse: Warehouse,
+    directory: Path,
+    wanted: Sequence[RawTable],
+    scratch: Path,
+    replace_games: bool,  # noqa: FBT001 passed on
+    on_progress: Callable[[str], None],
+) -> LoadReport:
+    read: list[tuple[RawRows, StoredRows]] = []
     for schema in wanted:
         on_progress(f"reading {schema.name}")
-        raw = read_raw_table(directory, schema)
+        raw = read_raw_table(directory, schema, scratch)
         check_rows(raw)
         read.append((raw, collapse_duplicates(raw)))
     warehouse.ensure_tables(
@@ -144,7 +160,7 @@ def load_directory(
         on_progress(f"writing {raw.schema.name}: {rows.num_rows:,} rows")
         note = note_of_changes(raw.schema, load_id, now)
         whole = "game_id" if replace_games and "game_id" in raw.schema.key else None
-        counts = warehouse.upsert(raw.schema.spec, rows, whole=whole, note=note)
+        counts = warehouse.upsert(raw.schema.spec, rows.dataset(), whole=whole, note=note)
         done.append(
             TableLoad(
                 raw.schema.name,
@@ -173,7 +189,7 @@ def _chosen_tables(names: Sequence[str] | None) -> list[RawTable]:
 
 
 def _check_across_tables(
-    warehouse: Warehouse, read: Sequence[tuple[RawRows, pa.Table]]
+    warehouse: Warehouse, read: Sequence[tuple[RawRows, StoredRows]]
 ) -> list[str]:
     """Check rows against the games of this load and of earlier ones; return warnings."""
     warnings: list[str] = []

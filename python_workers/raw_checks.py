@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from python_workers.raw_files import scratch_database
 from python_workers.raw_schema import GAMES, PLAYER_BOX_SCORES, RawTable
 from python_workers.raw_tables import RawRows
+from python_workers.stored_rows import StoredRows
 
 Mask = npt.NDArray[np.bool_]
 
@@ -58,8 +59,8 @@ def check_teams(raw: RawRows, games: pa.Table) -> int:
     BackcourtError
         Naming file and first rows.
     """
-    distinct = raw.rows.select(["game_id", "team_abbr"])
-    numbered = distinct.append_column("row_number", pa.array(np.arange(distinct.num_rows)))
+    lines = raw.rows.select(["game_id", "team_abbr"])
+    numbered = lines.append_column("row_number", pa.array(np.arange(lines.num_rows)))
     with scratch_database() as connection:
         connection.register("lines", numbered)
         connection.register("games", games)
@@ -141,7 +142,7 @@ def _check_box_scores(raw: RawRows) -> None:
         )
 
 
-def future_finals(games: pa.Table, today: dt.date) -> int:
+def future_finals(games: StoredRows, today: dt.date) -> int:
     """Count final games that are dated after today: a clock or a feed is wrong.
 
     They do no harm by themselves (rows of a date use games before it only), so they are reported

@@ -1,70 +1,54 @@
-"""Raw files: finding them, and reading each as Arrow columns of whatever type it has."""
+"""Raw files: each read in batches of columns, of whatever type the file has."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import duckdb
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet as pq
 
 from python_workers.errors import BackcourtError, ExitCode
+from python_workers.raw_csv import read_csv
+from python_workers.raw_folders import JSON_SUFFIXES
+from python_workers.raw_json import read_json_lines
+from python_workers.raw_text import UnreadableError
 
-_JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
-SUFFIXES = (".parquet", ".csv", *_JSON_SUFFIXES)
-# Notes beside the data, and what writers leave to mark a finished folder.
-_NOT_DATA = (".md", ".txt", ".crc")
-_CSV_BLOCK_BYTES = 1 << 24
+Column: TypeAlias = pa.Array | list[object]
+
+_KINDS = {".parquet": "Parquet", ".csv": "CSV", **dict.fromkeys(JSON_SUFFIXES, "JSON lines")}
+_PARQUET_BATCH_ROWS = 1 << 16
 _SCRATCH_MEMORY = "500MB"
+_DELIVER_AGAIN = "Deliver the file again, or move it out of the folder. Nothing was loaded."
 
 
-def find_files(directory: Path, table: str) -> list[Path]:
-    """Return the data files of a table's folder, sorted by name.
+@dataclass(frozen=True)
+class Batch:
+    """Some rows of a file.
 
-    Raises
-    ------
-    BackcourtError
-        If the folder is missing or has no data file, or one of an unknown kind.
+    Parameters
+    ----------
+    present
+        All columns that the file has, wanted or not.
+    columns
+        Those wanted: Arrow's values, or JSON's as Python has them.
+    rows
+        Their number.
     """
-    folder = directory / table
-    if not folder.is_dir():
-        raise BackcourtError(
-            f"no folder {table} in {directory}",
-            [
-                "Raw data has one folder per table, with Parquet, CSV or JSON-lines files:",
-                "games, players, player_box_scores, shots.",
-                "To load only some of the tables: backcourt load DIR --tables games",
-            ],
-            ExitCode.ENVIRONMENT,
-        )
-    found = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file()
-        and not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
-        and path.suffix.lower() not in _NOT_DATA
-    )
-    for path in found:
-        if path.suffix.lower() not in SUFFIXES:
-            raise BackcourtError(
-                f"{path.relative_to(directory)} is not a Parquet, CSV or JSON-lines file",
-                f"Convert it, or move it out of the folder. Known: {', '.join(SUFFIXES)}.",
-            )
-    if not found:
-        raise BackcourtError(
-            f"no data files in {folder}",
-            f"Expected files ending in {', '.join(SUFFIXES)}.",
-            ExitCode.ENVIRONMENT,
-        )
-    return found
+
+    present: Sequence[str]
+    columns: Mapping[str, Column]
+    rows: int
 
 
-def read_columns(path: Path, label: str, names: Sequence[str]) -> pa.Table:
-    """Read those of the named columns that the file has, as they are.
+def read_batches(path: Path, label: str, names: Sequence[str]) -> Iterator[Batch]:
+    """Read those of the named columns that the file has, some rows at a time.
 
     Parameters
     ----------
@@ -76,111 +60,95 @@ def read_columns(path: Path, label: str, names: Sequence[str]) -> pa.Table:
     Raises
     ------
     BackcourtError
-        If the file is empty, or cannot be read as what its name says.
+        If the file has no rows, or cannot be read as what its name says.
     """
-    if path.stat().st_size == 0:
-        raise BackcourtError(f"{label} is empty (0 bytes)", _DELIVER_AGAIN)
+    kind = _KINDS[path.suffix.lower()]
+    is_empty = True
     try:
-        if path.suffix.lower() == ".parquet":
-            table = _read_parquet(path, names)
-        elif path.suffix.lower() == ".csv":
-            table = _read_csv(path, names)
-        else:
-            table = _read_json(path, label, names)
-    except (pa.ArrowException, duckdb.Error, UnicodeDecodeError, OSError) as error:
-        kind = {".parquet": "Parquet", ".csv": "CSV"}.get(path.suffix.lower(), "JSON lines")
+        if path.stat().st_size == 0:
+            raise BackcourtError(f"{label} is empty (0 bytes)", _DELIVER_AGAIN)
+        for batch in _READERS[kind](path, names):
+            is_empty &= batch.rows == 0
+            yield batch
+    except UnreadableError as error:
+        raise BackcourtError(
+            f"{label} cannot be read as {kind}: {error}", [error.advice, "Nothing was loaded."]
+        ) from error
+    # Of a damaged file, Arrow raises any of these.
+    except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
         raise BackcourtError(
             f"{label} cannot be read as {kind}; it may be truncated",
-            [str(error).strip().splitlines()[0][:300].replace(str(path), label), _DELIVER_AGAIN],
+            [reason.replace(str(path), label), _DELIVER_AGAIN],
         ) from error
-    if table.num_rows == 0:
+    if is_empty:
         raise BackcourtError(f"{label} has no rows", _DELIVER_AGAIN)
-    return table
+
+
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Make a folder for what does not fit into memory, gone afterwards."""
+    advice = "Free some there, or name another folder with the variable TMPDIR."
+    try:
+        made = tempfile.TemporaryDirectory(prefix="backcourt-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise BackcourtError(
+            f"no folder for temporary files can be made: {error.strerror}",
+            advice,
+            ExitCode.ENVIRONMENT,
+        ) from error
+    try:
+        with made as folder:
+            yield Path(folder)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise BackcourtError(
+            f"no space left in {tempfile.gettempdir()}", advice, ExitCode.ENVIRONMENT
+        ) from error
 
 
 @contextlib.contextmanager
 def scratch_database() -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a DuckDB of bounded memory beside the warehouse, for work on Arrow tables."""
+    """Open a DuckDB of bounded memory for work on Arrow tables."""
     with (
-        tempfile.TemporaryDirectory(prefix="backcourt-") as folder,
+        scratch_folder() as folder,
         duckdb.connect(
-            config={"memory_limit": _SCRATCH_MEMORY, "temp_directory": folder}
+            config={"memory_limit": _SCRATCH_MEMORY, "temp_directory": str(folder)}
         ) as connection,
     ):
         yield connection
 
 
-_DELIVER_AGAIN = "Deliver the file again, or move it out of the folder. Nothing was loaded."
+def _read_parquet(path: Path, names: Sequence[str]) -> Iterator[Batch]:
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        present = file.schema_arrow.names
+        wanted = _wanted(present, names)
+        for batch in file.iter_batches(_PARQUET_BATCH_ROWS, columns=wanted):
+            columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+            yield Batch(present, columns, batch.num_rows)
 
 
-def _read_parquet(path: Path, names: Sequence[str]) -> pa.Table:
-    with pq.ParquetFile(path) as file:
-        present = _without_duplicates(file.schema_arrow.names, names)
-        return file.read(columns=[name for name in names if name in present])
+def _read_csv(path: Path, names: Sequence[str]) -> Iterator[Batch]:
+    for present, batch in read_csv(path, names):
+        _wanted(present, names)
+        columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+        yield Batch(present, columns, batch.num_rows)
 
 
-def _read_csv(path: Path, names: Sequence[str]) -> pa.Table:
-    # All columns as text: the same parsers then judge every format, and 0022100001 keeps its zeros.
-    parse = pyarrow.csv.ParseOptions(newlines_in_values=True)
-    read = pyarrow.csv.ReadOptions(block_size=_CSV_BLOCK_BYTES)
-    with pyarrow.csv.open_csv(path, read_options=read, parse_options=parse) as file:
-        present = _without_duplicates(file.schema.names, names)
-    wanted = [name for name in names if name in present]
-    convert = pyarrow.csv.ConvertOptions(
-        include_columns=wanted,
-        column_types=dict.fromkeys(wanted, pa.string()),
-        null_values=[""],
-        strings_can_be_null=True,
-    )
-    table = pyarrow.csv.read_csv(
-        path, read_options=read, parse_options=parse, convert_options=convert
-    )
-    # No column wanted: the reader takes an empty list for all of them.
-    return table.select(wanted)
+def _read_json(path: Path, names: Sequence[str]) -> Iterator[Batch]:
+    for present, columns, rows in read_json_lines(path, names):
+        yield Batch(present, columns, rows)
 
 
-def _read_json(path: Path, label: str, names: Sequence[str]) -> pa.Table:
-    with scratch_database() as connection:
-        connection.execute(
-            "create temp table objects as select json from "
-            "read_json_objects($path, format = 'newline_delimited')",
-            {"path": _literal_glob(path)},
-        )
-        other = connection.execute(
-            "select 1 + rowid from objects where json_type(json) is distinct from 'OBJECT' limit 1"
-        ).fetchone()
-        if other is not None:
-            raise BackcourtError(
-                f"{label} line {other[0]} is not a JSON object",
-                'JSON lines hold one object like {"game_id": "0022100001", ...} on each line.',
-            )
-        keys = {
-            row[0]
-            for row in connection.execute(
-                "select distinct unnest(json_keys(json)) from objects"
-            ).fetchall()
-        }
-        wanted = [name for name in names if name in keys]
-        if not wanted:
-            return pa.table({"nothing": pa.nulls(1)}).select([])
-        # One extraction of all paths reads each object once.
-        paths = ", ".join(f"'$.{name}'" for name in wanted)
-        values = ", ".join(f'found[{place}] as "{name}"' for place, name in enumerate(wanted, 1))
-        return connection.execute(
-            f"select {values} "  # noqa: S608 names of the raw schema
-            f"from (select rowid, json_extract_string(json, [{paths}]) as found from objects) "
-            "order by rowid"
-        ).to_arrow_table()
-
-
-def _without_duplicates(present: Sequence[str], names: Sequence[str]) -> set[str]:
-    """Return the names as a set, refusing a wanted one that stands there twice."""
+def _wanted(present: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return the names that are present, refusing one that stands there twice."""
     for name in names:
         if present.count(name) > 1:
-            raise pa.ArrowInvalid(f"column {name} appears {present.count(name)} times")
-    return set(present)
+            raise UnreadableError(
+                f"column {name} appears {present.count(name)} times", "Keep the right one."
+            )
+    return [name for name in names if name in present]
 
 
-def _literal_glob(path: Path) -> str:
-    """Return the path so that DuckDB takes none of its characters for a wildcard."""
-    return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in str(path))
+_READERS = {"Parquet": _read_parquet, "CSV": _read_csv, "JSON lines": _read_json}

@@ -43,7 +43,7 @@ MAX_PERIOD_SECONDS = 1_200
 MAX_COORDINATE = 1_000
 MAX_SHOT_DISTANCE_FT = 120
 MAX_ID = 10**15
-MAX_EVENT_NUMBER = 10**9
+MAX_EVENT_NUMBER = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,8 @@ class RawColumn:
         Whether every file has it.
     is_nullable
         Whether a value may be missing.
+    zero_where
+        Name of a flag; a value that is missing where the flag is set is 0.
     """
 
     name: str
@@ -67,6 +69,7 @@ class RawColumn:
     parse: Parse
     is_required: bool = True
     is_nullable: bool = False
+    zero_where: str | None = None
 
 
 @dataclass(frozen=True)
@@ -158,7 +161,10 @@ PLAYER_BOX_SCORES = RawTable(
         _flag("is_starter"),
         _flag("is_dnp"),
         RawColumn("minutes", "float64", parse_minutes, is_nullable=True),
-        *(_count(name) for name in BOX_COUNTS),
+        *(
+            RawColumn(name, "int64", whole_number(0, MAX_PLAYER_COUNT), zero_where="is_dnp")
+            for name in BOX_COUNTS
+        ),
         _optional("position", "string", parse_text),
         _optional("dnp_reason", "string", parse_text),
         _optional("plus_minus", "int64", whole_number(-MAX_PLAYER_COUNT, MAX_PLAYER_COUNT)),

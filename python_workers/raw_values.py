@@ -1,8 +1,8 @@
 """Single raw values: from whatever a file holds to the one type of its column.
 
-Every function takes a value as Arrow hands it over (text, number, bool, date, ``None``), returns it
-in the column's type or ``None`` where it is missing, and raises ValueError with the reason else.
-They run once per distinct value of a file, never once per row.
+Every parser takes a value that is there (text, number, bool, `Moment`), returns it in the column's
+type, and raises ValueError with the reason where it cannot. They run once per distinct value of a
+batch, never once per row. What counts as missing is decided once, by `is_missing`.
 """
 
 from __future__ import annotations
@@ -11,15 +11,25 @@ import datetime as dt
 import math
 import re
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import TypeVar
 
-Number = TypeVar("Number", int, float)
+Number = TypeVar("Number", int, Fraction)
 Parse = Callable[[object], object]
 
+# As R, pandas, spreadsheets and SQL write what is not there; in any case of letters.
+_MISSING = frozenset(("", "na", "n/a", "#n/a", "<na>", "nan", "nat", "null", "none"))
+# Longer than any number that a column admits, and short of what Python refuses to convert.
+_MAX_DIGITS = 400
 _NUMBER = re.compile(r"[+-]?(\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
-_DATE = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[T ]00:00(?::00(?:\.0+)?)?(?:Z|[+]00:?00)?)?", re.ASCII)
+_DATE = re.compile(
+    r"(?P<date>\d{4}-\d{2}-\d{2})"
+    r"(?:[T ](?P<time>\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?) ?(?P<zone>Z|UTC|[+-]\d{2}(?::?\d{2})?)?)?",
+    re.ASCII,
+)
+_MIDNIGHT = re.compile(r"[0:.]+")
 _GAME_ID = re.compile(r"[0-9A-Za-z]{10}")
 _SEASON = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
 _BOOLEANS = {
@@ -28,15 +38,58 @@ _BOOLEANS = {
 }
 
 
+@dataclass(frozen=True)
+class Unusable:
+    """A value that no column can take: how messages show it, and why."""
+
+    text: str
+    reason: str
+
+    def __str__(self) -> str:
+        """Return how messages show it."""
+        return self.text
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A date or timestamp of a typed file.
+
+    Parameters
+    ----------
+    date
+        Its day; ``None`` outside the years 1 to 9999.
+    has_time
+        Whether it is not midnight.
+    zone
+        Its time zone, where it is an instant.
+    text
+        As messages show it.
+    """
+
+    date: dt.date | None
+    has_time: bool
+    zone: str | None
+    text: str
+
+    def __str__(self) -> str:
+        """Return how messages show it."""
+        return self.text
+
+
+def is_missing(value: object) -> bool:
+    """Tell whether a value stands for none: NULL, NaN, or a text that means it."""
+    if isinstance(value, str):
+        return value.strip().lower() in _MISSING
+    return value is None or bool(value != value)  # noqa: PLR0124 NaN alone differs from itself
+
+
 def whole_number(low: int, high: int) -> Parse:
     """Return the parser of an int64 column whose values lie between ``low`` and ``high``."""
 
-    def parse(value: object) -> int | None:
+    def parse(value: object) -> int:
         if type(value) is int:
             return _within(value, low, high)
         exact = _exact(value)
-        if exact is None:
-            return None
         if exact.denominator != 1:
             raise ValueError("is not a whole number")
         return _within(int(exact), low, high)
@@ -47,9 +100,8 @@ def whole_number(low: int, high: int) -> Parse:
 def rounded_number(low: int, high: int) -> Parse:
     """Return the parser of an int64 column whose fractional values are rounded half-even."""
 
-    def parse(value: object) -> int | None:
-        exact = _exact(value)
-        return None if exact is None else _within(round(exact), low, high)
+    def parse(value: object) -> int:
+        return _within(round(_exact(value)), low, high)
 
     return parse
 
@@ -57,9 +109,9 @@ def rounded_number(low: int, high: int) -> Parse:
 def number(low: float, high: float) -> Parse:
     """Return the parser of a float64 column whose values lie between ``low`` and ``high``."""
 
-    def parse(value: object) -> float | None:
-        exact = _exact(value)
-        return None if exact is None else _within(float(exact), low, high)
+    def parse(value: object) -> float:
+        # Compared before it is a double: 1e999 is none.
+        return float(_within(_exact(value), low, high))
 
     return parse
 
@@ -68,10 +120,8 @@ def one_of(allowed: Collection[str]) -> Parse:
     """Return the parser of a text column with few values, which it knows in any case."""
     known = {name.lower(): name for name in allowed}
 
-    def parse(value: object) -> str | None:
+    def parse(value: object) -> str:
         text = parse_text(value)
-        if text is None:
-            return None
         if text.lower() not in known:
             raise ValueError(f"is none of {', '.join(sorted(allowed))}")
         return known[text.lower()]
@@ -79,85 +129,84 @@ def one_of(allowed: Collection[str]) -> Parse:
     return parse
 
 
-def parse_text(value: object) -> str | None:
-    """Return text without surrounding white space; empty text is missing."""
-    if value is None or value != value:  # noqa: PLR0124 NaN alone differs from itself
-        return None
+def parse_text(value: object) -> str:
+    """Return text without surrounding white space."""
     if not isinstance(value, str):
         raise ValueError("is not text")  # noqa: TRY004 every bad value is a ValueError
-    return value.strip() or None
+    if "\0" in value:
+        raise ValueError("holds a NUL character")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        # JSON can write half a pair: "\ud83d".
+        raise ValueError("is not Unicode text") from None
+    return value.strip()
 
 
-def parse_bool(value: object) -> bool | None:
+def parse_bool(value: object) -> bool:
     """Return a flag written as a bool, 0 / 1, true / false, t / f, yes / no or y / n."""
     if isinstance(value, bool):
         return value
-    if value is None or value != value:  # noqa: PLR0124 as above
-        return None
     text = str(value).strip().lower()
-    if not text:
-        return None
     if text not in _BOOLEANS:
         raise ValueError("is neither true nor false")
     return _BOOLEANS[text]
 
 
-def parse_date(value: object) -> dt.date | None:
-    """Return a date from a date, an ISO text, or a timestamp at midnight."""
-    if value is None:
-        return None
-    if isinstance(value, dt.datetime):
-        if value.time() != dt.time():
-            raise ValueError("has a time of day; the date alone is needed")
-        return value.date()
-    if isinstance(value, dt.date):
-        return value
-    text = str(value).strip()
-    if not text:
-        return None
-    found = _DATE.fullmatch(text)
+def parse_date(value: object) -> dt.date:
+    """Return a date from a date, or from a text or timestamp of midnight without a time zone."""
+    if isinstance(value, Moment):
+        return _plain_date(value.date, has_time=value.has_time, has_zone=value.zone is not None)
+    found = _DATE.fullmatch(str(value).strip())
     if found is None:
         raise ValueError("is not a date like 2021-10-19")
     try:
-        return dt.date.fromisoformat(found[1])
+        date = dt.date.fromisoformat(found["date"])
     except ValueError:
         raise ValueError("is not a day of the calendar") from None
+    has_time = found["time"] is not None and not _MIDNIGHT.fullmatch(found["time"])
+    return _plain_date(date, has_time=has_time, has_zone=found["zone"] is not None)
 
 
-def parse_game_id(value: object) -> str | None:
+def parse_game_id(value: object) -> str:
     """Return the 10-character id of a game; a number has lost its leading zeros."""
-    if isinstance(value, int | float) and value == value:  # noqa: PLR0124 as above
-        raise ValueError("is a number; game ids are text of 10 characters like 0022100001")
+    if isinstance(value, int | float | Decimal):
+        raise ValueError("is a number; game ids are text of 10 characters like 0022100001")  # noqa: TRY004 as above
     text = parse_text(value)
-    if text is not None and not _GAME_ID.fullmatch(text):
+    if not _GAME_ID.fullmatch(text):
         raise ValueError("is not 10 letters or digits like 0022100001")
     return text
 
 
-def parse_season(value: object) -> str | None:
+def parse_season(value: object) -> str:
     """Return a season like ``2021-22``."""
     text = parse_text(value)
-    if text is None:
-        return None
     found = _SEASON.fullmatch(text)
     if found is None or (int(found[1]) + 1) % 100 != int(found[2]):
         raise ValueError("is not a season like 2021-22")
     return text
 
 
-def _exact(value: object) -> Fraction | None:
-    if value is None or value != value:  # noqa: PLR0124 as above
-        return None
+def _plain_date(date: dt.date | None, *, has_time: bool, has_zone: bool) -> dt.date:
+    if has_zone:
+        # 2021-10-20T00:00Z is the evening of the 19th where the game is played.
+        raise ValueError("is an instant; the date at the place of the game is needed, alone")
+    if has_time:
+        raise ValueError("has a time of day; the date alone is needed")
+    if date is None:
+        raise ValueError("is outside the years 1 to 9999")
+    return date
+
+
+def _exact(value: object) -> Fraction:
     if isinstance(value, bool):
         raise ValueError("is a flag, not a number")  # noqa: TRY004 as above
-    if isinstance(value, float) and math.isinf(value):
+    if isinstance(value, float | Decimal) and math.isinf(value):
         raise ValueError("is infinite")
     if isinstance(value, int | float | Decimal):
         return Fraction(value)
-    text = str(value).strip()
-    if not text:
-        return None
-    if not isinstance(value, str) or not _NUMBER.fullmatch(text):
+    text = value.strip() if isinstance(value, str) else ""
+    if len(text) > _MAX_DIGITS or not _NUMBER.fullmatch(text):
         raise ValueError("is not a number")
     return Fraction(text)
 

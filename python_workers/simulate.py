@@ -123,10 +123,8 @@ def _season_years(seasons: Sequence[str]) -> list[int]:
             parsed = parse_season(season)
         except ValueError as error:
             raise BackcourtError(f"{season!r} {error}", exit_code=ExitCode.USAGE) from error
-        if parsed is None or int(parsed[:4]) in years:
-            raise BackcourtError(
-                f"season {season!r} is empty or named twice", exit_code=ExitCode.USAGE
-            )
+        if int(parsed[:4]) in years:
+            raise BackcourtError(f"season {season!r} is named twice", exit_code=ExitCode.USAGE)
         years.append(int(parsed[:4]))
     if not years:
         raise BackcourtError(

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from python_workers.raw_files import find_files, read_columns
+from python_workers.raw_files import scratch_folder
+from python_workers.raw_reading import read_raw_table
 from python_workers.raw_schema import GAMES, PLAYERS, RAW_TABLES, RawTable
 from python_workers.simulate import MARKER, simulate
 
@@ -37,21 +38,19 @@ def cut_to_weeks(raw: Path, target: Path) -> None:
     target
         Gets a folder of one Parquet file for each table.
     """
-    games = _table(raw, GAMES)
-    days = games.column("game_date").cast(pa.date32())
-    last = pc.min(days).as_py() + timedelta(days=QUICK_DAYS - 1)
-    first_weeks = games.filter(pc.less_equal(days, pa.scalar(last, pa.date32())))
-    ids = first_weeks.column("game_id").combine_chunks()
-    for table in RAW_TABLES:
-        rows = first_weeks if table is GAMES else _table(raw, table)
-        if table is not PLAYERS:
-            rows = rows.filter(pc.is_in(rows.column("game_id"), value_set=ids))
-        (target / table.name).mkdir(parents=True, exist_ok=True)
-        pq.write_table(rows, target / table.name / "cut.parquet")
+    with scratch_folder() as scratch:
+        games = _table(raw, GAMES, scratch)
+        last = pc.min(games.column("game_date")).as_py() + timedelta(days=QUICK_DAYS - 1)
+        first_weeks = games.filter(pc.less_equal(games.column("game_date"), pa.scalar(last)))
+        ids = first_weeks.column("game_id").combine_chunks()
+        for table in RAW_TABLES:
+            rows = first_weeks if table is GAMES else _table(raw, table, scratch)
+            if table is not PLAYERS:
+                rows = rows.filter(pc.is_in(rows.column("game_id"), value_set=ids))
+            (target / table.name).mkdir(parents=True, exist_ok=True)
+            pq.write_table(rows, target / table.name / "cut.parquet")
 
 
-def _table(raw: Path, table: RawTable) -> pa.Table:
-    """Read a raw table as its files have it, without looking at the values."""
-    names = [column.name for column in table.columns]
-    parts = [read_columns(path, path.name, names) for path in find_files(raw, table.name)]
-    return pa.concat_tables(parts, promote_options="permissive")
+def _table(raw: Path, table: RawTable, scratch: Path) -> pa.Table:
+    rows = read_raw_table(raw, table, scratch).rows
+    return rows.select(rows.column_names)

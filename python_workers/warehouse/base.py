@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     import pyarrow as pa
+    import pyarrow.dataset as ds
 
 ColumnType = Literal["int64", "float64", "string", "bool", "date", "timestamp"]
 
@@ -150,7 +151,7 @@ class Warehouse(Protocol):
     def upsert(
         self,
         spec: TableSpec,
-        rows: pa.Table,
+        rows: pa.Table | ds.Dataset,
         *,
         whole: str | None = None,
         note: ChangeNote | None = None,
@@ -159,6 +160,7 @@ class Warehouse(Protocol):
 
         `whole` names a key column of whose values the rows are all there is: stored rows of these
         values that are not among them are deleted. `note` runs where anything changes.
+        Rows of a data set need not fit into memory where the engine reads it as it goes.
         """
         ...
 

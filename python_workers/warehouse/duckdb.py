@@ -13,6 +13,7 @@ from typing import Self
 
 import duckdb
 import pyarrow as pa
+import pyarrow.dataset as ds
 
 from python_workers import faults
 from python_workers.errors import BackcourtError, ExitCode
@@ -167,7 +168,7 @@ class DuckDBWarehouse:
     def upsert(
         self,
         spec: TableSpec,
-        rows: pa.Table,
+        rows: pa.Table | ds.Dataset,
         *,
         whole: str | None = None,
         note: ChangeNote | None = None,
@@ -179,7 +180,8 @@ class DuckDBWarehouse:
         spec
             The table, which exists.
         rows
-            Exactly the columns of ``spec``, in any order; keys unique and not NULL.
+            Exactly the columns of ``spec``, in any order; keys unique and not NULL. A data set is
+            read some rows at a time.
         whole
             A key column of whose values `rows` are all there is: stored rows of these values that
             are not among them are deleted.
@@ -191,8 +193,8 @@ class DuckDBWarehouse:
         ValueError
             If the columns or the keys are not so.
         """
-        if sorted(rows.column_names) != sorted(spec.column_names):
-            raise ValueError(f"{spec.name}: expected {spec.column_names}, got {rows.column_names}")
+        if sorted(rows.schema.names) != sorted(spec.column_names):
+            raise ValueError(f"{spec.name}: expected {spec.column_names}, got {rows.schema.names}")
         target, key = quoted(spec.name), ", ".join(f'"{name}"' for name in spec.key)
         differs = " or ".join(
             f'old."{name}" is distinct from new."{name}"'
@@ -226,7 +228,7 @@ class DuckDBWarehouse:
                 "count(*) filter (where change = 'updated'), "
                 "count(*) filter (where change = 'deleted') from changed_rows",
             )
-            counts = UpsertCounts(inserted, updated, rows.num_rows - inserted - updated, deleted)
+            counts = UpsertCounts(inserted, updated, _length(rows) - inserted - updated, deleted)
             if note is not None and counts.changed:
                 self._run(cursor, note.sql.format(changes="changed_rows"), note.params)
             if updated or deleted:
@@ -347,7 +349,9 @@ class DuckDBWarehouse:
                 raise
 
     @contextlib.contextmanager
-    def _registered(self, cursor: duckdb.DuckDBPyConnection, rows: pa.Table) -> Iterator[str]:
+    def _registered(
+        self, cursor: duckdb.DuckDBPyConnection, rows: pa.Table | ds.Dataset
+    ) -> Iterator[str]:
         name = f"arrow_rows_{next(self._names)}"
         cursor.register(name, rows)
         try:
@@ -389,6 +393,10 @@ class DuckDBWarehouse:
                 .fetchall()
             )
         return found
+
+
+def _length(rows: pa.Table | ds.Dataset) -> int:
+    return int(rows.count_rows() if isinstance(rows, ds.Dataset) else rows.num_rows)
 
 
 def _check_keys(cursor: duckdb.DuckDBPyConnection, rows: str, spec: TableSpec) -> None:

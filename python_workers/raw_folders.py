@@ -1,0 +1,114 @@
+"""The files of a raw table: found in its folder, with what the folders' names say about them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote
+
+from python_workers.errors import BackcourtError, ExitCode
+
+JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
+SUFFIXES = (".parquet", ".csv", *JSON_SUFFIXES)
+# Notes beside the data, and what writers leave to mark a finished folder.
+_NOT_DATA = (".md", ".txt", ".crc")
+_HIVE_MISSING = "__HIVE_DEFAULT_PARTITION__"
+
+
+def find_files(directory: Path, table: str) -> list[Path]:
+    """Return the data files of a table's folder, also behind symbolic links, sorted by name.
+
+    Raises
+    ------
+    BackcourtError
+        If the folder is missing, has no data file or one of an unknown kind, or if anything in it
+        cannot be read.
+    """
+    folder = directory / table
+    if not folder.is_dir():
+        raise BackcourtError(
+            f"no folder {table} in {directory}",
+            [
+                "Raw data has one folder per table, with Parquet, CSV or JSON-lines files:",
+                "games, players, player_box_scores, shots.",
+                "To load only some of the tables: backcourt load DIR --tables games",
+            ],
+            ExitCode.ENVIRONMENT,
+        )
+    found = sorted(_files_below(folder, directory, frozenset()))
+    for path in found:
+        if path.suffix.lower() not in SUFFIXES:
+            raise BackcourtError(
+                f"{label_of(path, directory)} is not a Parquet, CSV or JSON-lines file",
+                f"Convert it, or move it out of the folder. Known: {', '.join(SUFFIXES)}.",
+            )
+    if not found:
+        raise BackcourtError(
+            f"no data files in {folder}",
+            f"Expected files ending in {', '.join(SUFFIXES)}.",
+            ExitCode.ENVIRONMENT,
+        )
+    return found
+
+
+def label_of(path: Path, directory: Path) -> str:
+    """Return what messages call a file: its path below the raw folder, printable throughout."""
+    text = path.relative_to(directory).as_posix()
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+
+
+def partition_values(path: Path, folder: Path) -> dict[str, str]:
+    """Return the columns that a Hive-style path such as ``season=2021-22/a.parquet`` gives."""
+    parts = [part.partition("=") for part in path.relative_to(folder).parent.parts]
+    return {
+        name: "" if value == _HIVE_MISSING else unquote(value)
+        for name, equals, value in parts
+        if name and equals
+    }
+
+
+def _files_below(
+    folder: Path, directory: Path, above: frozenset[tuple[int, int]]
+) -> Iterator[Path]:
+    """Yield the files of a folder and of those in it; `above` are the folders around it."""
+    label = label_of(folder, directory)
+    try:
+        state = folder.stat()
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries)
+    except OSError as error:
+        raise BackcourtError(
+            f"the folder {label} cannot be read: {error.strerror}",
+            "Make it readable for this user, or move it away. Nothing was loaded.",
+            ExitCode.ENVIRONMENT,
+        ) from error
+    this = (state.st_dev, state.st_ino)
+    if this in above:
+        raise BackcourtError(
+            f"the link {label} leads back to a folder around it",
+            "Remove the link. Nothing was loaded.",
+        )
+    for name in names:
+        path = folder / name
+        if name.startswith((".", "_")) or path.suffix.lower() in _NOT_DATA:
+            continue
+        if path.is_dir():
+            yield from _files_below(path, directory, above | {this})
+        elif path.is_file():
+            yield path
+        else:
+            raise _not_a_file(path, directory)
+
+
+def _not_a_file(path: Path, directory: Path) -> BackcourtError:
+    label = label_of(path, directory)
+    if path.is_symlink() and not path.exists():
+        return BackcourtError(
+            f"the link {label} leads nowhere",
+            f"It names {path.readlink()}. Restore that, or remove the link. Nothing was loaded.",
+        )
+    return BackcourtError(
+        f"{label} is neither a file nor a folder",
+        "Move it out of the folder. Nothing was loaded.",
+    )
