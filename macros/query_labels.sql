@@ -3,7 +3,7 @@
   adds its own: run, stage and processor.
 #}
 {% macro query_labels(node) -%}
-    {%- set labels = fromjson(env_var('BACKCOURT_JOB_LABELS', '{"app": "backcourt"}')) -%}
+    {%- set labels = fromjson(env_var('BACKCOURT_JOB_LABELS', '') or '{"app": "backcourt"}') -%}
     {%- if node is not none -%}
         {%- do labels.update({'node': node.name}) -%}
     {%- endif -%}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import signal
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import typer
@@ -17,7 +20,7 @@ from python_workers import (
     cli_raw,
     cli_report,
 )
-from python_workers.console import err
+from python_workers.console import OutputError, err, give_output_up
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.job_labels import labelling
 from python_workers.signals import exit_code, how_to_go_on, received
@@ -74,7 +77,8 @@ def _outcome(run: Callable[[], int], arguments: list[str], *, debug: bool) -> in
         code = ExitCode.INTERRUPTED
     if code != ExitCode.INTERRUPTED:  # which is also what typer makes of it
         return code
-    err.print(how_to_go_on(arguments), markup=False)
+    with suppress(OutputError):
+        err.print(how_to_go_on(arguments))
     return exit_code()
 
 
@@ -85,10 +89,10 @@ def _failure(error: BaseException, *, debug: bool) -> int:
             return error.exit_code
         case typer.Exit():
             return int(error.exit_code)
-        case BrokenPipeError():
-            # Whoever read the output has left, as `head` does.
-            sys.stdout = None
-            return ExitCode.OK
+        case OutputError():
+            return _output_failure(error.cause, debug=debug)
+        case OSError(errno=errno.EPIPE) | OSError(errno=errno.ENOSPC, filename=None):
+            return _output_failure(error, debug=debug)  # of typer's own help texts
     if isinstance(error, UsageError):
         context = getattr(error, "ctx", None)
         hint = f"See: {context.command_path} --help" if context else "See: backcourt --help"
@@ -104,10 +108,26 @@ def _failure(error: BaseException, *, debug: bool) -> int:
     return ExitCode.ATTENTION
 
 
+def _output_failure(cause: OSError, *, debug: bool) -> int:
+    """End as other commands do: quietly where the reader has gone, as ``head`` does."""
+    give_output_up()
+    if isinstance(cause, BrokenPipeError):
+        return 128 + signal.SIGPIPE
+    _say(
+        BackcourtError(
+            f"cannot write to standard output: {cause.strerror or cause}",
+            "What was committed before is kept: run the same command again.",
+        ),
+        debug=debug,
+    )
+    return ExitCode.ENVIRONMENT
+
+
 def _say(error: BackcourtError, *, debug: bool) -> None:
     if debug:
         traceback.print_exc()
-    err.print(error.render(), markup=False)
+    with suppress(OutputError):
+        err.print(error.render())
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from python_workers import cli_options as options
 from python_workers.console import err, out
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.settings import load_settings, resolve_project_dir
+from python_workers.writing import check_writable, write_text
 
 KEYS = "abcdefgh"
 HELP = """Measure the engine beside what else could compute the same rows, with the bars.
@@ -82,15 +83,16 @@ def bench(
     from python_workers.bench.results import Results  # noqa: PLC0415
     from python_workers.bench.suite import Options, run_benchmark  # noqa: PLC0415
 
+    for path in filter(None, (output, docs)):
+        check_writable(path)
     settings = load_settings(n_jobs=n_jobs)
     project = resolve_project_dir()
 
     def write(results: Results) -> None:
         if output is not None:
-            output.write_text(results.to_json() + "\n", encoding="utf-8")
+            write_text(output, results.to_json() + "\n")
         if docs is not None:
-            docs.parent.mkdir(parents=True, exist_ok=True)
-            docs.write_text(docs_page(results), encoding="utf-8")
+            write_text(docs, docs_page(results))
 
     source = raw or settings.raw_dir or _real_data(project)
     began = time.perf_counter()

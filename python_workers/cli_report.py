@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -11,10 +10,11 @@ import typer
 
 from python_workers import cli_options as options
 from python_workers.console import out
-from python_workers.errors import BackcourtError, ExitCode
+from python_workers.errors import BackcourtError
 from python_workers.opening import open_warehouse
 from python_workers.schedule import game_dates, resolve
 from python_workers.settings import load_settings, resolve_project_dir
+from python_workers.writing import check_writable, write_text
 
 
 def register(app: typer.Typer) -> None:
@@ -40,7 +40,7 @@ def report(
     from python_workers.report.scope import Scope  # noqa: PLC0415
     from python_workers.report.totals import total, verdict  # noqa: PLC0415
 
-    _check(path)
+    check_writable(path)
     settings = load_settings(target=target.value if target else None, wait_seconds=wait)
     everything = everything or not (start or end or season)
     with open_warehouse(settings, read_only=True) as warehouse:
@@ -51,41 +51,10 @@ def report(
         )
         data = read_report(warehouse, Scope(schedule, game_dates(warehouse)))
     page = render(data, datetime.now(UTC), _models())
-    _write(path, page)
+    write_text(path, page)
     found = verdict(total(data.coverage), schedule.start, schedule.end)
     out.print(f"wrote {path} ({path.stat().st_size / 1000:,.0f} kB)", markup=False)
     out.print(" ".join(filter(None, (found.headline, found.detail))), markup=False)
-
-
-def _check(path: Path) -> None:
-    """Refuse a place that cannot be written to before anything is read."""
-    if path.is_dir():
-        raise BackcourtError(
-            f"{path} is a folder",
-            f"Name a file in it: --out {path / 'report.html'}",
-            ExitCode.USAGE,
-        )
-    above = next(each for each in path.absolute().parents if each.exists())
-    if not above.is_dir():
-        raise BackcourtError(
-            f"cannot write {path}: {above} is a file", "Name another place.", ExitCode.USAGE
-        )
-
-
-def _write(path: Path, page: str) -> None:
-    """Write the page under another name first, so that nobody reads half of one."""
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(page, encoding="utf-8")
-        unfinished.replace(path)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise BackcourtError(
-            f"cannot write {path}: {error.strerror or error}",
-            "Name another place with --out.",
-            ExitCode.ENVIRONMENT,
-        ) from error
 
 
 def _models() -> Path | None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import IO, Any, Literal, cast
 
 from rich.console import Console
 from rich.progress import (
@@ -19,12 +22,115 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from python_workers.commits import Commit, Run
 from python_workers.processors import Processor
 
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+# Control characters but tab and line feed, marks that turn the direction of writing, separators of
+# lines and paragraphs, and halves of characters, which no encoding can write.
+_UNSHOWN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def shown(text: str) -> str:
+    r"""Return text for a terminal, each character that would steer it as a visible escape.
+
+    The escapes are JSON's, so JSON stays the same JSON.
+
+    Examples
+    --------
+    >>> shown("Luka\x1b[2J\x7f :skull:")
+    'Luka\\u001b[2J\\u007f :skull:'
+    """
+    return _UNSHOWN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+class OutputError(Exception):
+    """Standard output or standard error cannot be written to.
+
+    Parameters
+    ----------
+    cause
+        Why: a BrokenPipeError where the reader has gone, as ``head`` does.
+    """
+
+    def __init__(self, cause: OSError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+class _Stream:
+    """Standard output or standard error of the moment, whose failures are told from others."""
+
+    def __init__(self, name: Literal["stdout", "stderr"]) -> None:
+        self._name = name
+
+    def write(self, text: str) -> int:
+        with self._checked() as stream:
+            return stream.write(text)
+
+    def flush(self) -> None:
+        with self._checked() as stream:
+            stream.flush()
+
+    def __getattr__(self, attribute: str) -> Any:  # noqa: ANN401 -- whatever a file has
+        return getattr(self._current(), attribute)
+
+    def _current(self) -> IO[str]:
+        stream: IO[str] = getattr(sys, self._name)
+        # While a progress bar is up, rich puts a proxy there, which prints through a console.
+        proxied: IO[str] = getattr(stream, "rich_proxied_file", stream)
+        return proxied
+
+    @contextmanager
+    def _checked(self) -> Iterator[IO[str]]:
+        try:
+            yield self._current()
+        except OSError as error:
+            raise OutputError(error) from error
+
+
+class _DataConsole(Console):
+    """A console on which every text is data: no control characters, no markup, no emoji codes."""
+
+    def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401 -- rich's own options
+        return super().render_str(shown(text), **options)
+
+
+def _console(name: Literal["stdout", "stderr"], width: int | None = None) -> Console:
+    return _DataConsole(
+        file=cast("IO[str]", _Stream(name)),
+        markup=False,
+        emoji=False,
+        highlight=False,
+        soft_wrap=True,
+        width=width,
+    )
+
+
+out = _console("stdout", None if sys.stdout.isatty() else 200)
+err = _console("stderr")
+
+
+def write_line(text: str) -> None:
+    """Write a line to standard output as it is, but for control characters."""
+    stream = _Stream("stdout")
+    stream.write(shown(text) + "\n")
+    stream.flush()
+
+
+def give_output_up() -> None:
+    """Send what is still to be written nowhere: the interpreter would fail on it at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            with suppress(OSError, ValueError):  # a stand-in without a file, as in a test
+                os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 class TextReporter:
@@ -45,7 +151,7 @@ class TextReporter:
     def stage(self, name: str, detail: str) -> None:
         """Tell that a stage begins."""
         if err.is_terminal:
-            err.print(f"[dim]{name}: {detail} …[/dim]")
+            err.print(f"{name}: {detail} …", style="dim")
 
     def advance(self, processor: Processor, dates: int, rows: int) -> None:
         """Move the bar of a processor on."""
@@ -76,7 +182,7 @@ class TextReporter:
     def stage_done(self, name: str, seconds: float, detail: str) -> None:
         """Tell that a stage is over."""
         self.close()
-        out.print(f"{name:<18}{seconds:>7.1f} s  {detail}", markup=False)
+        out.print(f"{name:<18}{seconds:>7.1f} s  {detail}")
 
     def committed(self, run: Run, processor: Processor, commit: Commit) -> None:
         """Say nothing: the stage's line has the sums."""
@@ -105,8 +211,7 @@ class JsonReporter:
             **({"run_id": self.run_id} if self.run_id else {}),
             **fields,
         }
-        sys.stdout.write(json.dumps(line, default=str) + "\n")
-        sys.stdout.flush()
+        write_line(json.dumps(line, default=str))
 
     def stage(self, name: str, detail: str) -> None:
         """Write that a stage begins."""
@@ -150,5 +255,9 @@ def print_table(
     for heading, justify in columns:
         table.add_column(heading, justify="right" if justify == "right" else "left")
     for row in rows:
-        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
+        table.add_row(*map(_cell, row))
     out.print(table)
+
+
+def _cell(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value).replace("\n", "\\u000a")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import signal
 import subprocess
 import sys
 import urllib.error
@@ -13,7 +14,9 @@ from typing import Any
 
 from tenacity import RetryError, Retrying, stop_after_attempt, wait_exponential_jitter
 
+from python_workers.console import write_line
 from python_workers.errors import BackcourtError, ExitCode
+from python_workers.redaction import plain_hook
 
 ATTEMPTS = 3
 FIRST_WAIT_SECONDS = 1.0
@@ -44,8 +47,7 @@ def run_hook(
     """
     text = json.dumps(event, default=str)
     if hook == STDOUT:
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
+        write_line(text)
         return
     is_address = hook.startswith(("http://", "https://"))
     retrying = Retrying(
@@ -56,13 +58,12 @@ def run_hook(
         retrying(_post if is_address else _command, hook, text)
     except RetryError as error:
         cause = error.last_attempt.exception()
-        # An address may carry a token: only its host is for the log.
-        shown = urllib.request.Request(hook).host if is_address else hook  # noqa: S310 http(s)
+        # An address or an argument may be a token, and the texts of exceptions quote them.
         raise BackcourtError(
-            f"the hook {shown} failed {ATTEMPTS} times: {_message(cause)}",
+            f"the hook {plain_hook(hook)} failed {ATTEMPTS} times: {_message(cause)}",
             "The day's data is complete; only the hook has to be run again.",
             ExitCode.ATTENTION,
-        ) from error
+        ) from None
 
 
 def _post(address: str, text: str) -> None:
@@ -85,8 +86,16 @@ def _command(command: str, text: str) -> None:
 
 
 def _message(error: BaseException | None) -> str:
-    if isinstance(error, subprocess.CalledProcessError):
-        return f"exit code {error.returncode}"
-    if isinstance(error, urllib.error.HTTPError):
-        return f"HTTP {error.code}"
-    return f"{type(error).__name__}: {error}" if error else "no reason given"
+    """Say what went wrong without the text of an exception that quotes the hook."""
+    match error:
+        case subprocess.CalledProcessError(returncode=code):
+            return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        case subprocess.TimeoutExpired() | TimeoutError():
+            return f"no end within {TIMEOUT_SECONDS:g} s"
+        case urllib.error.HTTPError():
+            return f"HTTP {error.code}"
+        case urllib.error.URLError(reason=OSError() as reason):
+            return _message(reason)
+        case OSError(strerror=str() as text):
+            return text
+    return type(error).__name__

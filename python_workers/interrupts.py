@@ -1,4 +1,4 @@
-"""Ctrl-C with worker processes about: one answer, and nobody left behind."""
+"""Signals with worker processes about: one answer, and nobody left behind."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 
+from python_workers.signals import SIGNALS
+
 
 @contextmanager
 def interrupts_deferred() -> Iterator[None]:
-    """Hold Ctrl-C and SIGTERM back until the block is done, for what must not be left half done."""
+    """Hold the signals back until the block is done, for what must not be left half done."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     answered = {
         number: handler
-        for number in (signal.SIGINT, signal.SIGTERM)
+        for number in SIGNALS
         if callable(handler := signal.getsignal(number))  # neither ignored nor the system's
     }
     came: list[int] = []
@@ -34,13 +36,13 @@ def interrupts_deferred() -> Iterator[None]:
 
 @contextmanager
 def interrupts_kept_from_children() -> Iterator[None]:
-    """Let the processes that are started here ignore Ctrl-C from their first instruction on.
+    """Let the processes that are started here ignore Ctrl-C and SIGHUP from the first instruction.
 
-    Ctrl-C reaches every process of the terminal, and it is the parent's to answer. Processes and
+    Both reach every process of the terminal, and they are the parent's to answer. Processes and
     threads inherit the signal mask, so processes that loky's threads start later have it, too.
     """
     resource_tracker.ensure_running()  # starting it later would lift the mask
-    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         yield
     finally:

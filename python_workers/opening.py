@@ -36,9 +36,11 @@ def open_warehouse(
     """
     if settings.target == "duckdb":
         from python_workers.warehouse.duckdb import DuckDBWarehouse  # noqa: PLC0415
+        from python_workers.warehouse.duckdb_file import check_file  # noqa: PLC0415
         from python_workers.warehouse.file_lock import file_lock  # noqa: PLC0415
 
         path = settings.warehouse_file
+        check_file(path)
         if must_exist and not path.exists():
             raise BackcourtError(
                 f"there is no warehouse at {path}",

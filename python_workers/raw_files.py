@@ -19,6 +19,7 @@ from python_workers.raw_csv import read_csv
 from python_workers.raw_folders import JSON_SUFFIXES
 from python_workers.raw_json import read_json_lines
 from python_workers.raw_text import UnreadableError
+from python_workers.warehouse.duckdb_file import NO_DOWNLOADS
 
 Column: TypeAlias = pa.Array | list[object]
 
@@ -114,7 +115,7 @@ def scratch_database() -> Iterator[duckdb.DuckDBPyConnection]:
     with (
         scratch_folder() as folder,
         duckdb.connect(
-            config={"memory_limit": _SCRATCH_MEMORY, "temp_directory": str(folder)}
+            config={"memory_limit": _SCRATCH_MEMORY, "temp_directory": str(folder), **NO_DOWNLOADS}
         ) as connection,
     ):
         yield connection

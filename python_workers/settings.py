@@ -11,6 +11,7 @@ from pydantic import Field, StringConstraints, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from python_workers.errors import BackcourtError, ExitCode
+from python_workers.redaction import plain_address
 
 PROJECT_DIR_VARIABLE = "BACKCOURT_PROJECT_DIR"
 DEFAULT_DUCKDB_PATH = Path("data") / "backcourt.duckdb"
@@ -28,6 +29,8 @@ Location = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{2,40}$")]
 
 class Settings(BaseSettings):
     """Configuration from ``BACKCOURT_*`` variables; command-line options override it.
+
+    An empty variable is as good as none.
 
     Attributes
     ----------
@@ -68,7 +71,9 @@ class Settings(BaseSettings):
         A task of the pool that takes longer is taken for hung, and its worker process killed.
     """
 
-    model_config = SettingsConfigDict(env_prefix="BACKCOURT_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="BACKCOURT_", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     target: Literal["duckdb", "bigquery", "emulator"] = "duckdb"
     duckdb_path: Path = DEFAULT_DUCKDB_PATH
@@ -91,18 +96,6 @@ class Settings(BaseSettings):
     chunk_dates: int = Field(default=40, ge=1, le=1_000)
     commit_rows: int = Field(default=COMMIT_ROWS, ge=1)
     hang_seconds: float = Field(default=600.0, gt=0.0)
-
-    @field_validator(
-        "raw_dir",
-        "bq_project",
-        "bq_endpoint",
-        "bq_storage_endpoint",
-        "bq_impersonate",
-        mode="before",
-    )
-    @classmethod
-    def _empty_is_unset(cls, value: object) -> object:
-        return None if value == "" else value
 
     @field_validator("n_jobs")
     @classmethod
@@ -160,7 +153,7 @@ def load_settings(**overrides: object) -> Settings:
         source = f"--{name.replace('_', '-')}" if name in given else f"BACKCOURT_{name.upper()}"
         rule = re.sub(r"^(Value error, |Input |String )", "", first["msg"])
         raise BackcourtError(
-            f"{source} is {first['input']!r}, which does not fit",
+            f"{source} is {plain_address(repr(first['input']))}, which does not fit",
             [f"It {rule}."],
             ExitCode.USAGE,
         ) from error

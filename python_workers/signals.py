@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the command ends in order, says how to go on, and leaves nothing behind.
+"""Ctrl-C, SIGTERM, SIGHUP: the command ends in order, says how to go on, and leaves nothing behind.
 
 Only the standard library, since a command may be interrupted while it is still importing.
 """
@@ -6,14 +6,20 @@ Only the standard library, since a command may be interrupted while it is still 
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from types import FrameType
 
-_WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+from python_workers.redaction import plain_command
+
+_WORDS = {
+    signal.SIGINT: "interrupted",
+    signal.SIGTERM: "terminated",
+    signal.SIGHUP: "the terminal is gone",
+}
+SIGNALS = tuple(_WORDS)
 
 # An exception there may leave Python's import lock locked for ever, and may be swallowed besides.
 _IMPORT_MACHINERY = "<frozen importlib"
@@ -32,9 +38,10 @@ class Interrupted(KeyboardInterrupt):
 
 
 def answer_signals() -> None:
-    """Let the first Ctrl-C or SIGTERM raise Interrupted, and a second one end the process.
+    """Let the first of the signals raise Interrupted, and a second one end the process.
 
-    A signal that is ignored, as Ctrl-C is in a shell script's background job, stays ignored.
+    A signal that is ignored stays ignored, as Ctrl-C is in a shell script's background job and
+    SIGHUP under nohup.
     """
     for number in _WORDS:
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
@@ -59,7 +66,7 @@ def command_over() -> None:
 
 
 def exit_code() -> int:
-    """Return the exit code that a shell gives to the signal: 130 for Ctrl-C, 143 for SIGTERM."""
+    """Return what a shell gives to the signal: 129 SIGHUP, 130 Ctrl-C, 143 SIGTERM."""
     return 128 + (received() or signal.SIGINT)
 
 
@@ -71,10 +78,9 @@ def how_to_go_on(arguments: Sequence[str]) -> str:
     arguments
         Of the command.
     """
-    command = shlex.join(["backcourt", *arguments])
     return (
         f"{_WORDS[received() or signal.SIGINT]}: everything committed so far is kept\n"
-        f"  Go on from there with the same command: {command}"
+        f"  Go on from there with the same command: {plain_command(arguments)}"
     )
 
 

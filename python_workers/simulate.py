@@ -28,6 +28,7 @@ from python_workers.simulated_schedule import (
     season_bounds,
 )
 from python_workers.simulated_shots import LABELS, LEFT_CORNER, MID_RANGE
+from python_workers.writing import replaced, write_text
 
 DEFAULT_SEASONS = ("2021-22", "2022-23")
 DEFAULT_SEED = 20211019
@@ -104,14 +105,14 @@ def simulate(
         tables["players/players"] = _players_table(league[0])
     for name, table in tables.items():
         path = out / f"{name}.parquet"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(table, path, compression="zstd")
+        with replaced(path) as unfinished:
+            pq.write_table(table, unfinished, compression="zstd")
         rows[path.parent.name] += table.num_rows
-    (out / MARKER).write_text(
+    write_text(
+        out / MARKER,
         _MARKER_TEXT.format(
             seasons=", ".join(seasons), seed=seed, teams=teams, games=games_per_team
         ),
-        encoding="utf-8",
     )
     return SimulatedLeague(out, rows)
 

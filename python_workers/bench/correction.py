@@ -18,6 +18,7 @@ from python_workers.processed_dates import FAILURES_TABLE
 from python_workers.processors import PROCESSORS, TDZA, Processor
 from python_workers.raw_schema import RAW_TABLES
 from python_workers.warehouse.base import Warehouse
+from python_workers.warehouse.duckdb_file import NO_DOWNLOADS
 
 AGAIN = "again"
 
@@ -179,7 +180,7 @@ def compare(before: Path, after: Path, again: Path, run_id: str) -> Comparison:
     run_id
         The run after the correction.
     """
-    with duckdb.connect(config={"memory_limit": "1GB"}) as connection:
+    with duckdb.connect(config={"memory_limit": "1GB", **NO_DOWNLOADS}) as connection:
         for name, path in (("old", before), ("new", after), ("again", again)):
             connection.execute(
                 f"attach '{str(path).replace(chr(39), chr(39) * 2)}' as {name} (read_only)"

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from python_workers.bench.results import Figure, Results, Section
 
@@ -47,12 +48,11 @@ def results_table(results: Results) -> Table:
     for heading in _HEADINGS:
         table.add_column(heading, justify="right" if heading == "measured" else "left")
     for section in results.sections:
-        table.add_row(f"[bold]{section.key}  {section.title}[/bold]")
+        table.add_row(Text(f"{section.key}  {section.title}", style="bold"))
         for figure in section.figures:
             style = {True: "green", False: "red", None: ""}[figure.met]
-            cells = [f"   {figure.name}", *_cells(figure)]
-            cells[3] = f"[{style}]{cells[3]}[/{style}]" if style else cells[3]
-            table.add_row(*cells)
+            measured, bar, verdict, note = _cells(figure)
+            table.add_row(f"   {figure.name}", measured, bar, Text(verdict, style=style), note)
     return table
 
 

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import re
 import time
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import duckdb
 import psutil
 
 from python_workers.errors import BackcourtError, ExitCode
+from python_workers.redaction import plain_process
 
 _LOG = logging.getLogger(__name__)
 _POLL_SECONDS = 0.2
@@ -21,16 +23,20 @@ _POLL_SECONDS = 0.2
 STORAGE_VERSION = "v1.5.0"
 _HOLDER = re.compile(r"\(PID (\d+)\)")
 _PATH_HINT = "Name another file with BACKCOURT_DUCKDB_PATH."
-# DuckDB's catalog is named after the file; the name of a schema would make every `schema.table`
-# ambiguous.
-_SCHEMAS = (
-    "nba_analytics",
-    "nba_precompute",
-    "nba_predictions",
-    "nba_processing",
-    "nba_raw",
-    "nba_staging",
-)
+DEFAULT_NAME = "backcourt.duckdb"
+# DuckDB's catalog is named after the file, whatever the case of its letters. The name of a schema
+# would make every `schema.table` ambiguous; DuckDB renames the others, and dbt does not.
+_TAKEN_NAMES = {
+    *("nba_analytics", "nba_precompute", "nba_predictions", "nba_processing"),
+    *("nba_raw", "nba_staging", "main", "system", "temp"),
+}
+# dbt takes the path for an address and puts the catalog's name between quotes as it is.
+_CUT_BY_DBT = "?#;"
+_QUOTES = "'\"`"
+# Nothing is ever downloaded: what the wheel of DuckDB contains is all that is needed.
+NO_DOWNLOADS: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": "false"
+}
 
 
 def open_file(
@@ -54,7 +60,8 @@ def open_file(
     BackcourtError
         With exit code 3, for each way in which it can fail.
     """
-    _check_place(path, read_only=read_only)
+    check_file(path)
+    _check_folder(path, read_only=read_only)
     deadline = time.monotonic() + wait_seconds
     announced = False
     while True:
@@ -113,6 +120,7 @@ def _connect(path: Path, *, memory_limit: str, read_only: bool) -> duckdb.DuckDB
         # Many commits of a chunk each: compressing them together costs half of one by one.
         "checkpoint_threshold": "256MB",
         "storage_compatibility_version": STORAGE_VERSION,
+        **NO_DOWNLOADS,
     }
     connection = duckdb.connect(str(path), read_only=read_only, config=config)
     # Only now: at connect the extension that knows time zones is not loaded yet. Global, so that
@@ -121,19 +129,51 @@ def _connect(path: Path, *, memory_limit: str, read_only: bool) -> duckdb.DuckDB
     return connection
 
 
-def _check_place(path: Path, *, read_only: bool) -> None:
-    if path.stem in _SCHEMAS:
-        raise BackcourtError(
-            f"the DuckDB file {path} is named like the schema {path.stem}",
-            f"DuckDB could not tell the two apart. {_PATH_HINT}",
-            ExitCode.ENVIRONMENT,
-        )
+def check_file(path: Path) -> None:
+    """Refuse what cannot be the DuckDB file, before anything is written.
+
+    Raises
+    ------
+    BackcourtError
+        With exit code 3: a name that DuckDB or dbt cannot work with, or not a regular file.
+    """
     if path.is_dir():
         raise BackcourtError(
             f"{path} is a folder, not a DuckDB file",
             f"{_PATH_HINT} For example: {path / 'backcourt.duckdb'}",
             ExitCode.ENVIRONMENT,
         )
+    reason = _unusable_name(path)
+    if reason is None and path.exists() and not path.is_file():
+        reason = "it is a device, a pipe or a socket, not a file"
+    if reason is not None:
+        raise BackcourtError(
+            f"{str(path)!r} cannot be the DuckDB file: {reason}",
+            f"{_PATH_HINT} For example: {DEFAULT_NAME}",
+            ExitCode.ENVIRONMENT,
+        )
+
+
+def _unusable_name(path: Path) -> str | None:
+    catalog, text = path.name.lstrip(".").split(".")[0], str(path)
+    reasons = {
+        "the stages of a backfill hand over a file": path.name == ":memory:",
+        "it has no name before the dot": not catalog,
+        f"DuckDB could not tell it from its schema or catalog {catalog.lower()}": (
+            catalog.lower() in _TAKEN_NAMES
+        ),
+        f"dbt cuts the path at each of {' '.join(_CUT_BY_DBT)}": bool(set(text) & set(_CUT_BY_DBT)),
+        f"dbt cannot quote the marks {' '.join(_QUOTES)} in a name": bool(
+            set(catalog) & set(_QUOTES)
+        ),
+        "there are control characters, or bytes that are not UTF-8, in its path": any(
+            unicodedata.category(character) in ("Cc", "Cs") for character in text
+        ),
+    }
+    return next((reason for reason, applies in reasons.items() if applies), None)
+
+
+def _check_folder(path: Path, *, read_only: bool) -> None:
     if read_only and not path.exists():
         raise BackcourtError(
             f"there is no DuckDB file {path}",
@@ -162,9 +202,9 @@ def lock_holder(text: str) -> str:
 
 
 def describe_process(pid: int) -> str:
-    """Name a process with its command line, as far as it can be seen."""
+    """Name a process as `plain_process` does."""
     try:
-        command = " ".join(psutil.Process(pid).cmdline())
+        command = plain_process(psutil.Process(pid).cmdline())
     except psutil.Error:
         command = ""
     return f"process {pid} ({command})" if command else f"process {pid}"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import subprocess
 import sys
 import textwrap
@@ -15,6 +16,9 @@ import pytest
 import yaml
 
 from python_workers.errors import BackcourtError
+from python_workers.opening import open_warehouse
+from python_workers.raw_files import scratch_database
+from python_workers.settings import load_settings
 from python_workers.warehouse.base import (
     ChangeNote,
     Column,
@@ -244,7 +248,7 @@ def test_a_new_file_has_the_storage_version_of_the_package(warehouse: DuckDBWare
     assert found["version"].startswith(STORAGE_VERSION)
     profiles = yaml.safe_load((PROJECT / "profiles" / "profiles.yml").read_text())
     of_dbt = profiles["backcourt"]["outputs"]["duckdb"]["config_options"]
-    assert of_dbt == {"storage_compatibility_version": STORAGE_VERSION}
+    assert of_dbt["storage_compatibility_version"] == STORAGE_VERSION
 
 
 def test_an_upsert_writes_only_what_changed(warehouse: DuckDBWarehouse) -> None:
@@ -465,7 +469,20 @@ def test_a_damaged_file_says_so(warehouse: DuckDBWarehouse) -> None:
     [
         ("folder", "is a folder"),
         ("file/backcourt.duckdb", "cannot create the folder"),
-        ("nba_raw.duckdb", "named like the schema"),
+        ("nba_raw.duckdb", "its schema or catalog nba_raw"),
+        ("NBA_RAW.copy.duckdb", "its schema or catalog nba_raw"),
+        ("main.duckdb", "its schema or catalog main"),
+        ("Temp.duckdb", "its schema or catalog temp"),
+        ("system", "its schema or catalog system"),
+        ("it's.duckdb", "dbt cannot quote"),
+        ('a"b.duckdb', "dbt cannot quote"),
+        ("what?.duckdb", "dbt cuts the path"),
+        ("no#1/backcourt.duckdb", "dbt cuts the path"),
+        ("a\nb.duckdb", "control characters"),
+        ("\udce9.duckdb", "control characters, or bytes that are not UTF-8"),
+        ("...", "it has no name"),
+        (":memory:", "hand over a file"),
+        ("pipe", "not a file"),
     ],
 )
 def test_a_place_that_cannot_hold_the_file_says_so(
@@ -473,10 +490,28 @@ def test_a_place_that_cannot_hold_the_file_says_so(
 ) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("a plain file")
-    with pytest.raises(BackcourtError, match=message) as caught:
-        DuckDBWarehouse(tmp_path / place).query("select 1")
+    os.mkfifo(tmp_path / "pipe")
+    before = sorted(tmp_path.rglob("*"))
+    settings = load_settings(duckdb_path=tmp_path / place)
+    with (
+        pytest.raises(BackcourtError, match=message) as caught,
+        open_warehouse(settings, must_exist=False) as warehouse,
+    ):
+        warehouse.query("select 1")
     assert caught.value.exit_code == 3
+    assert sorted(tmp_path.rglob("*")) == before
     assert "BACKCOURT_DUCKDB_PATH" in caught.value.render()
+
+
+def test_no_extension_is_ever_downloaded(warehouse: DuckDBWarehouse, tmp_path: Path) -> None:
+    setting = "select current_setting('autoinstall_known_extensions') as allowed"
+    assert warehouse.query(setting)["allowed"].to_pylist() == [False]
+    with scratch_database() as connection:
+        assert connection.execute(setting).fetchone() == (False,)
+    profile = yaml.safe_load((PROJECT / "profiles" / "profiles.yml").read_text())
+    options = profile["backcourt"]["outputs"]["duckdb"]["config_options"]
+    with duckdb.connect(tmp_path / "as_dbt.duckdb", config=options) as connection:
+        assert connection.execute(setting).fetchone() == (False,)
 
 
 def test_reading_only_needs_the_file(tmp_path: Path, warehouse: DuckDBWarehouse) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import shlex
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from python_workers import hooks
 from python_workers.errors import BackcourtError
 from python_workers.hooks import run_hook
 
@@ -84,8 +86,51 @@ def test_a_command_is_tried_three_times_and_never_by_a_shell(tmp_path: Path) -> 
 
 
 def test_a_command_that_does_not_exist_is_reported() -> None:
-    with pytest.raises(BackcourtError, match="FileNotFoundError"):
+    with pytest.raises(BackcourtError, match="No such file or directory"):
         run_hook("no-such-command-anywhere", EVENT, first_wait=0.01)
+
+
+@pytest.mark.parametrize(
+    ("hook", "shown"),
+    [
+        (
+            "http://me:secret@127.0.0.1:9/secret?token=secret",
+            "the hook http://127.0.0.1:9/… failed",
+        ),
+        ("http://127.0.0.1:9/a secret", "the hook http://127.0.0.1:9/… failed"),
+        ("http://127.0.0.1:port/secret", "the hook http://127.0.0.1:port/… failed"),
+        ("sh -c 'exit 4; secret'", "the hook sh … failed 3 times: exit code 4"),
+        ("sh -c 'kill -9 $$; secret'", "the hook sh … failed 3 times: killed by SIGKILL"),
+        ("sleep 9 --secret", "the hook sleep … failed 3 times: exit code 1"),
+        ("no-such-command secret", "the hook no-such-command … failed 3 times: No such file"),
+        ("curl 'secret", "the hook curl … failed 3 times: ValueError"),
+    ],
+)
+def test_no_way_of_failing_tells_a_secret(hook: str, shown: str) -> None:
+    with pytest.raises(BackcourtError) as caught:
+        run_hook(hook, EVENT, first_wait=0.001)
+    assert caught.value.message.startswith(shown)
+    assert "secret" not in caught.value.render()
+    assert caught.value.__suppress_context__  # nor does --debug show its causes
+
+
+def test_a_hook_without_end_is_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hooks, "TIMEOUT_SECONDS", 0.05)
+    with pytest.raises(BackcourtError, match=r"the hook sleep … failed .*: no end within 0\.05 s"):
+        run_hook("sleep 30", EVENT, first_wait=0.001)
+
+
+def test_an_interrupted_command_does_not_tell_its_hook() -> None:
+    program = "from python_workers.signals import how_to_go_on as say; print(say({!r}))"
+    arguments = ["daily", "--date", "2022-01-15", "--hook", "https://me:pw@chat.example/T0/secret"]
+    said = subprocess.run(
+        [sys.executable, "-c", program.format(arguments)],
+        cwd=Path(__file__).parents[2],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert "backcourt daily --date 2022-01-15 --hook 'https://chat.example/…'" in said
 
 
 def test_a_dash_writes_the_event_as_one_line(capsys: pytest.CaptureFixture[str]) -> None:

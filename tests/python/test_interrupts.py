@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: a clean end that says how to go on, and nothing left behind."""
+"""Ctrl-C, SIGTERM and SIGHUP: a clean end that says how to go on, and nothing left behind."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BACKFILL = ("backfill", "--all", "--skip-tests")
 
 
 def assert_clean_end(command: Command, ended: Ended, code: int = 130) -> None:
-    word = {130: "interrupted", 143: "terminated"}[code]
+    word = {129: "the terminal is gone", 130: "interrupted", 143: "terminated"}[code]
     assert ended.code == code, ended.text
     assert f"{word}: everything committed so far is kept" in ended.err
     assert "Go on from there with the same command: backcourt " in ended.err
@@ -56,6 +56,7 @@ def test_interrupting_the_pool_and_going_on_ends_in_the_same_tables(
         ("before-commit:1", signal.SIGINT, True, 1),
         ("after-commit:1", signal.SIGINT, False, 1),
         ("after-commit:1", signal.SIGINT, True, 2),
+        ("before-commit:1", signal.SIGHUP, True, 1),
         ("before-commit:2", signal.SIGTERM, True, 1),
     ):
         command = terminal.start(*COMPUTE)

@@ -196,7 +196,7 @@ def test_an_open_dbt_is_named(terminal: Terminal, simulated: Engine) -> None:
         while not _is_locked(terminal.file):
             assert dbt.poll() is None
             time.sleep(0.05)
-        assert_names(terminal.run("plan", "--all"), dbt.pid, "dbt show")
+        assert_names(terminal.run("plan", "--all"), dbt.pid, "dbt")
     finally:
         dbt.kill()
         dbt.wait()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from python_workers.errors import BackcourtError
-from python_workers.settings import is_project_dir, load_settings, resolve_project_dir
+from python_workers.settings import Settings, is_project_dir, load_settings, resolve_project_dir
 
 PROJECT = "name: backcourt\nversion: '1'\n"
 
@@ -47,6 +47,22 @@ def test_the_environment_configures_and_options_override_it(
     assert settings.warehouse_file == tmp_path / "other.duckdb"
     assert settings.n_jobs == 2
     assert settings.bq_project is None
+
+
+def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    unset = load_settings()
+    for name in Settings.model_fields:
+        monkeypatch.setenv(f"BACKCOURT_{name.upper()}", "")
+    monkeypatch.setenv("BACKCOURT_PROJECT_DIR", "")
+    assert load_settings() == unset
+    assert load_settings().warehouse_file == unset.warehouse_file
+
+
+def test_a_password_in_an_address_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BACKCOURT_BQ_ENDPOINT", "ftp://me:password@host/token")
+    with pytest.raises(BackcourtError, match="ftp://host/…") as caught:
+        load_settings()
+    assert "password" not in caught.value.render()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,72 @@
+"""Files that a command writes where it is told to: whole or not at all, and only regular ones."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from python_workers.errors import BackcourtError, ExitCode
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a place that cannot become a file, before anything is read or computed.
+
+    Raises
+    ------
+    BackcourtError
+        With exit code 2: a folder, a device, a pipe or a socket, or a place below a file.
+    """
+    if path.is_dir():
+        raise BackcourtError(
+            f"{path} is a folder",
+            f"Name a file in it, for example {path / 'report.html'}",
+            ExitCode.USAGE,
+        )
+    if path.exists() and not path.is_file():
+        raise BackcourtError(
+            f"{path} is a device, a pipe or a socket, not a file",
+            "Name a file.",
+            ExitCode.USAGE,
+        )
+    above = next(each for each in path.absolute().parents if each.exists())
+    if not above.is_dir():
+        raise BackcourtError(
+            f"cannot write {path}: {above} is a file", "Name another place.", ExitCode.USAGE
+        )
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """Give the name of an unfinished file beside `path`, and put it there once it is whole.
+
+    Nobody reads half a file, and an existing one stays as it is when the writing fails. A symbolic
+    link stays one: the file that it points to is replaced.
+
+    Raises
+    ------
+    BackcourtError
+        As `check_writable`, and with exit code 3 where the disk or the folder does not take it.
+    """
+    check_writable(path)
+    place = path.resolve()
+    unfinished = place.with_name(f"{place.name}.{os.getpid()}.tmp")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        yield unfinished
+        unfinished.replace(place)
+    except OSError as error:
+        raise BackcourtError(
+            f"cannot write {path}: {error.strerror or error}",
+            "Free some space there, or name another place.",
+            ExitCode.ENVIRONMENT,
+        ) from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text as UTF-8, as `replaced` does."""
+    with replaced(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
