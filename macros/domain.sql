@@ -6,6 +6,41 @@
 {% macro roster_days() -%}30{%- endmacro %}
 
 {#
+  Fewest seconds that the lines of a team have together where they are those of the whole game.
+
+  Five players share 48 minutes, and 5 more per overtime: 240 + 25. Ten minutes below that, a line is
+  missing. In a league in which neither side comes near 240 minutes (another length of game, five
+  players of ten listed) the longer side is the measure.
+#}
+{% macro least_whole_seconds(longer_side_seconds, overtimes) -%}
+    case
+        when {{ longer_side_seconds }} >= 60 * 210 then 60 * (240 - 10 + 25 * ({{ overtimes }}))
+        else {{ longer_side_seconds }} - 60 * 10
+    end
+{%- endmacro %}
+
+{#
+  Whether a team's lines are those of the whole game, so that their sums are the team's.
+
+  Points differ from the final score by at most 5: of the 21 real team-games that differ at all, those
+  of complete lines lose 2 to 5 points (a basket or two corrected later), those with a line missing 2
+  to 58. Where the longer side is the measure of time, the shots of the play-by-play are that of counts.
+#}
+{% macro lines_are_whole(
+    seconds, longer_side_seconds, overtimes, points, final_score, fg_attempts, shots
+) -%}
+    coalesce(
+        {{ seconds }} >= {{ least_whole_seconds(longer_side_seconds, overtimes) }}
+        and case
+            when {{ longer_side_seconds }} >= 60 * 210
+                then coalesce(abs({{ points }} - {{ final_score }}) <= 5, true)
+            else coalesce(abs({{ fg_attempts }} - {{ shots }}) <= 5, true)
+        end,
+        false
+    )
+{%- endmacro %}
+
+{#
   The NBA's SHOT_ZONE_BASIC label from coordinates in tenths of feet, hoop at the origin; NULL
   without coordinates.
 #}

@@ -163,8 +163,8 @@
         {
             'finding': 'team_minutes_short', 'table_name': 'player_box_scores', 'is_error': false,
             'relation': 'sides',
-            'condition': 'lines_listed > 0 and seconds_played < case when longer_side_seconds >= 60 * 210 '
-                'then 60 * (230 + 25 * overtimes) else longer_side_seconds - 60 * 10 end',
+            'condition': 'lines_listed > 0 and seconds_played < '
+                ~ least_whole_seconds('longer_side_seconds', 'overtimes'),
             'detail': [
                 "'lines of '", shown('team_abbr'), "' have '", shown(int_div('seconds_played', '60')),
                 "' minutes'",

@@ -31,7 +31,7 @@ def window_completeness(
     available
         Per sorted game row, whether it has a box score.
     load
-        Per player, games played and actual games of the last 7 and 14 days.
+        Per player, actual games of the last 7 and 14 days, and those of known box score.
     """
     in_5, in_10 = games.tallies(available, FEW_GAMES, MANY_GAMES)
     windows = {
@@ -78,7 +78,7 @@ def day_window_reasons(load: Mapping[str, Integers], at: IntArray) -> list[str]:
 
 def _day_window(load: Mapping[str, Integers], days: int) -> tuple[IntArray, IntArray]:
     return (
-        load[f"games_in_last_{days}_days"].values,
+        load[f"known_games_in_last_{days}_days"].values,
         load[f"actual_games_in_last_{days}_days"].values,
     )
 

@@ -88,6 +88,7 @@ GAME_RANGES = {
 
 PLAYER_RANGES: dict[str, tuple[int, int]] = {
     "games_played_season": (0, MAX_SEASON_GAMES),
+    "known_games_season": (0, MAX_SEASON_GAMES),
     "points_sum_season": (0, MAX_SEASON_GAMES * MAX_POINTS),
     "usage_e4_sum_season": (0, MAX_SEASON_GAMES * MAX_USAGE_E4),
     "usage_games_season": (0, MAX_SEASON_GAMES),
@@ -100,6 +101,8 @@ PLAYER_RANGES: dict[str, tuple[int, int]] = {
     "games_in_last_14_days": (0, 14),
     "actual_games_in_last_7_days": (0, 7),
     "actual_games_in_last_14_days": (0, 14),
+    "known_games_in_last_7_days": (0, 7),
+    "known_games_in_last_14_days": (0, 14),
     "seconds_in_last_7_days": (0, 7 * MAX_SECONDS),
     "seconds_in_last_14_days": (0, 14 * MAX_SECONDS),
     "back_to_backs_last_14_days": (0, 13),
@@ -388,7 +391,7 @@ def _load_columns(load: Mapping[str, Integers]) -> dict[str, pa.Array]:
         )
 
     return {
-        "points_avg_season": mean("points_sum_season", "games_played_season", 1),
+        "points_avg_season": mean("points_sum_season", "known_games_season", 1),
         "player_usage_rate_season": mean("usage_e4_sum_season", "usage_games_season", 10_000),
         "team_pace_last_10": mean("team_pace_e4_sum_last_10", "team_pace_games_last_10", 10_000),
         "team_off_rating_last_10": mean(

@@ -45,7 +45,7 @@ from python_workers.segments import (
     sorted_entities,
 )
 
-CALCULATION_VERSION = "v1"
+CALCULATION_VERSION = "v2"
 
 MIN_GAMES_REQUIRED = 10
 SHORT_WINDOW = 10

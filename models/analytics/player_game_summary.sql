@@ -37,6 +37,7 @@ shots_by_player as (
     select
         game_id,
         player_id,
+        cast(count(*) as int64) as shots_taken,
         cast(countif(shot_zone = 'paint' and is_made) as int64) as paint_makes,
         cast(countif(shot_zone = 'paint') as int64) as paint_attempts,
         cast(countif(shot_zone = 'mid_range' and is_made) as int64) as mid_range_makes,
@@ -82,18 +83,24 @@ joined as (
         lines.personal_fouls,
         lines.plus_minus,
         lines.seconds_played,
-        case when games.has_shots then coalesce(shots.paint_makes, 0) end as paint_makes,
-        case when games.has_shots then coalesce(shots.paint_attempts, 0) end as paint_attempts,
-        case when games.has_shots then coalesce(shots.mid_range_makes, 0) end as mid_range_makes,
-        case when games.has_shots then coalesce(shots.mid_range_attempts, 0) end
+        shots.shots_taken,
+        case when game_teams.has_shots then coalesce(shots.paint_makes, 0) end as paint_makes,
+        case when game_teams.has_shots then coalesce(shots.paint_attempts, 0) end as paint_attempts,
+        case when game_teams.has_shots then coalesce(shots.mid_range_makes, 0) end
+            as mid_range_makes,
+        case when game_teams.has_shots then coalesce(shots.mid_range_attempts, 0) end
             as mid_range_attempts,
-        case when games.has_shots then coalesce(shots.three_makes_pbp, 0) end as three_makes_pbp,
-        case when games.has_shots then coalesce(shots.three_attempts_pbp, 0) end
+        case when game_teams.has_shots then coalesce(shots.three_makes_pbp, 0) end
+            as three_makes_pbp,
+        case when game_teams.has_shots then coalesce(shots.three_attempts_pbp, 0) end
             as three_attempts_pbp,
-        case when games.has_shots then coalesce(shots.assisted_fg_makes, 0) end
+        case when game_teams.has_shots then coalesce(shots.assisted_fg_makes, 0) end
             as assisted_fg_makes,
-        case when games.has_shots then coalesce(shots.unassisted_fg_makes, 0) end
+        case when game_teams.has_shots then coalesce(shots.unassisted_fg_makes, 0) end
             as unassisted_fg_makes,
+        game_teams.periods,
+        game_teams.shots_taken as team_shots_taken,
+        case when game_teams.is_final then game_teams.team_points end as final_score,
         game_teams.is_home,
         lines.is_starter,
         lines.is_dnp,
@@ -114,6 +121,15 @@ joined as (
 
 ),
 
+judged as (
+
+    select
+        *,
+        {{ line_contradiction('seconds_played', 'shots_taken') }} as contradiction,
+    from joined
+
+),
+
 with_team_totals as (
 
     select
@@ -124,7 +140,39 @@ with_team_totals as (
             '(partition by game_id, team_abbr)'
         ) }} as team_plays_e2,
         100 * fg_attempts + 44 * ft_attempts + 100 * turnovers as plays_e2,
-    from joined
+        {{ int_sum('points', '(partition by game_id, team_abbr)') }} as listed_points,
+        {{ int_sum('fg_attempts', '(partition by game_id, team_abbr)') }} as team_fg_attempts,
+        count(contradiction) over (partition by game_id, team_abbr) as contradictions,
+    from judged
+
+),
+
+with_both_sides as (
+
+    select
+        *,
+        max(team_seconds) over (partition by game_id) as longer_side_seconds,
+    from with_team_totals
+
+),
+
+-- Without a play-by-play the longer side's minutes tell whether there was overtime.
+with_whole_teams as (
+
+    select
+        *,
+        contradictions = 0
+        and {{ lines_are_whole(
+            'team_seconds',
+            'longer_side_seconds',
+            'coalesce(periods - 4, ' ~ int_div('greatest(longer_side_seconds - 60 * 235, 0)', '60 * 25')
+            ~ ')',
+            'listed_points',
+            'final_score',
+            'team_fg_attempts',
+            'team_shots_taken'
+        ) }} as has_whole_team,
+    from with_both_sides
 
 ),
 
@@ -134,13 +182,15 @@ ratios as (
 
     select
         *,
-        case when seconds_played > 0 then 100 * plays_e2 * team_seconds end as usage_num,
-        case when seconds_played > 0 then 5 * seconds_played * team_plays_e2 end as usage_den,
-        100 * points as ts_num,
+        case when seconds_played > 0 and has_whole_team then 100 * plays_e2 * team_seconds end
+            as usage_num,
+        case when seconds_played > 0 and has_whole_team then 5 * seconds_played * team_plays_e2 end
+            as usage_den,
+        case when contradiction is null then 100 * points end as ts_num,
         200 * fg_attempts + 88 * ft_attempts as ts_den,
-        2 * fg_makes + three_pt_makes as efg_num,
+        case when contradiction is null then 2 * fg_makes + three_pt_makes end as efg_num,
         2 * fg_attempts as efg_den,
-    from with_team_totals
+    from with_whole_teams
 
 ),
 
@@ -157,6 +207,7 @@ final as (
         opponent_team_abbr,
         season_type,
         dnp_reason,
+        contradiction,
         season_year,
         points,
         fg_makes,
@@ -194,11 +245,8 @@ final as (
         is_starter,
         is_dnp,
         win_flag,
-        coalesce(
-            seconds_played > 0
-            or (seconds_played is null and (points > 0 or fg_attempts > 0 or ft_attempts > 0)),
-            false
-        ) as is_played,
+        coalesce(seconds_played > 0, false) or contradiction is not null as is_played,
+        has_whole_team,
         coalesce(
             abs(paint_attempts + mid_range_attempts + three_attempts_pbp - fg_attempts) <= 1,
             false

@@ -28,10 +28,10 @@ as_of as (
 
 ),
 
-form as (
+player_games as (
 
-    select * from {{ ref('int_player_form') }}
-    where {{ in_seasons() }}
+    select * from {{ ref('int_player_games') }}
+    where {{ in_seasons() }} and is_played
 
 ),
 
@@ -47,8 +47,8 @@ registry as (
 
 ),
 
--- Of the date's own box score only two things are read: who is listed and who is marked as not
--- playing. Listed twice on a date (traded that day), the team he is active for counts.
+-- Of the date's own box score only two things are read: who is listed and who is out, which is
+-- marked as not playing and nothing that says otherwise. Listed twice on a date (traded that day), the team he is active for counts.
 listed as (
 
     select
@@ -59,7 +59,7 @@ listed as (
         'box_score' as population_source,
         row_number() over (
             partition by game_date, player_id
-            order by is_dnp asc, game_id desc
+            order by is_dnp and not is_played, game_id desc
         ) as choice,
     from lines
 
@@ -110,37 +110,37 @@ recent_games as (
         population.player_id,
         cast(count(*) as int64) as games_in_last_14_days,
         case
-            when count(form.seconds_played) = count(*) then {{ int_sum('form.seconds_played') }}
+            when count(player_games.seconds_played) = count(*) then {{ int_sum('player_games.seconds_played') }}
         end as seconds_in_last_14_days,
         cast(countif(
-            form.game_date >= {{ add_days('population.game_date', -7) }}
+            player_games.game_date >= {{ add_days('population.game_date', -7) }}
         ) as int64) as games_in_last_7_days,
         case
             when
                 countif(
-                    form.game_date >= {{ add_days('population.game_date', -7) }}
-                    and form.seconds_played is null
+                    player_games.game_date >= {{ add_days('population.game_date', -7) }}
+                    and player_games.seconds_played is null
                 ) = 0
                 then {{ int_sum(
-                    'case when form.game_date >= ' ~ add_days('population.game_date', -7)
-                    ~ ' then form.seconds_played else 0 end'
+                    'case when player_games.game_date >= ' ~ add_days('population.game_date', -7)
+                    ~ ' then player_games.seconds_played else 0 end'
                 ) }}
         end as seconds_in_last_7_days,
         cast(countif(
-            form.previous_played_date >= {{ add_days('population.game_date', -14) }}
-            and {{ days_between('form.previous_played_date', 'form.game_date') }} = 1
+            player_games.previous_played_date >= {{ add_days('population.game_date', -14) }}
+            and {{ days_between('player_games.previous_played_date', 'player_games.game_date') }} = 1
         ) as int64) as back_to_backs_last_14_days,
     from population
-    inner join form
+    inner join player_games
         on
-            population.player_id = form.player_id
-            and form.game_date >= {{ add_days('population.game_date', -14) }}
-            and form.game_date < population.game_date
+            population.player_id = player_games.player_id
+            and player_games.game_date >= {{ add_days('population.game_date', -14) }}
+            and player_games.game_date < population.game_date
     inner join teams
         on
             population.game_id = teams.game_id
             and population.team_abbr = teams.team_abbr
-            and form.season_year = teams.season_year
+            and player_games.season_year = teams.season_year
     group by population.game_date, population.player_id
 
 ),
@@ -170,6 +170,7 @@ final as (
         teams.season_year,
         coalesce(as_of.actual_game_count, 0) as actual_game_count,
         coalesce(as_of.games_played, 0) as games_played_season,
+        coalesce(as_of.known_games, 0) as known_games_season,
         case
             when as_of.last_played_date is not null
                 then cast(

@@ -64,7 +64,10 @@ versus_opponent as (
         population.game_date,
         population.player_id,
         cast(count(*) as int64) as games_vs_opponent,
-        {{ int_sum('coalesce(lines.points, 0)') }} as points_vs_opponent,
+        cast(count(case when lines.contradiction is null then lines.points end) as int64)
+            as known_games_vs_opponent,
+        {{ int_sum('case when lines.contradiction is null then lines.points end') }}
+            as points_vs_opponent,
     from population
     inner join lines
         on
@@ -88,7 +91,7 @@ final as (
         population.opponent_team_abbr,
         population.population_source,
         population.season_year,
-        population.games_played_season,
+        population.known_games_season,
         form.points_last_2,
         form.points_last_3,
         form.points_last_5,
@@ -113,6 +116,7 @@ final as (
         latest_listing.dnp_last_10_listings,
         latest_listing.last_10_listings,
         coalesce(versus_opponent.games_vs_opponent, 0) as games_vs_opponent,
+        coalesce(versus_opponent.known_games_vs_opponent, 0) as known_games_vs_opponent,
         versus_opponent.points_vs_opponent,
         population.days_rest,
         own.days_rest as team_days_rest,
@@ -144,7 +148,7 @@ final as (
         on
             population.player_id = form.player_id
             and population.season_year = form.season_year
-            and population.games_played_season = form.played_number
+            and population.known_games_season = form.played_number
     left join latest_listing
         on
             population.game_date = latest_listing.game_date

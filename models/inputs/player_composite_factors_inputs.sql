@@ -69,7 +69,7 @@ final as (
         on
             population.player_id = form.player_id
             and population.season_year = form.season_year
-            and population.games_played_season = form.played_number
+            and population.known_games_season = form.played_number
 
 )
 

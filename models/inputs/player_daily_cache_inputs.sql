@@ -45,6 +45,11 @@ recent_actual as (
             player_games.game_date >= {{ add_days('population.analysis_date', -7) }}
         ) as int64) as actual_games_in_last_7_days,
         cast(count(*) as int64) as actual_games_in_last_14_days,
+        cast(countif(
+            player_games.has_box_score
+            and player_games.game_date >= {{ add_days('population.analysis_date', -7) }}
+        ) as int64) as known_games_in_last_7_days,
+        cast(countif(player_games.has_box_score) as int64) as known_games_in_last_14_days,
     from population
     inner join player_games
         on
@@ -70,6 +75,7 @@ final as (
         population.season_year,
         population.actual_game_count,
         population.games_played_season,
+        population.known_games_season,
         coalesce(as_of.points_so_far, 0) as points_sum_season,
         coalesce(as_of.usage_e4_so_far, 0) as usage_e4_sum_season,
         coalesce(as_of.usage_games_so_far, 0) as usage_games_season,
@@ -82,6 +88,8 @@ final as (
         population.games_in_last_14_days,
         coalesce(recent_actual.actual_games_in_last_7_days, 0) as actual_games_in_last_7_days,
         coalesce(recent_actual.actual_games_in_last_14_days, 0) as actual_games_in_last_14_days,
+        coalesce(recent_actual.known_games_in_last_7_days, 0) as known_games_in_last_7_days,
+        coalesce(recent_actual.known_games_in_last_14_days, 0) as known_games_in_last_14_days,
         population.seconds_in_last_7_days,
         population.seconds_in_last_14_days,
         population.back_to_backs_last_14_days,

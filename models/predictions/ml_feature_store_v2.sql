@@ -48,13 +48,13 @@ samples as (
 
     select
         *,
-        least(games_played_season, 2) as games_2,
-        least(games_played_season, 3) as games_3,
-        least(games_played_season, 5) as games_5,
-        least(games_played_season, 7) as games_7,
-        least(games_played_season, 10) as games_10,
-        games_played_season - least(games_played_season, 7) as games_before_last_7,
-        games_played_season - least(games_played_season, 10) as games_before_last_10,
+        least(known_games_season, 2) as games_2,
+        least(known_games_season, 3) as games_3,
+        least(known_games_season, 5) as games_5,
+        least(known_games_season, 7) as games_7,
+        least(known_games_season, 10) as games_10,
+        known_games_season - least(known_games_season, 7) as games_before_last_7,
+        known_games_season - least(known_games_season, 10) as games_before_last_10,
         paint_attempts_last_10 + mid_range_attempts_last_10 + three_attempts_last_10
             as attempts_last_10,
     from inputs
@@ -67,7 +67,7 @@ slopes as (
     select
         *,
         case
-            when games_played_season >= 2
+            when known_games_season >= 2
                 then
                     12 * games_10
                     * (numbered_points_last_10 - games_before_last_10 * points_last_10)
@@ -75,7 +75,7 @@ slopes as (
         end as slope_10_num,
         games_10 * games_10 * (games_10 * games_10 - 1) as slope_10_den,
         case
-            when games_played_season >= 2
+            when known_games_season >= 2
                 then
                     12 * games_7 * (numbered_points_last_7 - games_before_last_7 * points_last_7)
                     - 6 * games_7 * (games_7 + 1) * points_last_7
@@ -87,16 +87,16 @@ slopes as (
         end as variance_10_num,
         games_10 * (games_10 - 1) as variance_10_den,
         -- Last-five mean less season mean over the season's sample deviation, squared.
-        points_last_5 * games_played_season - points_so_far * games_5 as zscore_sign,
-        (points_last_5 * games_played_season - points_so_far * games_5)
-        * (points_last_5 * games_played_season - points_so_far * games_5)
-        * (games_played_season - 1) as zscore_squared_num,
-        games_5 * games_5 * games_played_season
-        * (games_played_season * points_squared_so_far - points_so_far * points_so_far)
+        points_last_5 * known_games_season - points_so_far * games_5 as zscore_sign,
+        (points_last_5 * known_games_season - points_so_far * games_5)
+        * (points_last_5 * known_games_season - points_so_far * games_5)
+        * (known_games_season - 1) as zscore_squared_num,
+        games_5 * games_5 * known_games_season
+        * (known_games_season * points_squared_so_far - points_so_far * points_so_far)
             as zscore_squared_den,
         -- Mean of the last two less mean of the three before, times six.
         case
-            when games_played_season >= 5
+            when known_games_season >= 5
                 then 3 * points_last_2 - 2 * (points_last_5 - points_last_2)
         end as trend_times_6,
         seconds_last_10 * minutes_games_so_far as minutes_last_10_scaled,
@@ -112,7 +112,7 @@ game_log as (
         {{ ratio('points_last_3', 'games_3', 4) }} as log_points_avg_last_3,
         {{ ratio('points_last_5', 'games_5', 4) }} as log_points_avg_last_5,
         {{ ratio('points_last_10', 'games_10', 4) }} as log_points_avg_last_10,
-        {{ ratio('points_so_far', 'games_played_season', 4) }} as log_points_avg_season,
+        {{ ratio('points_so_far', 'known_games_season', 4) }} as log_points_avg_season,
         {{ sqrt_half_even('variance_10_num', 'variance_10_den', 4) }} / 10000
             as log_points_std_last_10,
         {{ ratio('seconds_last_10', '60 * minutes_games_last_10', 4) }}
@@ -143,15 +143,15 @@ game_log as (
         {{ ratio('three_attempts_last_10', 'attempts_last_10', 4) }} as log_pct_three,
         {{ ratio('ft_points_last_10', 'points_last_10', 4) }} as pct_free_throw,
         {{ ratio('team_wins', 'team_decided_games', 4) }} as team_win_pct,
-        {{ ratio('points_vs_opponent', 'games_vs_opponent', 4) }} as avg_points_vs_opponent,
+        {{ ratio('points_vs_opponent', 'known_games_vs_opponent', 4) }} as avg_points_vs_opponent,
         {{ ratio('60 * points_last_10', 'seconds_last_10', 4) }} as ppm_avg_last_10,
         {{ ratio('dnp_last_10_listings', 'last_10_listings', 4) }} as dnp_rate,
         {{ ratio('slope_10_num', 'slope_10_den', 4) }} as pts_slope_10g,
         {{ ratio('slope_7_num', 'slope_7_den', 4) }} as scoring_trend_slope,
         {{ ratio('usage_e4_last_5', '10000 * usage_games_last_5', 4) }} as usage_rate_last_5,
         {{ ratio(
-            'points_last_3 * games_played_season - points_so_far * games_3',
-            'games_3 * games_played_season',
+            'points_last_3 * known_games_season - points_so_far * games_3',
+            'games_3 * known_games_season',
             4
         ) }} as deviation_from_avg_last3,
         sign(zscore_sign)

@@ -278,7 +278,7 @@ def _load(player: Record) -> Record:
 
     seconds_7, seconds_14 = (player[f"seconds_in_last_{n}_days"] for n in (7, 14))
     return {
-        "points_avg_season": per("points_sum_season", "games_played_season", 1),
+        "points_avg_season": per("points_sum_season", "known_games_season", 1),
         "player_usage_rate_season": per("usage_e4_sum_season", "usage_games_season", 10_000),
         "team_pace_last_10": per("team_pace_e4_sum_last_10", "team_pace_games_last_10", 10_000),
         "team_off_rating_last_10": per(
@@ -294,8 +294,8 @@ def _completeness(player: Record, last_5: pd.DataFrame, last_10: pd.DataFrame) -
     windows = {
         "l5": (int(last_5["is_available"].sum()), len(last_5)),
         "l10": (int(last_10["is_available"].sum()), len(last_10)),
-        "l7d": (player["games_in_last_7_days"], player["actual_games_in_last_7_days"]),
-        "l14d": (player["games_in_last_14_days"], player["actual_games_in_last_14_days"]),
+        "l7d": (player["known_games_in_last_7_days"], player["actual_games_in_last_7_days"]),
+        "l14d": (player["known_games_in_last_14_days"], player["actual_games_in_last_14_days"]),
     }
     columns: Record = {}
     for window, (there, expected) in windows.items():

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from raw_factories import Row
 
@@ -16,6 +16,19 @@ Outcomes = dict[tuple[dt.date, Any], str]
 
 ROSTER_DAYS = 30
 STALE_DAYS = 30
+
+COUNTS = ("points", "fgm", "fga", "fg3m", "fg3a", "ftm", "fta", "oreb", "dreb")
+MORE_COUNTS = ("ast", "stl", "blk", "tov", "pf")
+
+
+class ActualGame(NamedTuple):
+    """A game that a player played, or may have played."""
+
+    date: dt.date
+    game_id: str
+    is_played: bool
+    is_known: bool
+    is_complete: bool
 
 
 def expected_outcomes(tables: Mapping[str, Sequence[Row]]) -> dict[str, Outcomes]:
@@ -31,11 +44,11 @@ class _Season:
         self.lines = [row for row in tables["player_box_scores"] if row["game_id"] in self.games]
         self.dates = sorted({row["game_date"] for row in self.games.values()})
         self.teams = {team for row in self.games.values() for team in teams_of(row)}
-        self.has_box_score = {row["game_id"] for row in self.lines}
+        self.has_box_score = {(row["game_id"], row["team_abbr"]) for row in self.lines}
         self.attempts: dict[tuple[str, int], int] = defaultdict(int)
         for shot in tables["shots"]:
             self.attempts[shot["game_id"], shot["player_id"]] += 1
-        self.has_shots = {shot["game_id"] for shot in tables["shots"]}
+        self.has_shots = {(shot["game_id"], shot["team_abbr"]) for shot in tables["shots"]}
         self.listings: dict[int, list[tuple[dt.date, str, str]]] = defaultdict(list)
         for row in self.lines:
             day = self.day(row["game_id"])
@@ -55,24 +68,37 @@ class _Season:
             return None
         return before[-1][2]
 
-    def actual_games(self, player_id: int) -> list[tuple[dt.date, str, bool, bool]]:
-        """Return (date, game, has box score, has complete zones) in order."""
+    def actual_games(self, player_id: int) -> list[ActualGame]:
+        """Return a player's actual games in order."""
         found = [
-            (self.day(row["game_id"]), row["game_id"], True, self.is_complete(row))
+            ActualGame(
+                self.day(row["game_id"]),
+                row["game_id"],
+                True,
+                is_known(row),
+                is_known(row) and self.is_complete(row),
+            )
             for row in self.lines
-            if row["player_id"] == player_id and has_played(row)
+            if row["player_id"] == player_id and self.has_played(row)
         ]
         for game_id, row in self.games.items():
-            if row["status"] != "final" or game_id in self.has_box_score:
+            day = row["game_date"]
+            team = self.team_on_eve(player_id, day)
+            if row["status"] != "final" or (game_id, team) in self.has_box_score:
                 continue
-            elsewhere = any(day == row["game_date"] for day, _, _ in self.listings[player_id])
-            if not elsewhere and self.team_on_eve(player_id, row["game_date"]) in teams_of(row):
-                found.append((row["game_date"], game_id, False, False))
+            elsewhere = any(day == listed for listed, _, _ in self.listings[player_id])
+            if not elsewhere and team in teams_of(row):
+                found.append(ActualGame(day, game_id, False, False, False))
         return sorted(found)
+
+    def has_played(self, row: Row) -> bool:
+        counts = any(row[name] for name in (*COUNTS, *MORE_COUNTS))
+        return has_minutes(row) or counts or bool(self.attempts[row["game_id"], row["player_id"]])
 
     def is_complete(self, row: Row) -> bool:
         attempts = self.attempts[row["game_id"], row["player_id"]]
-        return row["game_id"] in self.has_shots and abs(attempts - row["fga"]) <= 1
+        has_shots = (row["game_id"], row["team_abbr"]) in self.has_shots
+        return has_shots and abs(attempts - row["fga"]) <= 1
 
     def outcomes(self) -> dict[str, Outcomes]:
         found: dict[str, Outcomes] = {short: {} for short in ("tdza", "psza", "pcf", "pdc", "mlfs")}
@@ -80,11 +106,11 @@ class _Season:
             for team in self.teams:
                 found["tdza"][day, team] = self.defence(team, day)
             for player_id in self.listings:
-                games = [each for each in self.actual[player_id] if each[0] < day]
-                if any(has_box_score for _, _, has_box_score, _ in games):
+                games = [each for each in self.actual[player_id] if each.date < day]
+                if any(game.is_played for game in games):
                     found["psza"][day, player_id] = shot_zones(games)
             for player_id in self.population(day):
-                games = [each for each in self.actual[player_id] if each[0] < day]
+                games = [each for each in self.actual[player_id] if each.date < day]
                 found["pcf"][day, player_id] = found["mlfs"][day, player_id] = "row"
                 found["pdc"][day, player_id] = daily_cache(games, day)
         return found
@@ -95,8 +121,8 @@ class _Season:
         unlisted = {
             team
             for game_id, row in of_day.items()
-            if game_id not in self.has_box_score
             for team in teams_of(row)
+            if (game_id, team) not in self.has_box_score
         }
         return listed | {each for each in self.listings if self.team_on_eve(each, day) in unlisted}
 
@@ -106,36 +132,42 @@ class _Season:
             for game_id, row in self.games.items()
             if team in teams_of(row) and row["game_date"] < day
         ]
-        available = sum(game_id in self.has_box_score for game_id, _ in games)
+        both = [
+            all((game_id, each) in self.has_box_score for each in teams_of(row))
+            for game_id, row in games
+        ]
+        available = sum(both)
         actual = sum(
-            game_id in self.has_box_score or row["status"] == "final" for game_id, row in games
+            has_both or row["status"] == "final"
+            for has_both, (_, row) in zip(both, games, strict=True)
         )
         if available >= 5:
             return "row"
         return "EXPECTED_INCOMPLETE" if actual < 5 else "INCOMPLETE_UPSTREAM"
 
 
-def shot_zones(games: Sequence[tuple[dt.date, str, bool, bool]]) -> str:
+def shot_zones(games: Sequence[ActualGame]) -> str:
     if len(games) < 10:
         return "EXPECTED_INCOMPLETE"
-    complete = all(is_complete for _, _, _, is_complete in games[-10:])
-    return "row" if complete else "INCOMPLETE_UPSTREAM"
+    return "row" if all(game.is_complete for game in games[-10:]) else "INCOMPLETE_UPSTREAM"
 
 
-def daily_cache(games: Sequence[tuple[dt.date, str, bool, bool]], day: dt.date) -> str:
+def daily_cache(games: Sequence[ActualGame], day: dt.date) -> str:
     if len(games) < 5:
         return "EXPECTED_INCOMPLETE"
-    played = [date for date, _, has_box_score, _ in games if has_box_score]
+    played = [game.date for game in games if game.is_played]
     if not played or (day - played[-1]).days > STALE_DAYS:
         return "STALE_DATA"
-    complete = all(has_box_score for _, _, has_box_score, _ in games[-10:])
-    return "row" if complete else "INCOMPLETE_UPSTREAM"
+    return "row" if all(game.is_known for game in games[-10:]) else "INCOMPLETE_UPSTREAM"
 
 
-def has_played(row: Row) -> bool:
-    if row["minutes"] is None:
-        return bool(row["points"] or row["fga"] or row["fta"])
-    return row["minutes"] not in ("0:00", "0", 0)
+def has_minutes(row: Row) -> bool:
+    return row["minutes"] not in (None, "0:00", "0", 0)
+
+
+def is_known(row: Row) -> bool:
+    """Tell whether a line of a game that was played does not contradict itself."""
+    return has_minutes(row) and row["points"] == 2 * row["fgm"] + row["fg3m"] + row["ftm"]
 
 
 def teams_of(row: Row) -> tuple[str, str]:

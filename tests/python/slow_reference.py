@@ -189,7 +189,7 @@ def _load(player: Row) -> Row:
     week = [game["seconds_played"] for game in player["games"] if game["game_date"] >= week_ago]
     return {
         "cache_date": player["analysis_date"],
-        "points_avg_season": per("points_sum_season", "games_played_season", 1),
+        "points_avg_season": per("points_sum_season", "known_games_season", 1),
         "player_usage_rate_season": per("usage_e4_sum_season", "usage_games_season", 10_000),
         "team_pace_last_10": per("team_pace_e4_sum_last_10", "team_pace_games_last_10", 10_000),
         "team_off_rating_last_10": per(
@@ -215,8 +215,8 @@ def _completeness(player: Row, games: list[Row]) -> Row:
     windows = {
         "l5": (sum(game["is_available"] for game in games[:5]), len(games[:5])),
         "l10": (sum(game["is_available"] for game in games), len(games)),
-        "l7d": (player["games_in_last_7_days"], player["actual_games_in_last_7_days"]),
-        "l14d": (player["games_in_last_14_days"], player["actual_games_in_last_14_days"]),
+        "l7d": (player["known_games_in_last_7_days"], player["actual_games_in_last_7_days"]),
+        "l14d": (player["known_games_in_last_14_days"], player["actual_games_in_last_14_days"]),
     }
     row: Row = {}
     for window, (there, expected) in windows.items():

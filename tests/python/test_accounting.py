@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -172,13 +173,27 @@ def test_a_traded_player_counts_once_on_the_day_that_both_teams_list_him(odd: Od
     assert odd.rows["psza"][LAST, lookup]["games_in_sample_20"] == 19
 
 
-def test_a_dnp_with_points_but_no_minutes_is_reported_and_did_not_play(odd: Odd) -> None:
-    game = odd.summary(BENCHED_WITH_POINTS, DATES[17])
-    assert (game["is_dnp"], game["points"], game["is_played"]) == (True, 4, False)
-    row = odd.rows["pdc"][LAST, odd.lookup(BENCHED_WITH_POINTS)]
-    assert row["games_played_season"] == 18
-    assert row["points_avg_season"] == 12.0
-    assert row["games_in_last_7_days"] == 2
+@pytest.mark.parametrize(
+    ("player_id", "day"), [(BENCHED_WITH_POINTS, DATES[17]), (WITHOUT_MINUTES, EVE)]
+)
+def test_counts_without_minutes_are_a_played_game_whose_box_score_is_not_known(
+    odd: Odd, player_id: int, day: dt.date
+) -> None:
+    game = odd.summary(player_id, day)
+    assert (game["is_played"], game["contradiction"]) == (True, "counts_without_minutes")
+    lookup = odd.lookup(player_id)
+    for short in ("psza", "pdc"):
+        failure = odd.failures[short][LAST, lookup]
+        assert failure["failure_category"] == "INCOMPLETE_UPSTREAM"
+        assert failure["missing_game_dates"] == f'["{day}"]'
+        assert failure["actual_game_count"] == 19
+    # It tires him all the same, by minutes that nobody knows.
+    factors = odd.rows["pcf"][LAST, lookup]
+    fatigue = json.loads(factors["fatigue_context_json"])
+    assert (fatigue["games_in_last_7_days"], fatigue["minutes_in_last_7_days"]) == (3, None)
+    store = odd.rows["mlfs"][LAST, lookup]
+    assert (store["points_avg_season"], store["dnp_rate"]) == (12.0, 0.0)
+    assert store["minutes_load_last_7d"] is None
 
 
 def test_a_dnp_with_minutes_is_reported_and_did_play(odd: Odd) -> None:
@@ -274,16 +289,6 @@ def test_on_a_future_date_the_rosters_of_its_teams_are_expected(odd: Odd) -> Non
     # Shot zones and defences do not depend on who plays that day.
     assert len(odd.on("psza", NEXT)) == 54
     assert len(odd.on("tdza", NEXT)) == 18
-
-
-def test_a_game_of_unknown_minutes_was_played_and_is_left_out_of_the_means(odd: Odd) -> None:
-    game = odd.summary(WITHOUT_MINUTES, EVE)
-    assert (game["minutes_played"], game["is_played"], game["usage_rate"]) == (None, True, None)
-    lookup = odd.lookup(WITHOUT_MINUTES)
-    row = odd.rows["pdc"][LAST, lookup]
-    assert (row["games_played_season"], row["points_avg_season"]) == (19, 12.0)
-    assert (row["minutes_avg_last_10"], row["usage_rate_last_10"]) == (30.0, 20.0)
-    assert odd.outcomes["psza"][LAST, lookup] == "row"
 
 
 def test_on_opening_night_nobody_has_played_and_the_date_is_done_all_the_same(odd: Odd) -> None:

@@ -65,7 +65,12 @@ def replace_rows(
 
 
 def other_line(chance: random.Random, row: dict[str, Any]) -> dict[str, Any]:
-    """Return another line of the same player; every now and then an empty or an absurd one."""
+    """Return another line of the same player; every now and then an empty or an absurd one.
+
+    A mark stays without counts, or else the line would say that he was not out.
+    """
+    if row["is_dnp"]:
+        return {**row, "dnp_reason": chance.choice((None, "rest"))}
     kind = chance.choice(("some", "some", "none", "unknown"))
     counts = {name: chance.randint(0, 40) if kind == "some" else 0 for name in COUNTS}
     counts["fga"] += counts["fgm"]
@@ -170,9 +175,11 @@ def test_what_is_known_before_the_game_does_change_its_date(
         [day],
     )
     for star in stars:
+        zeros = ", ".join(f"{name} = 0" for name in (*COUNTS, *MORE_COUNTS))
+        his = f"where game_id = '{star['game_id']}' and player_id = {star['player_id']}"
         changed.execute(
-            "update nba_raw.player_box_scores set is_dnp = true "
-            f"where game_id = '{star['game_id']}' and player_id = {star['player_id']}"
+            f"update nba_raw.player_box_scores set is_dnp = true, minutes = null, {zeros} {his}",
+            f"delete from nba_raw.shots {his}",
         )
     changed.backfill(day, day)
     before, after = simulated.rows("pcf"), changed.rows("pcf")

@@ -67,6 +67,7 @@ def test_values_unknown_in_every_game_stay_unknown() -> None:
         team_pace_e4_sum_last_10=None,
         games_in_last_7_days=0,
         actual_games_in_last_7_days=0,
+        known_games_in_last_7_days=0,
         seconds_in_last_7_days=0,
         player_age=None,
     )
@@ -166,7 +167,7 @@ def test_a_waiver_that_is_no_date_is_refused() -> None:
 
 
 def test_windows_of_days_are_complete_from_ninety_percent_on() -> None:
-    row = only_row(computed(regular(games(10), games_in_last_7_days=2)))
+    row = only_row(computed(regular(games(10), known_games_in_last_7_days=2)))
     assert row["l7d_completeness_pct"] == 66.67
     assert not row["l7d_is_complete"]
     assert row["l14d_is_complete"]
@@ -186,8 +187,8 @@ def test_on_a_checked_date_a_gap_before_the_last_ten_games_names_its_window(
 ) -> None:
     gap = regular(
         games(12),
-        games_in_last_7_days=there[0],
-        games_in_last_14_days=there[1],
+        known_games_in_last_7_days=there[0],
+        known_games_in_last_14_days=there[1],
         actual_games_in_last_7_days=4,
         actual_games_in_last_14_days=12,
     )
@@ -286,6 +287,7 @@ def regulars(draw: st.DrawFn) -> list[Row]:
             "actual_game_count": count,
             "last_played_date": draw(st.sampled_from([last, last, last, None])),
             "games_played_season": season_games,
+            "known_games_season": draw(st.integers(0, season_games)),
             "points_sum_season": draw(st.integers(0, 3000)),
             "usage_e4_sum_season": draw(st.integers(0, 10**8)),
             "usage_games_season": draw(st.integers(0, 82)),
@@ -296,13 +298,17 @@ def regulars(draw: st.DrawFn) -> list[Row]:
             "team_off_rating_e4_sum_last_10": draw(st.integers(0, 10**7)),
             "games_in_last_7_days": draw(st.integers(0, expected_7)),
             "actual_games_in_last_7_days": expected_7,
+            "known_games_in_last_7_days": draw(st.integers(0, expected_7)),
             "games_in_last_14_days": draw(st.integers(0, expected_14)),
             "actual_games_in_last_14_days": expected_14,
+            "known_games_in_last_14_days": draw(st.integers(0, expected_14)),
             "seconds_in_last_7_days": draw(st.none() | st.integers(0, 12_000)),
             "seconds_in_last_14_days": draw(st.none() | st.integers(0, 24_000)),
             "shot_zones": draw(st.none() | st.builds(zones_of_a_player, paint_rate_last_10=rates)),
         }
-        changes["points_sum_season"] = min(changes["points_sum_season"], 150 * season_games)
+        changes["points_sum_season"] = min(
+            changes["points_sum_season"], 150 * changes["known_games_season"]
+        )
         players.append(regular(sample, player_id, day, **changes))
     return players
 

@@ -43,7 +43,7 @@ def test_rates_are_percent_of_the_attempts_of_the_last_ten_games() -> None:
     assert row["mid_range_rate_last_10"] == 16.24
     assert row["three_pt_rate_last_10"] == 36.75
     assert row["primary_scoring_zone"] == "paint"
-    assert row["calculation_version"] == "v1"
+    assert row["calculation_version"] == "v2"
 
 
 def test_a_player_with_nine_actual_games_is_expected_to_be_incomplete() -> None:

@@ -7,6 +7,27 @@ games as (
 
 ),
 
+listed_teams as (
+
+    select distinct
+        game_id,
+        team_abbr,
+    from {{ ref('stg_player_box_scores') }}
+
+),
+
+shooting_teams as (
+
+    select
+        game_id,
+        team_abbr,
+        cast(count(*) as int64) as shots_taken,
+        cast(max(period) as int64) as last_period,
+    from {{ ref('stg_shots') }}
+    group by game_id, team_abbr
+
+),
+
 sides as (
 
     select
@@ -19,8 +40,6 @@ sides as (
         away_score as opponent_points,
         true as is_home,
         is_final,
-        has_box_score,
-        has_shots,
         game_date,
     from games
 
@@ -36,21 +55,32 @@ sides as (
         home_score as opponent_points,
         false as is_home,
         is_final,
-        has_box_score,
-        has_shots,
         game_date,
     from games
 
 ),
 
+-- What there is of a game is judged by team: a feed may deliver one side and not the other.
 final as (
 
     select
-        *,
+        sides.*,
+        max(shooting_teams.last_period) over (partition by sides.game_id) as periods,
+        shooting_teams.shots_taken,
+        listed_teams.game_id is not null as has_box_score,
+        shooting_teams.game_id is not null as has_shots,
         case
             when is_final and team_points != opponent_points then team_points > opponent_points
         end as win_flag,
     from sides
+    left join listed_teams
+        on
+            sides.game_id = listed_teams.game_id
+            and sides.team_abbr = listed_teams.team_abbr
+    left join shooting_teams
+        on
+            sides.game_id = shooting_teams.game_id
+            and sides.team_abbr = shooting_teams.team_abbr
 
 )
 

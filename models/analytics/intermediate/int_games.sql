@@ -14,18 +14,6 @@ seasons as (
 
 ),
 
-box_score_games as (
-
-    select distinct game_id from {{ ref('stg_player_box_scores') }}
-
-),
-
-shot_games as (
-
-    select distinct game_id from {{ ref('stg_shots') }}
-
-),
-
 -- A postponed game takes place on no date; its make-up date is a correction of game_date.
 played_or_due as (
 
@@ -40,13 +28,9 @@ played_or_due as (
         games.home_score,
         games.away_score,
         games.game_status = 'final' as is_final,
-        box_score_games.game_id is not null as has_box_score,
-        shot_games.game_id is not null as has_shots,
         games.game_date,
     from games
     inner join seasons on games.season = seasons.season
-    left join box_score_games on games.game_id = box_score_games.game_id
-    left join shot_games on games.game_id = shot_games.game_id
     where games.game_status != 'postponed' and {{ in_seasons('seasons.season_year') }}
 
 )

@@ -23,6 +23,7 @@ as_of as (
         player_games.season_year,
         player_games.game_number as actual_game_count,
         player_games.games_played,
+        player_games.known_games,
         player_games.points_so_far,
         player_games.usage_e4_so_far,
         player_games.usage_games_so_far,

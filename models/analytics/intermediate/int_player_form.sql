@@ -26,12 +26,8 @@ played as (
             partition by player_id, season_year
             order by game_date, game_id
         ) as played_number,
-        lag(game_date) over (
-            partition by player_id, season_year
-            order by game_date, game_id
-        ) as previous_played_date,
     from lines
-    where is_played
+    where is_played and contradiction is null
 
 ),
 
@@ -71,7 +67,6 @@ rolling as (
         {{ int_sum('paint_attempts', 'last_10') }} as paint_attempts_last_10,
         {{ int_sum('mid_range_attempts', 'last_10') }} as mid_range_attempts_last_10,
         {{ int_sum('three_attempts', 'last_10') }} as three_attempts_last_10,
-        previous_played_date,
         game_date,
     from played
     window

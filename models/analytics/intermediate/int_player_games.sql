@@ -21,7 +21,7 @@ game_teams as (
 
 ),
 
-played as (
+known as (
 
     select
         player_id,
@@ -40,15 +40,31 @@ played as (
         three_attempts_pbp as three_attempts,
         assisted_fg_makes,
         unassisted_fg_makes,
+        true as is_played,
         true as has_box_score,
         has_complete_shot_zones,
         game_date,
     from lines
-    where is_played
+    where is_played and contradiction is null
 
 ),
 
--- Finished games whose box score is missing altogether: whoever was on the team's roster on the
+-- He played, but his line contradicts itself.
+contradictory as (
+
+    select
+        player_id,
+        game_id,
+        team_abbr,
+        season_year,
+        true as is_played,
+        game_date,
+    from lines
+    where is_played and contradiction is not null
+
+),
+
+-- Finished games in which the lines of the team are missing: everybody who was on its roster on the
 -- eve of the game may have played.
 missing as (
 
@@ -57,6 +73,7 @@ missing as (
         game_teams.game_id,
         game_teams.team_abbr,
         game_teams.season_year,
+        false as is_played,
         game_teams.game_date,
     from game_teams
     inner join listings
@@ -75,9 +92,19 @@ missing as (
 
 ),
 
+unknown as (
+
+    select * from contradictory
+
+    union all
+
+    select * from missing
+
+),
+
 actual as (
 
-    select * from played
+    select * from known
 
     union all
 
@@ -98,10 +125,11 @@ actual as (
         cast(null as int64) as three_attempts,
         cast(null as int64) as assisted_fg_makes,
         cast(null as int64) as unassisted_fg_makes,
+        is_played,
         false as has_box_score,
         false as has_complete_shot_zones,
         game_date,
-    from missing
+    from unknown
 
 ),
 
@@ -110,12 +138,14 @@ numbered as (
     select
         *,
         row_number() over in_order as game_number,
-        {{ int_sum('case when has_box_score then 1 else 0 end', 'so_far') }} as games_played,
+        {{ int_sum('case when is_played then 1 else 0 end', 'so_far') }} as games_played,
+        {{ int_sum('case when has_box_score then 1 else 0 end', 'so_far') }} as known_games,
         {{ int_sum('coalesce(points, 0)', 'so_far') }} as points_so_far,
         {{ int_sum('coalesce(usage_e4, 0)', 'so_far') }} as usage_e4_so_far,
         {{ int_sum('case when usage_e4 is null then 0 else 1 end', 'so_far') }}
             as usage_games_so_far,
-        max(case when has_box_score then game_date end) over so_far as last_played_date,
+        max(case when is_played then game_date end) over so_far as last_played_date,
+        max(case when is_played then game_date end) over before_it as previous_played_date,
         lead(game_date) over in_order as next_game_date,
     from actual
     window
@@ -127,6 +157,11 @@ numbered as (
             partition by player_id, season_year
             order by game_date, game_id
             rows between unbounded preceding and current row
+        ),
+        before_it as (
+            partition by player_id, season_year
+            order by game_date, game_id
+            rows between unbounded preceding and 1 preceding
         )
 
 )

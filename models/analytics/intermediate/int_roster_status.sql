@@ -78,7 +78,7 @@ with_form as (
     select
         rosters.*,
         lines.player_id is not null as is_listed,
-        lines.player_id is not null and not lines.is_dnp as is_active,
+        coalesce(lines.is_played or not lines.is_dnp, false) as is_active,
         form.team_abbr as last_played_team_abbr,
         form.game_date as last_played_date,
         team_form.last_10_since,
@@ -104,7 +104,7 @@ with_form as (
         on
             rosters.player_id = form.player_id
             and rosters.season_year = form.season_year
-            and as_of.games_played = form.played_number
+            and as_of.known_games = form.played_number
     left join team_as_of
         on
             rosters.analysis_date = team_as_of.analysis_date

@@ -14,7 +14,7 @@ game_teams as (
 
 ),
 
-totals as (
+sums as (
 
     select
         game_id,
@@ -34,8 +34,31 @@ totals as (
         {{ int_sum('mid_range_attempts') }} as mid_range_attempts,
         {{ int_sum('three_makes_pbp') }} as three_makes,
         {{ int_sum('three_attempts_pbp') }} as three_attempts,
+        min(case when has_whole_team then 1 else 0 end) = 1 as is_whole,
     from players
     group by game_id, team_abbr
+
+),
+
+-- Lines that do not make up the game have sums that say nothing; zones come from the play-by-play.
+totals as (
+
+    select
+        game_id,
+        team_abbr,
+        {% for total in [
+            'players_points', 'fg_makes', 'fg_attempts', 'ft_attempts', 'offensive_rebounds',
+            'defensive_rebounds', 'turnovers', 'blocks', 'seconds_played',
+        ] %}
+        case when is_whole then {{ total }} end as {{ total }},
+        {% endfor %}
+        paint_makes,
+        paint_attempts,
+        mid_range_makes,
+        mid_range_attempts,
+        three_makes,
+        three_attempts,
+    from sums
 
 ),
 
@@ -108,13 +131,17 @@ possessions as (
 
     select
         *,
-        nullif(greatest(
-            plays_e2 * own_chances * opponent_chances
-            - own_rebounded_e2 * opponent_chances
-            - opponent_rebounded_e2 * own_chances,
-            0
-        ), 0) as possessions_num,
-        200 * own_chances * opponent_chances as possessions_den,
+        case
+            when plays_e2 is not null
+                then nullif(greatest(
+                    plays_e2 * own_chances * opponent_chances
+                    - own_rebounded_e2 * opponent_chances
+                    - opponent_rebounded_e2 * own_chances,
+                    0
+                ), 0)
+        end as possessions_num,
+        case when plays_e2 is not null then 200 * own_chances * opponent_chances end
+            as possessions_den,
     from both_sides
 
 )
