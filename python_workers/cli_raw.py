@@ -1,8 +1,9 @@
-"""``backcourt load`` and ``backcourt simulate``."""
+"""``backcourt load``, ``backcourt remove`` and ``backcourt simulate``."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -15,17 +16,36 @@ from python_workers.cli_options import (
     TargetOption,
     WaitOption,
 )
-from python_workers.console import JsonReporter, err, out, print_table
+from python_workers.console import out
 from python_workers.dbt_project import DbtProject
 from python_workers.load import LoadReport, load_directory
+from python_workers.load_summary import (
+    log_load,
+    print_changed_games,
+    print_findings,
+    print_load,
+    say_next,
+    seasons_of_games,
+)
 from python_workers.opening import open_warehouse
+from python_workers.raw_findings import (
+    FINDINGS_MODEL,
+    FINDINGS_VIEW,
+    Finding,
+    all_findings_of_games,
+    findings_of_games,
+)
+from python_workers.raw_schema import PLAYERS
+from python_workers.removal import remove_games
 from python_workers.schedule import SEASONS_TABLE
 from python_workers.settings import load_settings
+from python_workers.warehouse.base import Warehouse
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("load")(load)
+    app.command("remove")(remove)
     app.command("simulate")(simulate)
 
 
@@ -34,6 +54,16 @@ def load(
     tables: Annotated[
         str | None, typer.Option(metavar="games,shots", help="Only these tables, by commas.")
     ] = None,
+    replace_games: Annotated[
+        bool,
+        typer.Option(
+            "--replace-games",
+            help="The files are all there is of their games: stored rows that they lack go.",
+        ),
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Name every row, game and finding.")
+    ] = False,
     target: TargetOption = None,
     wait: WaitOption = None,
     log_format: LogFormatOption = LogFormat.TEXT,
@@ -42,17 +72,45 @@ def load(
     settings = load_settings(target=_value(target), wait_seconds=wait)
     began = time.perf_counter()
     with open_warehouse(settings, must_exist=False) as warehouse:
-        report = load_directory(warehouse, directory, tables=_names(tables))
-        needs_seed = not warehouse.has_table(SEASONS_TABLE)
+        report = load_directory(
+            warehouse, directory, tables=_names(tables), replace_games=replace_games
+        )
+        is_missing = not all(map(warehouse.has_table, (SEASONS_TABLE, FINDINGS_VIEW)))
         warehouse.close()
-        if needs_seed:
-            # So that `dbt run` works right after a load.
-            DbtProject(settings).build(["seasons"])
+        if is_missing:
+            # The seasons, so that `dbt run` works right after a load; and what is read below.
+            DbtProject(settings).build([f"+{FINDINGS_MODEL}"])
+        found = _found(warehouse, report)
+        details = _details(warehouse, report) if verbose else []
+        seasons = seasons_of_games(warehouse)
     seconds = time.perf_counter() - began
     if log_format is LogFormat.JSON:
-        _log(report, seconds)
+        log_load(report, found, seconds)
         return
-    _print(report, seconds)
+    print_load(report, seconds, verbose=verbose)
+    print_findings(found, details)
+    if report.has_changes:
+        say_next(report.changed_games, seasons)
+
+
+def remove(
+    game_ids: Annotated[list[str], typer.Argument(metavar="GAME_ID...", help="The games.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Count the rows and remove nothing.")
+    ] = False,
+    target: TargetOption = None,
+    wait: WaitOption = None,
+) -> None:
+    """Take games that were loaded and are wrong out of nba_raw, with their lines and shots."""
+    settings = load_settings(target=_value(target), wait_seconds=wait)
+    with open_warehouse(settings) as warehouse:
+        totals, changed = remove_games(warehouse, game_ids, dry_run=dry_run)
+        seasons = seasons_of_games(warehouse)
+    rows = ", ".join(f"{count:,} rows of {table}" for table, count in totals.items())
+    out.print(f"{'would remove' if dry_run else 'removed'} {rows}", markup=False)
+    if changed:
+        print_changed_games(changed, verbose=True)
+        say_next(changed, seasons)
 
 
 def simulate(
@@ -69,56 +127,29 @@ def simulate(
     out.print(f"Load it with: backcourt load {directory}", markup=False)
 
 
-def _print(report: LoadReport, seconds: float) -> None:
-    print_table(
-        f"loaded in {seconds:.1f} s",
-        [
-            ("table", "left"),
-            ("files", "right"),
-            ("rows read", "right"),
-            ("inserted", "right"),
-            ("updated", "right"),
-            ("unchanged", "right"),
-        ],
-        [
-            (
-                each.table,
-                each.files,
-                each.rows_read,
-                each.counts.inserted,
-                each.counts.updated,
-                each.counts.unchanged,
-            )
-            for each in report.tables
-        ],
+def _found(warehouse: Warehouse, report: LoadReport) -> list[Finding]:
+    """Return what the raw tables still lack or contradict in what this load has changed."""
+    if not report.has_changes:
+        return []
+    return findings_of_games(
+        warehouse,
+        [each.game_id for each in report.changed_games],
+        with_players=_has_players(report),
     )
-    if report.new_players:
-        out.print(f"{report.new_players:,} new players got their lookup")
-    for warning in report.warnings:
-        err.print(f"warning: {warning}", markup=False)
 
 
-def _log(report: LoadReport, seconds: float) -> None:
-    log = JsonReporter()
-    for each in report.tables:
-        log.event(
-            "table_loaded",
-            load_id=report.load_id,
-            table=each.table,
-            files=each.files,
-            rows_read=each.rows_read,
-            inserted=each.counts.inserted,
-            updated=each.counts.updated,
-            unchanged=each.counts.unchanged,
-        )
-    for warning in report.warnings:
-        log.event("load_warning", load_id=report.load_id, message=warning, severity="WARNING")
-    log.event(
-        "load_finished",
-        load_id=report.load_id,
-        new_players=report.new_players,
-        seconds=round(seconds, 3),
+def _details(warehouse: Warehouse, report: LoadReport) -> list[Mapping[str, object]]:
+    if not report.has_changes:
+        return []
+    return all_findings_of_games(
+        warehouse,
+        [each.game_id for each in report.changed_games],
+        with_players=_has_players(report),
     )
+
+
+def _has_players(report: LoadReport) -> bool:
+    return any(each.table == PLAYERS.name and each.counts.changed for each in report.tables)
 
 
 def _names(text: str | None) -> list[str] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from python_workers.changed_games import ChangedGame, games_changed_by, note_of_changes
 from python_workers.errors import BackcourtError, ExitCode
+from python_workers.raw_agreement import check_franchises, check_stored_teams, rows_left
 from python_workers.raw_checks import check_rows, check_teams, future_finals, has_teams
 from python_workers.raw_files import scratch_folder
 from python_workers.raw_reading import read_raw_table
@@ -49,7 +50,9 @@ class TableLoad:
     duplicates
         Rows that equal another one throughout and count once.
     counts
-        Inserted, updated and unchanged rows.
+        Inserted, updated, unchanged and deleted rows.
+    left
+        Keys of stored rows of these games that the files lack; they stay.
     """
 
     table: str
@@ -57,6 +60,7 @@ class TableLoad:
     rows_read: int
     duplicates: int
     counts: UpsertCounts
+    left: tuple[Mapping[str, object], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -151,7 +155,7 @@ def _load(
     warehouse.ensure_tables(
         [*(each.spec for each in RAW_TABLES), PLAYER_REGISTRY, LOADS, CHANGED_GAMES]
     )
-    warnings = _check_across_tables(warehouse, read)
+    warnings = _check_across_tables(warehouse, read, replace_games=replace_games)
 
     load_id, now = uuid.uuid4().hex, dt.datetime.now(dt.UTC)
     done: list[TableLoad] = []
@@ -168,6 +172,7 @@ def _load(
                 raw.rows.num_rows,
                 raw.rows.num_rows - rows.num_rows,
                 counts,
+                tuple(rows_left(warehouse, raw.schema, rows)),
             )
         )
     new_players = register_players(warehouse)
@@ -189,7 +194,7 @@ def _chosen_tables(names: Sequence[str] | None) -> list[RawTable]:
 
 
 def _check_across_tables(
-    warehouse: Warehouse, read: Sequence[tuple[RawRows, StoredRows]]
+    warehouse: Warehouse, read: Sequence[tuple[RawRows, StoredRows]], *, replace_games: bool
 ) -> list[str]:
     """Check rows against the games of this load and of earlier ones; return warnings."""
     warnings: list[str] = []
@@ -200,6 +205,13 @@ def _check_across_tables(
         later = future_finals(loaded[GAMES.name], dt.datetime.now(dt.UTC).date())
         if later:
             warnings.append(f"{later} final games are dated after today")
+        check_franchises(warehouse, loaded[GAMES.name])
+        check_stored_teams(
+            warehouse,
+            loaded[GAMES.name],
+            {schema: loaded.get(schema.name) for schema in RAW_TABLES if has_teams(schema)},
+            replace_games=replace_games,
+        )
     for raw, rows in read:
         if not has_teams(raw.schema):
             continue

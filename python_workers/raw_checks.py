@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from python_workers.raw_agreement import check_game_ids
 from python_workers.raw_files import scratch_database
 from python_workers.raw_schema import GAMES, PLAYER_BOX_SCORES, RawTable
 from python_workers.raw_tables import RawRows
@@ -93,6 +94,7 @@ def check_teams(raw: RawRows, games: pa.Table) -> int:
 
 def _check_games(raw: RawRows) -> None:
     rows = raw.rows
+    check_game_ids(raw)
     final = pc.equal(rows.column("status"), "final")
     unscored = pc.or_(pc.is_null(rows.column("home_score")), pc.is_null(rows.column("away_score")))
     tied = pc.fill_null(pc.equal(rows.column("home_score"), rows.column("away_score")), False)  # noqa: FBT003 Arrow's own signature
