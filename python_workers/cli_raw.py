@@ -20,6 +20,7 @@ from python_workers.console import out
 from python_workers.dbt_project import DbtProject
 from python_workers.load import LoadReport, load_directory
 from python_workers.load_summary import (
+    counted,
     log_load,
     print_changed_games,
     print_findings,
@@ -106,7 +107,7 @@ def remove(
     with open_warehouse(settings) as warehouse:
         totals, changed = remove_games(warehouse, game_ids, dry_run=dry_run)
         seasons = seasons_of_games(warehouse)
-    rows = ", ".join(f"{count:,} rows of {table}" for table, count in totals.items())
+    rows = ", ".join(f"{counted(count, 'row')} of {table}" for table, count in totals.items())
     out.print(f"{'would remove' if dry_run else 'removed'} {rows}", markup=False)
     if changed:
         print_changed_games(changed, verbose=True)

@@ -67,8 +67,7 @@ def print_changed_games(games: Sequence[ChangedGame], *, verbose: bool) -> None:
     if dates:
         span = str(dates[0]) if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
     out.print(
-        f"changed {len(games):,} game{'' if len(games) == 1 else 's'} "
-        f"on {len(dates):,} date{'' if len(dates) == 1 else 's'}, {span}:",
+        f"changed {counted(len(games), 'game')} on {counted(len(dates), 'date')}, {span}:",
         markup=False,
     )
     shown = games if verbose else games[:SHOWN_GAMES]
@@ -155,12 +154,23 @@ def log_load(report: LoadReport, found: Sequence[Finding], seconds: float) -> No
     )
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun.
+
+    Examples
+    --------
+    >>> counted(1, "row"), counted(2_000, "row")
+    ('1 row', '2,000 rows')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def _left(table: TableLoad, *, verbose: bool) -> str:
     games = len({row["game_id"] for row in table.left})
     rows = len(table.left)
     return (
-        f"{rows:,} stored row{'' if rows == 1 else 's'} of {games:,} "
-        f"game{'' if games == 1 else 's'} {'is' if rows == 1 else 'are'} not in these files and "
+        f"{counted(rows, 'stored row')} of {counted(games, 'game')} "
+        f"{'is' if rows == 1 else 'are'} not in these files and "
         f"{'stays' if rows == 1 else 'stay'} in {table.table}: "
         f"{named_rows(table.left, None if verbose else 3)}. "
         "--replace-games takes the files as the whole of their games."
@@ -173,12 +183,9 @@ def _dates(game: ChangedGame) -> list[date]:
 
 def _described(game: ChangedGame) -> str:
     counts = {"inserted": game.inserted, "updated": game.updated, "deleted": game.deleted}
-    rows = ", ".join(f"{count:,} rows {kind}" for kind, count in counts.items() if count)
-    when = " ".join(map(str, _dates(game)[:1])) or "no date"
-    was = ""
-    if game.game_date and game.former_game_date:
-        was = f" (before: {game.former_game_date})"
-    return f"{game.game_id} {when}{was}: {rows}"
+    rows = ", ".join(f"{counted(count, 'row')} {kind}" for kind, count in counts.items() if count)
+    was = f" (before: {game.former_game_date})" if game.former_game_date else ""
+    return f"{game.game_id} {game.game_date or 'no date'}{was}: {rows}"
 
 
 def _is_told(name: str, value: object) -> bool:

@@ -540,7 +540,10 @@ class TestBadInput:
         later = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=2)
         season = f"{later.year}-{(later.year + 1) % 100:02d}"
         report = load(
-            games=[game(), game("0022999999", season=season, game_date=later.isoformat())]
+            games=[
+                game(),
+                game(f"002{season[2:4]}99999", season=season, game_date=later.isoformat()),
+            ]
         )
         assert report.warnings == ("1 final games are dated after today",)
 
