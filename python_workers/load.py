@@ -164,7 +164,7 @@ def _load(
         on_progress(f"writing {raw.schema.name}: {rows.num_rows:,} rows")
         note = note_of_changes(raw.schema, load_id, now)
         whole = "game_id" if replace_games and "game_id" in raw.schema.key else None
-        counts = warehouse.upsert(raw.schema.spec, rows.dataset(), whole=whole, note=note)
+        counts = warehouse.upsert(raw.schema.spec, rows, whole=whole, note=note)
         done.append(
             TableLoad(
                 raw.schema.name,

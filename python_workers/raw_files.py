@@ -25,7 +25,7 @@ Column: TypeAlias = pa.Array | list[object]
 
 _KINDS = {".parquet": "Parquet", ".csv": "CSV", **dict.fromkeys(JSON_SUFFIXES, "JSON lines")}
 _PARQUET_BATCH_ROWS = 1 << 16
-_SCRATCH_MEMORY = "500MB"
+_SCRATCH_MEMORY = "250MB"
 _DELIVER_AGAIN = "Deliver the file again, or move it out of the folder. Nothing was loaded."
 
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -19,7 +18,14 @@ from python_workers.raw_distinct import UnusableTypeError, distinct
 from python_workers.raw_files import Batch, Column, read_batches
 from python_workers.raw_folders import find_files, label_of, partition_values
 from python_workers.raw_schema import RawColumn, RawTable
-from python_workers.raw_tables import NOTHING_LOADED, ROWS_SHOWN, Origin, RawRows, shorten
+from python_workers.raw_tables import (
+    NOTHING_LOADED,
+    ROWS_SHOWN,
+    Origin,
+    Positions,
+    RawRows,
+    shorten,
+)
 from python_workers.raw_values import Unusable, is_missing
 from python_workers.stored_rows import write_rows
 from python_workers.warehouse.base import ColumnType
@@ -54,7 +60,7 @@ def read_raw_table(directory: Path, schema: RawTable, scratch: Path) -> RawRows:
     """
     reading = _Reading(directory, schema)
     types = pa.schema([(column.name, _ARROW_TYPES[column.type]) for column in schema.columns])
-    rows = write_rows(scratch / f"{schema.name}.arrow", types, reading.parts())
+    rows = write_rows(scratch / f"{schema.name}.parquet", types, reading.parts())
     return RawRows(schema, rows, reading.origin)
 
 
@@ -125,14 +131,14 @@ class _Reading:
 
     def _check_given(self, values: Column, column: RawColumn, given: str) -> None:
         """Refuse a file whose column contradicts the name of its folder."""
-        expected = self._typed(pa.repeat(pa.scalar(given), 1), column)[0]
-        found = self._typed(values, column)
+        expected = self._typed(pa.repeat(pa.scalar(given), 1), column, self._rows_read)[0]
+        found = self._typed(values, column, self._rows_read)
         differs = pc.fill_null(pc.not_equal(found, expected), pc.is_valid(found))
         rows = np.flatnonzero(differs.to_numpy(zero_copy_only=False))
         if len(rows):
             shown = shorten(found[int(rows[0])].as_py())
             raise self._error(
-                rows,
+                self._rows_read + rows,
                 f"column {column.name} contradicts the folder's name, {column.name}={given}",
                 lambda _: shown,
             )
@@ -140,10 +146,10 @@ class _Reading:
     def _parsed(self) -> pa.Table:
         """Return the rows that wait, typed."""
         waiting, self._waiting = self._waiting, []
-        rows = sum(batch.rows for batch in waiting)
+        first, rows = self._rows_parsed, sum(batch.rows for batch in waiting)
         arrays = {
             column.name: self._typed(
-                _joined([batch.columns[column.name] for batch in waiting]), column
+                _joined([batch.columns[column.name] for batch in waiting]), column, first
             )
             if column.name in waiting[0].columns
             else pa.nulls(rows, _ARROW_TYPES[column.type])
@@ -154,13 +160,16 @@ class _Reading:
         self._rows_parsed += rows
         return pa.table(arrays)
 
-    def _typed(self, values: Column, column: RawColumn) -> pa.Array:
-        """Return the column in its type, having parsed each distinct value once."""
+    def _typed(self, values: Column, column: RawColumn, first: int) -> pa.Array:
+        """Return the column in its type, having parsed each distinct value once.
+
+        `first` is the position of its first row in the table.
+        """
         try:
             found = distinct(values)
         except UnusableTypeError as error:
             raise BackcourtError(
-                f"{self.origin.file(self._rows_parsed)}: column {column.name} has the unusable "
+                f"{self.origin.file(first)}: column {column.name} has the unusable "
                 f"type {error.kind}",
                 [str(error), NOTHING_LOADED],
             ) from error
@@ -174,13 +183,15 @@ class _Reading:
                 reasons[number] = str(error)
         if reasons:
             bad = pc.is_in(found.codes, value_set=pa.array(list(reasons), found.codes.type))
-            codes = found.codes
+
+            def describe(position: int) -> str:
+                code = found.codes[position - first].as_py()
+                return f"{shorten(found.values[code])} {reasons[code]}"
+
             raise self._error(
-                np.flatnonzero(bad.to_numpy(zero_copy_only=False)),
+                first + np.flatnonzero(bad.to_numpy(zero_copy_only=False)),
                 f"column {column.name} has an unusable value",
-                lambda row: (
-                    f"{shorten(found.values[codes[row].as_py()])} {reasons[codes[row].as_py()]}"
-                ),
+                describe,
             )
         return pa.array(parsed, _ARROW_TYPES[column.type]).take(found.codes)
 
@@ -193,21 +204,21 @@ class _Reading:
             flagged = pc.fill_null(arrays[column.zero_where], False)  # noqa: FBT003 Arrow's own
             array = pc.if_else(pc.and_(pc.is_null(array), flagged), 0, array)
         if array.null_count:
+            missing = np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False))
             raise self._error(
-                np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False)),
+                self._rows_parsed + missing,
                 f"column {column.name} must not be empty",
                 lambda _: "no value",
             )
         return array
 
     def _error(
-        self, rows: npt.NDArray[np.int64], problem: str, describe: Callable[[int], str]
+        self, positions: Positions, problem: str, describe: Callable[[int], str]
     ) -> BackcourtError:
-        """Return the error about some of the rows being parsed; those of the first file count."""
-        origin, offset = self.origin, self._rows_parsed
-        file = origin.file(offset + int(rows[0]))
-        here = [row for row in rows.tolist() if origin.file(offset + row) == file]
-        lines = [f"row {origin.row(offset + row)}: {describe(row)}" for row in here[:ROWS_SHOWN]]
+        """Return the error about some rows of the table; those of the first file are shown."""
+        file = self.origin.file(int(positions[0]))
+        here = [position for position in positions.tolist() if self.origin.file(position) == file]
+        lines = [f"row {self.origin.row(each)}: {describe(each)}" for each in here[:ROWS_SHOWN]]
         if len(here) > ROWS_SHOWN:
             lines.append(f"and {len(here) - ROWS_SHOWN} more rows")
         return BackcourtError(f"{file}: {problem}", [*lines, NOTHING_LOADED])

@@ -93,22 +93,19 @@ def collapse_duplicates(raw: RawRows) -> StoredRows:
         If rows of one key differ.
     """
     key = ", ".join(f'"{name}"' for name in raw.schema.key)
+    numbered = raw.rows.sql(numbered=True)
     with scratch_database() as connection:
-        keys = raw.rows.numbered(raw.schema.key)
-        connection.register("keys", keys)
         first = connection.execute(
-            f"select min(row_number) as first from keys group by {key}"  # noqa: S608 own schema
+            f"select min(file_row_number) as first from {numbered} group by {key}"  # noqa: S608 own
         ).to_arrow_table()
         if first.num_rows == raw.rows.num_rows:
             return raw.rows
-        numbered = raw.rows.numbered(raw.rows.column_names)
-        connection.register("numbered", numbered)
         clash = connection.execute(
             f"""
             select {key}, list(row_number order by row_number) as positions
             from (
-                select * exclude (row_number), min(row_number) as row_number
-                from numbered
+                select * exclude (file_row_number), min(file_row_number) as row_number
+                from {numbered}
                 group by all
             )
             group by {key}

@@ -52,5 +52,4 @@ def cut_to_weeks(raw: Path, target: Path) -> None:
 
 
 def _table(raw: Path, table: RawTable, scratch: Path) -> pa.Table:
-    rows = read_raw_table(raw, table, scratch).rows
-    return rows.select(rows.column_names)
+    return read_raw_table(raw, table, scratch).rows.table()

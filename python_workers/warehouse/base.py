@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     import pyarrow as pa
-    import pyarrow.dataset as ds
+
+    from python_workers.stored_rows import StoredRows
 
 ColumnType = Literal["int64", "float64", "string", "bool", "date", "timestamp"]
 
@@ -151,7 +152,7 @@ class Warehouse(Protocol):
     def upsert(
         self,
         spec: TableSpec,
-        rows: pa.Table | ds.Dataset,
+        rows: pa.Table | StoredRows,
         *,
         whole: str | None = None,
         note: ChangeNote | None = None,
@@ -160,7 +161,7 @@ class Warehouse(Protocol):
 
         `whole` names a key column of whose values the rows are all there is: stored rows of these
         values that are not among them are deleted. `note` runs where anything changes.
-        Rows of a data set need not fit into memory where the engine reads it as it goes.
+        Stored rows need not fit into memory where the engine reads them as it goes.
         """
         ...
 

@@ -11,12 +11,12 @@ from typing import Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 from google.api_core import exceptions as google_exceptions
 from google.cloud import bigquery
 
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.settings import Settings
+from python_workers.stored_rows import StoredRows
 from python_workers.warehouse.base import (
     ChangeNote,
     Column,
@@ -165,7 +165,7 @@ class BigQueryWarehouse:
     def upsert(
         self,
         spec: TableSpec,
-        rows: pa.Table | ds.Dataset,
+        rows: pa.Table | StoredRows,
         *,
         whole: str | None = None,
         note: ChangeNote | None = None,
@@ -175,8 +175,8 @@ class BigQueryWarehouse:
         With `whole`, stored rows of the same values of that key column are deleted where they are
         not among the rows; `note` runs where anything changes.
         """
-        if isinstance(rows, ds.Dataset):
-            rows = rows.to_table()
+        if isinstance(rows, StoredRows):
+            rows = rows.table()
         if rows.num_rows == 0:
             return UpsertCounts(0, 0, 0)
         require_unique_keys(spec, rows)

@@ -13,10 +13,10 @@ from typing import Self
 
 import duckdb
 import pyarrow as pa
-import pyarrow.dataset as ds
 
 from python_workers import faults
 from python_workers.errors import BackcourtError, ExitCode
+from python_workers.stored_rows import StoredRows
 from python_workers.warehouse.base import (
     ChangeNote,
     Column,
@@ -168,7 +168,7 @@ class DuckDBWarehouse:
     def upsert(
         self,
         spec: TableSpec,
-        rows: pa.Table | ds.Dataset,
+        rows: pa.Table | StoredRows,
         *,
         whole: str | None = None,
         note: ChangeNote | None = None,
@@ -180,8 +180,8 @@ class DuckDBWarehouse:
         spec
             The table, which exists.
         rows
-            Exactly the columns of ``spec``, in any order; keys unique and not NULL. A data set is
-            read some rows at a time.
+            Exactly the columns of ``spec``, in any order; keys unique and not NULL. Stored
+            rows are read some at a time.
         whole
             A key column of whose values `rows` are all there is: stored rows of these values that
             are not among them are deleted.
@@ -228,7 +228,7 @@ class DuckDBWarehouse:
                 "count(*) filter (where change = 'updated'), "
                 "count(*) filter (where change = 'deleted') from changed_rows",
             )
-            counts = UpsertCounts(inserted, updated, _length(rows) - inserted - updated, deleted)
+            counts = UpsertCounts(inserted, updated, rows.num_rows - inserted - updated, deleted)
             if note is not None and counts.changed:
                 self._run(cursor, note.sql.format(changes="changed_rows"), note.params)
             if updated or deleted:
@@ -350,8 +350,11 @@ class DuckDBWarehouse:
 
     @contextlib.contextmanager
     def _registered(
-        self, cursor: duckdb.DuckDBPyConnection, rows: pa.Table | ds.Dataset
+        self, cursor: duckdb.DuckDBPyConnection, rows: pa.Table | StoredRows
     ) -> Iterator[str]:
+        if isinstance(rows, StoredRows):
+            yield rows.sql()
+            return
         name = f"arrow_rows_{next(self._names)}"
         cursor.register(name, rows)
         try:
@@ -393,10 +396,6 @@ class DuckDBWarehouse:
                 .fetchall()
             )
         return found
-
-
-def _length(rows: pa.Table | ds.Dataset) -> int:
-    return int(rows.count_rows() if isinstance(rows, ds.Dataset) else rows.num_rows)
 
 
 def _check_keys(cursor: duckdb.DuckDBPyConnection, rows: str, spec: TableSpec) -> None:
