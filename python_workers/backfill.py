@@ -14,7 +14,7 @@ from python_workers import faults
 from python_workers.commits import Commit, Counts, Run
 from python_workers.dbt_project import DbtProject, NodeOutcome
 from python_workers.errors import BackcourtError, ExitCode
-from python_workers.input_builds import InputBuilds
+from python_workers.input_builds import InputBuilds, lacking_inputs
 from python_workers.job_labels import labelling
 from python_workers.ledger import Ledger, Reprocess
 from python_workers.pool_stage import Guard, PoolOptions, prepare_pool, run_pool_stage
@@ -167,11 +167,19 @@ class Backfill:
         return self.result
 
     def build_inputs(self) -> None:
-        """Build the inputs of those seasons of the range that have changed since the last build."""
+        """Build the inputs of those seasons of the range that have changed since the last build.
+
+        Where all dates are reprocessed, they are built whatever has changed, and so are the views.
+
+        Raises
+        ------
+        BackcourtError
+            Where dbt says that it has built them, but game dates lack them. Nothing is noted then.
+        """
         with self._stage("inputs", f"{self.schedule.start} to {self.schedule.end}") as done:
             register_players(self.warehouse)
             builds = InputBuilds.read(self.warehouse, self.project.state())
-            stale = builds.stale_range(self.schedule)
+            stale = builds.stale_range(self.schedule, force=self.options.reprocess == "all")
             if stale is None:
                 done("unchanged since the last build")
                 return
@@ -189,9 +197,25 @@ class Backfill:
                 # Empty, so that coverage can be asked for.
                 self.project.build((*SQL_MODELS.values(), VIEWS), start, end, [])
             faults.point("after-inputs")
+            check_seasons(self.warehouse, self.schedule)
+            self._check_inputs()
             builds.note(self.warehouse, self.result.run.run_id, start, end)
             self.result.inputs_rebuilt = True
             done(f"built by dbt, {start} to {end}")
+
+    def _check_inputs(self) -> None:
+        lacking = lacking_inputs(self.warehouse, self.schedule.dates)
+        if lacking:
+            raise BackcourtError(
+                f"dbt has run, but {len(lacking)} of {len(self.schedule.dates)} game dates have "
+                f"no inputs, the first of them {lacking[0]}",
+                [
+                    "Nothing was computed from them, and the stored rows are as they were.",
+                    "Look at what differs in the project (dbt_project.yml, models, macros) from",
+                    "the one that Backcourt comes with, then run the same command again.",
+                ],
+                ExitCode.ENVIRONMENT,
+            )
 
     def test_coverage(self) -> None:
         """Run dbt's tests of coverage and records over the range."""

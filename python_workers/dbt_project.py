@@ -32,6 +32,10 @@ PROJECT_SUFFIXES = (".sql", ".csv")
 
 POLL_SECONDS = 0.2
 
+DBT_VARIABLES = ("DBT_", "DBT_ENGINE_")
+# Where dbt writes is no switch: a clone on a read-only mount needs these.
+DBT_PATHS = ("TARGET_PATH", "LOG_PATH")
+
 QUIET = (
     "--quiet",
     "--no-print",
@@ -89,6 +93,18 @@ class DbtProject:
         self._results: list[Any] = []
         self.nodes_run = 0
 
+    def parse(self) -> None:
+        """Parse the project, unless that has been done."""
+        if self._manifest is not None:
+            return
+        from dbt.cli.main import dbtRunner  # noqa: PLC0415 -- a second to import
+
+        with self._environment():
+            # Parsed without vars, so that dbt's partial parsing finds the project unchanged.
+            parsed = dbtRunner().invoke(["parse", *self._flags()])
+            self._check(parsed)
+            self._manifest = parsed.result
+
     def state(self) -> str:
         """Return a digest of everything in the project that decides what the models compute."""
         digest = hashlib.sha256((self.directory / "dbt_project.yml").read_bytes())
@@ -143,7 +159,7 @@ class DbtProject:
                 [*(_first_lines(outcome.message) for outcome in failed[:3])],
                 ExitCode.ENVIRONMENT,
             )
-        return outcomes
+        return _some(outcomes, "models", select)
 
     def test(
         self,
@@ -156,13 +172,19 @@ class DbtProject:
         """Run the selected data tests over a date range and return how each ended.
 
         Where `processors` are named, only these have to have run.
+
+        Raises
+        ------
+        BackcourtError
+            Where dbt selects no test: nothing would be proven.
         """
         variables = _range_vars(start, end, only_dates)
         if processors is not None:
             variables["processors"] = list(processors)
-        return self._invoke(
+        outcomes = self._invoke(
             ["test", "--select", *select, "--exclude-resource-type", "unit_test"], variables
         )
+        return _some(outcomes, "tests", select)
 
     def compiled(self, select: Sequence[str], start: date, end: date) -> list[CompiledNode]:
         """Return the selects of models and tests over a date range, without running them."""
@@ -186,12 +208,8 @@ class DbtProject:
     def _invoke(self, arguments: list[str], variables: Mapping[str, Any]) -> list[NodeOutcome]:
         from dbt.cli.main import dbtRunner  # noqa: PLC0415 -- a second to import
 
+        self.parse()
         with self._environment():
-            if self._manifest is None:
-                # Parsed without vars, so that dbt's partial parsing finds the project unchanged.
-                parsed = dbtRunner().invoke(["parse", *self._flags()])
-                self._check(parsed)
-                self._manifest = parsed.result
             runner = dbtRunner(manifest=self._manifest, callbacks=[self._event])
             given = ["--vars", json.dumps(variables)] if variables else []
             deadline = time.monotonic() + self._settings.wait_seconds
@@ -265,13 +283,19 @@ class DbtProject:
             str(self.directory),
             "--profiles-dir",
             str(self.directory / "profiles"),
+            "--profile",
+            "backcourt",
             "--target",
             self._settings.target,
         ]
 
     @contextlib.contextmanager
     def _environment(self) -> Iterator[None]:
-        """Give the profile what the settings say, for the time of an invocation."""
+        """Give the profile what the settings say, for the time of an invocation.
+
+        dbt takes switches such as ``DBT_EMPTY`` or ``DBT_FULL_REFRESH`` from the environment, which
+        delete rows: it sees none of them.
+        """
         path = self._settings.warehouse_file
         given = {
             "BACKCOURT_DUCKDB_PATH": str(path),
@@ -287,7 +311,10 @@ class DbtProject:
             "BACKCOURT_BQ_IMPERSONATE": self._settings.bq_impersonate,
         }
         given |= {name: value for name, value in where.items() if value}
-        before = {name: os.environ.get(name) for name in given}
+        taken = [name for name in os.environ if _is_dbt_switch(name)]
+        before = {name: os.environ.get(name) for name in [*given, *taken]}
+        for name in taken:
+            del os.environ[name]
         os.environ.update(given)
         if self._settings.target == "duckdb":
             Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -299,6 +326,21 @@ class DbtProject:
                     os.environ.pop(name, None)
                 else:
                     os.environ[name] = value
+
+
+def _is_dbt_switch(name: str) -> bool:
+    paths = {prefix + path for prefix in DBT_VARIABLES for path in DBT_PATHS}
+    return name.startswith(DBT_VARIABLES) and name not in paths
+
+
+def _some(outcomes: list[NodeOutcome], what: str, select: Sequence[str]) -> list[NodeOutcome]:
+    if not outcomes:
+        raise BackcourtError(
+            f"dbt found no {what} to run under {' '.join(select)}",
+            "Look whether the models and tests of the project, and their tags, are all there.",
+            ExitCode.ENVIRONMENT,
+        )
+    return outcomes
 
 
 def _lock_conflict(result: Any) -> str | None:  # noqa: ANN401 -- dbt is untyped

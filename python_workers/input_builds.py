@@ -10,10 +10,12 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from python_workers.processors import PROCESSORS
 from python_workers.schedule import SEASONS_TABLE, Schedule, game_dates
 from python_workers.warehouse.base import TableChange, Warehouse
 
 BUILDS_TABLE = "nba_processing.input_builds"
+FINGERPRINTS_TABLE = "nba_precompute.input_fingerprints"
 
 _SCHEMA = pa.schema(
     [
@@ -99,6 +101,8 @@ class InputBuilds:
         The year in which each season starts, as far as the warehouse knows.
     builds
         What is noted as built.
+    lacking
+        Game dates whose inputs are not there, whatever is noted.
     """
 
     raw_states: Mapping[str, str]
@@ -106,11 +110,13 @@ class InputBuilds:
     seasons: Mapping[str, SeasonDates]
     years: Mapping[str, int]
     builds: tuple[Build, ...]
+    lacking: frozenset[date] = frozenset()
 
     @classmethod
     def read(cls, warehouse: Warehouse, project_state: str) -> InputBuilds:
         """Read what is noted, and look what the raw tables hold now."""
-        seasons = _season_dates(game_dates(warehouse))
+        known = game_dates(warehouse)
+        seasons = _season_dates(known)
         years: dict[str, int] = {}
         builds: list[Build] = []
         if warehouse.has_table(SEASONS_TABLE):
@@ -122,15 +128,26 @@ class InputBuilds:
                 f"from {BUILDS_TABLE}"
             )
             builds = [_build_of(row) for row in noted.to_pylist()]
-        return cls(_raw_states(warehouse, seasons), project_state, seasons, years, tuple(builds))
+        lacking = lacking_inputs(warehouse, [day for day, _ in known])
+        return cls(
+            _raw_states(warehouse, seasons),
+            project_state,
+            seasons,
+            years,
+            tuple(builds),
+            frozenset(lacking),
+        )
 
-    def stale_range(self, schedule: Schedule) -> Span | None:
-        """Return the part of a range whose inputs are to be built; None where they are current."""
+    def stale_range(self, schedule: Schedule, *, force: bool = False) -> Span | None:
+        """Return the part of a range whose inputs are to be built; None where they are current.
+
+        With `force` that is every season that the range has a game date of.
+        """
         asked = [
             span
             for season, span in self._within(schedule.start, schedule.end).items()
             if any(span[0] <= day <= span[1] for day in schedule.dates)
-            and not self._is_built(season, span)
+            and (force or not self._is_built(season, span, schedule))
         ]
         if not asked:
             return None
@@ -205,7 +222,9 @@ class InputBuilds:
             and build.project_state == self.project_state
         )
 
-    def _is_built(self, season: str, span: Span) -> bool:
+    def _is_built(self, season: str, span: Span, schedule: Schedule) -> bool:
+        if any(span[0] <= day <= span[1] for day in self.lacking.intersection(schedule.dates)):
+            return False
         return any(
             build.raw_state == self.raw_states[season]
             and build.project_state == self.project_state
@@ -214,6 +233,20 @@ class InputBuilds:
             and build.span[1] >= span[1]
             for build in self.builds
         )
+
+
+def lacking_inputs(warehouse: Warehouse, days: Sequence[date]) -> list[date]:
+    """Return those of some game dates that have no input fingerprint of one processor or more."""
+    if not days or not warehouse.has_table(FINGERPRINTS_TABLE):
+        return list(days)
+    found = warehouse.query(
+        f"select analysis_date from {FINGERPRINTS_TABLE} "  # noqa: S608 our own name
+        "where analysis_date between @first and @last "
+        "group by analysis_date having count(*) = @processors",
+        {"first": min(days), "last": max(days), "processors": len(PROCESSORS)},
+    )
+    built = set(found.column("analysis_date").to_pylist())
+    return [day for day in days if day not in built]
 
 
 def _build_of(row: Mapping[str, Any]) -> Build:

@@ -13,6 +13,9 @@
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
 
+    {%- if existing_relation is not none and not existing_relation.is_view -%}
+        {%- do tell_lost_dates(existing_relation, config.require('date_column')) -%}
+    {%- endif -%}
     {%- if existing_relation is not none and (existing_relation.is_view or should_full_refresh()) -%}
         {%- do adapter.drop_relation(existing_relation) -%}
         {%- set existing_relation = none -%}
@@ -38,6 +41,35 @@
     {{ return({'relations': [target_relation]}) }}
 
 {% endmaterialization %}
+
+{#
+  Run by hand, --full-refresh drops the other dates too, and --empty leaves none of its own: say so,
+  and how they come back.
+#}
+{% macro tell_lost_dates(relation, date_column) -%}
+    {%- if should_full_refresh() and flags.EMPTY -%}
+        {%- set is_lost = 'true' -%}
+    {%- elif should_full_refresh() -%}
+        {%- set is_lost = 'not (' ~ in_date_range(date_column) ~ ')' -%}
+    {%- elif flags.EMPTY -%}
+        {%- set is_lost = in_date_range(date_column) -%}
+    {%- else -%}
+        {{ return(none) }}
+    {%- endif -%}
+    {#- BigQuery wants a condition on the partition column. -#}
+    {%- set lost = run_query(
+        'select count(distinct ' ~ date_column ~ ') as dates, min(' ~ date_column ~ ') as first, '
+        ~ 'max(' ~ date_column ~ ') as last from ' ~ relation
+        ~ ' where ' ~ date_column ~ " >= date '1900-01-01' and " ~ is_lost
+    ).rows[0] -%}
+    {%- if lost[0] -%}
+        {%- do exceptions.warn(
+            relation.schema ~ '.' ~ relation.identifier ~ ' now lacks ' ~ lost[0] ~ ' dates, '
+            ~ lost[1] ~ ' to ' ~ lost[2] ~ '; restore them with: backcourt backfill --start '
+            ~ lost[1] ~ ' --end ' ~ lost[2]
+        ) -%}
+    {%- endif -%}
+{%- endmacro %}
 
 {% macro replace_dates_sql(relation, sql, date_column) -%}
     {{ adapter.dispatch('replace_dates_sql')(relation, sql, date_column) }}

@@ -17,6 +17,7 @@ from python_workers.errors import BackcourtError, ExitCode
 from python_workers.redaction import plain_process
 
 _LOG = logging.getLogger(__name__)
+_OTHER_CATALOG = re.compile(r'Catalog "[^"]*" does not exist')
 _POLL_SECONDS = 0.2
 # Files of this version compress text faster and smaller than DuckDB's default of old does; a file
 # keeps the version that it was created with.
@@ -98,6 +99,15 @@ def plain_errors(path: Path) -> Iterator[None]:
         ) from error
     except (duckdb.IOException, duckdb.FatalException, duckdb.InternalException) as error:
         raise _running_error(path, error) from error
+    except duckdb.BinderException as error:
+        # Views that an earlier version made carry the name of the file that they were made in.
+        if not _OTHER_CATALOG.search(str(error)):
+            raise
+        raise BackcourtError(
+            f"the views of {path} name another file: {_first_line(error)}",
+            "Make them anew with: backcourt backfill --all",
+            ExitCode.ENVIRONMENT,
+        ) from error
     except duckdb.TransactionException as error:
         # A commit that finds no room is one of these.
         if is_disk_full(str(error)):

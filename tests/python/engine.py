@@ -64,16 +64,16 @@ class Engine:
         shutil.copyfile(self.path, copied.path)
         return copied
 
-    def load(self, folder: Path) -> LoadReport:
+    def load(self, folder: Path, *tables: str) -> LoadReport:
+        """Load the named tables of a folder, or all of them."""
         with DuckDBWarehouse(self.path) as warehouse:
-            return load_directory(warehouse, folder)
+            return load_directory(warehouse, folder, tables=tables or None)
 
     def project(self) -> DbtProject:
         """Return the dbt project on this file."""
         project = DbtProject(load_settings(duckdb_path=self.path))
         if Engine._manifest is None:
-            nothing = dt.date(2021, 1, 1)
-            project.test(["tag:none_such"], nothing, nothing)
+            project.parse()
             Engine._manifest = project._manifest
         project._manifest = Engine._manifest
         return project
