@@ -28,7 +28,8 @@ def correct(engine: Engine, season: str) -> None:
     """Give a player of a season's tenth date two more free throws."""
     engine.execute(
         f"""
-        update nba_raw.player_box_scores set points = points + 2
+        update nba_raw.player_box_scores
+        set points = points + 2, ftm = ftm + 2, fta = fta + 2
         where (game_id, player_id) = (
             select (game_id, player_id)
             from nba_raw.player_box_scores inner join nba_raw.games using (game_id)
