@@ -190,7 +190,7 @@
     {{ return(['is_home', 'back_to_back', 'is_playoffs']) }}
 {%- endmacro %}
 
-{# Failure categories; the last two are for somebody to look at. #}
+{# Failure categories; the last three are for somebody to look at. #}
 {% macro failure_categories() -%}
     {{ return([
         'EXPECTED_INCOMPLETE',
@@ -201,12 +201,16 @@
     ]) }}
 {%- endmacro %}
 
-{# The same as a SQL list, and those for somebody to look at. #}
+{# As SQL lists: all; those for somebody to look at; those not in the nature of the data. #}
 {% macro failure_category_list() -%}
     ('{{ failure_categories() | join("', '") }}')
 {%- endmacro %}
 
-{% macro investigate_category_list() -%}('INCOMPLETE_UPSTREAM', 'PROCESSING_ERROR'){%- endmacro %}
+{% macro investigate_category_list() -%}
+    ('CIRCUIT_BREAKER_ACTIVE', 'INCOMPLETE_UPSTREAM', 'PROCESSING_ERROR')
+{%- endmacro %}
+
+{% macro unexpected_category_list() -%}('INCOMPLETE_UPSTREAM', 'PROCESSING_ERROR'){%- endmacro %}
 
 {# A player-level text of an inputs table: on the row of his most recent game, or of none. #}
 {% macro first_rank_only(expression, player) -%}

@@ -20,7 +20,7 @@ from python_workers.ledger import Ledger, Reprocess
 from python_workers.pool_stage import Guard, PoolOptions, prepare_pool, run_pool_stage
 from python_workers.processors import MLFS, PCF, PDC, POOL_PROCESSORS, PSZA, TDZA, Processor
 from python_workers.registry import register_players
-from python_workers.schedule import Schedule, check_seasons
+from python_workers.schedule import Schedule, check_seasons, seasons_of_project
 from python_workers.sql_stage import record_hashes, register_sql_dates
 from python_workers.warehouse.base import Warehouse
 
@@ -148,6 +148,7 @@ class Backfill:
 
     def run(self) -> BackfillResult:
         """Run every stage that has work to do."""
+        check_seasons(self.warehouse, self.schedule, seasons_of_project(self.project.directory))
         self.build_inputs()
         check_seasons(self.warehouse, self.schedule)
         self.ledger = Ledger.read(self.warehouse, self.schedule.start, self.schedule.end)

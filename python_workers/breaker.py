@@ -190,12 +190,17 @@ def open_breakers(warehouse: Warehouse) -> list[dict[str, Any]]:
     ]
 
 
-def reset(warehouse: Warehouse, processor: str | None, entity: str | None, day: date | None) -> int:
+def reset(
+    warehouse: Warehouse,
+    processors: Sequence[str] | None,
+    entity: str | None,
+    day: date | None,
+) -> int:
     """Open the locks that match, and return how many there were."""
     chosen = [
         row
         for row in open_breakers(warehouse)
-        if processor in (None, row["processor_name"])
+        if (processors is None or row["processor_name"] in processors)
         and entity in (None, row["entity_id"])
         and day in (None, row["analysis_date"])
     ]

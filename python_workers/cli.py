@@ -6,7 +6,7 @@ import errno
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -17,10 +17,11 @@ from python_workers import (
     cli_bench,
     cli_coverage,
     cli_daily,
+    cli_plan,
     cli_raw,
     cli_report,
 )
-from python_workers.console import OutputError, err, give_output_up
+from python_workers.console import JsonReporter, OutputError, err, give_output_up
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.job_labels import labelling
 from python_workers.signals import exit_code, how_to_go_on, received
@@ -45,7 +46,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (cli_raw, cli_backfill, cli_coverage, cli_daily, cli_report, cli_bench):
+for module in (cli_raw, cli_backfill, cli_plan, cli_coverage, cli_daily, cli_report, cli_bench):
     module.register(app)
 
 
@@ -71,22 +72,47 @@ def _outcome(run: Callable[[], int], arguments: list[str], *, debug: bool) -> in
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 -- a stack trace is for --debug
         # Whatever it was on its way here, after a signal it is an interruption.
         if not (received() or isinstance(error, KeyboardInterrupt | typer.Abort)):
-            return _failure(error, debug=debug)
+            return _failure(error, debug=debug, as_json=logs_json(arguments))
         if debug:
             traceback.print_exc()
         code = ExitCode.INTERRUPTED
     if code != ExitCode.INTERRUPTED:  # which is also what typer makes of it
         return code
+    message, *hint = how_to_go_on(arguments).splitlines()
     with suppress(OutputError):
-        err.print(how_to_go_on(arguments))
+        if logs_json(arguments):
+            JsonReporter().event(
+                "interrupted",
+                message=message,
+                hint=[line.strip() for line in hint],
+                exit_code=exit_code(),
+                severity="WARNING",
+            )
+        else:
+            err.print("\n".join([message, *hint]))
     return exit_code()
 
 
-def _failure(error: BaseException, *, debug: bool) -> int:
+def logs_json(arguments: Sequence[str]) -> bool:
+    """Tell whether a command line asks for a JSON log, be the rest of it right or wrong.
+
+    Examples
+    --------
+    >>> logs_json(["backfill", "--log-format", "json", "--al"]), logs_json(["plan", "--all"])
+    (True, False)
+    """
+    before = ("", *arguments)
+    return any(
+        given.endswith("=json") if given.startswith("--log-format=") else given == "json"
+        for option, given in zip(before, arguments, strict=False)
+        if option == "--log-format" or given.startswith("--log-format=")
+    )
+
+
+def _failure(error: BaseException, *, debug: bool, as_json: bool) -> int:
     match error:
         case BackcourtError():
-            _say(error, debug=debug)
-            return error.exit_code
+            return _say(error, debug=debug, as_json=as_json)
         case typer.Exit():
             return int(error.exit_code)
         case OutputError():
@@ -96,16 +122,13 @@ def _failure(error: BaseException, *, debug: bool) -> int:
     if isinstance(error, UsageError):
         context = getattr(error, "ctx", None)
         hint = f"See: {context.command_path} --help" if context else "See: backcourt --help"
-        _say(BackcourtError(error.format_message(), hint), debug=debug)
-        return ExitCode.USAGE
-    _say(
-        BackcourtError(
-            f"{type(error).__name__}: {error}",
-            "This is a fault of Backcourt. The same command with --debug shows where.",
-        ),
-        debug=debug,
+        wrong = BackcourtError(error.format_message(), hint, ExitCode.USAGE)
+        return _say(wrong, debug=debug, as_json=as_json)
+    fault = BackcourtError(
+        f"{type(error).__name__}: {error}",
+        "This is a fault of Backcourt. The same command with --debug shows where.",
     )
-    return ExitCode.ATTENTION
+    return _say(fault, debug=debug, as_json=as_json)
 
 
 def _output_failure(cause: OSError, *, debug: bool) -> int:
@@ -113,21 +136,29 @@ def _output_failure(cause: OSError, *, debug: bool) -> int:
     give_output_up()
     if isinstance(cause, BrokenPipeError):
         return 128 + signal.SIGPIPE
-    _say(
-        BackcourtError(
-            f"cannot write to standard output: {cause.strerror or cause}",
-            "What was committed before is kept: run the same command again.",
-        ),
-        debug=debug,
+    failed = BackcourtError(
+        f"cannot write to standard output: {cause.strerror or cause}",
+        "What was committed before is kept: run the same command again.",
+        ExitCode.ENVIRONMENT,
     )
-    return ExitCode.ENVIRONMENT
+    return _say(failed, debug=debug, as_json=False)
 
 
-def _say(error: BackcourtError, *, debug: bool) -> None:
+def _say(error: BackcourtError, *, debug: bool, as_json: bool) -> int:
     if debug:
         traceback.print_exc()
     with suppress(OutputError):
-        err.print(error.render())
+        if as_json:
+            JsonReporter().event(
+                "error",
+                message=error.message,
+                hint=error.hint,
+                exit_code=error.exit_code,
+                severity="ERROR",
+            )
+        else:
+            err.print(error.render())
+    return error.exit_code
 
 
 if __name__ == "__main__":

@@ -14,10 +14,10 @@ from python_workers.coverage import (
     ATTENTION,
     COUNTS,
     Coverage,
+    exit_code,
     failures_to_investigate,
     read_coverage,
 )
-from python_workers.errors import ExitCode
 from python_workers.opening import open_warehouse
 from python_workers.processors import BY_NAME
 from python_workers.schedule import resolve
@@ -62,7 +62,7 @@ def coverage(
 ) -> int:
     """Reconcile who was expected with who has a row or a failure.
 
-    Exit code 1 if anyone is unaccounted for or any failure is to be investigated.
+    Exit code 1 if something of the range needs attention.
     """
     settings = load_settings(target=target.value if target else None, wait_seconds=wait)
     chosen = chosen_processors(processor)
@@ -74,7 +74,7 @@ def coverage(
         out.print(json.dumps(_as_json(found, failures), default=str, indent=1), markup=False)
     else:
         _print(found, failures)
-    return ExitCode.ATTENTION if found.needs_attention else ExitCode.OK
+    return exit_code(found)
 
 
 def _print(found: Coverage, failures: list[dict[str, Any]]) -> None:
@@ -126,7 +126,8 @@ def _as_json(found: Coverage, failures: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "start_date": found.start,
         "end_date": found.end,
-        "needs_attention": found.needs_attention,
+        "needs_attention": bool(found.needs_attention),
+        "reasons": found.needs_attention,
         "attention_counts": {name: sum(row[name] for row in found.by_date) for name in ATTENTION},
         "processors": [
             {"processor_name": each.name, **total} for each, total in found.totals().items()

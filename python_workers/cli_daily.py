@@ -11,14 +11,16 @@ import typer
 
 from python_workers import cli_options as options
 from python_workers.breaker import open_breakers, reset
-from python_workers.cli_backfill import echo_range, finish
+from python_workers.cli_backfill import finish
 from python_workers.cli_options import LogFormat, OutputFormat, chosen_processors, pool_options
-from python_workers.console import JsonReporter, out, print_table
+from python_workers.console import JsonReporter, echo_range, out, print_table
+from python_workers.coverage import exit_code, read_coverage
 from python_workers.daily import DailyOptions, event_of, run_daily
 from python_workers.dbt_project import DbtProject
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.hooks import run_hook
 from python_workers.opening import open_warehouse
+from python_workers.processors import PROCESSORS
 from python_workers.schedule import Schedule, game_dates, no_games_error
 from python_workers.settings import load_settings
 from python_workers.status import PipelineStatus, read_status
@@ -80,35 +82,37 @@ def daily(
         wait_seconds=wait,
         hook=hook,
     )
+    pool = pool_options(settings, scheduler)
     with open_warehouse(settings) as warehouse:
         schedule = _schedule_of(warehouse, day)
         if not schedule.dates:
-            out.print(f"no games on {day}: nothing to do")
+            if log_format is LogFormat.JSON:
+                JsonReporter().event("no_games", date=day.isoformat())
+            else:
+                out.print(f"no games on {day}: nothing to do")
             return ExitCode.OK
-        reporter = echo_range(schedule, log_format)
+        reporter = echo_range(schedule, as_json=log_format is LogFormat.JSON)
         try:
             result = run_daily(
                 warehouse,
                 DbtProject(settings),
                 schedule,
                 DailyOptions(
-                    pool_options(settings, scheduler),
+                    pool,
                     settings.fresh_hours,
                     allow_incomplete=allow_incomplete,
                     skip_downstream=skip_downstream,
                 ),
                 reporter,
             )
+            found = read_coverage(
+                warehouse, schedule, PROCESSORS[:-1] if skip_downstream else PROCESSORS
+            )
         finally:
             reporter.close()
-    code = finish(result, schedule, reporter)
+    code = finish(result, found, reporter)
     if settings.hook and not skip_downstream:
-        try:
-            run_hook(settings.hook, event_of(result, day))
-        except BackcourtError as error:
-            if isinstance(reporter, JsonReporter):
-                reporter.event("hook_failed", message=error.message, severity="ERROR")
-            raise
+        run_hook(settings.hook, event_of(result, day))
     return code
 
 
@@ -120,7 +124,10 @@ def status(
     target: options.TargetOption = None,
     wait: options.WaitOption = None,
 ) -> int:
-    """Say where the pipeline stands: runs, freshness, breakers, failures, dates due."""
+    """Say where the pipeline stands: runs, freshness, breakers, failures, dates due.
+
+    Exit code 1 if something of the dates up to this day needs attention.
+    """
     settings = load_settings(target=target.value if target else None, wait_seconds=wait)
     with open_warehouse(settings, read_only=True) as warehouse:
         found = read_status(warehouse, day or datetime.now(UTC).date())
@@ -128,14 +135,14 @@ def status(
         out.print(json.dumps(_status_json(found), default=str, indent=1), markup=False)
     else:
         _print_status(found)
-    return ExitCode.OK
+    return exit_code(found.coverage)
 
 
 def breaker_list(
     target: options.TargetOption = None,
     wait: options.WaitOption = None,
 ) -> int:
-    """List the locks whose time is not over."""
+    """List the locks whose time is not over; exit code 1 if there are any."""
     settings = load_settings(target=target.value if target else None, wait_seconds=wait)
     with open_warehouse(settings, read_only=True) as warehouse:
         found = open_breakers(warehouse)
@@ -143,11 +150,11 @@ def breaker_list(
         out.print("no open breakers")
         return ExitCode.OK
     _print_breakers(found)
-    return ExitCode.OK
+    return ExitCode.ATTENTION
 
 
 def breaker_reset(
-    processor: Annotated[str | None, typer.Option(metavar="pdc", help="Only this one.")] = None,
+    processor: Annotated[str | None, typer.Option(metavar="pdc", help="Only these.")] = None,
     player: Annotated[
         str | None, typer.Option(metavar="PLAYER_LOOKUP", help="Only this player.")
     ] = None,
@@ -157,16 +164,16 @@ def breaker_reset(
     wait: options.WaitOption = None,
 ) -> int:
     """Open locks before their time, so that the next daily run tries again."""
-    if everything == any((processor, player, day)):
+    if everything == any(each is not None for each in (processor, player, day)):
         raise BackcourtError(
             "which locks?",
             "Use --all, or one or more of --processor, --player and --date.",
             ExitCode.USAGE,
         )
     settings = load_settings(target=target.value if target else None, wait_seconds=wait)
-    name = chosen_processors(processor)[0].name if processor else None
+    names = None if processor is None else [each.name for each in chosen_processors(processor)]
     with open_warehouse(settings) as warehouse:
-        count = reset(warehouse, name, player, day)
+        count = reset(warehouse, names, player, day)
     out.print(f"{count} locks opened")
     return ExitCode.OK
 
@@ -220,8 +227,8 @@ def _print_status(found: PipelineStatus) -> None:
     if found.due:
         first = found.due[0]
         out.print(
-            f"due: {len({day for _, day in found.due}):,} past game dates lack a run, "
-            f"the first is {first[1]} ({first[0].short})"
+            f"due: {len({day for _, day in found.due}):,} dates, the first is {first[1]} "
+            f"({first[0].short}): backcourt plan --start {first[1]} --end {found.coverage.end}"
         )
     if found.next_dates:
         out.print(f"next game dates: {', '.join(map(str, found.next_dates))}")

@@ -13,7 +13,7 @@ from python_workers.errors import BackcourtError, ExitCode
 from python_workers.ledger import processors_from
 from python_workers.pool_stage import PoolOptions
 from python_workers.processors import BY_SHORT, Processor
-from python_workers.settings import Settings
+from python_workers.settings import Settings, load_settings
 
 
 class Target(StrEnum):
@@ -131,11 +131,36 @@ def chosen_processors(
             f"Choose from {', '.join(allowed_shorts)}.",
             ExitCode.USAGE,
         )
-    return processors_from(start_from, given)
+    chosen = processors_from(start_from, given)
+    if not chosen:
+        raise BackcourtError(
+            f"--start-from {start_from} leaves none of --processors {','.join(given)}",
+            "Leave one of the two away.",
+            ExitCode.USAGE,
+        )
+    return chosen
 
 
 def pool_options(settings: Settings, scheduler: str | None) -> PoolOptions:
-    """Return how the pool runs, from the settings and the scheduler's address."""
+    """Return how the pool runs, from the settings and the scheduler's address.
+
+    Raises
+    ------
+    BackcourtError
+        With exit code 2 where one of backend and address is given without the other.
+    """
+    if settings.backend == "dask" and not scheduler:
+        raise BackcourtError(
+            "--backend dask needs the address of a scheduler",
+            "Add --scheduler ADDRESS, for example: --scheduler tcp://127.0.0.1:8786",
+            ExitCode.USAGE,
+        )
+    if settings.backend != "dask" and scheduler is not None:
+        raise BackcourtError(
+            f"--scheduler is for --backend dask, and the backend is {settings.backend}",
+            "Add --backend dask, or leave --scheduler away.",
+            ExitCode.USAGE,
+        )
     return PoolOptions(
         n_jobs=settings.n_jobs,
         backend=settings.backend,
@@ -143,4 +168,19 @@ def pool_options(settings: Settings, scheduler: str | None) -> PoolOptions:
         chunk_dates=settings.chunk_dates,
         commit_rows=settings.commit_rows,
         hang_seconds=settings.hang_seconds,
+    )
+
+
+def settings_of(
+    target: Target | None,
+    n_jobs: int | None = None,
+    backend: Backend | None = None,
+    wait: float | None = None,
+) -> Settings:
+    """Return the settings of the environment, overridden by options that are given."""
+    return load_settings(
+        target=target.value if target else None,
+        n_jobs=n_jobs,
+        backend=backend.value if backend else None,
+        wait_seconds=wait,
     )

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from python_workers import cli_options as options
-from python_workers.console import out
+from python_workers.console import echo_range, out
+from python_workers.coverage import exit_code
 from python_workers.errors import BackcourtError
 from python_workers.opening import open_warehouse
 from python_workers.schedule import game_dates, resolve
@@ -30,10 +31,11 @@ def report(
     everything: options.AllOption = False,
     target: options.TargetOption = None,
     wait: options.WaitOption = None,
-) -> None:
+) -> int:
     """Write one self-contained page: coverage, failures, run times, shot zones.
 
-    Without a range: every game date on the schedule.
+    Without a range: every game date on the schedule. Exit code 1 if something of the range needs
+    attention.
     """
     from python_workers.report.page import render  # noqa: PLC0415 -- no other command draws
     from python_workers.report.queries import read_report  # noqa: PLC0415
@@ -45,16 +47,14 @@ def report(
     everything = everything or not (start or end or season)
     with open_warehouse(settings, read_only=True) as warehouse:
         schedule = resolve(warehouse, start, end, season or [], everything=everything)
-        out.print(
-            f"range {schedule.start} to {schedule.end}, both included: "
-            f"{len(schedule.dates):,} game dates"
-        )
+        echo_range(schedule, as_json=False)
         data = read_report(warehouse, Scope(schedule, game_dates(warehouse)))
     page = render(data, datetime.now(UTC), _models())
     write_text(path, page)
     found = verdict(total(data.coverage), schedule.start, schedule.end)
     out.print(f"wrote {path} ({path.stat().st_size / 1000:,.0f} kB)", markup=False)
     out.print(" ".join(filter(None, (found.headline, found.detail))), markup=False)
+    return exit_code(data.coverage)
 
 
 def _models() -> Path | None:

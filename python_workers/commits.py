@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from python_workers.failures import CATEGORIES, FAILURE_SCHEMA
+from python_workers.failures import CATEGORIES, CIRCUIT_BREAKER_ACTIVE, FAILURE_SCHEMA
 from python_workers.hashing import HASH_FIELDS
 from python_workers.processed_dates import (
     FAILURES_TABLE,
@@ -67,8 +67,13 @@ class Counts:
         return sum(
             count
             for category, count in (self.failures or Counter()).items()
-            if category not in CATEGORIES or not CATEGORIES[category].is_expected
+            if category not in CATEGORIES or CATEGORIES[category].needs_attention
         )
+
+    @property
+    def unsuccessful(self) -> int:
+        """Number of those that were tried: who is locked was not."""
+        return self.investigate - (self.failures or Counter())[CIRCUIT_BREAKER_ACTIVE.name]
 
     @property
     def status(self) -> str:
@@ -149,7 +154,7 @@ def commit_of_pool_rows(
             digests[day],
             counts[day].records,
             counts[day].failed,
-            counts[day].investigate,
+            counts[day].unsuccessful,
             rows_fingerprint=str(counts[day].records),
         )
         for day in days

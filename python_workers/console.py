@@ -26,6 +26,7 @@ from rich.text import Text
 
 from python_workers.commits import Commit, Run
 from python_workers.processors import Processor
+from python_workers.schedule import Schedule
 
 # Control characters but tab and line feed, marks that turn the direction of writing, separators of
 # lines and paragraphs, and halves of characters, which no encoding can write.
@@ -245,6 +246,24 @@ class JsonReporter:
 
     def close(self) -> None:
         """Nothing to take away."""
+
+
+def echo_range(schedule: Schedule, *, as_json: bool) -> TextReporter | JsonReporter:
+    """Say which dates a command is about, and return who tells the rest."""
+    if as_json:
+        reporter = JsonReporter()
+        reporter.event(
+            "range_resolved",
+            start_date=schedule.start.isoformat(),
+            end_date=schedule.end.isoformat(),
+            game_dates=len(schedule.dates),
+        )
+        return reporter
+    out.print(
+        f"range {schedule.start} to {schedule.end}, both included: "
+        f"{len(schedule.dates):,} game dates"
+    )
+    return TextReporter(len(schedule.dates))
 
 
 def print_table(

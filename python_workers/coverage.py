@@ -1,4 +1,8 @@
-"""Reconciliation: for each processor and date, who was expected and what became of him."""
+"""Reconciliation: for each processor and date, who was expected and what became of him.
+
+The rule for exit codes is here, too: a command ends with 1 where something of its range needs
+attention.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from datetime import date
 from typing import Any
 
 from python_workers.errors import BackcourtError, ExitCode
-from python_workers.failures import CATEGORIES
+from python_workers.failures import CATEGORIES, NEEDS_ATTENTION
 from python_workers.processors import BY_NAME, PROCESSORS, Processor
 from python_workers.schedule import Schedule
 from python_workers.warehouse.base import Warehouse
@@ -25,15 +29,20 @@ COUNTS = (
     "unexpected",
 )
 
-# Neither expected nor accounted for: each makes the command exit with 1.
-ATTENTION = (
-    "incomplete_upstream",
-    "processing_error",
+# Failures that somebody should look at.
+INVESTIGATE = (
+    *(each.name.lower() for each in CATEGORIES.values() if each.needs_attention),
     "unknown_category",
-    "unaccounted",
-    "duplicated",
-    "unexpected",
 )
+
+# Each of these needs attention.
+ATTENTION = (*INVESTIGATE, "unaccounted", "duplicated", "unexpected")
+
+# Statuses of dates that are due, each of which needs attention, too.
+ATTENTION_STATUSES = {
+    "not_run": "not run",
+    "incomplete": "incomplete",
+}
 
 _COVERAGE = f"""
 select processor_name, analysis_date, coverage_status, {", ".join(COUNTS)}
@@ -43,18 +52,18 @@ order by analysis_date, processor_name
 """  # noqa: S608 our own names
 
 # A missing game fails the same player on many dates: one line for all of them.
-_TO_INVESTIGATE = """
+_TO_INVESTIGATE = f"""
 select
     processor_name, entity_id, failure_category, missing_game_dates,
     min(failure_reason) as failure_reason, min(analysis_date) as first_date,
     max(analysis_date) as last_date, count(*) as dates
 from nba_processing.precompute_failures
 where analysis_date between @start and @end
-    and not is_expected
-    and {condition}
+    and {NEEDS_ATTENTION}
+    and {{condition}}
 group by processor_name, entity_id, failure_category, missing_game_dates
 order by first_date, processor_name, entity_id, missing_game_dates
-"""
+"""  # noqa: S608 our own names
 
 
 @dataclass(frozen=True)
@@ -89,29 +98,66 @@ class Coverage:
         return {each: sums[each] for each in PROCESSORS if each in sums}
 
     @property
-    def needs_attention(self) -> bool:
-        """Whether anything is unaccounted for, not run or to be investigated."""
-        return any(
-            row["coverage_status"] in ("not_run", "incomplete")
-            or any(row[name] for name in ATTENTION)
-            for row in self.by_date
-        )
+    def to_investigate(self) -> int:
+        """Failures that somebody should look at."""
+        return sum(row[name] for row in self.by_date for name in INVESTIGATE)
+
+    @property
+    def needs_attention(self) -> list[str]:
+        """What needs attention, in words; nothing where all is well."""
+        found = []
+        if self.to_investigate:
+            found.append(f"{self.to_investigate:,} failures to investigate")
+        for name in ("unaccounted", "duplicated", "unexpected"):
+            count = sum(row[name] for row in self.by_date if row["coverage_status"] != "not_run")
+            if count:
+                found.append(f"{count:,} entities {name}")
+        for status, words in ATTENTION_STATUSES.items():
+            count = sum(row["coverage_status"] == status for row in self.by_date)
+            if count:
+                found.append(f"{count:,} processor-dates {words}")
+        return found
+
+
+def exit_code(found: Coverage, failed_tests: Sequence[object] = ()) -> ExitCode:
+    """Return the exit code of a command that has done its work: the rule of every command.
+
+    Parameters
+    ----------
+    found
+        Coverage of the command's range and processors, as it stands at the command's end.
+    failed_tests
+        Tests of dbt that the command ran and that failed.
+    """
+    return ExitCode.ATTENTION if found.needs_attention or failed_tests else ExitCode.OK
 
 
 def read_coverage(
-    warehouse: Warehouse, schedule: Schedule, processors: Sequence[Processor] = PROCESSORS
+    warehouse: Warehouse,
+    schedule: Schedule,
+    processors: Sequence[Processor] = PROCESSORS,
+    *,
+    must_exist: bool = True,
 ) -> Coverage:
     """Reconcile the dates of a schedule, as the tables stand.
 
     In a whole range those count too that are no game dates (any more) but have rows. A game date
     that the models do not know of yet, as right after a load, has not run.
 
+    Parameters
+    ----------
+    warehouse, schedule, processors
+        Whose coverage.
+    must_exist
+        Whether a warehouse on which nothing has been built is an error; else nothing has run.
+
     Raises
     ------
     BackcourtError
         Where nothing has been built yet.
     """
-    if not warehouse.has_table(COVERAGE_VIEW):
+    has_view = warehouse.has_table(COVERAGE_VIEW)
+    if must_exist and not has_view:
         raise BackcourtError(
             "there is no coverage yet: no backfill has run on this warehouse",
             f"Run: backcourt backfill --start {schedule.start} --end {schedule.end}",
@@ -119,11 +165,10 @@ def read_coverage(
         )
     names = {processor.name for processor in processors}
     only = None if schedule.only_dates is None else frozenset(schedule.only_dates)
+    ends = {"start": schedule.start, "end": schedule.end}
     rows = [
         row
-        for row in warehouse.query(
-            _COVERAGE, {"start": schedule.start, "end": schedule.end}
-        ).to_pylist()
+        for row in (warehouse.query(_COVERAGE, ends).to_pylist() if has_view else ())
         if row["processor_name"] in names and (only is None or row["analysis_date"] in only)
     ]
     known = {(row["processor_name"], row["analysis_date"]) for row in rows}

@@ -25,6 +25,9 @@ class FailureCategory:
         Whether it is in the nature of the data rather than something to investigate.
     can_retry
         Whether the same run may succeed later, once data has arrived.
+    needs_attention
+        Whether somebody has to act before there is a row. Of a locked entity that is so, though the
+        lock itself is expected: the data behind it is still missing.
     meaning
         One sentence for people.
     """
@@ -32,6 +35,7 @@ class FailureCategory:
     name: str
     is_expected: bool
     can_retry: bool
+    needs_attention: bool
     meaning: str
 
 
@@ -39,30 +43,35 @@ EXPECTED_INCOMPLETE = FailureCategory(
     "EXPECTED_INCOMPLETE",
     is_expected=True,
     can_retry=False,
+    needs_attention=False,
     meaning="fewer actual games than required",
 )
 STALE_DATA = FailureCategory(
     "STALE_DATA",
     is_expected=True,
     can_retry=False,
+    needs_attention=False,
     meaning="has games, but none in the last 30 days",
 )
 CIRCUIT_BREAKER_ACTIVE = FailureCategory(
     "CIRCUIT_BREAKER_ACTIVE",
     is_expected=True,
     can_retry=False,
+    needs_attention=True,
     meaning="locked after repeated unsuccessful attempts",
 )
 INCOMPLETE_UPSTREAM = FailureCategory(
     "INCOMPLETE_UPSTREAM",
     is_expected=False,
     can_retry=True,
+    needs_attention=True,
     meaning="enough actual games, but data of some is missing",
 )
 PROCESSING_ERROR = FailureCategory(
     "PROCESSING_ERROR",
     is_expected=False,
     can_retry=False,
+    needs_attention=True,
     meaning="the computation raised, or a value is out of range",
 )
 
@@ -76,6 +85,11 @@ CATEGORIES: dict[str, FailureCategory] = {
         PROCESSING_ERROR,
     )
 }
+
+# Of failure rows; a category that nobody knows needs attention, too.
+NEEDS_ATTENTION = "coalesce(failure_category, '') not in ({})".format(
+    ", ".join(f"'{each.name}'" for each in CATEGORIES.values() if not each.needs_attention)
+)
 
 FAILURE_SCHEMA = pa.schema(
     [

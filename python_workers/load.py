@@ -190,6 +190,10 @@ def _chosen_tables(names: Sequence[str] | None) -> list[RawTable]:
             f"Known: {', '.join(known)}.",
             ExitCode.USAGE,
         )
+    if names is not None and not names:
+        raise BackcourtError(
+            "no raw table is named", f"Name some of {', '.join(known)}.", ExitCode.USAGE
+        )
     return [schema for name, schema in known.items() if names is None or name in names]
 
 

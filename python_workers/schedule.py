@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from pathlib import Path
 
 from python_workers.errors import BackcourtError, ExitCode
+from python_workers.raw_values import parse_season
 from python_workers.warehouse.base import Warehouse
 
 SEASONS_TABLE = "nba_staging.seasons"
@@ -111,31 +114,48 @@ def resolve(
     return Schedule(start, end, dates)
 
 
-def check_seasons(warehouse: Warehouse, schedule: Schedule) -> None:
+def seasons_of_project(directory: Path) -> list[str]:
+    """Return the seasons whose dates the dbt project in a folder knows."""
+    with (directory / "seeds" / "seasons.csv").open(encoding="utf-8", newline="") as file:
+        return [row["season"] for row in csv.DictReader(file)]
+
+
+def check_seasons(
+    warehouse: Warehouse, schedule: Schedule, known: Sequence[str] | None = None
+) -> None:
     """Refuse games of a season that nobody has told the dates of: every model leaves them out.
+
+    Parameters
+    ----------
+    warehouse, schedule
+        Where the games are, and which dates count.
+    known
+        Seasons whose dates are known; None reads them from the warehouse's own table.
 
     Raises
     ------
     BackcourtError
         With exit code 3, naming the season and where its dates belong.
     """
-    if not warehouse.has_table(SEASONS_TABLE):
-        return
-    unknown = warehouse.query(
-        f"""
-        select games.season, min(games.game_date) as first_date
-        from nba_raw.games as games
-        left join {SEASONS_TABLE} as seasons on games.season = seasons.season
-        where games.game_date between @start and @end
-            and games.status != 'postponed'
-            and seasons.season is null
-        group by games.season
-        order by games.season
-        """,  # noqa: S608 our own name
+    if known is None:
+        if not warehouse.has_table(SEASONS_TABLE):
+            return
+        found = warehouse.query(f"select season from {SEASONS_TABLE}")  # noqa: S608 our own name
+        known = found.column("season").to_pylist()
+    seasons = warehouse.query(
+        """
+        select season, min(game_date) as first_date
+        from nba_raw.games
+        where game_date between @start and @end
+            and status != 'postponed'
+        group by season
+        order by season
+        """,
         {"start": schedule.start, "end": schedule.end},
     ).to_pylist()
+    unknown = [(row["season"], row["first_date"]) for row in seasons if row["season"] not in known]
     if unknown:
-        season, first = unknown[0]["season"], unknown[0]["first_date"]
+        season, first = unknown[0]
         raise BackcourtError(
             f"there are games of season {season}, from {first} on, "
             "which is not in the seasons table",
@@ -211,6 +231,13 @@ def _spans(warehouse: Warehouse, seasons: Sequence[str]) -> tuple[tuple[date, da
 def _of_seasons(
     warehouse: Warehouse, known: Sequence[tuple[date, str]], seasons: Sequence[str]
 ) -> Schedule:
+    for season in seasons:
+        try:
+            parse_season(season)
+        except ValueError as error:
+            raise BackcourtError(
+                f"--season {season!r} {error}", "Write it as 2021-22.", ExitCode.USAGE
+            ) from error
     present = sorted({season for _, season in known})
     unknown = [season for season in seasons if season not in present]
     if unknown:

@@ -148,7 +148,7 @@ def register_sql_dates(
             digests[day],
             records,
             counts[day].failed,
-            counts[day].investigate,
+            counts[day].unsuccessful,
             stored.get((processor.short, day), Stored()).rows_fingerprint,
         )
         total.add(counts[day])

@@ -8,11 +8,11 @@ from datetime import date, datetime
 from typing import Any
 
 from python_workers.breaker import open_breakers
+from python_workers.coverage import ATTENTION_STATUSES, INVESTIGATE, Coverage, read_coverage
 from python_workers.dependencies import last_loads
-from python_workers.ledger import Ledger
 from python_workers.processed_dates import CURRENT_TABLE
 from python_workers.processors import BY_NAME, PROCESSORS, Processor
-from python_workers.schedule import game_dates
+from python_workers.schedule import Schedule, game_dates
 from python_workers.warehouse.base import Warehouse
 
 NEXT_DATES = 3
@@ -37,15 +37,6 @@ left join (
     and latest.run_id = runs.run_id
 """  # noqa: S608 our own name
 
-_TO_INVESTIGATE = """
-select processor_name, failure_category, count(*) as failures, max(analysis_date) as latest_date
-from nba_processing.precompute_failures
-where analysis_date >= @since
-    and not is_expected
-group by processor_name, failure_category
-order by processor_name, failure_category
-"""
-
 
 @dataclass(frozen=True)
 class PipelineStatus:
@@ -59,40 +50,59 @@ class PipelineStatus:
         When each raw table was last loaded.
     breakers
         Locks whose time is not over.
-    to_investigate
-        Failures to look at, counted by processor and category.
-    due
-        Game dates before the given day that lack a run, earliest first, and the next ones.
+    coverage
+        Of every game date up to the given day.
+    next_dates
+        The game dates after it.
     """
 
     last_runs: Sequence[dict[str, Any]]
     loads: dict[str, datetime]
     breakers: Sequence[dict[str, Any]]
-    to_investigate: Sequence[dict[str, Any]]
-    due: Sequence[tuple[Processor, date]]
+    coverage: Coverage
     next_dates: Sequence[date]
+
+    @property
+    def to_investigate(self) -> list[dict[str, Any]]:
+        """Failures to look at, counted by processor and category, each with its latest date."""
+        found = []
+        for processor in PROCESSORS:
+            rows = [row for row in self.coverage.by_date if row["processor_name"] == processor.name]
+            for category in INVESTIGATE:
+                dates = [row["analysis_date"] for row in rows if row[category]]
+                if dates:
+                    found.append(
+                        {
+                            "processor_name": processor.name,
+                            "failure_category": category.upper(),
+                            "failures": sum(row[category] for row in rows),
+                            "latest_date": max(dates),
+                        }
+                    )
+        return found
+
+    @property
+    def due(self) -> list[tuple[Processor, date]]:
+        """Dates that a backfill has to take up, by processor, earliest first."""
+        return [
+            (processor, row["analysis_date"])
+            for processor in PROCESSORS
+            for row in self.coverage.by_date
+            if row["processor_name"] == processor.name
+            and row["coverage_status"] in ATTENTION_STATUSES
+        ]
 
 
 def read_status(warehouse: Warehouse, today: date) -> PipelineStatus:
     """Read where the pipeline stands on a day."""
     dates = [day for day, _ in game_dates(warehouse)]
     has_runs = warehouse.has_table(CURRENT_TABLE)
-    since = {"since": FIRST_DATE}
-    runs = warehouse.query(_LATEST_DATES, since).to_pylist() if has_runs else []
-    failures = warehouse.query(_TO_INVESTIGATE, since).to_pylist() if has_runs else []
-    ledger = Ledger.read(warehouse, dates[0], dates[-1]) if has_runs else Ledger()
-    past = [day for day in dates if day <= today]
-    due = [
-        (processor, day)
-        for processor in PROCESSORS
-        for day in past
-        if (processor.short, day) not in ledger.current
-    ]
+    runs = warehouse.query(_LATEST_DATES, {"since": FIRST_DATE}).to_pylist() if has_runs else []
+    past = Schedule(FIRST_DATE, today, tuple(day for day in dates if day <= today))
     return PipelineStatus(
         sorted(runs, key=lambda row: BY_NAME[row["processor_name"]].number),
         last_loads(warehouse),
         open_breakers(warehouse),
-        failures,
-        due,
+        read_coverage(warehouse, past, must_exist=False),
         [day for day in dates if day > today][:NEXT_DATES],
     )

@@ -192,7 +192,9 @@ final as (
         case
             when not has_run and records + failures = 0 then 'not_run'
             when unaccounted + duplicated + unexpected > 0 or not has_run then 'incomplete'
-            when incomplete_upstream + processing_error + unknown_category > 0 then 'investigate'
+            when
+                circuit_breaker_active + incomplete_upstream + processing_error + unknown_category > 0
+                then 'investigate'
             when failures > 0 then 'complete_with_expected_gaps'
             else 'complete'
         end as coverage_status,

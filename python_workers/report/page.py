@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from python_workers import __version__
+from python_workers.coverage import INVESTIGATE
 from python_workers.failures import CATEGORIES
 from python_workers.processors import BY_NAME
 from python_workers.report import zone_charts
@@ -27,7 +28,7 @@ from python_workers.report.queries import ReportData
 from python_workers.report.run_charts import processor_times, timeline
 from python_workers.report.shooters import SHOWN_PLAYERS, most_attempts
 from python_workers.report.svg import bar, element
-from python_workers.report.totals import INVESTIGATE, total, total_by_processor, verdict
+from python_workers.report.totals import total, total_by_processor, verdict
 
 ENGINES = {"duckdb": "DuckDB", "bigquery": "BigQuery"}
 SHOWN_RUNS = 12

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 from python_workers.coverage import Coverage, read_coverage
+from python_workers.failures import NEEDS_ATTENTION
 from python_workers.processed_dates import CURRENT_TABLE
 from python_workers.processors import BY_NAME, PROCESSORS, PSZA, TDZA, Processor
 from python_workers.report.scope import Scope
@@ -19,7 +21,7 @@ Row = Mapping[str, Any]
 # Rows of the table of entries to investigate; the rest is counted.
 SHOWN_INVESTIGATIONS = 200
 
-_INVESTIGATIONS = """
+_INVESTIGATIONS = f"""
 select
     failures.processor_name, failures.entity_id, registry.player_name, failures.failure_category,
     failures.failure_reason, count(*) as dates, min(failures.analysis_date) as first_date,
@@ -27,14 +29,14 @@ select
 from nba_processing.precompute_failures as failures
 left join nba_raw.player_registry as registry
     on failures.player_id = registry.player_id
-where {failures.analysis_date}
-    and not failures.is_expected
+where {{failures.analysis_date}}
+    and {NEEDS_ATTENTION}
 group by
     failures.processor_name, failures.entity_id, registry.player_name, failures.failure_category,
     failures.failure_reason
 order by dates desc, first_date, failures.processor_name, failures.entity_id
 limit @limit
-"""
+"""  # noqa: S608 our own names
 
 _RUNS = """
 select
@@ -275,11 +277,7 @@ def ranged(sql: str, scope: Scope) -> str:
     scope
         Whose dates it is to keep to.
     """
-    before, brace, rest = sql.partition("{")
-    if not brace:
-        return sql
-    column, _, after = rest.partition("}")
-    return f"{before}{scope.condition(column)}{after}"
+    return re.sub(r"\{([\w.]+)\}", lambda found: scope.condition(found[1]), sql)
 
 
 def _runs(rows: Sequence[Row]) -> list[Run]:

@@ -6,17 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from python_workers.coverage import COUNTS, Coverage
+from python_workers.coverage import COUNTS, INVESTIGATE, Coverage
 from python_workers.failures import CATEGORIES
 from python_workers.processors import PROCESSORS, Processor
 
 Level = Literal["good", "attention", "bad", "empty"]
 
-EXPECTED_GAPS = tuple(each.name.lower() for each in CATEGORIES.values() if each.is_expected)
-INVESTIGATE = (
-    *(each.name.lower() for each in CATEGORIES.values() if not each.is_expected),
-    "unknown_category",
-)
+EXPECTED_GAPS = tuple(each.name.lower() for each in CATEGORIES.values() if not each.needs_attention)
 
 
 @dataclass(frozen=True)

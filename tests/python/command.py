@@ -40,6 +40,12 @@ class CommandLine:
         written = self._capture.readouterr()
         return Outcome(int(ended.value.code or 0), written.out, written.err)
 
+    def attention(self, *arguments: object) -> Outcome:
+        """Run a command that has to do its work and to find something that needs attention."""
+        outcome = self(*arguments)
+        assert (outcome.code, outcome.err) == (1, ""), outcome
+        return outcome
+
     def ok(self, *arguments: object) -> Outcome:
         """Run a command that has to succeed."""
         outcome = self(*arguments)

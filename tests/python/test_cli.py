@@ -9,7 +9,7 @@ import pytest
 from command import CommandLine
 from engine import SHORTS, Engine
 
-from python_workers import cli_backfill
+from python_workers import cli_plan
 from python_workers.settings import resolve_project_dir
 from python_workers.simulate import SimulatedLeague
 
@@ -68,6 +68,31 @@ class TestErrors:
                 "tdza is no processor of this command",
                 "Choose from psza, pcf, pdc.",
             ),
+            (
+                "backfill --all --processors tdza,psza --start-from 3",
+                "--start-from 3 leaves none of --processors tdza,psza",
+                "Leave one of the two away.",
+            ),
+            *(
+                (
+                    f"{command} --backend dask",
+                    "--backend dask needs the address of a scheduler",
+                    "Add --scheduler ADDRESS",
+                )
+                for command in ("backfill --all", "compute --all", "daily --date 2021-11-01")
+            ),
+            (
+                "backfill --all --scheduler tcp://127.0.0.1:8786",
+                "--scheduler is for --backend dask, and the backend is threading",
+                "Add --backend dask, or leave --scheduler away.",
+            ),
+            (
+                "backfill --season 2021",
+                "--season '2021' is not a season like 2021-22",
+                "Write it as 2021-22.",
+            ),
+            ("load . --tables ,", "no raw table is named", "Name some of games,"),
+            ("breaker reset --processor psza,shots", "shots is no processor", "Choose from"),
             ("backfill --all --n-jobs 0", "--n-jobs is 0, which does not fit", "It must be"),
             ("backfill --all --start-from 6", "Invalid value for '--start-from'", "See:"),
             ("backfill --all --reprocess some", "Invalid value for '--reprocess'", "See:"),
@@ -183,13 +208,43 @@ class TestErrors:
             "seasons table\n  Add a line for it to seeds/seasons.csv"
         )
 
+    def test_a_season_that_the_project_does_not_know_is_refused_before_anything_is_built(
+        self, loaded: CommandLine, engine: Engine
+    ) -> None:
+        engine.execute("update nba_raw.games set season = '2031-32'")
+        outcome = loaded("backfill", "--all")
+        assert outcome.code == 3
+        assert outcome.err.startswith("error: there are games of season 2031-32, from 2021-10-19")
+        built = "select * from duckdb_tables() where schema_name = 'nba_analytics'"
+        assert engine.query(built) == []
+
+    @pytest.mark.parametrize(
+        ("arguments", "code", "message"),
+        [
+            ("backfill --log-format json", 2, "which dates?"),
+            ("backfill --all --log-format=json --everything", 2, "No such option: --everything"),
+            ("compute --all --log-format json", 3, "the inputs of 2021-10-19 have not been built"),
+            ("daily --date 1999-01-01 --log-format json", 3, "no raw games on 1999-01-01"),
+            ("load /no/such/folder --log-format json", 3, "/no/such/folder is missing"),
+        ],
+    )
+    def test_errors_are_events_of_a_json_log(
+        self, loaded: CommandLine, arguments: str, code: int, message: str
+    ) -> None:
+        outcome = loaded(*arguments.split())
+        assert (outcome.code, outcome.err) == (code, "")
+        last = outcome.events()[-1]
+        assert (last["event"], last["severity"], last["exit_code"]) == ("error", "ERROR", code)
+        assert last["message"].startswith(message)
+        assert last["hint"]
+
     def test_a_fault_of_the_program_says_so_and_shows_where_on_demand(
         self, loaded: CommandLine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def broken(*_: object, **__: object) -> None:
             raise RuntimeError("a wheel came off")
 
-        monkeypatch.setattr(cli_backfill, "plan", broken)
+        monkeypatch.setattr(cli_plan, "plan", broken)
         outcome = loaded("plan", "--all")
         assert outcome.code == 1
         assert outcome.err == text_of(

@@ -154,7 +154,12 @@ class TestDryRun:
         self, loaded: CommandLine, engine: Engine
     ) -> None:
         before = engine.path.read_bytes()
-        lines = loaded.ok("backfill", *ALL_OF_IT, "--dry-run").out.splitlines()
+        events = loaded.attention("backfill", *ALL_OF_IT, "--dry-run", "--log-format", "json")
+        planned = [each for each in events.events() if each["event"] == "dates_planned"]
+        assert [(each["status"], each["dates"], each["due"]) for each in planned] == [
+            ("missing", 48, True)
+        ] * 5
+        lines = loaded.attention("backfill", *ALL_OF_IT, "--dry-run").out.splitlines()
         assert lines[0] == "range 2021-10-19 to 2021-12-06, both included: 48 game dates"
         assert lines[1] == "inputs: to be built first, after which more dates may turn out stale"
         assert [line.split() for line in lines[4:]] == [
@@ -184,7 +189,7 @@ class TestPlan:
             f"delete from nba_processing.processed_dates where processor_name = '{TDZA.name}' "
             f"and analysis_date = {late}",
         )
-        rows = backfilled.ok("plan", "--all", "--format", "json").json()
+        rows = backfilled.attention("plan", "--all", "--format", "json").json()
         assert len(rows) == 5 * 48
         shorts = {processor.name: short for short, processor in BY_SHORT.items()}
         found = {
@@ -202,7 +207,7 @@ class TestPlan:
             ("mlfs", "2021-11-20"): ("stale", "upstream missing: tdza", True),
             ("pdc", "2021-11-20"): ("failed", "2 failures to investigate", False),
         }
-        retried = backfilled.ok(
+        retried = backfilled.attention(
             "plan", "--all", "--format", "json", "--reprocess", "missing+failed"
         ).json()
         assert [row["date"] for row in retried if row["status"] == "failed" and row["due"]] == [
@@ -211,7 +216,7 @@ class TestPlan:
 
     def test_the_table_sums_dates_up(self, backfilled: CommandLine, engine: Engine) -> None:
         engine.forget("mlfs")
-        shown = backfilled.ok("plan", "--all", "--start-from", "4").out.splitlines()
+        shown = backfilled.attention("plan", "--all", "--start-from", "4").out.splitlines()
         assert shown[0] == "range 2021-10-19 to 2021-12-06, both included: 48 game dates"
         assert [line.split() for line in shown[4:]] == [
             ["pdc", "done", "-", "48", "2021-10-19", "2021-12-06", "skip"],
@@ -274,7 +279,7 @@ def test_one_player_whose_computation_raises_costs_nobody_else_his_row(
     player_id = simulated.rows("psza")[key]["player_id"]
     monkeypatch.setenv("BACKCOURT_FAULTS", json.dumps({"raise": [player_id]}))
     week = ("backfill", "--start", start, "--end", end, "--processors", "psza,pdc", "--skip-tests")
-    assert "failures to investigate" in backfilled.ok(*week, "--force").out
+    assert "failures to investigate" in backfilled.attention(*week, "--force").out
     for short in ("psza", "pdc"):
         before, after = simulated.outcomes(short), engine.outcomes(short)
         his = {each for each in before if each[1] == key[1] and start <= each[0] <= end}
@@ -287,7 +292,7 @@ def test_one_player_whose_computation_raises_costs_nobody_else_his_row(
 
     # It holds until somebody asks for another try, which puts everything right.
     monkeypatch.delenv("BACKCOURT_FAULTS")
-    backfilled.ok(*week)
+    backfilled.attention(*week)
     assert engine.outcomes("psza")[key] == "PROCESSING_ERROR"
     backfilled.ok(*week, "--reprocess", "missing+failed")
     found, wanted = engine.everything(), simulated.everything()

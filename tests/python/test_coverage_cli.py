@@ -216,8 +216,10 @@ def test_a_backfill_of_some_seasons_tests_only_those(
         "where analysis_date between date '2022-07-01' and date '2023-07-01'"
     )
     asked = [each for season in CHOSEN for each in ("--season", season)]
-    assert backcourt.ok("backfill", *asked).out.count("nothing due") == 4
-    assert backcourt("backfill", "--season", "2022-23", "--dry-run").code == 0
+    # What the random leagues lack needs attention, and is no failure of a test.
+    found = backcourt.attention("backfill", *asked).out
+    assert found.count("nothing due") == 4
+    assert "0 failed" in found
 
 
 def test_a_schedule_names_its_dates_only_where_the_range_does_not_say_it_all() -> None:

@@ -13,7 +13,9 @@ from engine import Engine
 from mornings import Mornings
 
 from python_workers.breaker import open_breakers, reset
+from python_workers.coverage import exit_code
 from python_workers.errors import BackcourtError
+from python_workers.processors import PSZA
 from python_workers.warehouse.duckdb import DuckDBWarehouse
 
 # Past the season's first 30 days and before the last 14 of its regular season: nothing is waived.
@@ -104,7 +106,13 @@ def test_the_third_unsuccessful_attempt_locks_and_the_missing_data_opens_the_loc
     assert failed > 0
     fourth = mornings.daily(next_day, allow_incomplete=True, skip_downstream=True)
     assert categories(mornings.engine, "psza", next_day)["CIRCUIT_BREAKER_ACTIVE"] == failed
-    assert fourth.counts["psza"].investigate == 0
+    assert fourth.counts["psza"].investigate == failed
+    # The lock changes what is tried, not what is missing: both still need attention.
+    found = mornings.engine.coverage(next_day, next_day)
+    assert {
+        row["coverage_status"] for row in found.by_date if row["processor_name"] == PSZA.name
+    } == {"investigate"}
+    assert exit_code(found) == 1
     reasons = {
         failure["failure_reason"]
         for failure in mornings.engine.failures("psza").values()
@@ -135,7 +143,7 @@ def test_a_lock_can_be_reset_and_a_lock_whose_time_is_over_tries_again(mornings:
         locked = open_breakers(warehouse)
         assert locked
         one = locked[0]
-        assert reset(warehouse, one["processor_name"], one["entity_id"], None) == 1
+        assert reset(warehouse, [one["processor_name"]], one["entity_id"], None) == 1
         assert len(open_breakers(warehouse)) == len(locked) - 1
         # Whoever computes the date on other inputs, a backfill for example, opens the lock.
         fingerprints = "update nba_precompute.input_fingerprints set input_fingerprint = "

@@ -88,6 +88,7 @@ SPOILED: dict[str, list[str]] = {
         FAILURES,
         "failure_category = 'PROCESSING_ERROR'",
         "failure_category = 'INCOMPLETE_UPSTREAM'",
+        "failure_category = 'CIRCUIT_BREAKER_ACTIVE'",
     ),
     "every_game_date_is_run_by_every_processor": [
         f"""

@@ -1,4 +1,5 @@
--- A failure is expected unless somebody has to look at it, and retryable where data is missing.
+-- A failure is unexpected where data is missing or the computation failed, and retryable where data
+-- is missing.
 select
     processor_name,
     analysis_date,
@@ -10,6 +11,6 @@ from {{ ref('precompute_failures') }}
 where
     {{ in_date_range('analysis_date') }}
     and (
-        is_expected is distinct from (failure_category not in {{ investigate_category_list() }})
+        is_expected is distinct from (failure_category not in {{ unexpected_category_list() }})
         or can_retry is distinct from (failure_category = 'INCOMPLETE_UPSTREAM')
     )

@@ -1,4 +1,5 @@
--- No failure is one that somebody should look at: missing upstream data, or a processing error.
+-- No failure is one that somebody should look at: missing upstream data, a lock after repeated
+-- attempts, or a processing error.
 {{ config(severity=var('investigate_severity')) }}
 
 select
