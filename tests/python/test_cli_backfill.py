@@ -12,7 +12,7 @@ from command import CommandLine
 from engine import SHORTS, Engine, assert_same
 
 from python_workers import shot_zones
-from python_workers.processors import BY_SHORT, PDC, PSZA, TDZA
+from python_workers.processors import BY_SHORT, PCF, PDC, PSZA, TDZA
 from python_workers.settings import resolve_project_dir
 
 ALL_OF_IT = ("--start", "2021-10-19", "--end", "2021-12-06")
@@ -87,11 +87,10 @@ class TestBackfill:
     def test_a_failed_test_of_coverage_needs_attention_and_is_named(
         self, backfilled: CommandLine, engine: Engine
     ) -> None:
-        engine.execute(f"delete from {PDC.table} where analysis_date = date '2021-12-04'")
-        outcome = backfilled("backfill", "--all")
-        assert (outcome.code, outcome.err) == (1, "")
+        engine.execute(f"update {PCF.table} set fatigue_score = 101 where fatigue_score = 100")
+        outcome = backfilled.attention("backfill", "--all")
         (failed,) = [line for line in outcome.out.splitlines() if line.startswith("failed:")]
-        assert failed.startswith("failed: every_expected_entity_is_accounted_for: Got ")
+        assert failed.startswith("failed: composite_factor_scores_are_in_range: Got ")
 
     def test_force_computes_everything_again_and_writes_nothing(
         self, backfilled: CommandLine, engine: Engine, simulated: Engine
