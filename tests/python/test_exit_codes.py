@@ -35,9 +35,13 @@ def fail(engine: Engine, category: str) -> None:
     )
 
 
-def codes(backcourt: CommandLine, tmp_path: Path) -> dict[str, int]:
+def codes(backcourt: CommandLine, tmp_path: Path, *left_out: str) -> dict[str, int]:
     commands = {**COMMANDS, "report": ("report", "--out", tmp_path / "report.html", *RANGE)}
-    return {name: backcourt(*arguments).code for name, arguments in commands.items()}
+    return {
+        name: backcourt(*arguments).code
+        for name, arguments in commands.items()
+        if name not in left_out
+    }
 
 
 def test_where_all_is_well_every_command_ends_with_0(
@@ -92,9 +96,10 @@ def test_a_row_that_is_lost_or_never_was_needs_attention(
         f"delete from {psza.table} where analysis_date = date '{DAY}' and player_id = "
         f"(select min(player_id) from {psza.table} where analysis_date = date '{DAY}')"
     )
-    reading = {"dry run", "plan", "coverage", "status", "report"}
-    found = codes(backfilled, tmp_path)
-    assert {name: found[name] for name in reading} == dict.fromkeys(reading, 1)
+    computing = ("backfill", "compute")
+    assert set(codes(backfilled, tmp_path, *computing).values()) == {1}
+    # These put it right.
+    assert set(codes(backfilled, tmp_path).values()) == {0}
 
 
 def test_what_has_never_run_needs_attention(loaded: CommandLine) -> None:
