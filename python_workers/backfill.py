@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 
@@ -139,7 +139,8 @@ class Backfill:
         self.warehouse = warehouse
         self.project = project
         self.schedule = schedule
-        self.options = options
+        pool = options.pool.for_dates(len(schedule.dates))
+        self.options = replace(options, pool=pool)
         self.reporter = reporter
         self.result = BackfillResult(new_run(options.mode))
         self.ledger = Ledger()

@@ -10,19 +10,24 @@ of the slice alone.
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import os
 import pickle
+import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from python_workers import __version__
+from python_workers.errors import BackcourtError, ExitCode
 from python_workers.pandas_free import keep_pandas_out_of_pyarrow
 
 PARENT_CHECK_SECONDS = 0.5
@@ -161,12 +166,70 @@ def _leave_with(parent: int) -> None:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions that must agree for workers elsewhere to compute the same bytes."""
+    """Return what must agree for workers elsewhere to compute the same bytes."""
     import numpy as np  # noqa: PLC0415 -- asked once per cluster; a pool process may not need it
 
     return {
         "Python": f"{sys.version_info.major}.{sys.version_info.minor}",
         "backcourt": __version__,
+        "code of backcourt": code_digest(),
         "numpy": np.__version__,
         "pyarrow": pa.__version__,
     }
+
+
+@functools.cache
+def code_digest() -> str:
+    """Return a digest of the package's sources, as they were when this process loaded them.
+
+    A version number stays the same while somebody works on the code. What computes is imported
+    first, so that a worker that outlives a change of its files keeps the digest of what it runs.
+    """
+    from python_workers import tasks  # noqa: F401, PLC0415 -- it imports everything that computes
+
+    package = Path(__file__).parent
+    digest = hashlib.sha256()
+    for file in sorted(package.rglob("*.py")):
+        content = file.read_bytes()
+        digest.update(f"{file.relative_to(package).as_posix()} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()[:16]
+
+
+def differing_versions(there: Mapping[str, str], here: Mapping[str, str]) -> list[str]:
+    """Return a line for each version that differs."""
+    return [
+        f"{name}: {there.get(name, 'none')} there, {version} here"
+        for name, version in here.items()
+        if there.get(name) != version
+    ]
+
+
+def compute_parcel_alike(
+    expected: Mapping[str, str], worker: Callable[[Chunk], object], parcel: Parcel
+) -> Parcel:
+    """Run `worker` on a packed chunk where this process has the versions of its caller.
+
+    A cluster's workers come and go during a run, so each task asks.
+
+    Raises
+    ------
+    BackcourtError
+        Naming this worker's host and what differs.
+    """
+    if different := differing_versions(versions(), expected):
+        raise other_versions(f"on {socket.gethostname()}", different)
+    return compute_parcel(worker, parcel)
+
+
+def other_versions(place: str, different: Sequence[str]) -> BackcourtError:
+    """Return the error of a worker that would compute other bytes."""
+    return BackcourtError(
+        f"the Dask worker {place} has other versions than this machine",
+        [
+            *different,
+            "Rows are the same byte for byte only with the same versions and code:",
+            "install them there, and start its workers again.",
+        ],
+        ExitCode.ENVIRONMENT,
+    )

@@ -50,6 +50,7 @@ def compute_range(
         )
 
     schedule = schedule.with_called_off(ledger.computed_dates)
+    pool = options.pool.for_dates(len(schedule.dates))
 
     def on_commit(processor: Processor, commit: Commit) -> None:
         rows = sum(counts.records for counts in commit.counts.values())
@@ -74,7 +75,7 @@ def compute_range(
     if any(
         ledger.due_dates(each, schedule.dates, options.reprocess) for each in options.processors
     ):
-        prepare_pool(options.pool)
+        prepare_pool(pool)
     register(TDZA)
     for processors in ((PSZA,), (PCF, PDC)):
         work = [
@@ -85,7 +86,7 @@ def compute_range(
         for processor, days in work:
             result.dates[processor.short] = len(days)
             result.counts[processor.short] = Counts()
-        result.counts.update(run_pool_stage(warehouse, ledger, run, work, options.pool, on_commit))
+        result.counts.update(run_pool_stage(warehouse, ledger, run, work, pool, on_commit))
     register(MLFS)
     result.jobs = jobs_of(warehouse)
     result.seconds["compute"] = time.perf_counter() - began

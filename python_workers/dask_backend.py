@@ -6,14 +6,15 @@ Dask exchanges pickles: connect to a scheduler that you trust, over TLS where th
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from joblib._dask import DaskDistributedBackend
 
-from python_workers.chunks import versions
+from python_workers.chunks import differing_versions, other_versions, versions
 from python_workers.dispatch import JOBS_READ_TOGETHER, Dispatcher
 from python_workers.errors import BackcourtError, ExitCode
 
@@ -33,8 +34,8 @@ def cluster(scheduler: str) -> Iterator[Any]:
     Raises
     ------
     BackcourtError
-        Without the ``dask`` extra, without an answer, without a worker, or with a worker whose
-        versions differ from those here.
+        Without the ``dask`` extra, without an answer, without a worker, without the certificates
+        that TLS needs, or with a worker whose versions or code differ from those here.
     """
     try:
         import dask  # noqa: PLC0415 -- an optional extra, and slow to import
@@ -42,11 +43,13 @@ def cluster(scheduler: str) -> Iterator[Any]:
     except ImportError as error:
         raise BackcourtError(
             "--backend dask needs the package distributed",
-            "Install it with: pip install 'backcourt[dask]'",
+            "In the folder of the clone: make setup, or pip install -e '.[dask]'",
             ExitCode.ENVIRONMENT,
         ) from error
     # Chunks travel inside their tasks, see `chunks.Parcel`; that is not the mistake Dask warns of.
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
+        if scheduler.startswith("tls:"):
+            _check_certificates(dask.config.get("distributed.comm.tls"))
         client = _connect(distributed, scheduler)
         try:
             _check_workers(client, scheduler)
@@ -55,14 +58,35 @@ def cluster(scheduler: str) -> Iterator[Any]:
             client.close()
 
 
+def _check_certificates(tls: Mapping[str, Any]) -> None:
+    """Name the variables of the certificates that are not named, or not there."""
+    client = tls.get("client") or {}
+    named = {"CA_FILE": tls.get("ca-file"), "CLIENT__CERT": client.get("cert")}
+    if client.get("key") is not None:  # which may stand in the file of the certificate
+        named["CLIENT__KEY"] = client["key"]
+    lacking = [
+        f"DASK_DISTRIBUTED__COMM__TLS__{name} "
+        + (f"names {path}, which is no file" if path else "names no file")
+        for name, path in named.items()
+        if not path or not Path(path).is_file()
+    ]
+    if lacking:
+        raise BackcourtError(
+            "a scheduler at a tls:// address needs certificates",
+            [*lacking, "How to make and name them: docs/scaling.md"],
+            ExitCode.ENVIRONMENT,
+        )
+
+
 def _connect(distributed: Any, scheduler: str) -> Any:  # noqa: ANN401 -- untyped
     try:
         return distributed.Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError, TimeoutError) as error:
+    except (OSError, TypeError, ValueError, TimeoutError) as error:
         raise BackcourtError(
             f"no Dask scheduler answers at {scheduler}",
             [
                 f"Waited {CONNECT_SECONDS} s: {type(error).__name__}: {error}".splitlines()[0],
+                "If it wants TLS, its address begins with tls://",
                 "Start one with: dask scheduler",
                 "Then workers, with backcourt installed, with: dask worker ADDRESS",
             ],
@@ -84,20 +108,11 @@ def _check_workers(client: Any, scheduler: str) -> None:  # noqa: ANN401 -- unty
         if isinstance(there, BaseException):
             raise BackcourtError(
                 f"the Dask worker at {address} cannot import backcourt",
-                [f"{type(there).__name__}: {there}", "Install the same version there as here."],
+                [f"{type(there).__name__}: {there}", "Install the same code there as here."],
                 ExitCode.ENVIRONMENT,
             ) from there
-        different = [
-            f"{name}: {there.get(name)} there, {version} here"
-            for name, version in here.items()
-            if there.get(name) != version
-        ]
-        if different:
-            raise BackcourtError(
-                f"the Dask worker at {address} has other versions than this machine",
-                [*different, "Rows are the same byte for byte only with the same versions."],
-                ExitCode.ENVIRONMENT,
-            )
+        if different := differing_versions(there, here):
+            raise other_versions(f"at {address}", different)
 
 
 def count_slots(client: Any) -> int:  # noqa: ANN401 -- untyped

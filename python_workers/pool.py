@@ -7,6 +7,8 @@ again and again is narrowed down to the single entity, while everybody else gets
 
 from __future__ import annotations
 
+import functools
+import logging
 from collections import deque
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
@@ -16,16 +18,31 @@ from typing import Any, Literal, TypeVar, cast
 import joblib
 
 from python_workers.calls import Call
-from python_workers.chunks import Chunk, compute_parcel, pack, unpack
+from python_workers.chunks import (
+    Chunk,
+    compute_parcel,
+    compute_parcel_alike,
+    pack,
+    unpack,
+    versions,
+)
 from python_workers.dispatch import Backend, Dispatcher, Job
 from python_workers.errors import BackcourtError, ExitCode
-from python_workers.local_backends import ProcessBackend, ThreadBackend, start_workers
+from python_workers.local_backends import (
+    ProcessBackend,
+    ThreadBackend,
+    start_workers,
+    warn_of_threads,
+    why_no_processes,
+)
 
 __all__ = ["Chunk", "count_workers", "run_chunks", "start_workers"]
 
 R = TypeVar("R")
 BackendName = Literal["loky", "threading", "dask"]
 
+_LOG = logging.getLogger(__name__)
+WORKERS_PER_CORE = 4  # more of them cost memory, and compute nothing sooner
 HANG_SECONDS = 600.0
 SHORTEST_HANG_SECONDS = 60.0
 SPARE_CHUNKS = 8  # in the caller's hands while it commits, waiting for a worker, being read
@@ -64,7 +81,8 @@ def run_chunks(
         Module-level function. It sees its own copy of the chunk, and one Arrow thread. What it
         raises is raised here, except MemoryError, which counts as a death.
     n_jobs
-        Number of workers; -1 stands for every core. Dask uses the whole cluster instead.
+        Number of workers; -1 stands for every core, and WORKERS_PER_CORE for each of them are the
+        most. Dask uses the whole cluster instead.
     split
         Halves a chunk; returns at most one chunk where it holds a single entity.
     on_lost_entity
@@ -80,7 +98,8 @@ def run_chunks(
         chunk for each of them. With both, an entity that was lost once is tried by itself in every
         later chunk that dies, instead of being searched for by halving.
     backend
-        ``loky``: worker processes, also with one job, since only a process can be survived.
+        ``loky``: worker processes, also with one job, since only a process can be survived. Where
+        the system has no semaphores for them: threads, after a warning.
         ``threading``: threads, or with one job the caller's own thread; the chunks are not
         copied, and neither a crash nor a hang can be survived.
         ``dask``: a cluster, through joblib's own backend. Dask itself gives the tasks of a dead
@@ -117,6 +136,9 @@ def run_chunks(
             "Add --scheduler ADDRESS, for example: --scheduler tcp://127.0.0.1:8786",
             ExitCode.USAGE,
         )
+    if backend == "loky" and (reason := why_no_processes()):
+        warn_of_threads(reason)
+        backend = "threading"
     if backend == "threading" and n_jobs == 1:
         return ((chunk, worker(chunk)) for chunk in chunks)
     run = _Run(
@@ -132,9 +154,21 @@ def run_chunks(
     return run.results(backend, n_jobs, scheduler, max_in_flight)
 
 
+@functools.cache
 def count_workers(n_jobs: int) -> int:
-    """Return how many workers joblib's convention means: -1 is one per core."""
-    return n_jobs if n_jobs > 0 else max(joblib.cpu_count() + 1 + n_jobs, 1)
+    """Return how many workers are meant: -1 is one per core, as in joblib.
+
+    More than WORKERS_PER_CORE are not started, which is said once.
+    """
+    cores = joblib.cpu_count()
+    if n_jobs <= 0:
+        return int(max(cores + 1 + n_jobs, 1))
+    if n_jobs > cores * WORKERS_PER_CORE:
+        _LOG.warning(
+            "--n-jobs %d is more than %d workers for each of %d cores: starting %d",
+            *(n_jobs, WORKERS_PER_CORE, cores, cores * WORKERS_PER_CORE),
+        )
+    return int(min(n_jobs, cores * WORKERS_PER_CORE))
 
 
 class _Run:
@@ -235,6 +269,7 @@ class _Run:
             client = stack.enter_context(cluster(str(scheduler)))
             slots = count_slots(client)
             self._new_backend = lambda: DaskBackend(client, slots)
+            self._entry = functools.partial(compute_parcel_alike, versions())
             return slots
         return n_jobs
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal, Protocol
 
@@ -72,6 +72,11 @@ class PoolOptions:
     commit_rows: int = 1
     commit_seconds: float = COMMIT_SECONDS
     hang_seconds: float = HANG_SECONDS
+
+    def for_dates(self, dates: int) -> PoolOptions:
+        """Return the same with no more workers than there are chunks at a time in so many dates."""
+        chunks = 2 * -(-dates // self.chunk_dates)  # of the two processors that go side by side
+        return replace(self, n_jobs=max(min(count_workers(self.n_jobs), chunks), 1))
 
 
 def prepare_pool(options: PoolOptions) -> None:

@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pool_tasks
 import psutil
@@ -21,6 +22,7 @@ import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from joblib.externals.loky.backend.process import LokyProcess
 from pool_tasks import (
     arrow_threads,
     chunks_of,
@@ -35,10 +37,11 @@ from pool_tasks import (
     slow_score,
 )
 
-from python_workers import local_backends, pool
+from python_workers import local_backends, pool, pool_stage
 from python_workers.chunks import Chunk, pack, unpack
 from python_workers.errors import BackcourtError, ExitCode
-from python_workers.pool import run_chunks, start_workers
+from python_workers.pool import count_workers, run_chunks, start_workers
+from python_workers.pool_stage import PoolOptions
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -331,6 +334,47 @@ def worker_processes() -> list[psutil.Process]:
     ]
 
 
+@pytest.mark.parametrize(
+    ("worker", "params", "options"),
+    [
+        (score_or_die, {"fate": "killed", "at": [5]}, {}),
+        (score_or_die, {"fate": "hang", "at": [5]}, {"hang_seconds": 1.0}),
+        (memory_for_one, {}, {}),
+    ],
+)
+@pytest.mark.slow
+def test_workers_of_killed_pools_are_reaped(
+    worker: Callable[[Chunk], Any], params: dict[str, Any], options: dict[str, Any]
+) -> None:
+    list(run(chunks_of(8, 2, **params), worker, **options))
+
+    children = psutil.Process().children(recursive=True)
+    assert [child for child in children if child.status() == psutil.STATUS_ZOMBIE] == []
+
+
+def test_a_process_that_loky_has_lost_sight_of_is_reaped() -> None:
+    class LostSight:
+        """A loky executor that forgets its processes."""
+
+        _executor_manager_thread = None
+        _call_queue = _result_queue = None
+
+        def __init__(self) -> None:
+            self._processes = {0: LokyProcess(target=time.sleep, args=(60,))}
+            self._processes[0].start()
+
+        def shutdown(self, *, wait: bool) -> None:
+            assert wait
+            self._processes = {}
+
+    executor = LostSight()
+    pid = executor._processes[0].pid
+
+    local_backends._kill_executor(executor)
+
+    assert not psutil.pid_exists(int(pid or 0))
+
+
 def test_closing_early_ends_the_workers_and_the_reader() -> None:
     closed = threading.Event()
 
@@ -415,6 +459,90 @@ def test_workers_leave_when_their_parent_is_killed() -> None:
     process.communicate(timeout=60)
 
     assert wait_for_empty(process.pid) == []
+
+
+# ---- how many there are, and what else computes where there can be none
+
+
+def test_workers_are_bounded_by_cores_which_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    cores = joblib.cpu_count()
+    count_workers.cache_clear()
+
+    assert [count_workers(jobs) for jobs in (1, cores, 4 * cores, 1000, -1)] == [
+        *(1, cores, 4 * cores, 4 * cores, cores),
+    ]
+    (record,) = caplog.records
+    assert record.getMessage().startswith("--n-jobs 1000 is more than 4 workers for each of")
+
+
+@pytest.mark.parametrize(
+    ("dates", "chunk_dates", "workers"), [(1, 40, 2), (41, 40, 4), (400, 40, 8), (0, 40, 1)]
+)
+def test_workers_are_bounded_by_chunks(
+    monkeypatch: pytest.MonkeyPatch, dates: int, chunk_dates: int, workers: int
+) -> None:
+    monkeypatch.setattr(pool_stage, "count_workers", lambda jobs: jobs)
+
+    bounded = PoolOptions(n_jobs=8, chunk_dates=chunk_dates).for_dates(dates)
+
+    assert bounded == PoolOptions(n_jobs=workers, chunk_dates=chunk_dates)
+
+
+WITHOUT_PROCESSES = """
+import sys, threading
+from pool_tasks import chunks_of, halves, lost_player, score
+from python_workers.pool import count_workers, run_chunks, start_workers
+from python_workers.pool_stage import PoolOptions
+start_workers(2)
+for _ in range(2):
+    results = run_chunks(
+        chunks_of(100, 7), score, n_jobs=2, split=halves, on_lost_entity=lost_player
+    )
+    assert sum(result.num_rows for _, result in results) == 100
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("mount", "reason"),
+    [
+        (None, "JOBLIB_MULTIPROCESSING is 0"),
+        ("-o ro", "no semaphore in /dev/shm: Read-only file system"),
+        ("-o size=4k", "no semaphore in /dev/shm: No space left on device"),
+    ],
+)
+def test_without_processes_threads_compute_after_one_sentence(
+    mount: str | None, reason: str
+) -> None:
+    command = [sys.executable, "-c", WITHOUT_PROCESSES]
+    if mount is not None:
+        mounted = f"mount -t tmpfs {mount} none /dev/shm && (echo full > /dev/shm/full || true)"
+        command = [
+            "unshare",
+            "-m",
+            "sh",
+            "-c",
+            f'{mounted} 2>/dev/null && exec "$@"',
+            "-",
+            *command,
+        ]
+        if subprocess.run([*command[:4], mounted], check=False, capture_output=True).returncode:
+            pytest.skip("this user may not mount")
+    ran = subprocess.run(
+        command,
+        env=os.environ
+        | {"PYTHONPATH": f"{ROOT}{os.pathsep}{HERE}"}
+        | {"PYTHONWARNINGS": "ignore"}  # joblib's own, which the command line leaves out
+        | ({"JOBLIB_MULTIPROCESSING": "0"} if mount is None else {}),
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert (ran.returncode, ran.stdout) == (0, ""), ran.stderr
+    assert ran.stderr == (
+        f"no worker processes here ({reason}): computing in threads of this process, "
+        "which survives neither a crash nor a hang\n"
+    )
 
 
 # ---- what workers are like

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -237,6 +240,114 @@ def test_workers_with_other_versions_are_refused(
     assert any(line.endswith("there, 0.0.1 here") for line in raised.value.hint)
 
 
+def test_workers_with_other_code_of_the_same_version_are_refused(
+    shared: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = chunks.code_digest()
+    monkeypatch.setattr(chunks, "code_digest", lambda: "0" * 16)
+
+    with pytest.raises(BackcourtError, match="has other versions than this machine") as raised:
+        list(run(chunks_of(4, 2), score, shared))
+    assert f"code of backcourt: {code} there, {'0' * 16} here" in raised.value.hint
+
+
+def test_a_worker_that_joins_with_other_code_is_refused_by_its_first_task(
+    shared: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one does that is started after the workers have been asked."""
+    monkeypatch.setattr(dask_backend, "_check_workers", lambda *_: None)
+    monkeypatch.setattr(chunks, "code_digest", lambda: "0" * 16)
+
+    with pytest.raises(BackcourtError, match="has other versions than this machine"):
+        list(run(chunks_of(4, 2), score, shared))
+
+
+def test_the_digest_is_of_every_source_of_the_package(tmp_path: Path) -> None:
+    copy = tmp_path / "python_workers"
+    shutil.copytree(ROOT / "python_workers", copy, ignore=shutil.ignore_patterns("__pycache__"))
+
+    def digest() -> str:
+        program = "from python_workers.chunks import code_digest; print(code_digest())"
+        return subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(tmp_path)},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.strip()
+
+    assert digest() == chunks.code_digest()
+    with (copy / "rounding.py").open("a") as source:
+        source.write("# another line\n")
+    assert digest() != chunks.code_digest()
+
+
+@pytest.mark.parametrize(
+    ("variables", "lines"),
+    [
+        ({}, ["CA_FILE names no file", "CLIENT__CERT names no file"]),
+        (
+            {"ca-file": "/no/ca.pem", "client": {"cert": __file__, "key": "/no/key.pem"}},
+            ["CA_FILE names /no/ca.pem, which is no file", "CLIENT__KEY names /no/key.pem, which"],
+        ),
+    ],
+)
+def test_tls_without_certificates_says_which_are_missing(
+    variables: dict[str, Any], lines: list[str]
+) -> None:
+    import dask
+
+    with (
+        dask.config.set({f"distributed.comm.tls.{key}": value for key, value in variables.items()}),
+        pytest.raises(BackcourtError, match="needs certificates") as raised,
+    ):
+        list(run(chunks_of(4, 2), score, "tls://127.0.0.1:9"))
+    assert raised.value.exit_code == ExitCode.ENVIRONMENT
+    *missing, how = raised.value.hint
+    for line, expected_line in zip(missing, lines, strict=True):
+        assert line.startswith(f"DASK_DISTRIBUTED__COMM__TLS__{expected_line}")
+    assert "docs/scaling.md" in how
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl on this machine")
+def test_a_cluster_over_tls_gives_the_same_bytes(tmp_path: Path) -> None:
+    import dask
+
+    documented = re.findall(
+        r"^openssl .*$", (ROOT / "docs" / "scaling.md").read_text(), re.MULTILINE
+    )
+    assert len(documented) == 3
+    for command in documented:
+        subprocess.run(shlex.split(command), cwd=tmp_path, check=True, capture_output=True)
+    both = (tmp_path / "dask.crt").read_text() + (tmp_path / "dask.key").read_text()
+    (tmp_path / "dask.pem").write_text(both)
+    authority, certificate = (str(tmp_path / name) for name in ("ca.pem", "dask.pem"))
+    prefix = "DASK_DISTRIBUTED__COMM__"
+    cluster = Cluster(
+        tmp_path,
+        {
+            f"{prefix}DEFAULT_SCHEME": "tls",
+            f"{prefix}REQUIRE_ENCRYPTION": "true",
+            f"{prefix}TLS__CA_FILE": authority,
+            f"{prefix}TLS__SCHEDULER__CERT": certificate,
+            f"{prefix}TLS__WORKER__CERT": certificate,
+        },
+    )
+    here = {"ca-file": authority, "client": {"cert": certificate}}
+    try:
+        cluster.start("scheduler", "--port", "0")
+        cluster.start_worker("--no-nanny")
+        with dask.config.set({f"distributed.comm.tls.{key}": value for key, value in here.items()}):
+            address = cluster.ready(1)
+            table = rows(run(chunks_of(20, 7), score, address))
+    finally:
+        cluster.stop()
+
+    assert address.startswith("tls://")
+    assert as_bytes(table) == as_bytes(expected(20))
+
+
 def test_without_the_extra_the_message_says_how_to_install_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -244,4 +355,6 @@ def test_without_the_extra_the_message_says_how_to_install_it(
 
     with pytest.raises(BackcourtError, match="needs the package distributed") as raised:
         list(run(chunks_of(4, 2), score, "tcp://127.0.0.1:9"))
-    assert raised.value.hint == ("Install it with: pip install 'backcourt[dask]'",)
+    assert raised.value.hint == (
+        "In the folder of the clone: make setup, or pip install -e '.[dask]'",
+    )
