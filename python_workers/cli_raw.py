@@ -32,15 +32,14 @@ from python_workers.opening import open_warehouse
 from python_workers.raw_findings import (
     FINDINGS_MODEL,
     FINDINGS_VIEW,
-    Finding,
-    all_findings_of_games,
-    findings_of_games,
+    count_findings,
+    list_findings,
+    of_games,
 )
 from python_workers.raw_schema import PLAYERS
 from python_workers.removal import remove_games
 from python_workers.schedule import SEASONS_TABLE
 from python_workers.settings import load_settings
-from python_workers.warehouse.base import Warehouse
 
 
 def register(app: typer.Typer) -> None:
@@ -81,8 +80,8 @@ def load(
         if is_missing:
             # The seasons, so that `dbt run` works right after a load; and what is read below.
             DbtProject(settings).build([f"+{FINDINGS_MODEL}"])
-        found = _found(warehouse, report)
-        details = _details(warehouse, report) if verbose else []
+        found = count_findings(warehouse, *_changed(report))
+        details = list_findings(warehouse, *_changed(report)) if verbose else []
         seasons = seasons_of_games(warehouse)
     seconds = time.perf_counter() - began
     if log_format is LogFormat.JSON:
@@ -128,25 +127,10 @@ def simulate(
     out.print(f"Load it with: backcourt load {directory}", markup=False)
 
 
-def _found(warehouse: Warehouse, report: LoadReport) -> list[Finding]:
-    """Return what the raw tables still lack or contradict in what this load has changed."""
-    if not report.has_changes:
-        return []
-    return findings_of_games(
-        warehouse,
-        [each.game_id for each in report.changed_games],
-        with_players=_has_players(report),
-    )
-
-
-def _details(warehouse: Warehouse, report: LoadReport) -> list[Mapping[str, object]]:
-    if not report.has_changes:
-        return []
-    return all_findings_of_games(
-        warehouse,
-        [each.game_id for each in report.changed_games],
-        with_players=_has_players(report),
-    )
+def _changed(report: LoadReport) -> tuple[str, Mapping[str, object]]:
+    """Return the condition that keeps the findings about what this load has changed."""
+    games = [each.game_id for each in report.changed_games]
+    return of_games(games, with_players=_has_players(report))
 
 
 def _has_players(report: LoadReport) -> bool:

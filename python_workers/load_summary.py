@@ -9,7 +9,7 @@ from python_workers.changed_games import ChangedGame
 from python_workers.console import JsonReporter, err, out, print_table
 from python_workers.load import LoadReport, TableLoad
 from python_workers.raw_agreement import named_rows
-from python_workers.raw_findings import Finding
+from python_workers.raw_findings import Finding, over_seasons
 from python_workers.raw_schema import GAMES
 from python_workers.warehouse.base import Warehouse
 
@@ -81,27 +81,24 @@ def print_findings(found: Sequence[Finding], details: Sequence[Mapping[str, obje
     """Print what was found and left as it is, by table and season, with the first of each."""
     if not found:
         return
-    seasons = sorted({each.season for each in found if each.season})
-    has_others = any(not each.season for each in found)
-    kinds: dict[tuple[bool, str, str], list[Finding]] = {}
-    for each in found:
-        kinds.setdefault((not each.is_error, each.table_name, each.finding), []).append(each)
-    rows = []
-    for (_, table, _), group in sorted(kinds.items()):
-        counts = {each.season: each.found for each in group}
-        shown = [counts.get(season, 0) for season in seasons]
-        others = [counts.get(None, 0)] if has_others else []
-        rows.append((table, group[0].meaning, *shown, *others, min(e.example for e in group)))
+    seasons, rows = over_seasons(found)
     print_table(
         "found in the changed games, and left as it is",
         [
             ("table", "left"),
             ("what", "left"),
-            *((season, "right") for season in seasons),
-            *([("no season", "right")] if has_others else []),
+            *((season or "no season", "right") for season in seasons),
             ("the first", "left"),
         ],
-        rows,
+        [
+            (
+                row.table_name,
+                row.meaning,
+                *(row.by_season.get(season, 0) for season in seasons),
+                row.example,
+            )
+            for row in rows
+        ],
     )
     for row in details:
         out.print(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 
 from python_workers.warehouse.base import Warehouse
 
@@ -62,6 +61,9 @@ where {{condition}}
 order by is_error desc, table_name, finding, game_date, game_id, team_abbr, player_id, detail
 """  # noqa: S608 as above
 
+# A line of which one of these is found is not known, and neither is what needs it.
+CONTRADICTIONS = ("counts_without_minutes", "shots_without_minutes", "points_unlike_makes")
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -94,41 +96,50 @@ class Finding:
         return MEANINGS.get(self.finding, self.finding.replace("_", " "))
 
 
-def findings_of_games(
-    warehouse: Warehouse, game_ids: Sequence[str], *, with_players: bool = False
-) -> list[Finding]:
-    """Count what is found about some games, and about players where they are asked for."""
-    condition, params = _of_games(game_ids, with_players=with_players)
-    return _counts(warehouse, condition, params)
+@dataclass(frozen=True)
+class FindingRow:
+    """A finding over the seasons, as tables show it.
 
-
-def all_findings_of_games(
-    warehouse: Warehouse, game_ids: Sequence[str], *, with_players: bool = False
-) -> list[Mapping[str, object]]:
-    """Return each finding about some games by itself."""
-    condition, params = _of_games(game_ids, with_players=with_players)
-    found: list[Mapping[str, object]] = warehouse.query(
-        _ALL.format(condition=condition), params
-    ).to_pylist()
-    return found
-
-
-def findings_of_range(
-    warehouse: Warehouse, start: date, end: date, *, only_errors: bool = False
-) -> list[Finding]:
-    """Count what is found about the games of a range, about unknown games and about players.
-
-    A warehouse whose view was never built has none.
+    Parameters
+    ----------
+    table_name, meaning, is_error
+        As of its findings.
+    by_season
+        Counts by season; those of no season under None.
+    example
+        The first of all.
     """
-    if not warehouse.has_table(FINDINGS_VIEW):
-        return []
-    condition = "(game_date between @start and @end or game_date is null)"
-    if only_errors:
-        condition += " and is_error"
-    return _counts(warehouse, condition, {"start": start, "end": end})
+
+    table_name: str
+    meaning: str
+    is_error: bool
+    by_season: Mapping[str | None, int]
+    example: str
 
 
-def _of_games(game_ids: Sequence[str], *, with_players: bool) -> tuple[str, Mapping[str, object]]:
+def over_seasons(found: Sequence[Finding]) -> tuple[list[str | None], list[FindingRow]]:
+    """Return the seasons that occur and a row per finding, errors first."""
+    seasons: list[str | None] = [*sorted({each.season for each in found if each.season})]
+    if any(not each.season for each in found):
+        seasons.append(None)
+    kinds: dict[tuple[bool, str, str], list[Finding]] = {}
+    for each in found:
+        kinds.setdefault((not each.is_error, each.table_name, each.finding), []).append(each)
+    rows = [
+        FindingRow(
+            table,
+            group[0].meaning,
+            group[0].is_error,
+            {each.season: each.found for each in group},
+            min(each.example for each in group),
+        )
+        for (_, table, _), group in sorted(kinds.items(), key=lambda item: item[0])
+    ]
+    return seasons, rows
+
+
+def of_games(game_ids: Sequence[str], *, with_players: bool) -> tuple[str, Mapping[str, object]]:
+    """Return the condition and its parameters for findings about some games, or players too."""
     # BigQuery does not know the type of an empty list.
     conditions = ["game_id in unnest(@game_ids)"] if game_ids else []
     conditions += ["game_id is null"] if with_players else []
@@ -136,6 +147,23 @@ def _of_games(game_ids: Sequence[str], *, with_players: bool) -> tuple[str, Mapp
     return condition, {"game_ids": list(game_ids)} if game_ids else {}
 
 
-def _counts(warehouse: Warehouse, condition: str, params: Mapping[str, object]) -> list[Finding]:
+def count_findings(
+    warehouse: Warehouse, condition: str, params: Mapping[str, object]
+) -> list[Finding]:
+    """Count the findings that a condition on the view's columns keeps; none without the view."""
+    if not warehouse.has_table(FINDINGS_VIEW):
+        return []
     rows = warehouse.query(_COUNTS.format(condition=condition), params).to_pylist()
     return [Finding(**row) for row in rows]
+
+
+def list_findings(
+    warehouse: Warehouse, condition: str, params: Mapping[str, object]
+) -> list[Mapping[str, object]]:
+    """Return each of these findings by itself, errors first."""
+    if not warehouse.has_table(FINDINGS_VIEW):
+        return []
+    found: list[Mapping[str, object]] = warehouse.query(
+        _ALL.format(condition=condition), params
+    ).to_pylist()
+    return found

@@ -37,7 +37,10 @@ player_games as (
 
 players as (
 
-    select * from {{ ref('stg_players') }}
+    select
+        *,
+        {{ is_birth_date_placeholder('birth_date') }} as is_birth_date_placeholder,
+    from {{ ref('stg_players') }}
 
 ),
 
@@ -196,6 +199,7 @@ final as (
         teams.season_type = 'playoffs' as is_playoffs,
         teams.is_bootstrap,
         teams.is_season_boundary,
+        coalesce(players.is_birth_date_placeholder, false) as is_age_approximate,
         population.game_date,
         as_of.last_played_date,
     from population

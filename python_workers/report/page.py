@@ -15,6 +15,7 @@ from python_workers import __version__
 from python_workers.coverage import INVESTIGATE
 from python_workers.failures import CATEGORIES
 from python_workers.processors import BY_NAME
+from python_workers.raw_findings import MEANINGS, over_seasons
 from python_workers.report import zone_charts
 from python_workers.report.coverage_charts import (
     STATUSES,
@@ -54,6 +55,7 @@ def render(data: ReportData, made_at: datetime, models: Path | None = None) -> s
     totals = total(data.coverage)
     by_processor = total_by_processor(data.coverage)
     last_day = max(data.players, default=None)
+    raw_seasons, raw_findings = over_seasons(data.raw_findings)
     style, script = _asset("style.css"), _asset("page.js")
     return (
         _environment()
@@ -78,6 +80,10 @@ def render(data: ReportData, made_at: datetime, models: Path | None = None) -> s
             players_day=last_day,
             primary=zone_charts.primary_zones(data.players, data.scope) if last_day else None,
             primary_zone_names=zone_charts.PRIMARY_ZONES,
+            raw_findings=raw_findings,
+            raw_lines=data.raw_lines,
+            raw_meanings=MEANINGS,
+            raw_seasons=raw_seasons,
             recent_runs=data.runs[:SHOWN_RUNS],
             records=records_by_date(data.coverage, data.scope),
             runs_count=len(data.runs),

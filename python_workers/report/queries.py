@@ -12,6 +12,12 @@ from python_workers.coverage import Coverage, read_coverage
 from python_workers.failures import NEEDS_ATTENTION
 from python_workers.processed_dates import CURRENT_TABLE
 from python_workers.processors import BY_NAME, PROCESSORS, PSZA, TDZA, Processor
+from python_workers.raw_findings import (
+    CONTRADICTIONS,
+    Finding,
+    count_findings,
+    list_findings,
+)
 from python_workers.report.scope import Scope
 from python_workers.simulated_league import FIRST_PLAYER_ID
 from python_workers.warehouse.base import Column, Warehouse
@@ -179,6 +185,9 @@ class ReportData:
         Team defence on the last date that has it.
     columns
         Columns of each output table that exists.
+    raw_findings, raw_lines
+        What is wrong or missing in the raw tables, counted; and the findings that make a line or
+        more unusable, by themselves, cut at `SHOWN_INVESTIGATIONS`.
     engine
         Kind of the warehouse.
     is_simulated
@@ -198,6 +207,8 @@ class ReportData:
     teams: Sequence[Row]
     teams_day: date | None
     columns: Mapping[Processor, Sequence[Column]]
+    raw_findings: Sequence[Finding]
+    raw_lines: Sequence[Row]
     engine: str
     is_simulated: bool
 
@@ -221,6 +232,8 @@ def read_report(warehouse: Warehouse, scope: Scope) -> ReportData:
     runs = _runs(reader.rows(_RUNS))
     largest = max(runs, key=lambda run: (run.dates, run.finished_at), default=None)
     teams_day = max(_days_with_rows(coverage, TDZA), default=None)
+    # Unknown games and players have no date.
+    about = f"({scope.condition('game_date')}) or game_date is null"
     return ReportData(
         scope=scope,
         coverage=coverage,
@@ -243,6 +256,12 @@ def read_report(warehouse: Warehouse, scope: Scope) -> ReportData:
             for each in PROCESSORS
             if warehouse.has_table(each.table)
         },
+        raw_findings=count_findings(warehouse, about, scope.parameters()),
+        raw_lines=list_findings(
+            warehouse,
+            f"({about}) and (is_error or finding in unnest(@contradictions))",
+            scope.parameters(contradictions=list(CONTRADICTIONS)),
+        )[:SHOWN_INVESTIGATIONS],
         engine=warehouse.kind,
         is_simulated=reader.rows(_SIMULATED, first_simulated=FIRST_PLAYER_ID)[0]["players"] > 0,
     )

@@ -254,6 +254,36 @@ def test_the_zone_charts_add_up_to_the_shots(
     assert "AAA, paint: " in page.text
 
 
+def test_what_was_found_in_the_raw_data_is_shown_by_season_and_lines_by_themselves(
+    backfilled: Engine, report: Callable[..., Page], tmp_path: Path
+) -> None:
+    shown = [" ".join(row.split()) for row in report(backfilled).rows_of("findings")]
+    assert [row for row in shown if row.startswith("shots ")] == [
+        (
+            "shots teams with lines and no shots in a final game 2 "
+            f"{WITHOUT_SHOTS} {game_on(backfilled, WITHOUT_SHOTS)} no shot of AAA"
+        )
+    ]
+    spoiled = backfilled.copy(tmp_path / "spoiled")
+    spoiled.execute(
+        "update nba_raw.player_box_scores set minutes = null where player_id = 3",
+        "update nba_raw.shots set team_abbr = 'CCC' where game_id = "
+        f"'{game_on(spoiled, DATES[0])}' and player_id = 4",
+    )
+    lines = [" ".join(row.split()) for row in report(spoiled).rows_of("lines")]
+    without_minutes = [row for row in lines if "and no minutes" in row]
+    assert [row.split()[0] for row in without_minutes] == [str(day) for day in DATES]
+    assert all(" AAA 3 lines with points" in row for row in without_minutes)
+    strays = [row for row in lines if "team CCC, game of AAA and BBB" in row]
+    assert len(strays) == len(lines) - len(without_minutes) == 10
+
+
+def game_on(engine: Engine, day: dt.date) -> str:
+    (found,) = engine.query("select game_id from nba_raw.games where game_date = ?", [day])
+    game_id: str = found["game_id"]
+    return game_id
+
+
 def test_the_dictionary_describes_every_column_of_the_outputs(
     backfilled: Engine, report: Callable[..., Page]
 ) -> None:
@@ -346,7 +376,7 @@ def test_every_statement_on_a_table_by_date_names_its_dates(
         monkeypatch.setattr(warehouse, "query", watched)
         read_report(warehouse, scope)
     by_date = [sql for sql in sent if "nba_raw.players" not in sql]
-    assert len(by_date) == 8
+    assert len(by_date) == 10
     for sql in by_date:
         assert "between @start and @end" in sql or "analysis_date = @day" in sql
 
