@@ -112,6 +112,11 @@ def _print(found: Coverage, failures: list[dict[str, Any]]) -> None:
         )
     if len(failures) > SHOWN_FAILURES:
         out.print(f"  … and {len(failures) - SHOWN_FAILURES:,} more (--format json has all)")
+    for error in found.raw_errors:
+        out.print(
+            f"raw rows to mend: {error.found:,} {error.meaning}, first {error.example}",
+            markup=False,
+        )
     if not found.needs_attention:
         out.print("everyone is accounted for")
 
@@ -134,4 +139,5 @@ def _as_json(found: Coverage, failures: list[dict[str, Any]]) -> dict[str, Any]:
         ],
         "dates": list(found.by_date),
         "to_investigate": failures,
+        "raw_errors": [vars(error) for error in found.raw_errors],
     }

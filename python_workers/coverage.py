@@ -14,6 +14,7 @@ from typing import Any
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.failures import CATEGORIES, NEEDS_ATTENTION
 from python_workers.processors import BY_NAME, PROCESSORS, Processor
+from python_workers.raw_findings import Finding, count_findings
 from python_workers.schedule import Schedule
 from python_workers.warehouse.base import Warehouse
 
@@ -77,11 +78,15 @@ class Coverage:
     by_date
         One mapping per processor and date: ``processor_name``, ``analysis_date``,
         ``coverage_status`` and `COUNTS`.
+    raw_errors
+        What has to be mended in the raw rows of the range: rows that the models leave out, so that
+        nobody is expected because of them. The tests of dbt read the same view.
     """
 
     start: date
     end: date
     by_date: Sequence[Mapping[str, Any]]
+    raw_errors: Sequence[Finding] = ()
 
     def totals(self) -> dict[Processor, dict[str, int]]:
         """Sum the counts by processor, with the number of dates and of those not run."""
@@ -116,6 +121,9 @@ class Coverage:
             count = sum(row["coverage_status"] == status for row in self.by_date)
             if count:
                 found.append(f"{count:,} processor-dates {words}")
+        errors = sum(each.found for each in self.raw_errors)
+        if errors:
+            found.append(f"{errors:,} raw rows to mend")
         return found
 
 
@@ -184,7 +192,20 @@ def read_coverage(
         if (name, day) not in known
     ]
     rows.sort(key=lambda row: (row["analysis_date"], row["processor_name"]))
-    return Coverage(schedule.start, schedule.end, rows)
+    return Coverage(schedule.start, schedule.end, rows, _raw_errors(warehouse, schedule))
+
+
+def _raw_errors(warehouse: Warehouse, schedule: Schedule) -> list[Finding]:
+    condition, params = "game_date between @start and @end", {}
+    if schedule.only_dates is not None:
+        condition += " and game_date in unnest(@days)"
+        params = {"days": list(schedule.only_dates)}
+    return count_findings(
+        warehouse,
+        # A row of an unknown game has no date.
+        f"is_error and ({condition} or game_date is null)",
+        {"start": schedule.start, "end": schedule.end, **params},
+    )
 
 
 def failures_to_investigate(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -226,7 +226,7 @@ def read_report(warehouse: Warehouse, scope: Scope) -> ReportData:
     if schedule.only_dates is not None:
         wanted = set(schedule.only_dates)
         rows = [row for row in coverage.by_date if row["analysis_date"] in wanted]
-        coverage = Coverage(schedule.start, schedule.end, rows)
+        coverage = replace(coverage, by_date=rows)
     reader = _Reader(warehouse, scope)
     investigations = reader.rows(_INVESTIGATIONS, limit=SHOWN_INVESTIGATIONS)
     runs = _runs(reader.rows(_RUNS))

@@ -77,6 +77,35 @@ def test_json_has_the_same_numbers_by_date_too(backfilled: CommandLine, engine: 
     assert by_date[PDC.name]["records"] == sum(day == DAY for day, _ in engine.rows("pdc"))
 
 
+def test_raw_rows_that_the_models_leave_out_are_judged_as_the_tests_of_dbt_judge_them(
+    backfilled: CommandLine, engine: Engine
+) -> None:
+    of_date = f"(select game_id from nba_raw.games where game_date = '{DAY}')"
+    engine.execute(
+        "update nba_raw.player_box_scores set team_abbr = 'XXX' where player_id in "
+        f"(select min(player_id) from nba_raw.player_box_scores where game_id in {of_date}) "
+        f"and game_id in {of_date}",
+        "insert into nba_raw.shots by name select '0022199999' as game_id, 1 as event_number",
+    )
+    outcome = backfilled("coverage", "--start", DAY, "--end", DAY)
+    assert outcome.code == 1
+    assert "raw rows to mend: 1 lines of a team that does not play in the game" in outcome.out
+    assert f"first {DAY} " in outcome.out
+    found = backfilled("coverage", "--start", DAY, "--end", DAY, "--format", "json").json()
+    assert "2 raw rows to mend" in found["reasons"]
+    named = {row["finding"]: row["found"] for row in found["raw_errors"]}
+    assert named == {"line_of_another_team": 1, "shot_of_unknown_game": 1}
+    tests = engine.project().test(["path:tests/dbt/raw"], DAY, DAY)
+    assert {test.name: test.failures for test in tests if test.status == "fail"} == {
+        "box_score_lines_belong_to_a_team_of_their_game": 1,
+        "shots_belong_to_a_team_of_their_game": 1,
+    }
+    # The line is of one date; a row of an unknown game belongs to any.
+    day_before = DAY - dt.timedelta(days=1)
+    found = backfilled("coverage", "--start", day_before, "--end", day_before, "--format", "json")
+    assert [row["finding"] for row in found.json()["raw_errors"]] == ["shot_of_unknown_game"]
+
+
 def test_only_the_processors_asked_for_are_shown(backfilled: CommandLine) -> None:
     outcome = backfilled.ok("coverage", "--all", "--processor", "pdc,tdza")
     assert tuple(table(outcome)) == ("tdza", "pdc")
