@@ -12,7 +12,7 @@
     {%- endif -%}
     {{ column }} between date '{{ start_date or "1900-01-01" }}'
     and date '{{ end_date or "2199-12-31" }}'
-    {%- set only_dates = var('only_dates', none) -%}
+    {%- set only_dates = list_var('only_dates') -%}
     {%- if only_dates is not none %}
     and {{ column }} in ({{ date_literals(only_dates) }})
     {%- endif -%}
@@ -30,7 +30,7 @@
 
 {% macro backcourt_date_var(name) -%}
     {%- set value = var(name, none) -%}
-    {{- return(backcourt_valid_date(value) if value else none) -}}
+    {{- return(none if value is none or value == '' else backcourt_valid_date(value)) -}}
 {%- endmacro %}
 
 {# Only ISO dates reach SQL text: anything else stops the run with the value in the message. #}

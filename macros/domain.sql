@@ -113,7 +113,7 @@
 {% macro required_processors() -%}
     {%- set outputs = processor_outputs() -%}
     {%- set shorts = outputs.values() | map(attribute='short') | list -%}
-    {%- set named = var('processors', none) -%}
+    {%- set named = list_var('processors') -%}
     {%- set named = shorts if named is none else named -%}
     {%- for short in named if short not in shorts -%}
         {{ exceptions.raise_compiler_error(

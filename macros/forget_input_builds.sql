@@ -3,7 +3,7 @@
   anew the next time. Its own runs note it themselves and set the var.
 #}
 {% macro forget_input_builds() -%}
-    {%- if execute and flags.WHICH in ('run', 'build') and not var('notes_input_builds') -%}
+    {%- if execute and flags.WHICH in ('run', 'build') and not flag_var('notes_input_builds') -%}
         {%- set relation = adapter.get_relation(
             database=target.database,
             schema=generate_schema_name('nba_processing', none),

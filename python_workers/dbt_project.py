@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -99,6 +100,7 @@ class DbtProject:
             return
         from dbt.cli.main import dbtRunner  # noqa: PLC0415 -- a second to import
 
+        self._check_target_folder()
         with self._environment():
             # Parsed without vars, so that dbt's partial parsing finds the project unchanged.
             parsed = dbtRunner().invoke(["parse", *self._flags()])
@@ -240,6 +242,23 @@ class DbtProject:
             )
             for each in nodes
         ]
+
+    def _check_target_folder(self) -> None:
+        """Name the variables where dbt has no place for its files, as on a read-only mount."""
+        folder = self.directory / (os.environ.get("DBT_TARGET_PATH") or "target")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if not os.access(folder, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        except OSError as error:
+            raise BackcourtError(
+                f"dbt cannot write to its folder {folder}: {error.strerror}",
+                [
+                    "Name another one with DBT_TARGET_PATH, and with DBT_LOG_PATH for its logs.",
+                    "The warehouse's own place is BACKCOURT_DUCKDB_PATH.",
+                ],
+                ExitCode.ENVIRONMENT,
+            ) from error
 
     def _release_file(self) -> None:
         """Close dbt-duckdb's connection, which it keeps for the life of the process."""

@@ -32,7 +32,7 @@
 {% macro replaces_seasons() -%}
     {%- if
         not execute
-        or not var('seasons', none)
+        or season_years() is none
         or config.get('materialized') != 'season_table'
         or should_full_refresh()
     -%}
@@ -45,12 +45,8 @@
 {# The seasons to replace; true where the table is built whole. #}
 {% macro in_seasons(column='season_year') -%}
     {%- if replaces_seasons() -%}
-        {{ column }} in ({{ season_years(var('seasons')) }})
+        {{ column }} in ({{ season_years() | join(', ') }})
     {%- else -%}
         true
     {%- endif -%}
-{%- endmacro %}
-
-{% macro season_years(seasons) -%}
-    {%- for season in seasons -%}{{ season | int }}{{ ', ' if not loop.last }}{%- endfor -%}
 {%- endmacro %}

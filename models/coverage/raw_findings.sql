@@ -1,5 +1,7 @@
 {{ config(materialized='view', tags=['stage_inputs']) }}
 
+-- It loads the seasons where they are missing: depends_on: {{ ref('int_games') }}
+
 with
 
 seasons as (

@@ -13,6 +13,7 @@ from engine import Engine
 from leagues import League, days
 
 from python_workers.dbt_project import NodeOutcome
+from python_workers.errors import BackcourtError
 
 # From the sixth date on teams have the five games that their defence is analysed on.
 DATES = days(12)
@@ -187,9 +188,35 @@ def changed(before: Content, after: Content) -> list[dt.date]:
 def test_a_wrong_range_is_a_clear_error(
     first_run: Engine, variables: dict[str, Any], complaint: str
 ) -> None:
-    (found,) = dbt(first_run, "run", "--select", "player_shot_zone_inputs", **variables)
-    assert found.status == "error"
-    assert complaint in found.message
+    with pytest.raises(BackcourtError, match="dbt could not run") as caught:
+        dbt(first_run, "run", "--select", "player_shot_zone_inputs", **variables)
+    assert complaint in caught.value.render()
+
+
+@pytest.mark.parametrize(
+    ("variables", "complaint"),
+    [
+        ({"bootstrap_days": "fourteen"}, 'bootstrap_days is "fourteen"; it has to be a whole'),
+        ({"boundary_first_days": -1}, "boundary_first_days is -1; it has to be a whole number"),
+        ({"boundary_last_days": True}, "boundary_last_days is true; it has to be a whole number"),
+        ({"seasons": "2021-22"}, 'seasons is "2021-22"; it has to be a list'),
+        ({"seasons": ["2021-22"]}, 'seasons is ["2021-22"]; it has to be a list of the years'),
+        ({"only_dates": "2021-11-01"}, 'only_dates is "2021-11-01"; it has to be a list'),
+        ({"processors": "psza"}, 'processors is "psza"; it has to be a list'),
+        ({"processors": ["shots"]}, "no processor 'shots'; choose from"),
+        ({"notes_input_builds": "false"}, 'notes_input_builds is "false"; it has to be true or'),
+        ({"investigate_severity": "loud"}, "investigate_severity is \"loud\"; it has to be 'warn'"),
+        ({"start_dat": "2021-11-01"}, "no var 'start_dat'; choose from bootstrap_days"),
+    ],
+)
+def test_a_wrong_var_is_refused_before_anything_is_built(
+    built: Engine, variables: dict[str, Any], complaint: str
+) -> None:
+    built.execute("drop view nba_staging.stg_shots cascade")
+    with pytest.raises(BackcourtError, match="dbt could not run") as caught:
+        dbt(built, "run", "--select", "stg_shots", **variables)
+    assert complaint in caught.value.render()
+    assert built.query("select * from duckdb_views() where view_name = 'stg_shots'") == []
 
 
 def test_tables_that_python_fills_survive_a_full_refresh(built: Engine) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from engine import Engine
 
+from python_workers.dbt_project import DbtProject
+from python_workers.errors import BackcourtError
 from python_workers.raw_schema import PLAYER_REGISTRY, RAW_TABLES
-from python_workers.settings import resolve_project_dir
+from python_workers.settings import load_settings, resolve_project_dir
 from python_workers.warehouse.duckdb import DuckDBWarehouse
 
 
@@ -46,3 +49,35 @@ def test_the_project_parses_without_warnings_and_takes_its_severity_from_a_var(
     manifest: Any = parsed.result
     test = manifest.nodes["test.backcourt.no_failure_needs_investigation"]
     assert test.config.severity.lower() == "error"
+
+
+def test_a_clone_that_cannot_be_written_to_works_with_the_folders_elsewhere(
+    tmp_path: Path, simulated_raw: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clone = tmp_path / "o'brien's (read-only) clone"
+    engine = simulated_raw.copy(tmp_path / "it's a folder")
+    shutil.copytree(
+        resolve_project_dir(),
+        clone,
+        ignore=lambda folder, names: {
+            name
+            for name in names
+            if Path(folder) == resolve_project_dir()
+            and name not in {"dbt_project.yml", "models", "macros", "seeds", "profiles", "tests"}
+        },
+    )
+    (clone / "target").touch()  # in the way, as whatever cannot be written to
+    monkeypatch.setenv("BACKCOURT_PROJECT_DIR", str(clone))
+    monkeypatch.delenv("DBT_TARGET_PATH")
+
+    with pytest.raises(BackcourtError, match=r"dbt cannot write to its folder .*target") as caught:
+        DbtProject(load_settings(duckdb_path=engine.path)).build(["int_games"])
+    assert caught.value.exit_code == 3
+    assert "DBT_TARGET_PATH" in caught.value.render()
+
+    monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path / "target"))
+    monkeypatch.setenv("BACKCOURT_JOB_LABELS", "")
+    project = DbtProject(load_settings(duckdb_path=engine.path))
+    built = project.build(["seasons", "stg_games", "stg_players", "stg_shots"])
+    assert {outcome.status for outcome in built} == {"success"}
+    assert engine.query("select count(*) as n from nba_staging.seasons") == [{"n": 4}]

@@ -47,9 +47,9 @@ final as (
         cast(day_of_season as int64) as day_of_season,
         games_scheduled,
         games_final,
-        day_of_season < {{ var('bootstrap_days') }} as is_bootstrap,
-        day_of_season < {{ var('boundary_first_days') }}
-        or days_left_of_regular_season between 0 and {{ var('boundary_last_days') }} - 1
+        day_of_season < {{ days_var('bootstrap_days') }} as is_bootstrap,
+        day_of_season < {{ days_var('boundary_first_days') }}
+        or days_left_of_regular_season between 0 and {{ days_var('boundary_last_days') }} - 1
             as is_season_boundary,
         game_date,
     from dated

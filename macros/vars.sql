@@ -1,0 +1,70 @@
+{#
+  Vars that come from outside, each checked where it is read: a wrong one would select nothing, or
+  everything, without a word. Dates are checked by date_range.sql.
+#}
+
+{# Before anything is built: each var has a value that fits, and a name that something reads. #}
+{% macro check_vars() -%}
+    {%- if execute -%}
+        {%- set known = [
+            'start_date', 'end_date', 'only_dates', 'seasons', 'notes_input_builds', 'processors',
+            'investigate_severity', 'bootstrap_days', 'boundary_first_days', 'boundary_last_days',
+        ] -%}
+        {%- for name in invocation_args_dict.get('vars') or {} if name not in known -%}
+            {{ exceptions.raise_compiler_error(
+                "no var '" ~ name ~ "'; choose from " ~ known | sort | join(', ')
+            ) }}
+        {%- endfor -%}
+        {%- do in_date_range('game_date') -%}
+        {%- do season_years() -%}
+        {%- do required_processors() -%}
+        {%- do flag_var('notes_input_builds') -%}
+        {%- for name in ('bootstrap_days', 'boundary_first_days', 'boundary_last_days') -%}
+            {%- do days_var(name) -%}
+        {%- endfor -%}
+        {%- if var('investigate_severity') not in ('warn', 'error') -%}
+            {{ backcourt_wrong_var('investigate_severity', "'warn' or 'error'") }}
+        {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{# A number of days. #}
+{% macro days_var(name) -%}
+    {%- set value = var(name) -%}
+    {%- if value is not integer or not 0 <= value <= 366 -%}
+        {{ backcourt_wrong_var(name, 'a whole number from 0 to 366') }}
+    {%- endif -%}
+    {{- return(value) -}}
+{%- endmacro %}
+
+{% macro flag_var(name) -%}
+    {%- set value = var(name) -%}
+    {%- if value is not boolean -%}
+        {{ backcourt_wrong_var(name, 'true or false') }}
+    {%- endif -%}
+    {{- return(value) -}}
+{%- endmacro %}
+
+{# A list, or none where the var is unset. Text would be read letter by letter. #}
+{% macro list_var(name) -%}
+    {%- set value = var(name, none) -%}
+    {%- if value is not none and (value is string or value is mapping or value is not iterable) -%}
+        {{ backcourt_wrong_var(name, 'a list, such as [a, b]') }}
+    {%- endif -%}
+    {{- return(value) -}}
+{%- endmacro %}
+
+{# The years of the var seasons; none where it is unset or empty: then tables are built whole. #}
+{% macro season_years() -%}
+    {%- set years = list_var('seasons') -%}
+    {%- for year in years or [] if year is not integer or not 1946 <= year <= 2199 -%}
+        {{ backcourt_wrong_var('seasons', 'a list of the years in which seasons start, such as [2021]') }}
+    {%- endfor -%}
+    {{- return(years or none) -}}
+{%- endmacro %}
+
+{% macro backcourt_wrong_var(name, wanted) -%}
+    {{ exceptions.raise_compiler_error(
+        "the var " ~ name ~ " is " ~ tojson(var(name)) ~ "; it has to be " ~ wanted
+    ) }}
+{%- endmacro %}
