@@ -2,8 +2,22 @@
 
 {% macro paint_labels() -%}('Restricted Area', 'In The Paint (Non-RA)'){%- endmacro %}
 
-{# A player's latest listing counts as his roster spot for this many days. #}
-{% macro roster_days() -%}30{%- endmacro %}
+{#
+  Whether a listing puts its player on the team's roster on the morning of a date: his latest one
+  before it, at most 30 days old.
+#}
+{% macro is_on_roster(listings, team_dates) -%}
+    (
+        {{ team_dates }}.team_abbr = {{ listings }}.team_abbr
+        and {{ team_dates }}.season_year = {{ listings }}.season_year
+        and {{ listings }}.game_date < {{ team_dates }}.game_date
+        and {{ add_days(listings ~ '.game_date', 30) }} >= {{ team_dates }}.game_date
+        and (
+            {{ listings }}.next_listing_date is null
+            or {{ team_dates }}.game_date <= {{ listings }}.next_listing_date
+        )
+    )
+{%- endmacro %}
 
 {#
   Fewest seconds that the lines of a team have together where they are those of the whole game.

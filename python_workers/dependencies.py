@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.warehouse.base import Warehouse
@@ -15,13 +16,14 @@ SHOWN_GAMES = 10
 # Schedule and results arrive every day; a players file may stay the same for months.
 FRESH_TABLES = ("games", "player_box_scores", "shots")
 
+# A feed may deliver one side of a game and not the other.
 _LACKING_GAMES = """
 with boxes as (
-    select distinct game_id from nba_raw.player_box_scores
+    select distinct game_id, team_abbr from nba_raw.player_box_scores
 ),
 
 shots as (
-    select distinct game_id from nba_raw.shots
+    select distinct game_id, team_abbr from nba_raw.shots
 ),
 
 season as (
@@ -30,15 +32,29 @@ season as (
 
 select
     games.game_id, games.game_date, games.away_team_abbr, games.home_team_abbr, games.status,
-    boxes.game_id is not null as has_box_score,
-    shots.game_id is not null as has_shots
+    away_box.game_id is not null as has_away_box,
+    home_box.game_id is not null as has_home_box,
+    away_shots.game_id is not null as has_away_shots,
+    home_shots.game_id is not null as has_home_shots
 from nba_raw.games as games
 inner join season on games.season = season.season
-left join boxes on games.game_id = boxes.game_id
-left join shots on games.game_id = shots.game_id
+left join boxes as away_box
+    on games.game_id = away_box.game_id and games.away_team_abbr = away_box.team_abbr
+left join boxes as home_box
+    on games.game_id = home_box.game_id and games.home_team_abbr = home_box.team_abbr
+left join shots as away_shots
+    on games.game_id = away_shots.game_id and games.away_team_abbr = away_shots.team_abbr
+left join shots as home_shots
+    on games.game_id = home_shots.game_id and games.home_team_abbr = home_shots.team_abbr
 where games.game_date < @day
     and games.status != 'postponed'
-    and (games.status != 'final' or boxes.game_id is null or shots.game_id is null)
+    and (
+        games.status != 'final'
+        or away_box.game_id is null
+        or home_box.game_id is null
+        or away_shots.game_id is null
+        or home_shots.game_id is null
+    )
 order by games.game_date, games.game_id
 """
 
@@ -78,12 +94,12 @@ class Dependencies:
 def check_dependencies(warehouse: Warehouse, day: date, fresh_hours: float) -> Dependencies:
     """Check that the morning of a date has what its features are made of.
 
-    Every game of the season before the date is final, with box score and shots; and the raw tables
-    were loaded within the last `fresh_hours` hours.
+    Every game of the season before the date is final, with box score and shots of both teams; and
+    the raw tables were loaded within the last `fresh_hours` hours.
     """
     missing = tuple(
         f"{row['game_id']} {row['game_date']} {row['away_team_abbr']} at {row['home_team_abbr']}: "
-        + _lack(row["status"], has_box=row["has_box_score"], has_shots=row["has_shots"])
+        + _lack(row)
         for row in warehouse.query(_LACKING_GAMES, {"day": day}).to_pylist()
     )
     return Dependencies(missing, tuple(_stale(warehouse, fresh_hours)))
@@ -96,11 +112,16 @@ def last_loads(warehouse: Warehouse) -> dict[str, datetime]:
     return {row["table_name"]: row["loaded_at"] for row in warehouse.query(_LAST_LOADS).to_pylist()}
 
 
-def _lack(status: str, *, has_box: bool, has_shots: bool) -> str:
-    if status != "final":
-        return f"still {status}"
-    lacks = [name for name, there in (("box score", has_box), ("shots", has_shots)) if not there]
-    return f"no {' and no '.join(lacks)}"
+def _lack(row: Mapping[str, Any]) -> str:
+    if row["status"] != "final":
+        return f"still {row['status']}"
+    lacks = []
+    for what, column in (("box score", "box"), ("shots", "shots")):
+        lacking = [side for side in ("away", "home") if not row[f"has_{side}_{column}"]]
+        if lacking:
+            of_team = f" of {row[f'{lacking[0]}_team_abbr']}" if len(lacking) == 1 else ""
+            lacks.append(f"no {what}{of_team}")
+    return " and ".join(lacks)
 
 
 def _stale(warehouse: Warehouse, fresh_hours: float) -> Sequence[str]:

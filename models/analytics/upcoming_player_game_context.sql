@@ -51,13 +51,13 @@ registry as (
 ),
 
 -- Of the date's own box score only two things are read: who is listed and who is out, which is
--- marked as not playing and nothing that says otherwise. Listed twice on a date (traded that day), the team he is active for counts.
+-- marked as not playing and nothing that says otherwise. Listed twice on a date (traded that day),
+-- the team he is active for counts. Which game of a team is meant, int_date_games says.
 listed as (
 
     select
         game_date,
         player_id,
-        game_id,
         team_abbr,
         'box_score' as population_source,
         row_number() over (
@@ -73,7 +73,6 @@ on_roster as (
     select
         analysis_date as game_date,
         player_id,
-        game_id,
         team_abbr,
         'recent_roster' as population_source,
         row_number() over (
@@ -141,7 +140,7 @@ recent_games as (
             and player_games.game_date < population.game_date
     inner join teams
         on
-            population.game_id = teams.game_id
+            population.game_date = teams.game_date
             and population.team_abbr = teams.team_abbr
             and player_games.season_year = teams.season_year
     group by population.game_date, population.player_id
@@ -165,7 +164,7 @@ final as (
         population.player_id,
         registry.player_lookup,
         registry.universal_player_id,
-        population.game_id,
+        teams.game_id,
         population.team_abbr,
         teams.opponent_team_abbr,
         teams.season_type,
@@ -205,7 +204,7 @@ final as (
     from population
     inner join teams
         on
-            population.game_id = teams.game_id
+            population.game_date = teams.game_date
             and population.team_abbr = teams.team_abbr
     left join as_of
         on

@@ -6,78 +6,176 @@
     tags=['stage_inputs'],
 ) }}
 
+{# Read from schedule and listings, not from the models whose rows are held against this. #}
+
 with
 
-shot_zone_players as (
+game_dates as (
 
     select
-        player_id,
-        player_lookup,
-        actual_game_count,
-        analysis_date,
-    from {{ ref('player_shot_zone_inputs') }}
-    where
-        {{ in_date_range('analysis_date') }}
-        and game_rank = 1
-
-),
-
-listed_players as (
-
-    select
-        player_id,
-        player_lookup,
-        actual_game_count,
         game_date as analysis_date,
-    from {{ ref('upcoming_player_game_context') }}
+        season_year,
+    from {{ ref('game_dates') }}
     where {{ in_date_range('game_date') }}
 
 ),
 
+game_teams as (
+
+    select * from {{ ref('int_game_teams') }}
+
+),
+
+games as (
+
+    select * from {{ ref('int_games') }}
+
+),
+
+listings as (
+
+    select * from {{ ref('int_player_listings') }}
+
+),
+
+registry as (
+
+    select * from {{ ref('stg_player_registry') }}
+
+),
+
+teams_of_season as (
+
+    select distinct
+        season_year,
+        team_abbr,
+    from game_teams
+
+),
+
+-- Every team of the season, on every date.
 teams as (
 
     select
         cast(null as int64) as player_id,
-        team_abbr,
-        actual_game_count,
-        analysis_date,
-    from {{ ref('team_defense_zone_inputs') }}
-    where {{ in_date_range('analysis_date') }}
+        teams_of_season.team_abbr as entity_id,
+        team_as_of.actual_games as actual_game_count,
+        game_dates.analysis_date,
+    from game_dates
+    inner join teams_of_season on game_dates.season_year = teams_of_season.season_year
+    left join {{ ref('int_team_as_of') }} as team_as_of
+        on
+            game_dates.analysis_date = team_as_of.analysis_date
+            and teams_of_season.team_abbr = team_as_of.team_abbr
 
+),
+
+first_games as (
+
+    select
+        player_id,
+        season_year,
+        min(game_date) as first_played_date,
+    from {{ ref('player_game_summary') }}
+    where is_played
+    group by player_id, season_year
+
+),
+
+-- Everybody who has played in the season before the date.
+seasoned as (
+
+    select
+        first_games.player_id,
+        game_dates.analysis_date,
+    from game_dates
+    inner join first_games
+        on
+            game_dates.season_year = first_games.season_year
+            and game_dates.analysis_date > first_games.first_played_date
+
+),
+
+-- Everybody in a box score of the date, or where a team has none on its recent roster.
+listed as (
+
+    select
+        lines.player_id,
+        games.game_date as analysis_date,
+    from {{ ref('stg_player_box_scores') }} as lines
+    inner join games on lines.game_id = games.game_id
+    where {{ in_date_range('games.game_date') }}
+
+),
+
+unlisted_teams as (
+
+    select
+        game_date,
+        season_year,
+        team_abbr,
+    from game_teams
+    where {{ in_date_range('game_date') }}
+    group by game_date, season_year, team_abbr
+    having countif(has_box_score) = 0
+
+),
+
+population as (
+
+    select * from listed
+
+    union distinct
+
+    select
+        listings.player_id,
+        unlisted_teams.game_date as analysis_date,
+    from unlisted_teams
+    inner join listings on {{ is_on_roster('listings', 'unlisted_teams') }}
+
+),
+
+players as (
+    {% for processor_name in [
+        'PlayerShotZoneAnalysisProcessor', 'PlayerCompositeFactorsProcessor',
+        'PlayerDailyCacheProcessor', 'MLFeatureStoreProcessor',
+    ] %}
+    select
+        '{{ processor_name }}' as processor_name,
+        player_id,
+        analysis_date,
+    from {{ 'seasoned' if loop.first else 'population' }}
+    {% if not loop.last %}
+    union all
+    {% endif %}
+    {%- endfor %}
 ),
 
 final as (
 
     select
         'TeamDefenseZoneAnalysisProcessor' as processor_name,
-        team_abbr as entity_id,
+        entity_id,
         player_id,
-        actual_game_count,
+        coalesce(actual_game_count, 0) as actual_game_count,
         analysis_date,
     from teams
 
     union all
 
     select
-        'PlayerShotZoneAnalysisProcessor' as processor_name,
-        player_lookup as entity_id,
-        player_id,
-        actual_game_count,
-        analysis_date,
-    from shot_zone_players
-    {% for processor_name in [
-        'PlayerCompositeFactorsProcessor', 'PlayerDailyCacheProcessor', 'MLFeatureStoreProcessor'
-    ] %}
-    union all
+        players.processor_name,
+        registry.player_lookup as entity_id,
+        players.player_id,
+        coalesce(as_of.actual_game_count, 0) as actual_game_count,
+        players.analysis_date,
+    from players
+    left join registry on players.player_id = registry.player_id
+    left join {{ ref('int_player_as_of') }} as as_of
+        on
+            players.analysis_date = as_of.analysis_date
+            and players.player_id = as_of.player_id
 
-    select
-        '{{ processor_name }}' as processor_name,
-        player_lookup as entity_id,
-        player_id,
-        actual_game_count,
-        analysis_date,
-    from listed_players
-    {% endfor %}
 )
 
 select * from final

@@ -292,7 +292,10 @@ OUT_OF_RANGE: dict[str, tuple[str, dict[str, list[str]]]] = {
         SEASONS,
         {
             "season_ends_after_it_begins": ["regular_season_end = last_date + 1"],
-            "season_year_is_the_first_year": ["season_year = season_year + 1"],
+            "season_year_is_of_the_name": ["season_year = season_year - 1"],
+            "season_begins_in_its_years": [
+                "season = '2000-01', season_year = 2000",
+            ],
         },
     ),
 }

@@ -7,14 +7,15 @@ game_teams as (
 
 ),
 
--- A team plays once a day; should the schedule say otherwise, the first game stands.
+-- A team plays once a day. Should the schedule say otherwise (a game under two ids, too), the first
+-- game that has lines of the team stands: for everything that asks which game of a date is meant.
 numbered as (
 
     select
         *,
         row_number() over (
             partition by game_date, team_abbr
-            order by game_id
+            order by has_box_score desc, game_id
         ) as game_of_day,
     from game_teams
 

@@ -76,19 +76,11 @@ missing as (
         false as is_played,
         game_teams.game_date,
     from game_teams
-    inner join listings
-        on
-            game_teams.team_abbr = listings.team_abbr
-            and game_teams.season_year = listings.season_year
-            and listings.game_date < game_teams.game_date
-            and {{ add_days('listings.game_date', roster_days()) }} >= game_teams.game_date
-            and (
-                listings.next_listing_date is null
-                or game_teams.game_date < listings.next_listing_date
-            )
+    inner join listings on {{ is_on_roster('listings', 'game_teams') }}
     where
         game_teams.is_final
         and not game_teams.has_box_score
+        and coalesce(listings.next_listing_date != game_teams.game_date, true)
 
 ),
 

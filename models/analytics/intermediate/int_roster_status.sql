@@ -14,10 +14,16 @@ date_games as (
 
 ),
 
-lines as (
+listed as (
 
-    select * from {{ ref('player_game_summary') }}
+    select
+        game_date,
+        player_id,
+        team_abbr,
+        max(case when is_played or not is_dnp then 1 else 0 end) = 1 as is_active,
+    from {{ ref('player_game_summary') }}
     where {{ in_seasons() }}
+    group by game_date, player_id, team_abbr
 
 ),
 
@@ -60,16 +66,7 @@ rosters as (
         date_games.has_box_score as has_player_list,
         listings.player_id,
     from date_games
-    inner join listings
-        on
-            date_games.team_abbr = listings.team_abbr
-            and date_games.season_year = listings.season_year
-            and listings.game_date < date_games.game_date
-            and {{ add_days('listings.game_date', roster_days()) }} >= date_games.game_date
-            and (
-                listings.next_listing_date is null
-                or date_games.game_date <= listings.next_listing_date
-            )
+    inner join listings on {{ is_on_roster('listings', 'date_games') }}
 
 ),
 
@@ -77,8 +74,8 @@ with_form as (
 
     select
         rosters.*,
-        lines.player_id is not null as is_listed,
-        coalesce(lines.is_played or not lines.is_dnp, false) as is_active,
+        listed.player_id is not null as is_listed,
+        coalesce(listed.is_active, false) as is_active,
         form.team_abbr as last_played_team_abbr,
         form.game_date as last_played_date,
         team_form.last_10_since,
@@ -91,11 +88,11 @@ with_form as (
         form.seconds_last_7,
         form.minutes_games_last_7,
     from rosters
-    left join lines
+    left join listed
         on
-            rosters.game_id = lines.game_id
-            and rosters.player_id = lines.player_id
-            and rosters.team_abbr = lines.team_abbr
+            rosters.analysis_date = listed.game_date
+            and rosters.player_id = listed.player_id
+            and rosters.team_abbr = listed.team_abbr
     left join as_of
         on
             rosters.analysis_date = as_of.analysis_date
