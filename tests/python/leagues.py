@@ -119,6 +119,7 @@ class League:
 def random_league(seed: int, season: str, first: dt.date, first_player: int = 1) -> League:
     """Return a league in which whatever can happen to data does, some of it often."""
     chance = random.Random(seed)  # noqa: S311 -- a league, not a secret
+    half = random.Random(-1 - seed)  # noqa: S311 -- which games lack a side
     teams = ("AAA", "BBB", "CCC", "DDD", "EEE", "FFF")
     players = itertools.count(first_player)
     league = League({team: [next(players) for _ in range(4)] for team in teams}, season)
@@ -131,6 +132,7 @@ def random_league(seed: int, season: str, first: dt.date, first_player: int = 1)
             if chance.random() < 0.08:
                 continue
             everybody = [*league.rosters[home], *league.rosters[away]]
+            gone = league.rosters[away] if half.random() < 0.02 else []
             league.play(
                 day,
                 home,
@@ -141,7 +143,7 @@ def random_league(seed: int, season: str, first: dt.date, first_player: int = 1)
                 box_score=chance.random() < 0.97,
                 shots=chance.random() < 0.98,
                 changes={each: random_changes(chance) for each in everybody},
-                unlisted=[each for each in everybody if chance.random() < 0.1],
+                unlisted=[each for each in everybody if chance.random() < 0.1 or each in gone],
             )
     return league
 

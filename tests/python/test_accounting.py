@@ -33,6 +33,8 @@ NAMES = {
 TRADED, TRADE_DAY = 13, DATES[12]
 BENCHED_WITH_POINTS, MARKED_BUT_PLAYED = 25, 26
 WITHOUT_MINUTES = 49
+ONE_SIDE, HALF_DAY = (58, 59, 60), DATES[16]
+DOUBLE_DAY, ONLY_SECOND, RESTED_FIRST = DATES[15], 64, 65
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Odd:
         return str(found["player_lookup"])
 
 
-TEAMS = [f"{letter * 3}" for letter in "ABCDEFGHIJKLMNOPQR"]
+TEAMS = [f"{letter * 3}" for letter in "ABCDEFGHIJKLMNOPQRSTUV"]
 
 
 def odd_league() -> League:
@@ -100,6 +102,12 @@ def odd_league() -> League:
         # Q: minutes missing, points there.
         unknown = {WITHOUT_MINUTES: {"minutes": None}} if number == 18 else {}
         league.play(day, "QQQ", "RRR", changes=unknown)
+        # S and T: the lines of T are missing in one game. U and V: two games on one date.
+        league.play(day, "SSS", "TTT", unlisted=ONE_SIDE if day == HALF_DAY else ())
+        twice = {"unlisted": [ONLY_SECOND], "changes": {RESTED_FIRST: did_not_play()}}
+        league.play(day, "UUU", "VVV", **(twice if day == DOUBLE_DAY else {}))
+        if day == DOUBLE_DAY:
+            league.play(day, "UUU", "VVV")
     league.schedule(ODD_DAY, "OOO", "PPP", status="postponed")
     league.schedule(NEXT, "AAA", "CCC")
     league.schedule(NEXT, "GGG", "MMM")
@@ -250,6 +258,50 @@ def test_a_finished_game_without_a_box_score_may_have_been_anybody_s(odd: Odd) -
         assert odd.rows["mlfs"][LAST, lookup]["data_source"] == "mixed"
 
 
+def test_the_side_of_a_game_that_is_missing_is_a_gap_of_its_players_alone(odd: Odd) -> None:
+    for player_id in ONE_SIDE:
+        lookup = odd.lookup(player_id)
+        for short in ("psza", "pdc"):
+            failure = odd.failures[short][LAST, lookup]
+            assert failure["failure_category"] == "INCOMPLETE_UPSTREAM"
+            assert failure["missing_game_dates"] == f'["{HALF_DAY}"]'
+        assert odd.rows["pcf"][HALF_DAY, lookup]["population_source"] == "recent_roster"
+    like_any = odd.rows["pdc"][LAST, odd.lookup(1)]
+    for player_id in (55, 56, 57):
+        lookup = odd.lookup(player_id)
+        assert odd.outcomes["psza"][LAST, lookup] == "row"
+        assert odd.rows["pcf"][HALF_DAY, lookup]["population_source"] == "box_score"
+        row = odd.rows["pdc"][LAST, lookup]
+        assert (row["games_played_season"], row["usage_rate_last_10"]) == (19, 20.0)
+        # Pace needs both sides: the mean is over the nine games that have them.
+        assert row["team_pace_last_10"] == like_any["team_pace_last_10"]
+
+
+def test_two_games_of_a_team_on_a_date_give_each_of_its_players_one_row(odd: Odd) -> None:
+    games = odd.engine.query(
+        "select game_id from nba_raw.games where game_date = ? and home_team_abbr = 'UUU' "
+        "order by game_id",
+        [DOUBLE_DAY],
+    )
+    assert len(games) == 2
+    for player_id in range(61, 67):
+        lookup = odd.lookup(player_id)
+        for short in ("psza", "pcf", "pdc", "mlfs"):
+            assert odd.outcomes[short][DOUBLE_DAY, lookup] == "row"
+            (found,) = odd.engine.query(
+                f"select count(*) as n from {BY_SHORT[short].table} "
+                f"where {BY_SHORT[short].date_column} = ? and player_id = ?",
+                [DOUBLE_DAY, player_id],
+            )
+            assert found["n"] == 1
+        store = odd.rows["mlfs"][DOUBLE_DAY, lookup]
+        assert (store["game_id"], store["population_source"]) == (games[0]["game_id"], "box_score")
+        # Both games count from the next day on.
+        missed_one = player_id in (ONLY_SECOND, RESTED_FIRST)
+        row = odd.rows["pdc"][LAST, lookup]
+        assert row["games_played_season"] == (19 if missed_one else 20)
+
+
 def test_on_the_day_without_a_box_score_the_roster_is_expected(odd: Odd) -> None:
     for player_id in range(37, 43):
         key = DATES[16], odd.lookup(player_id)
@@ -287,8 +339,8 @@ def test_on_a_future_date_the_rosters_of_its_teams_are_expected(odd: Odd) -> Non
         assert row["usage_spike_score"] == 0.0
         assert odd.rows["mlfs"][NEXT, lookup]["star_teammates_out"] is None
     # Shot zones and defences do not depend on who plays that day.
-    assert len(odd.on("psza", NEXT)) == 54
-    assert len(odd.on("tdza", NEXT)) == 18
+    assert len(odd.on("psza", NEXT)) == 66
+    assert len(odd.on("tdza", NEXT)) == 22
 
 
 def test_on_opening_night_nobody_has_played_and_the_date_is_done_all_the_same(odd: Odd) -> None:

@@ -78,6 +78,21 @@ def test_a_missing_box_score_stops_the_day_and_is_named(mornings: Mornings) -> N
     )
 
 
+def test_the_missing_side_of_a_game_stops_the_day_and_is_named(mornings: Mornings) -> None:
+    day, next_day = game_days(mornings.engine, FIRST, 2)
+    game = first_game(mornings.engine, day)
+    mornings.deliver(day)
+    of_home = f"game_id = '{game['game_id']}' and team_abbr = '{game['home_team_abbr']}'"
+    mornings.engine.execute(f"delete from nba_raw.player_box_scores where {of_home}")
+    with pytest.raises(BackcourtError) as caught:
+        mornings.daily(next_day)
+    assert caught.value.hint[0].endswith(f": no box score of {game['home_team_abbr']}")
+    mornings.engine.execute(f"delete from nba_raw.shots where {of_home}")
+    with pytest.raises(BackcourtError) as caught:
+        mornings.daily(next_day)
+    assert caught.value.hint[0].endswith(" and no shots of " + game["home_team_abbr"])
+
+
 def test_results_that_have_not_arrived_stop_the_day(mornings: Mornings) -> None:
     _, next_day = game_days(mornings.engine, FIRST, 2)
     with pytest.raises(BackcourtError, match="games are incomplete") as caught:

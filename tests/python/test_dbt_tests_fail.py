@@ -92,6 +92,17 @@ def test_every_data_test_and_every_condition_is_spoiled_here(finished: Engine) -
         assert spoiled.keys() == conditions["conditions"].keys(), name
 
 
+def test_a_season_may_begin_in_february(spoiled: Engine) -> None:
+    spoiled.execute(
+        "insert into nba_staging.seasons by name select '1998-99' as season, 1998 as season_year, "
+        "date '1999-02-05' as first_date, date '1999-05-05' as regular_season_end, "
+        "date '1999-06-25' as last_date"
+    )
+    found = outcomes(spoiled, ["seasons"])
+    assert {each.status for each in found.values()} == {"pass"}
+    assert "season_days_are_in_order" in found
+
+
 @pytest.mark.parametrize("name", SPOILED)
 def test_an_invariant_of_the_backfill_fails_once_broken(name: str, spoiled: Engine) -> None:
     spoiled.execute(*SPOILED[name])
