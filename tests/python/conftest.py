@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import duckdb
@@ -16,10 +16,13 @@ from command import CommandLine
 from engine import Engine
 from hypothesis import HealthCheck, settings
 from leagues import League, random_league, write_tables
+from raw_factories import Format, Row, league, write_league
 from terminal import Terminal
 
+from python_workers.load import LoadReport, load_directory
 from python_workers.settings import Settings
 from python_workers.simulate import MARKER, simulate
+from python_workers.warehouse.duckdb import DuckDBWarehouse
 
 # Times vary on a shared machine; what a property test may not do is depend on them.
 settings.register_profile(
@@ -234,3 +237,22 @@ def terminal(terminal_folder: Path) -> Iterator[Terminal]:
     terminal.clear()
     yield terminal
     terminal.clear()
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Iterator[DuckDBWarehouse]:
+    """Open an empty warehouse."""
+    with DuckDBWarehouse(tmp_path / "backcourt.duckdb") as opened:
+        yield opened
+
+
+@pytest.fixture
+def load(warehouse: DuckDBWarehouse, tmp_path: Path) -> Callable[..., LoadReport]:
+    """Write a league into a folder of its own and load it."""
+    folders = iter(range(100))
+
+    def write_and_load(format_: Format = "parquet", **tables: Sequence[Row]) -> LoadReport:
+        folder = tmp_path / f"raw{next(folders)}"
+        return load_directory(warehouse, write_league(folder, league(**tables), format_))
+
+    return write_and_load

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
+
+from python_workers.errors import BackcourtError
+from python_workers.warehouse.base import Warehouse
 
 Row = dict[str, Any]
 Format = Literal["parquet", "csv", "jsonl"]
@@ -119,3 +123,17 @@ def write_league(
     for name, rows in tables.items():
         write_rows(directory / name / f"{name}.{format_}", rows)
     return directory
+
+
+def column(warehouse: Warehouse, table: str, name: str) -> list[Any]:
+    """Return the values of a stored raw column, in order of all of the table's columns."""
+    found = warehouse.query(f'select "{name}" as value from nba_raw.{table} order by all')
+    values: list[Any] = found.column("value").to_pylist()
+    return values
+
+
+def error_of(load: Callable[..., object], *args: Any, **tables: Sequence[Row]) -> str:
+    """Return what a refused load says."""
+    with pytest.raises(BackcourtError) as caught:
+        load(*args, **tables)
+    return caught.value.render()
