@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import sys
 import traceback
@@ -24,6 +25,7 @@ from python_workers import (
 from python_workers.console import JsonReporter, OutputError, err, give_output_up
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.job_labels import labelling
+from python_workers.redaction import plain_address
 from python_workers.signals import exit_code, how_to_go_on, received
 
 # typer brings its own copy of click and exports only the leaves of its exceptions.
@@ -112,23 +114,29 @@ def logs_json(arguments: Sequence[str]) -> bool:
 def _failure(error: BaseException, *, debug: bool, as_json: bool) -> int:
     match error:
         case BackcourtError():
-            return _say(error, debug=debug, as_json=as_json)
+            said = error
         case typer.Exit():
             return int(error.exit_code)
         case OutputError():
             return _output_failure(error.cause, debug=debug)
         case OSError(errno=errno.EPIPE) | OSError(errno=errno.ENOSPC, filename=None):
             return _output_failure(error, debug=debug)  # of typer's own help texts
-    if isinstance(error, UsageError):
-        context = getattr(error, "ctx", None)
-        hint = f"See: {context.command_path} --help" if context else "See: backcourt --help"
-        wrong = BackcourtError(error.format_message(), hint, ExitCode.USAGE)
-        return _say(wrong, debug=debug, as_json=as_json)
-    fault = BackcourtError(
-        f"{type(error).__name__}: {error}",
-        "This is a fault of Backcourt. The same command with --debug shows where.",
-    )
-    return _say(fault, debug=debug, as_json=as_json)
+        case OSError(filename=str() | bytes() as name, strerror=str() as reason):
+            said = BackcourtError(
+                f"{os.fsdecode(name)}: {reason}",
+                "Look at this file, its folder and the disk, and run the same command again.",
+                ExitCode.ENVIRONMENT,
+            )
+        case _ if isinstance(error, UsageError):
+            context = getattr(error, "ctx", None)
+            hint = f"See: {context.command_path} --help" if context else "See: backcourt --help"
+            said = BackcourtError(plain_address(error.format_message()), hint, ExitCode.USAGE)
+        case _:
+            said = BackcourtError(
+                f"{type(error).__name__}: {error}",
+                "This is a fault of Backcourt. The same command with --debug shows where.",
+            )
+    return _say(said, debug=debug, as_json=as_json)
 
 
 def _output_failure(cause: OSError, *, debug: bool) -> int:

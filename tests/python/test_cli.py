@@ -100,6 +100,11 @@ class TestErrors:
             ("backfill --everything", "No such option: --everything", "See: backcourt backfill"),
             ("bakcfill --all", "No such command 'bakcfill'", "See: backcourt --help"),
             ("load", "Missing argument 'DIR'", "See: backcourt load --help"),
+            (
+                "plan --all https://me:password@chat.example/token",
+                "Got unexpected extra argument(s) (https://chat.example/…",
+                "See: backcourt plan --help",
+            ),
         ],
     )
     def test_a_wrong_command_is_a_usage_error(
@@ -254,6 +259,20 @@ class TestErrors:
         outcome = loaded("--debug", "plan", "--all")
         assert outcome.err.startswith("Traceback")
         assert "in broken" in outcome.err
+
+    def test_a_file_that_the_system_refuses_is_no_fault_of_the_program(
+        self, loaded: CommandLine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refused(*_: object, **__: object) -> None:
+            raise PermissionError(13, "Permission denied", "/data/seasons.csv")
+
+        monkeypatch.setattr(cli_plan, "open_warehouse", refused)
+        outcome = loaded("plan", "--all")
+        assert outcome.code == 3
+        assert outcome.err == text_of(
+            "error: /data/seasons.csv: Permission denied",
+            "  Look at this file, its folder and the disk, and run the same command again.",
+        )
 
     def test_the_stack_of_a_wrong_command_is_shown_on_demand(self, loaded: CommandLine) -> None:
         outcome = loaded("backfill", "--start", "2021-11-01", "--debug")

@@ -9,11 +9,13 @@ from typing import Any
 
 import duckdb
 import pytest
+import yaml
 from engine import Engine
 from leagues import League, days
 
 from python_workers.dbt_project import NodeOutcome
 from python_workers.errors import BackcourtError
+from python_workers.settings import resolve_project_dir
 
 # From the sixth date on teams have the five games that their defence is analysed on.
 DATES = days(12)
@@ -217,6 +219,11 @@ def test_a_wrong_var_is_refused_before_anything_is_built(
         dbt(built, "run", "--select", "stg_shots", **variables)
     assert complaint in caught.value.render()
     assert built.query("select * from duckdb_views() where view_name = 'stg_shots'") == []
+
+
+def test_every_var_of_the_project_is_known_with_its_default(built: Engine) -> None:
+    declared = yaml.safe_load((resolve_project_dir() / "dbt_project.yml").read_text())["vars"]
+    run(built, "--select", "stg_shots", **declared)
 
 
 def test_tables_that_python_fills_survive_a_full_refresh(built: Engine) -> None:
