@@ -30,6 +30,14 @@
 {% macro default__days_between(earlier, later) -%}date_diff({{ later }}, {{ earlier }}, day){%- endmacro %}
 {% macro duckdb__days_between(earlier, later) -%}date_diff('day', {{ earlier }}, {{ later }}){%- endmacro %}
 
+{# LEAST and GREATEST skip NULL on DuckDB and give NULL in GoogleSQL: these give NULL on both. #}
+{% macro at_most(value, limit) -%}
+    (case when {{ value }} > {{ limit }} then {{ limit }} else {{ value }} end)
+{%- endmacro %}
+{% macro at_least(value, limit) -%}
+    (case when {{ value }} < {{ limit }} then {{ limit }} else {{ value }} end)
+{%- endmacro %}
+
 {# Whether a text matches a pattern from beginning to end. #}
 {% macro full_match(text, pattern) -%}{{ adapter.dispatch('full_match')(text, pattern) }}{%- endmacro %}
 {% macro default__full_match(text, pattern) -%}regexp_contains({{ text }}, r'^(?:{{ pattern }})$'){%- endmacro %}

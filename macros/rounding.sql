@@ -1,7 +1,8 @@
 {#
   Half-even rounding of the exact ratio num / den, den > 0, as an integer number of 10^-decimals.
   Integers only: SQL's ROUND works on floats and rounds halves away from zero, and engines sum
-  floats in any order. NULL where either is NULL or den is 0.
+  floats in any order. NULL where either is NULL or den is 0. Both num * 10^decimals and 2 * den have
+  to fit 64 bits, 9.2 * 10^18.
 #}
 {% macro half_even(num, den, decimals) -%}
     (
@@ -49,22 +50,36 @@
 {#
   Square root of num / den (num >= 0, den > 0), rounded half-even to decimals as an integer number
   of 10^-decimals. The float root only proposes the integer; comparing squares decides, so it does
-  not matter whose SQRT it is.
+  not matter whose SQRT it is. A root r is too small where (2r + 1)^2 is below
+  4 * 10^(2 * decimals) * num / den, of which the integer part and the remainder are found in two
+  steps: 2 * 10^decimals * den has to fit 64 bits, num itself may be as large as they hold.
 #}
 {% macro sqrt_half_even(num, den, decimals) -%}
+    {%- set divisor = "nullif(" ~ den ~ ", 0)" -%}
+    {%- set step = 2 * 10 ** decimals -%}
+    {%- set first_rest = step ~ " * mod(" ~ num ~ ", " ~ divisor ~ ")" -%}
+    {%- set second_rest = step ~ " * mod(" ~ first_rest ~ ", " ~ divisor ~ ")" -%}
     {%- set root -%}
-        cast(floor(sqrt({{ num }} * {{ 10 ** (2 * decimals) }} / nullif({{ den }}, 0))) as int64)
+        cast(floor(sqrt({{ num }} / {{ divisor }}) * {{ 10 ** decimals }}) as int64)
+    {%- endset -%}
+    {%- set midpoint_squared -%}
+        (2 * {{ root }} + 1) * (2 * {{ root }} + 1)
+    {%- endset -%}
+    {%- set square -%}
+        ({{ step * step }} * {{ int_div(num, divisor) }}
+        + {{ step }} * {{ int_div(first_rest, divisor) }}
+        + {{ int_div(second_rest, divisor) }})
+    {%- endset -%}
+    {%- set has_rest -%}
+        mod({{ second_rest }}, {{ divisor }}) > 0
     {%- endset -%}
     (
         {{ root }}
         + case
+            when {{ midpoint_squared }} < {{ square }} then 1
             when
-                (2 * {{ root }} + 1) * (2 * {{ root }} + 1) * ({{ den }})
-                < 4 * {{ num }} * {{ 10 ** (2 * decimals) }} then 1
-            when
-                (2 * {{ root }} + 1) * (2 * {{ root }} + 1) * ({{ den }})
-                = 4 * {{ num }} * {{ 10 ** (2 * decimals) }}
-                and mod({{ root }}, 2) = 1 then 1
+                {{ midpoint_squared }} = {{ square }}
+                and ({{ has_rest }} or mod({{ root }}, 2) = 1) then 1
             else 0
         end
     )

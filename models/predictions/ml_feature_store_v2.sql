@@ -48,13 +48,13 @@ samples as (
 
     select
         *,
-        least(known_games_season, 2) as games_2,
-        least(known_games_season, 3) as games_3,
-        least(known_games_season, 5) as games_5,
-        least(known_games_season, 7) as games_7,
-        least(known_games_season, 10) as games_10,
-        known_games_season - least(known_games_season, 7) as games_before_last_7,
-        known_games_season - least(known_games_season, 10) as games_before_last_10,
+        {{ at_most('known_games_season', 2) }} as games_2,
+        {{ at_most('known_games_season', 3) }} as games_3,
+        {{ at_most('known_games_season', 5) }} as games_5,
+        {{ at_most('known_games_season', 7) }} as games_7,
+        {{ at_most('known_games_season', 10) }} as games_10,
+        known_games_season - {{ at_most('known_games_season', 7) }} as games_before_last_7,
+        known_games_season - {{ at_most('known_games_season', 10) }} as games_before_last_10,
         paint_attempts_last_10 + mid_range_attempts_last_10 + three_attempts_last_10
             as attempts_last_10,
     from inputs
@@ -183,7 +183,8 @@ features as (
         factors.pace_score,
         factors.usage_spike_score,
         cast(
-            greatest(least(game_log.team_days_rest - game_log.opponent_days_rest, 2), -2) as int64
+            {{ at_least(at_most('game_log.team_days_rest - game_log.opponent_days_rest', 2), -2) }}
+            as int64
         ) as rest_advantage,
         cast(game_log.trend as int64) as recent_trend,
         cast(game_log.minutes_step as int64) as minutes_change,

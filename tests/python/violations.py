@@ -122,6 +122,11 @@ SPOILED: dict[str, list[str]] = {
         *change(PDC_INPUTS, "game_date = analysis_date + 1", "last_played_date = analysis_date"),
         *change(CONTEXT, "last_played_date = game_date"),
     ],
+    "rest_advantages_of_a_game_cancel_out": [
+        f"update {MLFS} set rest_advantage = 1 where game_date = '{LAST}' and team_abbr = 'AAA'",
+        f"update {MLFS} set rest_advantage = null where game_date = '{LAST}' and team_abbr = 'CCC'",
+        f"update {MLFS} set rest_advantage = 1 where game_date = '{DATES[-2]}' and player_id = 11",
+    ],
     "box_score_lines_belong_to_a_team_of_their_game": change(
         LINES, "team_abbr = 'XXX'", "team_abbr = null", "game_id = '0029900001'"
     ),

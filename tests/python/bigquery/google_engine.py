@@ -12,7 +12,7 @@ from typing import Any
 from analyzer import run_program
 
 Row = list[Any]
-REFERENCE = re.compile(r"ref\('(\w+)'\)")
+REFERENCE = re.compile(r"(?:ref\(|source\('\w+', ?)'(\w+)'\)")
 # No name of a column: a table goes before it.
 EXPECTED = "expected_rows"
 
@@ -58,7 +58,7 @@ def unit_test_queries(target: Path) -> dict[str, tuple[Query, Query]]:
         node["name"]: node
         for node in manifest["nodes"].values()
         if node["resource_type"] in ("model", "seed")
-    }
+    } | {node["name"]: node for node in manifest["sources"].values()}
     queries = {}
     for test in manifest["unit_tests"].values():
         model = nodes[test["model"]]
@@ -79,7 +79,7 @@ def unit_test_queries(target: Path) -> dict[str, tuple[Query, Query]]:
 
 
 def _full_name(node: Mapping[str, Any]) -> str:
-    return f"{node['database']}.{node['schema']}.{node['alias']}"
+    return f"{node['database']}.{node['schema']}.{node.get('alias') or node['identifier']}"
 
 
 def _columns(node: Mapping[str, Any]) -> list[tuple[str, str]]:
