@@ -34,6 +34,23 @@
 {%- endmacro %}
 
 {#
+  Most that the lines of a team hold together; lines above it are not those of one game.
+
+  Five players a side in the longest game there was (78 minutes) have 23,400 seconds. All fourteen
+  counts of a team add up to about 500, in the highest-scoring game of all to less than 900.
+  So no product below leaves 64 bits: the numerator of the possessions is at most 100 * 1000^3, of the
+  pace and of the rating, at four decimals, 72 * 10^15 and 2 * 10^17.
+#}
+{% macro most_team_seconds() -%}30000{%- endmacro %}
+{% macro most_team_counts() -%}1500{%- endmacro %}
+
+{# Possessions per 48 minutes, and points per 100 possessions, that no lines of a game give. #}
+{% macro most_team_rate() -%}1000{%- endmacro %}
+{% macro team_rate(num, den) -%}
+    case when {{ num }} <= {{ most_team_rate() }} * {{ den }} then {{ ratio(num, den, 4) }} end
+{%- endmacro %}
+
+{#
   Whether a team's lines are those of the whole game, so that their sums are the team's.
 
   Points differ from the final score by at most 5: of the 21 real team-games that differ at all, those
@@ -41,10 +58,12 @@
   to 58. Where the longer side is the measure of time, the shots of the play-by-play are that of counts.
 #}
 {% macro lines_are_whole(
-    seconds, longer_side_seconds, overtimes, points, final_score, fg_attempts, shots
+    seconds, longer_side_seconds, overtimes, counts, points, final_score, fg_attempts, shots
 ) -%}
     coalesce(
-        {{ seconds }} >= {{ least_whole_seconds(longer_side_seconds, overtimes) }}
+        {{ seconds }} <= {{ most_team_seconds() }}
+        and coalesce({{ counts }} <= {{ most_team_counts() }}, true)
+        and {{ seconds }} >= {{ least_whole_seconds(longer_side_seconds, overtimes) }}
         and case
             when {{ longer_side_seconds }} >= 60 * 210
                 then coalesce(abs({{ points }} - {{ final_score }}) <= 5, true)

@@ -84,6 +84,11 @@
             'detail': [shown(box_score_counts() | join(' + ')), "' counted points, shots, rebounds …, no minutes'"],
         },
         {
+            'finding': 'count_missing', 'table_name': 'player_box_scores', 'is_error': true,
+            'relation': 'lines', 'condition': box_score_counts() | join(' + ') ~ ' is null',
+            'detail': ["'points, shots, rebounds … are not all there'"],
+        },
+        {
             'finding': 'dnp_with_minutes', 'table_name': 'player_box_scores', 'is_error': false,
             'relation': 'lines', 'condition': 'is_dnp and seconds_played > 0',
             'detail': ["'marked as not playing, '", shown('seconds_played'), "' seconds'"],
@@ -168,6 +173,15 @@
             'detail': [
                 "'lines of '", shown('team_abbr'), "' have '", shown(int_div('seconds_played', '60')),
                 "' minutes'",
+            ],
+        },
+        {
+            'finding': 'team_beyond_any_game', 'table_name': 'player_box_scores', 'is_error': false,
+            'relation': 'sides',
+            'condition': 'seconds_played > ' ~ most_team_seconds() ~ ' or counts > ' ~ most_team_counts(),
+            'detail': [
+                "'lines of '", shown('team_abbr'), "' have '", shown(int_div('seconds_played', '60')),
+                "' minutes, '", shown('counts'), "' points, shots, rebounds …'",
             ],
         },
         {

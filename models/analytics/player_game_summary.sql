@@ -140,6 +140,8 @@ with_team_totals as (
             '(partition by game_id, team_abbr)'
         ) }} as team_plays_e2,
         100 * fg_attempts + 44 * ft_attempts + 100 * turnovers as plays_e2,
+        {{ int_sum(box_score_counts() | join(' + '), '(partition by game_id, team_abbr)') }}
+            as team_counts,
         {{ int_sum('points', '(partition by game_id, team_abbr)') }} as listed_points,
         {{ int_sum('fg_attempts', '(partition by game_id, team_abbr)') }} as team_fg_attempts,
         count(contradiction) over (partition by game_id, team_abbr) as contradictions,
@@ -165,8 +167,9 @@ with_whole_teams as (
         and {{ lines_are_whole(
             'team_seconds',
             'longer_side_seconds',
-            'coalesce(periods - 4, ' ~ int_div('greatest(longer_side_seconds - 60 * 235, 0)', '60 * 25')
+            'coalesce(periods - 4, ' ~ int_div(at_least('longer_side_seconds - 60 * 235', 0), '60 * 25')
             ~ ')',
+            'team_counts',
             'listed_points',
             'final_score',
             'team_fg_attempts',

@@ -11,8 +11,8 @@ ratios as (
 
     select
         *,
-        14400 * possessions_num as pace_num,
-        possessions_den * opponent_seconds_played as pace_den,
+        72 * possessions_num as pace_num,
+        own_chances * opponent_chances * opponent_seconds_played as pace_den,
         100 * opponent_points * possessions_den as rating_num,
     from team_games
 
@@ -34,8 +34,8 @@ final as (
         opponent_three_makes,
         opponent_three_attempts,
         blocks,
-        {{ ratio('rating_num', 'possessions_num', 4) }} as defensive_rating,
-        {{ ratio('pace_num', 'pace_den', 4) }} as opponent_pace,
+        {{ team_rate('rating_num', 'possessions_num') }} as defensive_rating,
+        {{ team_rate('pace_num', 'pace_den') }} as opponent_pace,
         is_home,
         win_flag,
         game_date,

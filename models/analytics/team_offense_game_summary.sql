@@ -7,13 +7,13 @@ team_games as (
 
 ),
 
--- Pace = 48 * possessions / (team minutes / 5); rating = 100 * points / possessions.
+-- Pace = 48 * possessions / (team minutes / 5), reduced by 200; rating = 100 * points / possessions.
 ratios as (
 
     select
         *,
-        14400 * possessions_num as pace_num,
-        possessions_den * seconds_played as pace_den,
+        72 * possessions_num as pace_num,
+        own_chances * opponent_chances * seconds_played as pace_den,
         100 * points * possessions_den as rating_num,
     from team_games
 
@@ -36,8 +36,8 @@ final as (
         turnovers,
         seconds_played / 60 as team_minutes,
         {{ ratio('possessions_num', 'possessions_den', 4) }} as possessions,
-        {{ ratio('pace_num', 'pace_den', 4) }} as pace,
-        {{ ratio('rating_num', 'possessions_num', 4) }} as offensive_rating,
+        {{ team_rate('pace_num', 'pace_den') }} as pace,
+        {{ team_rate('rating_num', 'possessions_num') }} as offensive_rating,
         is_home,
         win_flag,
         game_date,

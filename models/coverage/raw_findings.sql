@@ -109,6 +109,7 @@ lines_of_teams as (
         game_id,
         team_abbr,
         {{ int_sum('points') }} as points,
+        {{ int_sum(box_score_counts() | join(' + ')) }} as counts,
         {{ int_sum('seconds_played') }} as seconds_played,
         cast(count(*) as int64) as lines_listed,
     from {{ ref('stg_player_box_scores') }}
@@ -145,6 +146,7 @@ final_teams as (
     select
         teams.*,
         lines_of_teams.points,
+        lines_of_teams.counts,
         lines_of_teams.seconds_played,
         coalesce(lines_of_teams.lines_listed, 0) as lines_listed,
         coalesce(shots_of_teams.shots_taken, 0) as shots_taken,

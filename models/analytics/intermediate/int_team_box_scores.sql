@@ -117,8 +117,9 @@ both_sides as (
         107 * own.offensive_rebounds * (own.fg_attempts - own.fg_makes) as own_rebounded_e2,
         107 * opponent.offensive_rebounds * (opponent.fg_attempts - opponent.fg_makes)
             as opponent_rebounded_e2,
-        greatest(own.offensive_rebounds + opponent.defensive_rebounds, 1) as own_chances,
-        greatest(opponent.offensive_rebounds + own.defensive_rebounds, 1) as opponent_chances,
+        {{ at_least('own.offensive_rebounds + opponent.defensive_rebounds', 1) }} as own_chances,
+        {{ at_least('opponent.offensive_rebounds + own.defensive_rebounds', 1) }}
+            as opponent_chances,
     from sides as own
     inner join sides as opponent
         on
@@ -127,21 +128,18 @@ both_sides as (
 
 ),
 
+{% set possessions_num -%}
+    plays_e2 * own_chances * opponent_chances
+        - own_rebounded_e2 * opponent_chances
+        - opponent_rebounded_e2 * own_chances
+{%- endset -%}
+
 possessions as (
 
     select
         *,
-        case
-            when plays_e2 is not null
-                then nullif(greatest(
-                    plays_e2 * own_chances * opponent_chances
-                    - own_rebounded_e2 * opponent_chances
-                    - opponent_rebounded_e2 * own_chances,
-                    0
-                ), 0)
-        end as possessions_num,
-        case when plays_e2 is not null then 200 * own_chances * opponent_chances end
-            as possessions_den,
+        case when {{ possessions_num }} > 0 then {{ possessions_num }} end as possessions_num,
+        200 * own_chances * opponent_chances as possessions_den,
     from both_sides
 
 )
