@@ -107,7 +107,7 @@ class BackfillResult:
 
 
 def new_run(mode: str) -> Run:
-    """Begin a run: an id that sorts by time and never repeats."""
+    """Begin a run: an id that says when it began and never repeats."""
     now = datetime.now(UTC)
     return Run(f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}", mode, now)
 

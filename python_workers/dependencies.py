@@ -58,8 +58,11 @@ where games.game_date < @day
 order by games.game_date, games.game_id
 """
 
+# Loads from before a clock was set back lie in the future, where they say nothing about their age.
 _LAST_LOADS = f"""
-select table_name, max(loaded_at) as loaded_at
+select table_name, coalesce(
+    max(case when loaded_at <= @now then loaded_at end), min(loaded_at)
+) as loaded_at
 from {LOADS_TABLE}
 group by table_name
 """  # noqa: S608 our own name
@@ -105,11 +108,12 @@ def check_dependencies(warehouse: Warehouse, day: date, fresh_hours: float) -> D
     return Dependencies(missing, tuple(_stale(warehouse, fresh_hours)))
 
 
-def last_loads(warehouse: Warehouse) -> dict[str, datetime]:
-    """Return when each raw table was last loaded."""
+def last_loads(warehouse: Warehouse, now: datetime) -> dict[str, datetime]:
+    """Return when each raw table was last loaded; later than now only where no load was before."""
     if not warehouse.has_table(LOADS_TABLE):
         return {}
-    return {row["table_name"]: row["loaded_at"] for row in warehouse.query(_LAST_LOADS).to_pylist()}
+    found = warehouse.query(_LAST_LOADS, {"now": now}).to_pylist()
+    return {row["table_name"]: row["loaded_at"] for row in found}
 
 
 def _lack(row: Mapping[str, Any]) -> str:
@@ -125,13 +129,19 @@ def _lack(row: Mapping[str, Any]) -> str:
 
 
 def _stale(warehouse: Warehouse, fresh_hours: float) -> Sequence[str]:
-    loads = last_loads(warehouse)
-    oldest = datetime.now(UTC) - timedelta(hours=fresh_hours)
+    now = datetime.now(UTC)
+    loads = last_loads(warehouse, now)
+    oldest = now - timedelta(hours=fresh_hours)
     lines = []
     for table in FRESH_TABLES:
         loaded_at = loads.get(table)
         if loaded_at is None:
             lines.append(f"nba_raw.{table} has never been loaded by backcourt load.")
+        elif loaded_at > now:
+            lines.append(
+                f"nba_raw.{table} was last loaded on {loaded_at:%Y-%m-%d %H:%M} UTC, in the "
+                "future: the clock was set back since. Load it again."
+            )
         elif loaded_at < oldest:
             lines.append(
                 f"nba_raw.{table} was last loaded on {loaded_at:%Y-%m-%d %H:%M} UTC, more than "

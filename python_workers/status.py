@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from python_workers.breaker import open_breakers
@@ -101,7 +101,7 @@ def read_status(warehouse: Warehouse, today: date) -> PipelineStatus:
     past = Schedule(FIRST_DATE, today, tuple(day for day in dates if day <= today))
     return PipelineStatus(
         sorted(runs, key=lambda row: BY_NAME[row["processor_name"]].number),
-        last_loads(warehouse),
+        last_loads(warehouse, datetime.now(UTC)),
         open_breakers(warehouse),
         read_coverage(warehouse, past, must_exist=False),
         [day for day in dates if day > today][:NEXT_DATES],

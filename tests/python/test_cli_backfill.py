@@ -129,10 +129,11 @@ class TestBackfill:
         engine: Engine,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
+        version = PSZA.calculation_version
         for versioned in (PSZA, shot_zones.OUTPUT):
-            monkeypatch.setitem(vars(versioned), "calculation_version", "v2")
+            monkeypatch.setitem(vars(versioned), "calculation_version", "v99")
         before = engine.rows("psza", bookkeeping=True)
-        assert "version changed: v1 to v2" in backfilled.ok("plan", "--all").out
+        assert f"version changed: {version} to v99" in backfilled.ok("plan", "--all").out
         shown = backfilled.ok("backfill", "--all", "--skip-tests").out
         counts = {line.split()[0]: line.split()[1:] for line in shown.splitlines()[-5:]}
         assert {short: dates for short, (dates, *_) in counts.items()} == {
@@ -143,7 +144,7 @@ class TestBackfill:
         changing = {"calculation_version", "processed_at", "run_id"}
         assert after.keys() == before.keys()
         for key, row in after.items():
-            assert row["calculation_version"] == "v2"
+            assert row["calculation_version"] == "v99"
             assert {name for name in row if row[name] != before[key][name]} == changing
         assert "version changed" not in backfilled.ok("plan", "--all").out
 

@@ -14,6 +14,7 @@ from mornings import Mornings
 
 from python_workers.breaker import open_breakers, reset
 from python_workers.coverage import exit_code
+from python_workers.dependencies import check_dependencies
 from python_workers.errors import BackcourtError
 from python_workers.processors import PSZA
 from python_workers.warehouse.duckdb import DuckDBWarehouse
@@ -107,6 +108,20 @@ def test_old_loads_stop_the_day(mornings: Mornings) -> None:
         mornings.daily(day)
     assert any("BACKCOURT_FRESH_HOURS" in line for line in caught.value.hint)
     assert mornings.daily(day, fresh_hours=31.0).run.mode == "daily"
+
+
+def test_a_load_from_before_the_clock_was_set_back_is_no_fresh_one(mornings: Mornings) -> None:
+    (day,) = game_days(mornings.engine, FIRST, 1)
+    mornings.engine.execute("update nba_raw.loads set loaded_at = now() + interval 10 year")
+    with pytest.raises(BackcourtError, match="raw data is old") as caught:
+        mornings.daily(day)
+    assert sum("the clock was set back" in line for line in caught.value.hint) == 3
+    mornings.engine.execute(
+        "insert into nba_raw.loads by name "
+        "select * replace ('again' as load_id, now() as loaded_at) from nba_raw.loads"
+    )
+    with DuckDBWarehouse(mornings.engine.path) as warehouse:
+        assert check_dependencies(warehouse, day, 24.0).are_met
 
 
 def test_the_third_unsuccessful_attempt_locks_and_the_missing_data_opens_the_lock(
