@@ -199,6 +199,14 @@
             'relation': 'players', 'condition': 'is_birth_date_placeholder',
             'detail': [shown('player_full_name'), "', '", shown('birth_date')],
         },
+        {
+            'finding': 'birth_date_unlikely', 'table_name': 'players', 'is_error': false,
+            'relation': 'players', 'condition': 'age_at_first_game not between 10 and 80',
+            'detail': [
+                shown('player_full_name'), "', '", shown('birth_date'), "': '",
+                shown('age_at_first_game'), "' years old in his first game'",
+            ],
+        },
     ]) }}
 {%- endmacro %}
 

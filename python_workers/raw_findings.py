@@ -39,6 +39,7 @@ MEANINGS = {
     "two_games_on_a_date": "teams with two games on a date",
     "birth_date_unknown": "players without a birth date",
     "birth_date_is_placeholder": "birth dates that stand for an unknown day",
+    "birth_date_unlikely": "birth dates that make no age of a player",
 }
 
 _COLUMNS = "finding, table_name, season, game_id, team_abbr, player_id, detail, is_error, game_date"

@@ -191,7 +191,10 @@ final as (
             else recent_games.seconds_in_last_14_days
         end as seconds_in_last_14_days,
         coalesce(recent_games.back_to_backs_last_14_days, 0) as back_to_backs_last_14_days,
-        cast({{ age_on('players.birth_date', 'population.game_date') }} as int64) as player_age,
+        case
+            when {{ age_on('players.birth_date', 'population.game_date') }} between 10 and 80
+                then cast({{ age_on('players.birth_date', 'population.game_date') }} as int64)
+        end as player_age,
         teams.stars_out
         - case when own_roster_row.is_star_out then 1 else 0 end as star_teammates_out,
         teams.is_home,

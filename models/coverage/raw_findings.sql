@@ -188,9 +188,12 @@ dates_of_teams as (
 players as (
 
     select
-        *,
-        {{ is_birth_date_placeholder('birth_date') }} as is_birth_date_placeholder,
-    from {{ ref('stg_players') }}
+        stg_players.*,
+        {{ is_birth_date_placeholder('stg_players.birth_date') }} as is_birth_date_placeholder,
+        {{ age_on('stg_players.birth_date', 'registry.first_game_date') }} as age_at_first_game,
+    from {{ ref('stg_players') }} as stg_players
+    left join {{ ref('stg_player_registry') }} as registry
+        on stg_players.player_id = registry.player_id
 
 ),
 

@@ -104,10 +104,10 @@ def odd_league() -> League:
         league.play(day, "QQQ", "RRR", changes=unknown)
         # S and T: the lines of T are missing in one game. U and V: two games on one date.
         league.play(day, "SSS", "TTT", unlisted=ONE_SIDE if day == HALF_DAY else ())
-        twice = {"unlisted": [ONLY_SECOND], "changes": {RESTED_FIRST: did_not_play()}}
-        league.play(day, "UUU", "VVV", **(twice if day == DOUBLE_DAY else {}))
         if day == DOUBLE_DAY:
-            league.play(day, "UUU", "VVV")
+            rested = {RESTED_FIRST: did_not_play()}
+            league.play(day, "UUU", "VVV", unlisted=[ONLY_SECOND], changes=rested)
+        league.play(day, "UUU", "VVV")
     league.schedule(ODD_DAY, "OOO", "PPP", status="postponed")
     league.schedule(NEXT, "AAA", "CCC")
     league.schedule(NEXT, "GGG", "MMM")
