@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import sys
 import warnings
@@ -17,6 +18,10 @@ def main() -> None:
     _open_standard_streams()
     # It then has no worker processes, which the pool says in a sentence of its own.
     warnings.filterwarnings("ignore", ".*joblib will operate in serial mode")
+    # Our warnings are sentences; dbt would put its own prefix before them.
+    ours = logging.getLogger("python_workers")
+    ours.addHandler(logging.StreamHandler())
+    ours.propagate = False
     # numpy's threads for linear algebra, which is not used here, would spin while they wait.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:

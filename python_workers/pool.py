@@ -165,7 +165,7 @@ def count_workers(n_jobs: int) -> int:
         return int(max(cores + 1 + n_jobs, 1))
     if n_jobs > cores * WORKERS_PER_CORE:
         _LOG.warning(
-            "--n-jobs %d is more than %d workers for each of %d cores: starting %d",
+            "--n-jobs %d is more than %d workers for each of %d cores: %d are started at most",
             *(n_jobs, WORKERS_PER_CORE, cores, cores * WORKERS_PER_CORE),
         )
     return int(min(n_jobs, cores * WORKERS_PER_CORE))

@@ -202,3 +202,16 @@ def test_only_commands_of_this_project_show_their_arguments() -> None:
     command = ["/usr/bin/python3.12", "-m", "python_workers", "daily", "--hook=curl -u me:pw", "-x"]
     assert plain_process(command) == "backcourt daily '--hook=curl …' -x"
     assert plain_process(["/opt/dbeaver", "-password", "pw"]) == "dbeaver"
+
+
+@pytest.mark.slow
+def test_warnings_of_a_command_are_plain_sentences(terminal: Terminal, simulated: Engine) -> None:
+    terminal.put(simulated.path)
+    ended = terminal.run_well(
+        *("compute", "--all", "--force", "--processors", "psza"),
+        environment={"JOBLIB_MULTIPROCESSING": "0"},
+    )
+    assert ended.err == (
+        "no worker processes here (JOBLIB_MULTIPROCESSING is 0): computing in threads of this "
+        "process, which survives neither a crash nor a hang\n"
+    )
