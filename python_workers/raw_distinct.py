@@ -13,6 +13,7 @@ from python_workers.raw_values import Moment, Unusable
 
 # Ordinal of 1970-01-01, from which Arrow counts.
 _EPOCH = dt.date(1970, 1, 1).toordinal()
+_LONG = 64
 _PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 
 
@@ -112,10 +113,13 @@ def _python_values(values: pa.Array, kind: pa.DataType) -> list[object]:
         return [
             _moment(n, per_day, kind.unit, kind.tz) for n in values.cast(pa.int64()).to_pylist()
         ]
-    try:
-        return list(values.to_pylist())
-    except (ValueError, OverflowError):
-        return [_value(each) for each in values]
+    if pa.types.is_duration(kind) or pa.types.is_time(kind):
+        # Python's own are shorter than Arrow's.
+        what = "a duration" if pa.types.is_duration(kind) else "a time of day"
+        counts = values.view(pa.int64() if kind.bit_width == _LONG else pa.int32()).to_pylist()
+        return [Unusable(f"{n} {kind.unit}", f"is {what}; no column holds one") for n in counts]
+    found: list[object] = values.to_pylist()
+    return found
 
 
 def _text(value: bytes) -> object:
@@ -133,10 +137,3 @@ def _moment(count: int, per_day: int, unit: str, zone: str | None) -> object:
     is_known = dt.date.min.toordinal() <= ordinal <= dt.date.max.toordinal()
     date = dt.date.fromordinal(ordinal) if is_known else None
     return Moment(date, time != 0, zone, f"{shown} {zone}" if zone else shown)
-
-
-def _value(scalar: pa.Scalar) -> object:
-    try:
-        return scalar.as_py()
-    except (ValueError, OverflowError) as error:
-        return Unusable(str(scalar), f"cannot be taken: {error}")

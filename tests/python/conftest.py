@@ -16,10 +16,11 @@ from command import CommandLine
 from engine import Engine
 from hypothesis import HealthCheck, settings
 from leagues import League, random_league, write_tables
-from raw_factories import Format, Row, league, write_league
+from raw_factories import Format, Row, Rows, league, read, write_league, write_rows
 from terminal import Terminal
 
 from python_workers.load import LoadReport, load_directory
+from python_workers.raw_schema import RawTable
 from python_workers.settings import Settings
 from python_workers.simulate import MARKER, simulate
 from python_workers.warehouse.duckdb import DuckDBWarehouse
@@ -256,3 +257,14 @@ def load(warehouse: DuckDBWarehouse, tmp_path: Path) -> Callable[..., LoadReport
         return load_directory(warehouse, write_league(folder, league(**tables), format_))
 
     return write_and_load
+
+
+@pytest.fixture
+def read_rows(tmp_path: Path) -> Callable[..., Rows]:
+    """Write rows to a file and read them back."""
+
+    def write_and_read(schema: RawTable, rows: Sequence[Row], suffix: Format = "parquet") -> Rows:
+        write_rows(tmp_path / schema.name / f"a.{suffix}", rows)
+        return read(tmp_path, schema, tmp_path)
+
+    return write_and_read

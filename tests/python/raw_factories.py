@@ -13,12 +13,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from python_workers.errors import BackcourtError
+from python_workers.raw_reading import read_raw_table
+from python_workers.raw_schema import RawTable
 from python_workers.warehouse.base import Warehouse
 
 Row = dict[str, Any]
 Format = Literal["parquet", "csv", "jsonl"]
 
 OPENING_GAME = "0022100001"
+FORMATS: tuple[Format, ...] = ("parquet", "csv", "jsonl")
+
+Rows = list[Row]
 
 
 def game(game_id: str = OPENING_GAME, **values: Any) -> Row:
@@ -134,6 +139,17 @@ def column(warehouse: Warehouse, table: str, name: str) -> list[Any]:
 
 def error_of(load: Callable[..., object], *args: Any, **tables: Sequence[Row]) -> str:
     """Return what a refused load says."""
+    return refusal(lambda: load(*args, **tables))
+
+
+def read(raw: Path, schema: RawTable, scratch: Path) -> Rows:
+    """Return the typed rows of a table's files."""
+    rows: Rows = read_raw_table(raw, schema, scratch).rows.table().to_pylist()
+    return rows
+
+
+def refusal(call: Callable[..., object], *args: Any) -> str:
+    """Return what a refused call says."""
     with pytest.raises(BackcourtError) as caught:
-        load(*args, **tables)
+        call(*args)
     return caught.value.render()
