@@ -79,7 +79,7 @@ def load(
         warehouse.close()
         if is_missing:
             # The seasons, so that `dbt run` works right after a load; and what is read below.
-            DbtProject(settings).build([f"+{FINDINGS_MODEL}"])
+            DbtProject(settings).build(["seasons", "path:models/staging", FINDINGS_MODEL])
         found = count_findings(warehouse, *_changed(report))
         details = list_findings(warehouse, *_changed(report)) if verbose else []
         seasons = seasons_of_games(warehouse)
