@@ -116,27 +116,32 @@
     }) }}
 {%- endmacro %}
 
-{# Each processor, where its rows are, and whom they are about. #}
+{# Each processor, where its rows are, whom they are about, and whose rows it reads. #}
 {% macro processor_outputs() -%}
     {{ return({
         'TeamDefenseZoneAnalysisProcessor': {
             'short': 'tdza', 'model': 'team_defense_zone_analysis',
+            'upstream': [],
             'date_column': 'analysis_date', 'entity': 'team_abbr',
         },
         'PlayerShotZoneAnalysisProcessor': {
             'short': 'psza', 'model': 'player_shot_zone_analysis',
+            'upstream': [],
             'date_column': 'analysis_date', 'entity': 'player_id',
         },
         'PlayerCompositeFactorsProcessor': {
             'short': 'pcf', 'model': 'player_composite_factors',
+            'upstream': ['tdza', 'psza'],
             'date_column': 'analysis_date', 'entity': 'player_id',
         },
         'PlayerDailyCacheProcessor': {
             'short': 'pdc', 'model': 'player_daily_cache',
+            'upstream': ['psza'],
             'date_column': 'analysis_date', 'entity': 'player_id',
         },
         'MLFeatureStoreProcessor': {
             'short': 'mlfs', 'model': 'ml_feature_store_v2',
+            'upstream': ['tdza', 'psza', 'pcf', 'pdc'],
             'date_column': 'game_date', 'entity': 'player_id',
         },
     }) }}

@@ -19,6 +19,7 @@ from python_workers.job_labels import labelling
 from python_workers.ledger import Ledger, Reprocess
 from python_workers.pool_stage import Guard, PoolOptions, prepare_pool, run_pool_stage
 from python_workers.processors import MLFS, PCF, PDC, POOL_PROCESSORS, PSZA, TDZA, Processor
+from python_workers.raw_schema import CHANGED_GAMES
 from python_workers.registry import register_players
 from python_workers.schedule import Schedule, check_seasons, seasons_of_project
 from python_workers.sql_stage import record_hashes, register_sql_dates
@@ -179,6 +180,7 @@ class Backfill:
             Where dbt says that it has built them, but game dates lack them. Nothing is noted then.
         """
         with self._stage("inputs", f"{self.schedule.start} to {self.schedule.end}") as done:
+            self.warehouse.ensure_tables([CHANGED_GAMES])
             register_players(self.warehouse)
             builds = InputBuilds.read(self.warehouse, self.project.state())
             stale = builds.stale_range(self.schedule, force=self.options.reprocess == "all")

@@ -10,8 +10,9 @@ from python_workers.warehouse.base import ChangeNote, Warehouse
 
 _COLUMNS = (
     "load_id, table_name, game_id, season, inserted, updated, deleted, "
-    "game_date, former_game_date, loaded_at"
+    "game_date, former_game_date, loaded_at, change_number"
 )
+NEXT_CHANGE = f"(select coalesce(max(change_number), 0) + 1 from {CHANGED_GAMES.name})"  # noqa: S608
 _COUNTS = (
     "countif(changes.change = 'inserted') as inserted, "
     "countif(changes.change = 'updated') as updated, "
@@ -22,7 +23,8 @@ insert into {CHANGED_GAMES.name} ({_COLUMNS})
 select
     @load_id as load_id, @table_name as table_name, changes.game_id,
     {{season}} as season, {_COUNTS}, {{game_date}} as game_date,
-    {{former_game_date}} as former_game_date, @loaded_at as loaded_at
+    {{former_game_date}} as former_game_date, @loaded_at as loaded_at,
+    {NEXT_CHANGE} as change_number
 from {{{{changes}}}} as changes
 left join {GAMES.spec.name} as games on changes.game_id = games.game_id
 group by changes.game_id
@@ -43,7 +45,8 @@ insert into {CHANGED_GAMES.name} ({_COLUMNS})
 select
     @load_id as load_id, @table_name as table_name, cast(null as string) as game_id,
     cast(null as string) as season, {_COUNTS}, cast(null as date) as game_date,
-    cast(null as date) as former_game_date, @loaded_at as loaded_at
+    cast(null as date) as former_game_date, @loaded_at as loaded_at,
+    {NEXT_CHANGE} as change_number
 from {{changes}} as changes
 having count(*) > 0
 """  # noqa: S608 as above

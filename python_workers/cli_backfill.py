@@ -124,7 +124,7 @@ def compute(
                     reporter,
                     run,
                 )
-                found = read_coverage(warehouse, schedule, chosen)
+                found = read_coverage(warehouse, schedule, chosen, DbtProject(settings).state())
         finally:
             reporter.close()
     return finish(result, found, reporter)

@@ -18,6 +18,7 @@ from python_workers.coverage import (
     failures_to_investigate,
     read_coverage,
 )
+from python_workers.dbt_project import DbtProject
 from python_workers.opening import open_warehouse
 from python_workers.processors import BY_NAME
 from python_workers.schedule import resolve
@@ -68,7 +69,7 @@ def coverage(
     chosen = chosen_processors(processor)
     with open_warehouse(settings, read_only=True) as warehouse:
         schedule = resolve(warehouse, start, end, season or [], everything=everything)
-        found = read_coverage(warehouse, schedule, chosen)
+        found = read_coverage(warehouse, schedule, chosen, DbtProject(settings).state())
         failures = failures_to_investigate(warehouse, schedule, chosen)
     if output is OutputFormat.JSON:
         out.print(json.dumps(_as_json(found, failures), default=str, indent=1), markup=False)
@@ -101,6 +102,8 @@ def _print(found: Coverage, failures: list[dict[str, Any]]) -> None:
         )
     if len(gaps) > SHOWN_DATES:
         out.print(f"… and {len(gaps) - SHOWN_DATES:,} more dates")
+    for line in found.stale_lines:
+        out.print(line, markup=False)
     if failures:
         dates = sum(row["dates"] for row in failures)
         out.print(f"to investigate: {dates:,} failures of {len(failures):,} kinds, earliest first")
@@ -133,6 +136,7 @@ def _as_json(found: Coverage, failures: list[dict[str, Any]]) -> dict[str, Any]:
         "end_date": found.end,
         "needs_attention": bool(found.needs_attention),
         "reasons": found.needs_attention,
+        "changed_games": list(found.changed_games),
         "attention_counts": {name: sum(row[name] for row in found.by_date) for name in ATTENTION},
         "processors": [
             {"processor_name": each.name, **total} for each, total in found.totals().items()

@@ -130,7 +130,9 @@ def status(
     """
     settings = load_settings(target=target.value if target else None, wait_seconds=wait)
     with open_warehouse(settings, read_only=True) as warehouse:
-        found = read_status(warehouse, day or datetime.now(UTC).date())
+        found = read_status(
+            warehouse, day or datetime.now(UTC).date(), DbtProject(settings).state()
+        )
     if output is OutputFormat.JSON:
         out.print(json.dumps(_status_json(found), default=str, indent=1), markup=False)
     else:
@@ -224,6 +226,8 @@ def _print_status(found: PipelineStatus) -> None:
             f"to investigate: {row['failures']:,} {row['failure_category']} of "
             f"{row['processor_name']}, the latest on {row['latest_date']}"
         )
+    for line in found.coverage.stale_lines:
+        out.print(line, markup=False)
     if found.due:
         first = found.due[0]
         out.print(
@@ -265,4 +269,5 @@ def _status_json(found: PipelineStatus) -> dict[str, Any]:
         "to_investigate": list(found.to_investigate),
         "due": [{"processor": each.name, "date": day} for each, day in found.due],
         "next_dates": list(found.next_dates),
+        "changed_games": list(found.coverage.changed_games),
     }

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,7 +23,7 @@ from python_workers.dbt_project import DbtProject
 from python_workers.input_builds import InputBuilds
 from python_workers.ledger import DateState, Ledger, plan
 from python_workers.opening import open_warehouse
-from python_workers.processors import BY_SHORT, PROCESSORS, Processor
+from python_workers.processors import BY_NAME, BY_SHORT, PROCESSORS, Processor
 from python_workers.schedule import Schedule, resolve
 from python_workers.settings import Settings
 from python_workers.warehouse.base import Warehouse
@@ -105,13 +105,25 @@ def read_plan(
     warehouse: Warehouse, settings: Settings, schedule: Schedule, chosen: Sequence[Processor]
 ) -> Plan:
     """Find out where each date stands."""
+    project_state = DbtProject(settings).state()
     ledger = Ledger.read(warehouse, schedule.start, schedule.end)
-    builds = InputBuilds.read(warehouse, DbtProject(settings).state())
-    return Plan(
-        plan(ledger, chosen, schedule.with_called_off(ledger.computed_dates).dates),
-        builds.stale_range(schedule) is None,
-        read_coverage(warehouse, schedule, chosen, must_exist=False),
-    )
+    builds = InputBuilds.read(warehouse, project_state)
+    states = plan(ledger, chosen, schedule.with_called_off(ledger.computed_dates).dates)
+    found = read_coverage(warehouse, schedule, chosen, project_state, must_exist=False)
+    for row in found.by_date:
+        key = BY_NAME[row["processor_name"]].short, row["analysis_date"]
+        if key in states:
+            states[key] = _seen_from_coverage(states[key], row)
+    return Plan(states, builds.stale_range(schedule) is None, found)
+
+
+def _seen_from_coverage(state: DateState, row: Mapping[str, Any]) -> DateState:
+    """Return the state of a date with what the ledger, which reads the inputs there are, misses."""
+    if state.status in ("done", "failed") and row["coverage_status"] == "stale":
+        return DateState("stale", row["stale_reason"])
+    if state.status == "done" and row["circuit_breaker_active"]:
+        return DateState("locked", f"{row['circuit_breaker_active']} locked by the circuit breaker")
+    return state
 
 
 def show_plan(
@@ -162,6 +174,8 @@ def show_plan(
         ],
         rows,
     )
+    for line in planned.coverage.stale_lines:
+        out.print(line, markup=False)
 
 
 def show_costs(

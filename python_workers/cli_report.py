@@ -11,6 +11,7 @@ import typer
 from python_workers import cli_options as options
 from python_workers.console import echo_range, out
 from python_workers.coverage import exit_code
+from python_workers.dbt_project import DbtProject
 from python_workers.errors import BackcourtError
 from python_workers.opening import open_warehouse
 from python_workers.schedule import game_dates, resolve
@@ -48,7 +49,9 @@ def report(
     with open_warehouse(settings, read_only=True) as warehouse:
         schedule = resolve(warehouse, start, end, season or [], everything=everything)
         echo_range(schedule, as_json=False)
-        data = read_report(warehouse, Scope(schedule, game_dates(warehouse)))
+        data = read_report(
+            warehouse, Scope(schedule, game_dates(warehouse)), DbtProject(settings).state()
+        )
     page = render(data, datetime.now(UTC), _models())
     write_text(path, page)
     found = verdict(total(data.coverage), schedule.start, schedule.end)

@@ -14,6 +14,7 @@ from typing import Any
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.failures import CATEGORIES, NEEDS_ATTENTION
 from python_workers.processors import BY_NAME, PROCESSORS, Processor
+from python_workers.raw_ahead import read_behind
 from python_workers.raw_findings import Finding, count_findings
 from python_workers.schedule import Schedule
 from python_workers.warehouse.base import Warehouse
@@ -43,7 +44,9 @@ ATTENTION = (*INVESTIGATE, "unaccounted", "duplicated", "unexpected")
 ATTENTION_STATUSES = {
     "not_run": "not run",
     "incomplete": "incomplete",
+    "stale": "stale",
 }
+SHOWN_GAMES = 10
 
 _COVERAGE = f"""
 select processor_name, analysis_date, coverage_status, {", ".join(COUNTS)}
@@ -77,16 +80,20 @@ class Coverage:
         The range.
     by_date
         One mapping per processor and date: ``processor_name``, ``analysis_date``,
-        ``coverage_status`` and `COUNTS`.
+        ``coverage_status``, ``stale_reason`` and `COUNTS`.
     raw_errors
         What has to be mended in the raw rows of the range: rows that the models leave out, so that
         nobody is expected because of them. The tests of dbt read the same view.
+    changed_games
+        ``game_id``, ``game_date``, ``season`` and ``load_id`` of the games whose changes the
+        features do not contain yet.
     """
 
     start: date
     end: date
     by_date: Sequence[Mapping[str, Any]]
     raw_errors: Sequence[Finding] = ()
+    changed_games: Sequence[Mapping[str, Any]] = ()
 
     def totals(self) -> dict[Processor, dict[str, int]]:
         """Sum the counts by processor, with the number of dates and of those not run."""
@@ -126,6 +133,29 @@ class Coverage:
             found.append(f"{errors:,} raw rows to mend")
         return found
 
+    @property
+    def stale_lines(self) -> list[str]:
+        """What does not hold any more, in sentences: dates by reason, and the games behind them."""
+        days: dict[str, set[date]] = {}
+        for row in self.by_date:
+            if row["coverage_status"] == "stale":
+                days.setdefault(row["stale_reason"], set()).add(row["analysis_date"])
+        lines = [
+            f"stale: {why}: {len(of_reason):,} game dates, {min(of_reason)} to {max(of_reason)}; "
+            f"run: backcourt backfill --start {min(of_reason)} --end {max(of_reason)}"
+            for why, of_reason in days.items()
+        ]
+        lines += [
+            f"  changed since: game {game['game_id']} of {game['game_date']} "
+            f"(load {game['load_id'][:8]})"
+            for game in self.changed_games[:SHOWN_GAMES]
+        ]
+        if len(self.changed_games) > SHOWN_GAMES:
+            last = self.changed_games[-1]["game_date"]
+            more = len(self.changed_games) - SHOWN_GAMES
+            lines.append(f"  … and {more:,} more games, the last of {last}")
+        return lines
+
 
 def exit_code(found: Coverage, failed_tests: Sequence[object] = ()) -> ExitCode:
     """Return the exit code of a command that has done its work: the rule of every command.
@@ -144,6 +174,7 @@ def read_coverage(
     warehouse: Warehouse,
     schedule: Schedule,
     processors: Sequence[Processor] = PROCESSORS,
+    project_state: str | None = None,
     *,
     must_exist: bool = True,
 ) -> Coverage:
@@ -156,6 +187,9 @@ def read_coverage(
     ----------
     warehouse, schedule, processors
         Whose coverage.
+    project_state
+        What the dbt project is: raw tables and files that are ahead of the inputs are looked for.
+        None where the inputs are known to be of them.
     must_exist
         Whether a warehouse on which nothing has been built is an error; else nothing has run.
 
@@ -185,6 +219,7 @@ def read_coverage(
             "processor_name": name,
             "analysis_date": day,
             "coverage_status": "not_run",
+            "stale_reason": None,
             **dict.fromkeys(COUNTS, 0),
         }
         for day in schedule.dates
@@ -192,7 +227,17 @@ def read_coverage(
         if (name, day) not in known
     ]
     rows.sort(key=lambda row: (row["analysis_date"], row["processor_name"]))
-    return Coverage(schedule.start, schedule.end, rows, _raw_errors(warehouse, schedule))
+    computed = sorted({row["analysis_date"] for row in rows if row["coverage_status"] != "not_run"})
+    behind = read_behind(warehouse, schedule, computed, project_state)
+    for row in rows:
+        why = behind.reasons.get((row["processor_name"], row["analysis_date"]))
+        is_stale = why is not None and row["coverage_status"] not in ("not_run", "incomplete")
+        row["stale_reason"] = why if is_stale else None
+        if is_stale:
+            row["coverage_status"] = "stale"
+    return Coverage(
+        schedule.start, schedule.end, rows, _raw_errors(warehouse, schedule), behind.games
+    )
 
 
 def _raw_errors(warehouse: Warehouse, schedule: Schedule) -> list[Finding]:

@@ -153,6 +153,23 @@ class InputBuilds:
             return None
         return min(first for first, _ in asked), max(last for _, last in asked)
 
+    def behind(self, days: Iterable[date]) -> dict[date, str]:
+        """Return the dates whose inputs are not of the present raw tables and project, with why.
+
+        Where nothing is noted, as after `dbt run` by hand, nothing is known here.
+        """
+        if not self.builds:
+            return {}
+        projects = {build.project_state for build in self.builds}
+        why = "raw data changed" if self.project_state in projects else "dbt project changed"
+        return {day: why for day in days if day not in self.lacking and not self._is_current(day)}
+
+    def _is_current(self, day: date) -> bool:
+        return any(
+            first <= day <= until and self._has_build(season, (day, day))
+            for season, (first, _, until) in self.seasons.items()
+        )
+
     def stale_seasons(self, start: date, end: date) -> set[str]:
         """Return the seasons to build the analytics tables of, for inputs of a range.
 
@@ -225,6 +242,9 @@ class InputBuilds:
     def _is_built(self, season: str, span: Span, schedule: Schedule) -> bool:
         if any(span[0] <= day <= span[1] for day in self.lacking.intersection(schedule.dates)):
             return False
+        return self._has_build(season, span)
+
+    def _has_build(self, season: str, span: Span) -> bool:
         return any(
             build.raw_state == self.raw_states[season]
             and build.project_state == self.project_state

@@ -18,7 +18,7 @@ from python_workers.processed_dates import (
 from python_workers.processors import BY_NAME, BY_SHORT, Processor
 from python_workers.warehouse.base import Warehouse
 
-Status = Literal["done", "missing", "stale", "failed"]
+Status = Literal["done", "missing", "stale", "failed", "locked"]
 Reprocess = Literal["missing", "missing+failed", "all"]
 
 NO_RUN = "none"
@@ -32,7 +32,8 @@ class DateState:
     ----------
     status
         ``done``, ``missing`` (not computed, or its rows are gone), ``stale`` (it no longer holds)
-        or ``failed`` (it holds, but has failures to look at).
+        or ``failed`` (it holds, but has failures to look at); ``locked`` is one whose failures the
+        circuit breaker keeps from being tried.
     reason
         What of its rows is gone; why it is stale: inputs, version or upstream changed, or an
         upstream is missing.

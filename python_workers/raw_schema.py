@@ -239,7 +239,8 @@ LOADS = TableSpec(
 
 # Which games each load changed, one row per table and game; the changes of the players table are
 # one row without a game. Dates are those of the game after the load; a game that was moved, or
-# removed, also has the date that it had. One without a game in nba_raw.games has neither.
+# removed, also has the date that it had. One without a game in nba_raw.games has neither. The rows
+# of one transaction share a number, which is larger than any before: no clock orders the changes.
 CHANGED_GAMES = TableSpec(
     f"{RAW_SCHEMA}.changed_games",
     (
@@ -253,6 +254,7 @@ CHANGED_GAMES = TableSpec(
         Column("game_date", "date"),
         Column("former_game_date", "date"),
         Column("loaded_at", "timestamp"),
+        Column("change_number", "int64"),
     ),
     # And game_id, which is no key column because it may be NULL.
     key=("load_id", "table_name"),

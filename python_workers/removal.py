@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from python_workers.changed_games import ChangedGame, games_changed_by
+from python_workers.changed_games import NEXT_CHANGE, ChangedGame, games_changed_by
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.raw_schema import CHANGED_GAMES, GAMES, LOADS, RAW_TABLES
 from python_workers.warehouse.base import TableChange, Warehouse
@@ -93,6 +93,7 @@ def _changed_games(
         {"game_ids": game_ids},
     )
     games = {row["game_id"]: row for row in found.to_pylist()}
+    (numbered,) = warehouse.query(f"select {NEXT_CHANGE} as change_number").to_pylist()
     rows = [
         {
             "load_id": load_id,
@@ -105,6 +106,7 @@ def _changed_games(
             "game_date": None,
             "former_game_date": games.get(game_id, {}).get("game_date"),
             "loaded_at": now,
+            **numbered,
         }
         for table, of_table in counts.items()
         for game_id, deleted in of_table.items()

@@ -93,7 +93,9 @@ class PipelineStatus:
         ]
 
 
-def read_status(warehouse: Warehouse, today: date) -> PipelineStatus:
+def read_status(
+    warehouse: Warehouse, today: date, project_state: str | None = None
+) -> PipelineStatus:
     """Read where the pipeline stands on a day."""
     dates = [day for day, _ in game_dates(warehouse)]
     has_runs = warehouse.has_table(CURRENT_TABLE)
@@ -103,6 +105,6 @@ def read_status(warehouse: Warehouse, today: date) -> PipelineStatus:
         sorted(runs, key=lambda row: BY_NAME[row["processor_name"]].number),
         last_loads(warehouse, datetime.now(UTC)),
         open_breakers(warehouse),
-        read_coverage(warehouse, past, must_exist=False),
+        read_coverage(warehouse, past, PROCESSORS, project_state, must_exist=False),
         [day for day in dates if day > today][:NEXT_DATES],
     )

@@ -152,6 +152,12 @@ processed as (
 
 ),
 
+stale_dates as (
+
+    select * from {{ ref('stale_dates') }}
+
+),
+
 joined as (
 
     select
@@ -167,6 +173,7 @@ joined as (
         coalesce(by_date.duplicated, 0) as duplicated,
         coalesce(by_date.unexpected, 0) as unexpected,
         processed.processor_name is not null as has_run,
+        stale_dates.stale_reason,
         every_date.analysis_date,
         processed.finished_at as last_finished_at,
     from every_date
@@ -182,6 +189,10 @@ joined as (
         on
             every_date.processor_name = processed.processor_name
             and every_date.analysis_date = processed.analysis_date
+    left join stale_dates
+        on
+            every_date.processor_name = stale_dates.processor_name
+            and every_date.analysis_date = stale_dates.analysis_date
 
 ),
 
@@ -192,6 +203,7 @@ final as (
         case
             when not has_run and records + failures = 0 then 'not_run'
             when unaccounted + duplicated + unexpected > 0 or not has_run then 'incomplete'
+            when stale_reason is not null then 'stale'
             when
                 circuit_breaker_active + incomplete_upstream + processing_error + unknown_category > 0
                 then 'investigate'
@@ -209,6 +221,7 @@ final as (
         duplicated,
         unexpected,
         has_run,
+        stale_reason,
         analysis_date,
         last_finished_at,
     from joined

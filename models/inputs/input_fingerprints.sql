@@ -48,18 +48,27 @@ every_date as (
     {%- endfor %}
 ),
 
+raw_changes as (
+
+    select coalesce(max(change_number), 0) as last_raw_change
+    from {{ source('nba_raw', 'changed_games') }}
+
+),
+
 final as (
 
     select
         every_date.processor_name,
         coalesce(fingerprints.input_fingerprint, '0:0:0') as input_fingerprint,
         coalesce(fingerprints.input_rows, 0) as input_rows,
+        raw_changes.last_raw_change,
         every_date.analysis_date,
     from every_date
     left join fingerprints
         on
             every_date.processor_name = fingerprints.processor_name
             and every_date.analysis_date = fingerprints.analysis_date
+    cross join raw_changes
 
 )
 

@@ -27,6 +27,7 @@ STATUSES = {
     "complete": "everyone expected has a row",
     "complete_with_expected_gaps": "rows, and gaps in the nature of the data",
     "investigate": "everyone is accounted for, but some failures need a look",
+    "stale": "computed before its inputs, or the raw data behind them, changed",
     "incomplete": "someone is unaccounted for, or there is no record of the run",
     "not_run": "not computed yet",
 }

@@ -213,7 +213,7 @@ class ReportData:
     is_simulated: bool
 
 
-def read_report(warehouse: Warehouse, scope: Scope) -> ReportData:
+def read_report(warehouse: Warehouse, scope: Scope, project_state: str | None = None) -> ReportData:
     """Read everything that the page shows.
 
     Raises
@@ -222,7 +222,7 @@ def read_report(warehouse: Warehouse, scope: Scope) -> ReportData:
         With exit code 3, where nothing has been built yet.
     """
     schedule = scope.schedule
-    coverage = read_coverage(warehouse, schedule)
+    coverage = read_coverage(warehouse, schedule, project_state=project_state)
     if schedule.only_dates is not None:
         wanted = set(schedule.only_dates)
         rows = [row for row in coverage.by_date if row["analysis_date"] in wanted]

@@ -36,6 +36,8 @@ class Totals:
         Row and failure both, and rows or failures of nobody expected.
     without_run
         Processor-dates that have rows or failures but no record of a run.
+    stale
+        Processor-dates that do not hold any more.
     by_category
         Failures by category.
     processor_dates, processor_dates_run
@@ -53,6 +55,7 @@ class Totals:
     duplicated: int
     unexpected: int
     without_run: int
+    stale: int
     by_category: dict[str, int]
     processor_dates: int
     processor_dates_run: int
@@ -83,6 +86,7 @@ def total(coverage: Coverage) -> Totals:
         duplicated=sums["duplicated"],
         unexpected=sums["unexpected"],
         without_run=without_run,
+        stale=sum(row["coverage_status"] == "stale" for row in coverage.by_date),
         by_category={name: sums[name] for name in (*EXPECTED_GAPS, *INVESTIGATE)},
         processor_dates=len(coverage.by_date),
         processor_dates_run=pairs_run,
@@ -140,6 +144,13 @@ def verdict(totals: Totals, start: object, end: object) -> Verdict:
         return Verdict(
             "bad",
             f"Not everyone is accounted for: {', '.join(wrong)}.",
+            progress or f"Run: backcourt backfill {dates}",
+        )
+    if totals.stale:
+        return Verdict(
+            "bad",
+            f"{_count(totals.stale, 'processor-date does', 'processor-dates do')} not hold any "
+            "more: raw data, or what else they are made of, has changed since.",
             progress or f"Run: backcourt backfill {dates}",
         )
     so_far = " on the dates that have run" if missing else ""

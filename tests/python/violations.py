@@ -90,6 +90,9 @@ SPOILED: dict[str, list[str]] = {
         "failure_category = 'INCOMPLETE_UPSTREAM'",
         "failure_category = 'CIRCUIT_BREAKER_ACTIVE'",
     ),
+    "no_date_is_behind_what_it_is_made_of": change(
+        "nba_processing.processed_dates", "input_fingerprint = 'other'"
+    ),
     "every_game_date_is_run_by_every_processor": [
         f"""
         delete from {PROCESSED}

@@ -1,0 +1,148 @@
+{{ config(materialized='view', tags=['stage_coverage']) }}
+
+-- One row per processor and date whose rows do not hold any more, as far as SQL can see it: the code
+-- of the workers, and raw tables that something else than `backcourt load` has changed, are for
+-- python_workers to see.
+
+with
+
+processed as (
+
+    select * from {{ ref('processed_dates') }}
+
+),
+
+-- The condition is for BigQuery, where the table is read by date only.
+inputs as (
+
+    select
+        processor_name,
+        analysis_date,
+        input_fingerprint,
+        coalesce(last_raw_change, 0) as last_raw_change,
+    from {{ ref('input_fingerprints') }}
+    where analysis_date >= date '1900-01-01'
+
+),
+
+digests as (
+
+    select
+        analysis_date,
+        {% for processor_name, output in processor_outputs().items() %}
+        max(
+            case when processor_name = '{{ processor_name }}' then output_digest end
+        ) as {{ output.short }}_digest,
+        {% endfor %}
+    from processed
+    group by analysis_date
+
+),
+
+upstream as (
+    {% for processor_name, output in processor_outputs().items() %}
+    select
+        '{{ processor_name }}' as processor_name,
+        analysis_date,
+        {% if output.upstream %}
+        concat(
+            {%- for short in output.upstream %}
+            '{{ '|' if not loop.first }}{{ short }}:', coalesce({{ short }}_digest, 'none')
+            {{- ',' if not loop.last }}
+            {%- endfor %}
+        ) as upstream_digests,
+        {% else %}
+        '' as upstream_digests,
+        {% endif %}
+    from digests
+    {% if not loop.last %}
+    union all
+    {% endif %}
+    {%- endfor %}
+),
+
+built as (
+
+    select
+        inputs.analysis_date,
+        game_dates.season_year,
+        min(inputs.last_raw_change) as last_raw_change,
+    from inputs
+    inner join {{ ref('game_dates') }} as game_dates
+        on inputs.analysis_date = game_dates.game_date
+    group by inputs.analysis_date, game_dates.season_year
+
+),
+
+-- A game enters its own date and those after it, of its season. It has two dates where it was moved.
+raw_changes as (
+
+    select
+        change_number,
+        game_id is null as is_of_players,
+        cast(substr(season, 1, 4) as int64) as season_year,
+        case
+            when game_date is null or former_game_date < game_date then former_game_date
+            else game_date
+        end as first_date,
+    from {{ source('nba_raw', 'changed_games') }}
+    where change_number > (select min(built.last_raw_change) from built)
+
+),
+
+changed_since as (
+
+    select
+        built.analysis_date,
+        max(raw_changes.change_number) as change_number,
+    from built
+    inner join raw_changes
+        on
+            built.last_raw_change < raw_changes.change_number
+            and (
+                raw_changes.is_of_players
+                or (
+                    built.season_year = raw_changes.season_year
+                    and raw_changes.first_date <= built.analysis_date
+                )
+            )
+    group by built.analysis_date
+
+),
+
+reasons as (
+
+    select
+        processed.processor_name,
+        case
+            when
+                processed.input_fingerprint != coalesce(inputs.input_fingerprint, 'none')
+                then 'inputs changed'
+            when
+                processed.upstream_digests not in (upstream.upstream_digests, 'unverified')
+                then 'upstream changed'
+            when changed_since.change_number is not null then 'raw data changed'
+        end as stale_reason,
+        processed.analysis_date,
+    from processed
+    left join inputs
+        on
+            processed.processor_name = inputs.processor_name
+            and processed.analysis_date = inputs.analysis_date
+    left join upstream
+        on
+            processed.processor_name = upstream.processor_name
+            and processed.analysis_date = upstream.analysis_date
+    left join changed_since
+        on processed.analysis_date = changed_since.analysis_date
+
+),
+
+final as (
+
+    select * from reasons
+    where stale_reason is not null
+
+)
+
+select * from final
