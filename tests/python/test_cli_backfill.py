@@ -133,7 +133,7 @@ class TestBackfill:
         for versioned in (PSZA, shot_zones.OUTPUT):
             monkeypatch.setitem(vars(versioned), "calculation_version", "v99")
         before = engine.rows("psza", bookkeeping=True)
-        assert f"version changed: {version} to v99" in backfilled.ok("plan", "--all").out
+        assert f"version changed: {version} to v99" in backfilled.attention("plan", "--all").out
         shown = backfilled.ok("backfill", "--all", "--skip-tests").out
         counts = {line.split()[0]: line.split()[1:] for line in shown.splitlines()[-5:]}
         assert {short: dates for short, (dates, *_) in counts.items()} == {
@@ -227,7 +227,7 @@ class TestPlan:
         self, backfilled: CommandLine, engine: Engine
     ) -> None:
         engine.execute("update nba_raw.player_box_scores set points = points + 1 where points > 30")
-        shown = backfilled.ok("plan", "--all").out.splitlines()
+        shown = backfilled.attention("plan", "--all").out.splitlines()
         assert shown[1] == "inputs: to be built first, after which more dates may turn out stale"
 
 
