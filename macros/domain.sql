@@ -177,8 +177,9 @@
 {% macro mlfs_version() -%}v2_2{%- endmacro %}
 
 {#
-  Features in column order, each with the flag that says whether its precomputed source has a row;
-  none where the game log is the source itself.
+  Features in column order, each with the flag that says whether its precomputed source is there: a
+  row, and for a factor the inputs without which its score is the neutral 0. None where the game log
+  is the source itself.
 #}
 {% macro ml_features() -%}
     {{ return({
@@ -189,9 +190,9 @@
         'points_std_last_10': 'has_cache',
         'games_in_last_7_days': none,
         'fatigue_score': 'has_factors',
-        'shot_zone_mismatch_score': 'has_factors',
-        'pace_score': 'has_factors',
-        'usage_spike_score': 'has_factors',
+        'shot_zone_mismatch_score': 'has_zone_matchup',
+        'pace_score': 'has_pace_differential',
+        'usage_spike_score': 'has_projected_usage',
         'rest_advantage': none,
         'recent_trend': none,
         'minutes_change': none,
@@ -222,6 +223,11 @@
         'consecutive_games_below_avg': none,
         'usage_rate_last_5': none,
     }) }}
+{%- endmacro %}
+
+{# Features without a value that lack nothing: there is nothing to know. #}
+{% macro ml_nothing_to_know() -%}
+    {{ return({'avg_points_vs_opponent': 'games_vs_opponent = 0'}) }}
 {%- endmacro %}
 
 {% macro ml_boolean_features() -%}

@@ -42,6 +42,14 @@
     {{ half_even(fixed_point('60 * ' ~ minutes, 5), 100000, 0) }}
 {%- endmacro %}
 
+{#
+  Factor that makes a sum over so many games, 1 to 7, a whole number of 420ths of its mean: 420 is the
+  least common multiple. NULL without a game.
+#}
+{% macro mean_of_7(games) -%}
+    {{ int_div('420', 'nullif(' ~ games ~ ', 0)') }}
+{%- endmacro %}
+
 {# A percentage of two decimals as a fraction of four. #}
 {% macro percent_as_fraction(column) -%}
     ({{ fixed_point(column, 2) }} / 10000)

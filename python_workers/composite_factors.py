@@ -81,6 +81,7 @@ INPUTS = (
 """What ``data_completeness_pct`` counts and ``missing_data_fields`` names."""
 
 MAX_RATE_E4 = 10**9
+MAX_USAGE_E4 = 100_0000
 PLAYER_RANGES: dict[str, tuple[int, int]] = {
     "days_rest": (0, 366),
     "games_in_last_7_days": (0, 7),
@@ -92,9 +93,9 @@ PLAYER_RANGES: dict[str, tuple[int, int]] = {
     "opponent_pace_games_last_10": (0, 10),
     "opponent_pace_e4_sum_last_10": (0, 10 * MAX_RATE_E4),
     "usage_games_last_7": (0, 7),
-    "usage_e4_sum_last_7": (0, 7 * MAX_RATE_E4),
-    "rotation_load_total": (0, 10**13),
-    "rotation_load_active": (0, 10**13),
+    "usage_e4_sum_last_7": (0, 7 * MAX_USAGE_E4),
+    "team_games_last_10": (0, 10),
+    "team_usage_load": (0, 10**18),
     "star_teammates_out": (0, 30),
 }
 """Least and greatest value of a player's column."""

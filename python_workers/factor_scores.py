@@ -12,8 +12,19 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from python_workers.columns import Integers, both, decimal_array, labelled, minutes_array
-from python_workers.rounding import BoolArray, IntArray, round_half_even
+from python_workers.columns import (
+    Integers,
+    both,
+    decimal_array,
+    labelled,
+    minutes_array,
+)
+from python_workers.rounding import (
+    BoolArray,
+    IntArray,
+    round_half_even,
+    round_half_even_wide,
+)
 
 UNIT = 10**7
 UNIT_DECIMALS = 7
@@ -45,10 +56,19 @@ PACE_DECIMALS = 2
 USAGE_POINTS_PCT = 30
 STARS_OUT_AMPLIFIER_PCT = (100, 115, 130)
 USAGE_MAX = 3
-# A rotation player takes over at most 35 % more, and never more than 45 % of his team's plays.
-TAKE_OVER_MAX = (27, 20)
 PROJECTED_USAGE_MAX_E4 = 45_0000
 USAGE_DECIMALS = 4
+# Usage times minutes of a whole team: five players on the floor for 48 minutes, 20 % each.
+TEAM_LOAD_PCT_MINUTES = 240 * 20
+# Its ratio to the load that is expected on the floor, within bounds; as (numerator, denominator).
+LOAD_RATIO_MIN, LOAD_RATIO_MAX = (7, 10), (3, 2)
+LOAD_RATIO_DECIMALS, LOAD_DECIMALS = 4, 2
+# Share of the missing load that a player takes over: least squares of a game's usage on recent
+# usage and load ratio, fitted on the season 2022-23 and tested on 2023-24 (docs/decisions/0006).
+TAKE_OVER_NUM, TAKE_OVER_DEN = 3, 10
+# 420 is the least common multiple of 1 to 7: a player's load, the product of two means over up to
+# seven games, is a whole number of these units (see the macro mean_of_7).
+LOAD_UNITS_PER_PCT_MINUTE = 420 * 420 * 10**USAGE_DECIMALS * 60
 
 
 @dataclass(frozen=True)
@@ -201,16 +221,20 @@ def usage_spike(load: Mapping[str, Integers]) -> Factor:
     Parameters
     ----------
     load
-        Games and summed usage of his last 7 games, the rotation's load in total and of those active
-        on the date, and the star teammates who are out.
+        Games and summed usage of his last 7 games, the star teammates who are out, and the team's
+        load: team_usage_load, the sum over those who are expected on the floor of usage times
+        playing time times up to team_games_last_10, in units of 1 / `LOAD_UNITS_PER_PCT_MINUTE`.
     """
     games, total = load["usage_games_last_7"], load["usage_e4_sum_last_7"]
-    rotation, active = load["rotation_load_total"], load["rotation_load_active"]
+    team_load, team_games = load["team_usage_load"], load["team_games_last_10"]
     stars_out = load["star_teammates_out"]
     has_recent = (games.values > 0) & total.known()
     recent_e4 = round_half_even(total.values, games.values, 0, has_recent)
-    has_projected = has_recent & rotation.known() & active.known()
-    projected_e4 = _projected_usage(recent_e4, rotation.values, active.values, has_projected)
+    has_load = team_load.known() & (team_games.values > 0)
+    ratio_num, ratio_den = _load_ratio(team_load.values, team_games.values)
+    ratio = round_half_even_wide(ratio_num, ratio_den, LOAD_RATIO_DECIMALS, has_load)
+    has_projected = has_recent & has_load
+    projected_e4 = _projected_usage(total.values, games.values, ratio_num, ratio_den, has_projected)
     rise_e4 = np.where(has_projected, projected_e4 - recent_e4, 0)
     amplifiers = np.array(STARS_OUT_AMPLIFIER_PCT)
     stars = np.minimum(stars_out.values, len(amplifiers) - 1)
@@ -218,6 +242,10 @@ def usage_spike(load: Mapping[str, Integers]) -> Factor:
     adjustment = _clamped(
         rise_e4 * amplifier_pct * (USAGE_POINTS_PCT * UNIT // (10**USAGE_DECIMALS * 10**4)),
         USAGE_MAX,
+    )
+    # Percent times minutes, as a person compares it with a whole team's.
+    on_floor = round_half_even_wide(
+        team_load.values, team_games.values * LOAD_UNITS_PER_PCT_MINUTE, LOAD_DECIMALS, has_load
     )
     score = decimal_array(Integers(score_tenths(adjustment)), SCORE_DECIMALS)
     recent = decimal_array(Integers(recent_e4, has_recent), USAGE_DECIMALS)
@@ -231,29 +259,34 @@ def usage_spike(load: Mapping[str, Integers]) -> Factor:
         },
         {
             "amplifier": decimal_array(Integers(amplifier_pct, has_projected), 2),
+            "load_ratio": decimal_array(Integers(ratio, has_load), LOAD_RATIO_DECIMALS),
             "projected_usage_rate": projected,
             "recent_usage_rate": recent,
-            "rotation_load_active": active.array(),
-            "rotation_load_total": rotation.array(),
             "score": score,
             "star_teammates_out": stars_out.array(),
+            "team_usage_load": decimal_array(Integers(on_floor, has_load), LOAD_DECIMALS),
             "usage_games_last_7": games.array(),
             "usage_sum_last_7": decimal_array(total, 4),
         },
     )
 
 
+def _load_ratio(team_load: IntArray, team_games: IntArray) -> tuple[IntArray, IntArray]:
+    """Return a whole team's load by that on the floor, within bounds, as an exact ratio."""
+    whole = team_games * (TEAM_LOAD_PCT_MINUTES * LOAD_UNITS_PER_PCT_MINUTE)
+    (low, low_den), (high, high_den) = LOAD_RATIO_MIN, LOAD_RATIO_MAX
+    bounds = [whole * low_den < team_load * low, whole * high_den > team_load * high]
+    num = np.select(bounds, [low, high], whole)
+    return num, np.select(bounds, [low_den, high_den], team_load)
+
+
 def _projected_usage(
-    recent_e4: IntArray, rotation: IntArray, active: IntArray, where: BoolArray
+    total: IntArray, games: IntArray, ratio_num: IntArray, ratio_den: IntArray, where: BoolArray
 ) -> IntArray:
-    """Return recent usage times the load that falls to those who play, rounded, capped."""
-    most, per = TAKE_OVER_MAX
-    # Whoever is above the cap already stays at it: the factor is never below 1.
-    recent = np.minimum(recent_e4, PROJECTED_USAGE_MAX_E4)
-    beyond = rotation * per > active * most
-    num = np.select([beyond, rotation > active], [most, rotation], 1)
-    den = np.select([beyond, rotation > active], [per, active], 1)
-    projected = round_half_even(recent * num, den, 0, where)
+    """Return recent * (1 + share * (load ratio - 1)), rounded once, capped."""
+    num, den = ratio_num.astype(np.object_), ratio_den.astype(np.object_)
+    factor_num = (TAKE_OVER_DEN - TAKE_OVER_NUM) * den + TAKE_OVER_NUM * num
+    projected = round_half_even_wide(total * factor_num, games * den * TAKE_OVER_DEN, 0, where)
     return np.minimum(projected, PROJECTED_USAGE_MAX_E4)
 
 

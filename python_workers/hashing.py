@@ -107,7 +107,6 @@ HASH_FIELDS: dict[str, tuple[str, ...]] = {
         "player_age",
         "paint_rate_last_10",
         "three_pt_rate_last_10",
-        "cache_quality_score",
         "early_season_flag",
     ),
 }

@@ -63,6 +63,27 @@ def round_half_even(
     return rounded
 
 
+def round_half_even_wide(
+    num: npt.NDArray[np.generic], den: npt.NDArray[np.generic], decimals: int, where: BoolArray
+) -> IntArray:
+    """Round ``num / den`` half-even like `round_half_even`, with Python integers of any size.
+
+    For products that do not fit 64 bits, as object arrays; `round_half_even` is many times faster.
+
+    Examples
+    --------
+    >>> wide = np.array([10**30, 15 * 10**29, 25 * 10**29], object)
+    >>> round_half_even_wide(wide, np.array([10**30] * 3), 0, np.array([True] * 3)).tolist()
+    [1, 2, 2]
+    """
+    numerators = np.where(where, num, 0).astype(np.object_) * 10**decimals
+    denominators = np.where(where, den, 1).astype(np.object_)
+    quotient, remainder = numerators // denominators, numerators % denominators
+    up = (2 * remainder > denominators) | ((2 * remainder == denominators) & (quotient % 2 == 1))
+    rounded: IntArray = (quotient + up).astype(np.int64)
+    return rounded
+
+
 def round_ratio(
     num: npt.ArrayLike, den: npt.ArrayLike, decimals: int, where: BoolArray | None = None
 ) -> FloatArray:

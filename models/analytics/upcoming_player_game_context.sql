@@ -153,7 +153,7 @@ own_roster_row as (
         analysis_date,
         player_id,
         team_abbr,
-        is_star and not is_active as is_star_out,
+        is_star_out,
     from rosters
 
 ),

@@ -28,14 +28,20 @@ team_form as (
 
 ),
 
+-- A load with an unknown part is unknown.
 rosters as (
 
     select
         analysis_date,
         team_abbr,
-        {{ int_sum('rotation_load') }} as rotation_load_total,
-        {{ int_sum('case when is_active then rotation_load end') }} as rotation_load_active,
-        cast(countif(is_star and not is_active) as int64) as stars_out,
+        case
+            when countif(load_weight > 0 and usage_load is null) = 0
+                then {{ int_sum(
+                    'case when load_weight > 0'
+                    ~ ' then load_weight * usage_load else 0 end'
+                ) }}
+        end as usage_load,
+        cast(countif(is_star_out) as int64) as stars_out,
     from {{ ref('int_roster_status') }}
     where {{ in_seasons() }}
     group by analysis_date, team_abbr
@@ -63,9 +69,8 @@ final as (
         team_form.offensive_rating_e4_last_10 as offensive_rating_e4_sum_last_10,
         team_as_of.wins_so_far,
         team_as_of.decided_so_far as decided_games_so_far,
-        rosters.rotation_load_total,
-        case when date_games.has_box_score then rosters.rotation_load_active end
-            as rotation_load_active,
+        least(coalesce(team_as_of.available_games, 0), 10) as games_last_10,
+        case when date_games.has_box_score then rosters.usage_load end as usage_load,
         case when date_games.has_box_score then coalesce(rosters.stars_out, 0) end as stars_out,
         date_games.is_home,
         date_games.has_box_score as has_player_list,

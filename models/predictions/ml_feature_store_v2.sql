@@ -226,6 +226,10 @@ features as (
         game_log.is_playoffs,
         cache.player_id is not null as has_cache,
         factors.player_id is not null as has_factors,
+        coalesce(factors.upstream_psza_ready and factors.upstream_tdza_ready, false)
+            as has_zone_matchup,
+        factors.pace_differential is not null as has_pace_differential,
+        factors.projected_usage_rate is not null as has_projected_usage,
         shot_zones.player_id is not null as has_shot_zones,
         defenses.team_abbr is not null as has_defense,
         game_log.analysis_date,
@@ -256,6 +260,9 @@ scored as (
         (
             {%- for feature, source in ml_features().items() %}
             case
+                {%- if feature in ml_nothing_to_know() %}
+                when {{ ml_nothing_to_know()[feature] }} then 100
+                {%- endif %}
                 when {{ feature }} is null then 0
                 {%- if source %}
                 when not {{ source }} then 75

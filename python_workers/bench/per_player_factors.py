@@ -182,15 +182,17 @@ def _pace(player: Record, columns: Record) -> int:
 
 def _usage(player: Record, columns: Record) -> int:
     games, total = player["usage_games_last_7"], player["usage_e4_sum_last_7"]
-    rotation, active = player["rotation_load_total"], player["rotation_load_active"]
+    load, team_games = player["team_usage_load"], player["team_games_last_10"]
     stars_out = player["star_teammates_out"]
-    recent = projected = amplifier_pct = None
+    recent = projected = amplifier_pct = ratio = None
     adjustment = 0
+    if load is not None and team_games:
+        ratio = _load_ratio(load, team_games)
     if games and total is not None:
         recent = half_even(total, games * 10**scores.USAGE_DECIMALS, scores.USAGE_DECIMALS)
-    if recent is not None and rotation is not None and active is not None:
+    if recent is not None and ratio is not None:
         recent_e4 = round(recent * 10**scores.USAGE_DECIMALS)
-        projected_e4 = _projected_e4(recent_e4, rotation, active)
+        projected_e4 = _projected_e4(total, games, *ratio)
         projected = projected_e4 / 10**scores.USAGE_DECIMALS
         rise_e4 = projected_e4 - recent_e4
         amplifiers = scores.STARS_OUT_AMPLIFIER_PCT
@@ -204,12 +206,15 @@ def _usage(player: Record, columns: Record) -> int:
     columns["usage_context_json"] = _json(
         {
             "amplifier": None if amplifier_pct is None else amplifier_pct / 100,
+            "load_ratio": ratio and half_even(*ratio, scores.LOAD_RATIO_DECIMALS),
             "projected_usage_rate": projected,
             "recent_usage_rate": recent,
-            "rotation_load_active": active,
-            "rotation_load_total": rotation,
             "score": columns["usage_spike_score"],
             "star_teammates_out": stars_out,
+            "team_usage_load": ratio
+            and half_even(
+                load, team_games * scores.LOAD_UNITS_PER_PCT_MINUTE, scores.LOAD_DECIMALS
+            ),
             "usage_games_last_7": games,
             "usage_sum_last_7": None if total is None else total / 10_000,
         }
@@ -217,15 +222,19 @@ def _usage(player: Record, columns: Record) -> int:
     return adjustment
 
 
-def _projected_e4(recent_e4: int, rotation: int, active: int) -> int:
-    most, per = scores.TAKE_OVER_MAX
-    num, den = 1, 1
-    if rotation * per > active * most:
-        num, den = most, per
-    elif rotation > active:
-        num, den = rotation, active
-    capped = min(recent_e4, scores.PROJECTED_USAGE_MAX_E4)
-    projected = half_even(capped * num, den, 0)
+def _load_ratio(load: int, team_games: int) -> tuple[int, int]:
+    whole = team_games * scores.TEAM_LOAD_PCT_MINUTES * scores.LOAD_UNITS_PER_PCT_MINUTE
+    (low, low_den), (high, high_den) = scores.LOAD_RATIO_MIN, scores.LOAD_RATIO_MAX
+    if whole * low_den < load * low:
+        return scores.LOAD_RATIO_MIN
+    if whole * high_den > load * high:
+        return scores.LOAD_RATIO_MAX
+    return whole, load
+
+
+def _projected_e4(total: int, games: int, num: int, den: int) -> int:
+    share, of = scores.TAKE_OVER_NUM, scores.TAKE_OVER_DEN
+    projected = half_even(total * ((of - share) * den + share * num), games * den * of, 0)
     return min(int(projected or 0), scores.PROJECTED_USAGE_MAX_E4)
 
 

@@ -131,12 +131,14 @@ factors as (
         days_rest,
         pace_differential,
         recent_usage_rate,
-        recent_usage_rate * case
-            when rotation_load_active is null or rotation_load_total is null then null
-            when rotation_load_total <= rotation_load_active then 1
-            when rotation_load_total > 1.35e0 * rotation_load_active then 1.35e0
-            else rotation_load_total / rotation_load_active
-        end as uncapped_usage,
+        team_games_last_10 * {scores.TEAM_LOAD_PCT_MINUTES}e0 * {scores.LOAD_UNITS_PER_PCT_MINUTE}e0
+            as whole_load,
+        case
+            when whole_load > 1.5e0 * team_usage_load then 1.5e0
+            when whole_load < 0.7e0 * team_usage_load then 0.7e0
+            when team_usage_load > 0 then whole_load / team_usage_load
+        end as load_ratio,
+        recent_usage_rate * (0.7e0 + 0.3e0 * load_ratio) as uncapped_usage,
         round(if(uncapped_usage > {_MAX_USAGE}, {_MAX_USAGE}, uncapped_usage), 4)
             as projected_usage_rate,
         greatest(

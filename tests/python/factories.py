@@ -209,13 +209,18 @@ def matchup(player_id: int = 1, day: dt.date = DAY, **changes: Any) -> Row:
         "opponent_pace_e4_sum_last_10": 10 * 100_0000,
         "usage_games_last_7": 7,
         "usage_e4_sum_last_7": 7 * 20_0000,
-        "rotation_load_total": 1_000_000,
-        "rotation_load_active": 1_000_000,
+        "team_games_last_10": 10,
+        "team_usage_load": usage_load(4_800),
         "star_teammates_out": 0,
         "shot_zones": zones_of_a_player(),
         "defense": opponent_defense(),
     }
     return player | changes
+
+
+def usage_load(pct_minutes: float, team_games: int = 10) -> int:
+    """Return a team's load as its inputs hold it, of percent times minutes on the floor."""
+    return round(pct_minutes * team_games * 420 * 420 * 10_000 * 60)
 
 
 def opponent_defense(**changes: Any) -> Row:

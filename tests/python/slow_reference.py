@@ -325,15 +325,16 @@ def _usage(player: Row) -> tuple[Fraction | None, Fraction | None, Fraction]:
     if total is None or not games:
         return None, None, Fraction(0)
     recent = round(Fraction(total, games * 10_000), 4)
-    rotation, active = player["rotation_load_total"], player["rotation_load_active"]
-    if rotation is None or active is None:
+    load, team_games = player["team_usage_load"], player["team_games_last_10"]
+    if load is None or not team_games:
         return recent, None, Fraction(0)
-    most = Fraction(135, 100)
-    if active:
-        factor = min(max(Fraction(rotation, active), Fraction(1)), most)
-    else:
-        factor = most if rotation else Fraction(1)
-    projected = round(min(recent * factor, Fraction(45)), 4)
+    # Percent of plays times minutes, of everybody who is expected on the floor.
+    on_floor = Fraction(load, team_games * 420 * 420 * 10_000 * 60)
+    ratio = Fraction(3, 2)
+    if on_floor:
+        ratio = min(max(4_800 / on_floor, Fraction(7, 10)), ratio)
+    factor = 1 + Fraction(3, 10) * (ratio - 1)
+    projected = round(min(Fraction(total, games * 10_000) * factor, Fraction(45)), 4)
     score = (projected - recent) * Fraction(3, 10)
     if score > 0:
         stars = player["star_teammates_out"] or 0

@@ -16,6 +16,7 @@ from factories import (
     only_failure,
     only_row,
     opponent_defense,
+    usage_load,
     zones_of_a_player,
 )
 from hypothesis import given, settings
@@ -125,41 +126,57 @@ def test_pace_compares_the_means_of_both_teams(
 
 
 @pytest.mark.parametrize(
-    ("recent", "rotation", "active", "stars", "projected", "score"),
+    ("recent", "load", "stars", "projected", "score"),
     [
-        (20_0000, 100, 100, 0, 20.0, 0.0),
-        (20_0000, 110, 100, 0, 22.0, 0.6),
-        (20_0000, 110, 100, 1, 22.0, 0.7),
-        (20_0000, 110, 100, 2, 22.0, 0.8),
-        (20_0000, 110, 100, 5, 22.0, 0.8),
-        (20_0000, 90, 100, 2, 20.0, 0.0),
-        (20_0000, 136, 100, 0, 27.0, 2.1),
-        (20_0000, 136, 0, 0, 27.0, 2.1),
-        (20_0000, 0, 0, 0, 20.0, 0.0),
-        (40_0000, 135, 100, 2, 45.0, 2.0),
-        (50_0000, 100, 100, 2, 45.0, -1.5),
-        (20_0000, 100, None, None, None, 0.0),
+        (20_0000, 4_800, 0, 20.0, 0.0),
+        # A load ratio of 1.25: 20 % * (1 + 0.3 * 0.25).
+        (20_0000, 3_840, 0, 21.5, 0.4),
+        (20_0000, 3_840, 1, 21.5, 0.5),
+        (20_0000, 3_840, 2, 21.5, 0.6),
+        (20_0000, 3_840, 5, 21.5, 0.6),
+        # More on the floor than there are plays: 0.8.
+        (20_0000, 6_000, 2, 18.8, -0.4),
+        # From 1.5 and from 0.7 on the ratio stays.
+        (20_0000, 3_200, 0, 23.0, 0.9),
+        (20_0000, 1_000, 0, 23.0, 0.9),
+        (20_0000, 0, 0, 23.0, 0.9),
+        (20_0000, 9_600, 0, 18.2, -0.5),
+        (40_0000, 3_200, 2, 45.0, 2.0),
+        (50_0000, 4_800, 2, 45.0, -1.5),
+        (20_0000, None, None, None, 0.0),
     ],
 )
-def test_usage_rises_with_the_load_that_absent_teammates_leave(
+def test_usage_rises_with_the_load_that_is_missing_on_the_floor(
     *,
     recent: int,
-    rotation: int,
-    active: int | None,
+    load: int | None,
     stars: int | None,
     projected: float | None,
     score: float,
 ) -> None:
     row = row_of(
         usage_e4_sum_last_7=7 * recent,
-        rotation_load_total=rotation,
-        rotation_load_active=active,
+        team_usage_load=None if load is None else usage_load(load),
         star_teammates_out=stars,
     )
     assert row["recent_usage_rate"] == recent / 10_000
     assert row["projected_usage_rate"] == projected
     assert row["usage_spike_score"] == score
     assert row["star_teammates_out"] == stars
+
+
+def test_projected_usage_is_rounded_once() -> None:
+    # 1.15 times a seventh of 4.0007 %; of the rounded recent usage it would be 0.6572.
+    row = row_of(usage_e4_sum_last_7=4_0007, team_usage_load=usage_load(3_200))
+    assert row["recent_usage_rate"] == 0.5715
+    assert row["projected_usage_rate"] == 0.6573
+
+
+def test_a_load_is_a_share_of_the_games_that_the_team_has_played() -> None:
+    row = row_of(team_games_last_10=3, team_usage_load=usage_load(3_840, 3))
+    assert row["projected_usage_rate"] == 21.5
+    unknown = row_of(team_games_last_10=0, team_usage_load=0)
+    assert unknown["projected_usage_rate"] is None
 
 
 def test_the_total_sums_the_unrounded_parts() -> None:
@@ -249,15 +266,13 @@ def test_fatigue_is_extreme_below_fifty(rest: int, warned: bool) -> None:
     assert row["has_warnings"] == warned
 
 
-def test_a_rate_of_a_second_on_the_court_stays_exact() -> None:
-    row = row_of(
-        usage_e4_sum_last_7=7 * 10**9,
-        rotation_load_total=10**13,
-        rotation_load_active=9 * 10**12,
-    )
-    assert row["recent_usage_rate"] == 100_000.0
+def test_the_largest_load_stays_exact() -> None:
+    row = row_of(usage_e4_sum_last_7=7 * 100_0000, team_usage_load=10**18)
+    assert row["recent_usage_rate"] == 100.0
     assert row["projected_usage_rate"] == 45.0
     assert row["usage_spike_score"] == -3.0
+    small = row_of(usage_e4_sum_last_7=6_9999, team_usage_load=10**18)
+    assert small["projected_usage_rate"] == 0.91
 
 
 def test_a_person_can_recompute_each_score_from_its_context() -> None:
@@ -267,8 +282,7 @@ def test_a_person_can_recompute_each_score_from_its_context() -> None:
         player_age=31,
         defense=opponent_defense(paint_defense_vs_league_avg=6.0),
         team_pace_e4_sum_last_10=1012_3456,
-        rotation_load_total=110,
-        rotation_load_active=100,
+        team_usage_load=usage_load(3_840),
         star_teammates_out=1,
     )
     fatigue, zone, pace, usage = (
@@ -289,8 +303,9 @@ def test_a_person_can_recompute_each_score_from_its_context() -> None:
     assert pace["team_pace_sum_last_10"] / pace["team_pace_games_last_10"] == 101.23456
     assert pace["pace_differential"] == row["pace_differential"] == 1.23
     assert usage["usage_sum_last_7"] / usage["usage_games_last_7"] == 20.0
-    assert usage["rotation_load_total"] / usage["rotation_load_active"] == 1.1
-    assert round((22.0 - 20.0) * 0.3 * usage["amplifier"], 1) == row["usage_spike_score"] == 0.7
+    assert 4_800 / usage["team_usage_load"] == usage["load_ratio"] == 1.25
+    assert 20.0 * (1 + 0.3 * (usage["load_ratio"] - 1)) == usage["projected_usage_rate"] == 21.5
+    assert round((21.5 - 20.0) * 0.3 * usage["amplifier"], 1) == row["usage_spike_score"] == 0.5
 
 
 def test_contexts_are_json_with_sorted_keys() -> None:
@@ -403,11 +418,9 @@ def matchups(draw: st.DrawFn) -> list[Row]:
             opponent_pace_games_last_10=draw(st.integers(0, 10)),
             opponent_pace_e4_sum_last_10=draw(st.integers(900 * 10**4, 1100 * 10**4)),
             usage_games_last_7=draw(st.integers(0, 7)),
-            usage_e4_sum_last_7=draw(
-                st.none() | st.integers(0, 400 * 10**4) | st.integers(0, 10**9)
-            ),
-            rotation_load_total=draw(st.integers(0, 1000) | st.integers(0, 10**13)),
-            rotation_load_active=draw(st.none() | st.integers(0, 1000) | st.integers(0, 10**13)),
+            usage_e4_sum_last_7=draw(st.none() | st.integers(0, 7 * 100 * 10**4)),
+            team_games_last_10=draw(st.integers(0, 10)),
+            team_usage_load=draw(st.none() | st.integers(0, 10**16) | st.integers(0, 10**18)),
             star_teammates_out=draw(st.none() | st.integers(0, 4)),
             shot_zones=draw(zone_rows),
             defense=draw(defense_rows),

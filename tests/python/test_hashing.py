@@ -171,6 +171,7 @@ def test_bookkeeping_and_text_for_people_stay_out_of_every_hash() -> None:
         *("processed_at", "population_source", "missing_data_fields", "warning_details"),
         *("has_warnings", "all_windows_complete", "shot_zone_data_available"),
         *("is_bootstrap", "is_season_boundary", "data_completeness_pct"),
+        "cache_quality_score",
     )
     for fields in HASH_FIELDS.values():
         assert not set(fields) & set(kept_out)

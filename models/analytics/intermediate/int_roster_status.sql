@@ -14,6 +14,13 @@ date_games as (
 
 ),
 
+lines as (
+
+    select * from {{ ref('player_game_summary') }}
+    where {{ in_seasons() }}
+
+),
+
 listed as (
 
     select
@@ -21,8 +28,7 @@ listed as (
         player_id,
         team_abbr,
         max(case when is_played or not is_dnp then 1 else 0 end) = 1 as is_active,
-    from {{ ref('player_game_summary') }}
-    where {{ in_seasons() }}
+    from lines
     group by game_date, player_id, team_abbr
 
 ),
@@ -48,10 +54,10 @@ team_as_of as (
 
 ),
 
-team_form as (
+team_games as (
 
-    select * from {{ ref('int_team_form') }}
-    where {{ in_seasons() }}
+    select * from {{ ref('int_team_games') }}
+    where {{ in_seasons() }} and has_box_score
 
 ),
 
@@ -70,15 +76,53 @@ rosters as (
 
 ),
 
+played as (
+
+    select
+        lines.player_id,
+        lines.team_abbr,
+        lines.season_year,
+        team_games.available_games as team_game_number,
+    from lines
+    inner join team_games
+        on
+            lines.game_id = team_games.game_id
+            and lines.team_abbr = team_games.team_abbr
+    where lines.is_played
+
+),
+
+games_of_last_10 as (
+
+    select
+        rosters.analysis_date,
+        rosters.team_abbr,
+        rosters.player_id,
+        cast(count(*) as int64) as games_of_team_last_10,
+    from rosters
+    inner join team_as_of
+        on
+            rosters.analysis_date = team_as_of.analysis_date
+            and rosters.team_abbr = team_as_of.team_abbr
+    inner join played
+        on
+            rosters.player_id = played.player_id
+            and rosters.team_abbr = played.team_abbr
+            and rosters.season_year = played.season_year
+            and played.team_game_number > team_as_of.available_games - 10
+            and played.team_game_number <= team_as_of.available_games
+    group by rosters.analysis_date, rosters.team_abbr, rosters.player_id
+
+),
+
 with_form as (
 
     select
         rosters.*,
+        coalesce(games_of_last_10.games_of_team_last_10, 0) as games_of_team_last_10,
+        least(coalesce(team_as_of.available_games, 0), 10) as team_games_last_10,
         listed.player_id is not null as is_listed,
         coalesce(listed.is_active, false) as is_active,
-        form.team_abbr as last_played_team_abbr,
-        form.game_date as last_played_date,
-        team_form.last_10_since,
         form.played_number,
         form.points_so_far,
         form.seconds_so_far,
@@ -106,32 +150,24 @@ with_form as (
         on
             rosters.analysis_date = team_as_of.analysis_date
             and rosters.team_abbr = team_as_of.team_abbr
-    left join team_form
+    left join games_of_last_10
         on
-            rosters.team_abbr = team_form.team_abbr
-            and rosters.season_year = team_form.season_year
-            and team_as_of.available_games = team_form.available_games
+            rosters.analysis_date = games_of_last_10.analysis_date
+            and rosters.team_abbr = games_of_last_10.team_abbr
+            and rosters.player_id = games_of_last_10.player_id
 
 ),
 
 -- Star: 10 games, and 18 points a game or (28 minutes and 12 points) over the season so far.
--- Rotation: played in one of the team's last 10 games.
-final as (
+-- Rotation: half of the team's last 10 games (of all its games before it has played ten).
+judged as (
 
     select
-        team_abbr,
-        game_id,
-        player_id,
-        season_year,
-        case
-            when last_played_team_abbr = team_abbr and last_played_date >= last_10_since
-                then
-                    {{ half_even('usage_e4_last_7', 'usage_games_last_7', 0) }}
-                    * {{ half_even('5 * seconds_last_7', '3 * minutes_games_last_7', 0) }}
-        end as rotation_load,
-        has_player_list,
-        is_listed,
-        is_active,
+        *,
+        usage_e4_last_7 * {{ mean_of_7('usage_games_last_7') }}
+        * seconds_last_7 * {{ mean_of_7('minutes_games_last_7') }} as usage_load,
+        games_of_team_last_10 > 0
+        and 2 * games_of_team_last_10 >= team_games_last_10 as is_rotation,
         coalesce(
             played_number >= 10
             and (
@@ -144,8 +180,33 @@ final as (
             ),
             false
         ) as is_star,
-        analysis_date,
     from with_form
+
+),
+
+final as (
+
+    select
+        team_abbr,
+        game_id,
+        player_id,
+        season_year,
+        usage_load,
+        games_of_team_last_10,
+        team_games_last_10,
+        case
+            when is_rotation and is_active then team_games_last_10
+            when is_rotation then 0
+            else games_of_team_last_10
+        end as load_weight,
+        has_player_list,
+        is_listed,
+        is_active,
+        is_rotation,
+        is_star,
+        is_star and not is_active and games_of_team_last_10 > 0 as is_star_out,
+        analysis_date,
+    from judged
 
 )
 

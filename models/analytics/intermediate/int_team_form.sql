@@ -18,7 +18,6 @@ rolling as (
         cast(count(pace_e4) over last_10 as int64) as pace_games_last_10,
         {{ int_sum('offensive_rating_e4', 'last_10') }} as offensive_rating_e4_last_10,
         cast(count(offensive_rating_e4) over last_10 as int64) as rating_games_last_10,
-        min(game_date) over last_10 as last_10_since,
         cast(count(*) over last_15 as int64) as games_last_15,
         {{ int_sum('defensive_rating_e4', 'last_15') }} as defensive_rating_e4_last_15,
         cast(count(defensive_rating_e4) over last_15 as int64) as rating_games_last_15,
