@@ -152,14 +152,14 @@ def real_spring(real_files: Path, tmp_path_factory: pytest.TempPathFactory) -> E
     return real_season(real_files, tmp_path_factory.mktemp("spring"), dt.date(2022, 3, 26))
 
 
-def real_season(real_files: Path, folder: Path, last: dt.date) -> Engine:
-    """Load the real season 2021-22 up to a date."""
+def real_season(real_files: Path, folder: Path, last: dt.date, season: str = "2021_22") -> Engine:
+    """Load a real season up to a date."""
     with duckdb.connect() as connection:
         for table in ("games", "player_box_scores", "shots", "players"):
-            of_season = "players" if table == "players" else "2021_22"
+            of_season = "players" if table == "players" else season
             source = real_files / table / f"{of_season}.parquet"
             known = f"""where game_id in (
-                select game_id from '{real_files}/games/2021_22.parquet'
+                select game_id from '{real_files}/games/{season}.parquet'
                 where game_date <= date '{last}'
             )"""
             path = folder / "raw" / table / f"{of_season}.parquet"
@@ -171,6 +171,13 @@ def real_season(real_files: Path, folder: Path, last: dt.date) -> Engine:
     engine = Engine(folder)
     engine.load(folder / "raw")
     return engine
+
+
+@pytest.fixture(scope="session")
+def real_2023(real_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """Return an engine on the real season 2023-24, loaded."""
+    folder = tmp_path_factory.mktemp("real_2023")
+    return real_season(real_files, folder, dt.date(2024, 6, 30), "2023_24")
 
 
 @pytest.fixture(scope="session")
