@@ -168,8 +168,9 @@ class TestJsonLines:
         text = "\n".join(map(json.dumps, flags))
         found = read_text("a.jsonl", text, PLAYER_BOX_SCORES)
         assert [row["is_starter"] for row in found] == [True] * 4
-        message = refusal(read_text, "a.jsonl", json.dumps(line(points=True)), PLAYER_BOX_SCORES)
-        assert "True is a flag, not a number" in message
+        mixed = "\n".join(json.dumps(line(n, pf=pf)) for n, pf in enumerate((1, True), 1))
+        message = refusal(read_text, "a.jsonl", mixed, PLAYER_BOX_SCORES)
+        assert "row 2: True is a flag, not a number" in message
 
     def test_keys_may_be_left_out_where_the_column_may_be_empty(
         self, read_text: Callable[..., Rows]
