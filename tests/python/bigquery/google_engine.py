@@ -62,7 +62,9 @@ def unit_test_queries(target: Path) -> dict[str, tuple[Query, Query]]:
     queries = {}
     for test in manifest["unit_tests"].values():
         model = nodes[test["model"]]
-        tables = {}
+        # What the test does not give is empty.
+        parents = [manifest["nodes"].get(key) for key in model["depends_on"]["nodes"]]
+        tables = {_full_name(node): Table(_columns(node), []) for node in parents if node}
         for given in test["given"]:
             (name,) = REFERENCE.findall(given["input"])
             tables[_full_name(nodes[name])] = _table(_columns(nodes[name]), given["rows"])
