@@ -1,8 +1,8 @@
 {{ config(materialized='view', tags=['stage_coverage']) }}
 
--- One row per processor and date whose rows do not hold any more, as far as SQL can see it: the code
--- of the workers, and raw tables that something else than `backcourt load` has changed, are for
--- python_workers to see.
+-- One row per processor and date whose rows do not hold any more, as far as SQL can see it: the
+-- code of the workers, and raw tables that something else than `backcourt load` has changed, are
+-- for python_workers to see.
 
 with
 
@@ -74,7 +74,7 @@ built as (
 
 ),
 
--- A game enters its own date and those after it, of its season. It has two dates where it was moved.
+-- A game enters its own date and those after it, of its season. A moved game has two dates.
 raw_changes as (
 
     select

@@ -126,6 +126,9 @@ def test_a_double_key_and_a_missing_part_of_it_fail(spoiled: Engine) -> None:
         "create table coverage as from nba_processing.backfill_coverage",
         "drop view nba_processing.backfill_coverage",
         "create table nba_processing.backfill_coverage as from coverage",
+        "drop view nba_processing.stale_dates",
+        "create table nba_processing.stale_dates as select processor_name, analysis_date, "
+        "'inputs changed' as stale_reason from nba_processing.processed_dates",
         "insert into nba_processing.reprocess_attempts by name "
         f"select 'any' as processor_name, date '{LAST}' as analysis_date, 'one' as entity_id",
     )
