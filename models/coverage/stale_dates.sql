@@ -25,6 +25,7 @@ inputs as (
 
 ),
 
+-- noqa: disable=LT02,LT05
 digests as (
 
     select
@@ -61,6 +62,7 @@ upstream as (
     {%- endfor %}
 ),
 
+-- noqa: enable=all
 built as (
 
     select

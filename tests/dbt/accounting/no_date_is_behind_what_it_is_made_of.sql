@@ -1,5 +1,5 @@
--- No date has rows of inputs, upstream rows or raw data that have changed since. Of a processor that
--- does not have to have run nothing is asked.
+-- No date has rows of inputs, upstream rows or raw data that have changed since. Of a processor
+-- that does not have to have run nothing is asked.
 select
     processor_name,
     analysis_date,
