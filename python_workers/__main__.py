@@ -9,7 +9,7 @@ import sys
 import warnings
 from contextlib import suppress
 
-from python_workers import signals
+from python_workers.runtime import signals
 
 
 def main() -> None:
@@ -26,7 +26,7 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         gc.disable()  # of what is imported nothing ever goes, and looking through it takes time
-        from python_workers.cli import main as run  # noqa: PLC0415 -- takes half a second
+        from python_workers.cli.app import main as run  # noqa: PLC0415 -- takes half a second
 
         gc.freeze()
         gc.enable()

@@ -11,7 +11,7 @@ from pydantic import Field, StringConstraints, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from python_workers.errors import BackcourtError, ExitCode
-from python_workers.redaction import plain_address
+from python_workers.runtime.redaction import plain_address
 
 PROJECT_DIR_VARIABLE = "BACKCOURT_PROJECT_DIR"
 DEFAULT_DUCKDB_PATH = Path("data") / "backcourt.duckdb"

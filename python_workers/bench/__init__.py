@@ -1,1 +1,4 @@
-"""``backcourt bench``: how fast the engine is, beside what else could compute the same rows."""
+"""The benchmarks: what is measured, how, and the page that shows it.
+
+Nothing that a command needs at work belongs here.
+"""

@@ -14,7 +14,7 @@ from typing import Literal
 import pandas as pd
 import pyarrow as pa
 
-from python_workers import composite_factors, daily_cache, shot_zones
+from python_workers.backfill.pool_stage import read_inputs
 from python_workers.bench.per_player import (
     Batch,
     Record,
@@ -22,10 +22,10 @@ from python_workers.bench.per_player import (
     compute_shot_zones,
 )
 from python_workers.bench.per_player_factors import compute_composite_factors
-from python_workers.failures import FAILURE_SCHEMA, ChunkResult
-from python_workers.pool_stage import read_inputs
-from python_workers.processors import POOL_PROCESSORS, Processor
-from python_workers.records import OutputTable
+from python_workers.processors import composite_factors, daily_cache, shot_zones
+from python_workers.processors.catalogue import POOL_PROCESSORS, Processor
+from python_workers.processors.failures import FAILURE_SCHEMA, ChunkResult
+from python_workers.processors.output_table import OutputTable
 from python_workers.warehouse.base import TableChange, Warehouse
 
 PoolKind = Literal["threads", "processes"]
@@ -101,19 +101,19 @@ def measure_baseline(
             for day in dates:
                 began = time.perf_counter()
                 tables = read_inputs(warehouse, processor, [day])
-                done = compute_frames(processor.short, tables, executor, jobs)
+                done = compute_frames(processor.key, tables, executor, jobs)
                 warehouse.commit([TableChange(table, rows=done.rows)])
                 sampled.seconds += time.perf_counter() - began
                 sampled.dates += 1
                 sampled.player_dates += done.rows.num_rows + done.failures.num_rows
-            result.sampled[processor.short] = sampled
+            result.sampled[processor.key] = sampled
     return result
 
 
 def create_table(warehouse: Warehouse, processor: Processor) -> str:
     """Create the empty table that a processor's baseline rows go to, and return its name."""
-    names = ", ".join([*_OUTPUTS[processor.short].schema.names, "data_hash"])
-    table = f"{BASELINE_SCHEMA}.{processor.short}"
+    names = ", ".join([*_OUTPUTS[processor.key].schema.names, "data_hash"])
+    table = f"{BASELINE_SCHEMA}.{processor.key}"
     warehouse.execute(f"create schema if not exists {BASELINE_SCHEMA}")
     warehouse.execute(
         f"create or replace table {table} as "  # noqa: S608 our own names
@@ -137,7 +137,7 @@ def equal_hashes(warehouse: Warehouse, dates: Sequence[date]) -> tuple[int, int]
             from (
                 select * from {processor.table} where analysis_date in unnest(@days)
             ) as ours
-            full outer join {BASELINE_SCHEMA}.{processor.short} as theirs
+            full outer join {BASELINE_SCHEMA}.{processor.key} as theirs
                 using (analysis_date, player_id)
             """,  # noqa: S608 our own names
             {"days": list(dates)},

@@ -14,7 +14,7 @@ from python_workers.bench.baseline import (
 from python_workers.bench.results import at_least, at_most, exactly
 from python_workers.bench.sql_aggregate import AGGREGATE_TABLE, STATEMENT
 from python_workers.bench.stages import SCRATCH, WHOLE, Bench
-from python_workers.processors import POOL_PROCESSORS
+from python_workers.processors.catalogue import POOL_PROCESSORS
 from python_workers.warehouse.base import Warehouse
 
 SAMPLED_DATES, SAMPLED_DATES_QUICK = 12, 1
@@ -81,7 +81,7 @@ def _player_dates(warehouse: Warehouse) -> dict[str, int]:
             "where processor_name = @name",
             {"name": processor.name},
         )
-        counts[processor.short] = int(found.to_pylist()[0]["player_dates"])
+        counts[processor.key] = int(found.to_pylist()[0]["player_dates"])
     return counts
 
 

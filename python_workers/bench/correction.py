@@ -10,15 +10,15 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as pq
 
+from python_workers.accounting.commits import BOOKKEEPING, RUNS_TABLE
+from python_workers.accounting.processed_dates import FAILURES_TABLE
 from python_workers.bench.results import at_most, exactly
 from python_workers.bench.stages import RAW, SCRATCH, WHOLE, Bench
-from python_workers.commits import BOOKKEEPING, RUNS_TABLE
-from python_workers.load import load_directory
-from python_workers.processed_dates import FAILURES_TABLE
-from python_workers.processors import PROCESSORS, TDZA, Processor
-from python_workers.raw_schema import RAW_TABLES
+from python_workers.processors.catalogue import PROCESSORS, TDZA, Processor
+from python_workers.raw.load import load_directory
+from python_workers.raw.schema import RAW_TABLES
 from python_workers.warehouse.base import Warehouse
-from python_workers.warehouse.duckdb_file import NO_DOWNLOADS
+from python_workers.warehouse.duckdb.file import NO_DOWNLOADS
 
 AGAIN = "again"
 
@@ -66,9 +66,9 @@ def measure_correction(bench: Bench) -> None:
     for stage, seconds in outcome.stages.items():
         results.add(f"of it {stage}", seconds, "s")
     for processor in PROCESSORS:
-        dates = sorted(day for short, day in found.recomputed if short == processor.short)
+        dates = sorted(day for short, day in found.recomputed if short == processor.key)
         note = f"{dates[0]} to {dates[-1]}" if dates else ""
-        results.add(f"{processor.short} dates recomputed", len(dates), "dates", note=note)
+        results.add(f"{processor.key} dates recomputed", len(dates), "dates", note=note)
     nothing = exactly(0, "dates")
     results.add(
         "recomputed though nothing they read changed",
@@ -189,9 +189,9 @@ def compare(before: Path, after: Path, again: Path, run_id: str) -> Comparison:
             f"select processor_name, analysis_date from new.{RUNS_TABLE} where run_id = ?",  # noqa: S608
             [run_id],
         ).fetchall()
-        shorts = {processor.name: processor.short for processor in PROCESSORS}
+        shorts = {processor.name: processor.key for processor in PROCESSORS}
         changed_inputs = {
-            processor.short: _changed_dates(
+            processor.key: _changed_dates(
                 connection,
                 processor.inputs,
                 "analysis_date",
@@ -200,14 +200,14 @@ def compare(before: Path, after: Path, again: Path, run_id: str) -> Comparison:
             for processor in PROCESSORS
         }
         changed_outputs = {
-            processor.short: _changed_outputs(connection, processor) for processor in PROCESSORS
+            processor.key: _changed_outputs(connection, processor) for processor in PROCESSORS
         }
         affected: Pairs = set()
         for processor in PROCESSORS:
-            days = set(changed_inputs[processor.short])
+            days = set(changed_inputs[processor.key])
             for upstream in processor.upstream:
                 days |= changed_outputs[upstream]
-            affected |= {(processor.short, day) for day in days}
+            affected |= {(processor.key, day) for day in days}
         different = sum(
             _different_rows(connection, table)
             for table in (*(each.table for each in PROCESSORS), FAILURES_TABLE)

@@ -45,7 +45,7 @@ def peak_memory_kib() -> int:
 
 
 def _run(command: list[str]) -> None:
-    from python_workers.cli import main as backcourt  # noqa: PLC0415 -- part of what is measured
+    from python_workers.cli.app import main as backcourt  # noqa: PLC0415 -- part of what is measured
 
     backcourt(command)
 

@@ -18,16 +18,16 @@ from typing import Any
 
 import pandas as pd
 
-from python_workers import completeness, daily_cache, shot_zones
-from python_workers.failures import (
+from python_workers.hashing import HASH_FIELDS, data_hash
+from python_workers.processors import completeness, daily_cache, shot_zones
+from python_workers.processors.failures import (
     EXPECTED_INCOMPLETE,
     INCOMPLETE_UPSTREAM,
     PROCESSING_ERROR,
     STALE_DATA,
     FailureCategory,
 )
-from python_workers.hashing import HASH_FIELDS, data_hash
-from python_workers.records import OutputTable
+from python_workers.processors.output_table import OutputTable
 
 Record = dict[str, Any]
 

@@ -6,9 +6,9 @@ import json
 
 import pandas as pd
 
-from python_workers import composite_factors
-from python_workers import factor_scores as scores
 from python_workers.bench.per_player import Batch, Record, finished, half_even, value_of
+from python_workers.processors import composite_factors
+from python_workers.processors import factor_scores as scores
 
 _ZONES = {"mid_range": 1, "perimeter": 2}
 _ZONE_NAMES = ("paint", "mid_range", "perimeter")

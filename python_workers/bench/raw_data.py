@@ -9,10 +9,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from python_workers.raw_files import scratch_folder
-from python_workers.raw_reading import read_raw_table
-from python_workers.raw_schema import GAMES, PLAYERS, RAW_TABLES, RawTable
-from python_workers.simulate import MARKER, simulate
+from python_workers.raw.files import scratch_folder
+from python_workers.raw.reading import read_raw_table
+from python_workers.raw.schema import (
+    GAMES,
+    PLAYERS,
+    RAW_TABLES,
+    RawTable,
+)
+from python_workers.simulation.simulate import MARKER, simulate
 
 SIMULATED_SEASONS = ("2021-22", "2022-23", "2023-24", "2024-25")
 QUICK_DAYS = 28

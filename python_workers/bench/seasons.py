@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from python_workers.accounting.schedule import game_dates
 from python_workers.bench.results import Bar, at_most
 from python_workers.bench.stages import PEAK_MEMORY, RAW, WHOLE, Bench
 from python_workers.bench.workspace import Outcome, Workspace
 from python_workers.errors import BackcourtError
-from python_workers.raw_schema import RAW_TABLES
-from python_workers.schedule import game_dates
+from python_workers.raw.schema import RAW_TABLES
 from python_workers.warehouse.base import Warehouse
 
 MANY_SEASONS, MANY_SEASONS_QUICK = 12, 2

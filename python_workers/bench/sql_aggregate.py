@@ -8,8 +8,8 @@ that a warehouse would have to do for the same rows.
 
 from __future__ import annotations
 
-from python_workers import daily_cache, shot_zones
-from python_workers import factor_scores as scores
+from python_workers.processors import daily_cache, shot_zones
+from python_workers.processors import factor_scores as scores
 
 AGGREGATE_TABLE = "bench_sql.aggregate"
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 
+from python_workers.accounting.commits import RUNS_TABLE
+from python_workers.accounting.processed_dates import CURRENT_TABLE, FAILURES_TABLE
+from python_workers.accounting.schedule import game_dates
 from python_workers.bench.results import Results, at_most, exactly
 from python_workers.bench.workspace import Memory, Outcome, Workspace
-from python_workers.commits import RUNS_TABLE
-from python_workers.processed_dates import CURRENT_TABLE, FAILURES_TABLE
-from python_workers.processors import POOL_PROCESSORS, PROCESSORS
-from python_workers.schedule import game_dates
+from python_workers.processors.catalogue import POOL_PROCESSORS, PROCESSORS
 from python_workers.warehouse.base import Warehouse
 
 RAW, WHOLE, INPUTS, SCRATCH = "raw", "whole", "inputs", "scratch"

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from python_workers.accounting.schedule import game_dates
 from python_workers.bench.comparisons import measure_frames, measure_sql
 from python_workers.bench.correction import measure_correction
 from python_workers.bench.machine import machine_facts
@@ -26,7 +27,6 @@ from python_workers.bench.stages import (
     measure_unchanged,
 )
 from python_workers.bench.workspace import Memory, Workspace, state_key
-from python_workers.schedule import game_dates
 from python_workers.warehouse.base import Warehouse
 
 SECTIONS: Mapping[str, Callable[[Bench], None]] = {

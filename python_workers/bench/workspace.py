@@ -18,7 +18,7 @@ from typing import Any
 from python_workers.bench.results import KIB_PER_GIB
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.settings import PROJECT_DIR_VARIABLE
-from python_workers.warehouse.duckdb import DuckDBWarehouse
+from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 
 PACKAGE_DIR = Path(__file__).resolve().parent.parent
 

@@ -1,1 +1,4 @@
-"""The report page: what is read, how it is drawn, and the page around it."""
+"""The report: one self-contained page, its charts, and the queries behind it.
+
+It reads and draws; judging what needs attention is accounting's.
+"""

@@ -8,8 +8,8 @@ from datetime import date, timedelta
 
 from markupsafe import Markup
 
-from python_workers.coverage import Coverage
-from python_workers.processors import PROCESSORS, Processor
+from python_workers.accounting.coverage import Coverage
+from python_workers.processors.catalogue import PROCESSORS, Processor
 from python_workers.report.queries import Row
 from python_workers.report.scales import Linear, SeasonAxis, month_starts, ticks, value_axis
 from python_workers.report.scope import Scope
@@ -101,7 +101,7 @@ def _calendar(
         image(
             CALENDAR_LEFT + PITCH * weeks,
             CALENDAR_TOP + PITCH * 7,
-            f"{TITLES[processor.short]}, {season}: coverage by date",
+            f"{TITLES[processor.key]}, {season}: coverage by date",
             *months,
             *weekdays,
             *cells,
@@ -130,8 +130,8 @@ def records_by_date(coverage: Coverage, scope: Scope) -> list[Panel]:
     shown = [processor for processor, rows in found.items() if rows]
     return [
         Panel(
-            processor.short,
-            TITLES[processor.short],
+            processor.key,
+            TITLES[processor.key],
             f"{sum(row['records'] for row in found[processor]):,} rows",
             _records_panel(processor, found[processor], scope, is_last=processor is shown[-1]),
         )
@@ -156,7 +156,7 @@ def _records_panel(
     return image(
         WIDTH,
         bottom + (NAMES_HEIGHT if is_last else 6.0),
-        f"{TITLES[processor.short]}: rows by date",
+        f"{TITLES[processor.key]}: rows by date",
         value_axis(scale, values, PANEL_LEFT, WIDTH),
         axis.frame(PANEL_TOP, bottom, named=is_last),
         *shapes,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from python_workers.coverage import Coverage
-from python_workers.failures import CATEGORIES
-from python_workers.processors import BY_NAME
+from python_workers.accounting.coverage import Coverage
+from python_workers.processors.catalogue import BY_NAME
+from python_workers.processors.failures import CATEGORIES
 from python_workers.report.coverage_charts import (
     NAMES_HEIGHT,
     PANEL_HEIGHT,
@@ -44,7 +44,7 @@ def _panel(name: str, count: int, rows: Sequence[Row], scope: Scope, *, is_last:
         if row[name]:
             day = row["analysis_date"]
             of_period = sums.setdefault((scope.season(day), scope.period(day)), {})
-            short = BY_NAME[row["processor_name"]].short
+            short = BY_NAME[row["processor_name"]].key
             of_period[short] = of_period.get(short, 0) + row[name]
     values = ticks(max(sum(each.values()) for each in sums.values()), 3)
     bottom = PANEL_TOP + PANEL_HEIGHT

@@ -12,10 +12,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from python_workers import __version__
-from python_workers.coverage import INVESTIGATE
-from python_workers.failures import CATEGORIES
-from python_workers.processors import BY_NAME
-from python_workers.raw_findings import MEANINGS, over_seasons
+from python_workers.accounting.coverage import INVESTIGATE
+from python_workers.processors.catalogue import BY_NAME
+from python_workers.processors.failures import CATEGORIES
+from python_workers.raw.findings import MEANINGS, over_seasons
 from python_workers.report import zone_charts
 from python_workers.report.coverage_charts import (
     STATUSES,
@@ -95,7 +95,7 @@ def render(data: ReportData, made_at: datetime, models: Path | None = None) -> s
             shares=zone_charts.shares_by_month(data.zone_attempts, data.scope)
             if data.zone_attempts
             else None,
-            shorts={name: processor.short for name, processor in BY_NAME.items()},
+            shorts={name: processor.key for name, processor in BY_NAME.items()},
             shown_categories=[
                 name
                 for name, count in totals.by_category.items()

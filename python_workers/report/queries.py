@@ -8,18 +8,24 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from python_workers.coverage import Coverage, read_coverage
-from python_workers.failures import NEEDS_ATTENTION
-from python_workers.processed_dates import CURRENT_TABLE
-from python_workers.processors import BY_NAME, PROCESSORS, PSZA, TDZA, Processor
-from python_workers.raw_findings import (
+from python_workers.accounting.coverage import Coverage, read_coverage
+from python_workers.accounting.processed_dates import CURRENT_TABLE
+from python_workers.processors.catalogue import (
+    BY_NAME,
+    PROCESSORS,
+    PSZA,
+    TDZA,
+    Processor,
+)
+from python_workers.processors.failures import NEEDS_ATTENTION
+from python_workers.raw.findings import (
     CONTRADICTIONS,
     Finding,
     count_findings,
     list_findings,
 )
 from python_workers.report.scope import Scope
-from python_workers.simulated_league import FIRST_PLAYER_ID
+from python_workers.simulation.league import FIRST_PLAYER_ID
 from python_workers.warehouse.base import Column, Warehouse
 
 Row = Mapping[str, Any]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
 
-from python_workers.schedule import Schedule
+from python_workers.accounting.schedule import Schedule
 
 # Up to this many days every game date is drawn by itself, beyond it in weeks.
 DAYS_DRAWN_SINGLY = 92

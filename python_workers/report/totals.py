@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from python_workers.coverage import COUNTS, INVESTIGATE, Coverage
-from python_workers.failures import CATEGORIES
-from python_workers.processors import PROCESSORS, Processor
+from python_workers.accounting.coverage import COUNTS, INVESTIGATE, Coverage
+from python_workers.processors.catalogue import PROCESSORS, Processor
+from python_workers.processors.failures import CATEGORIES
 
 Level = Literal["good", "attention", "bad", "empty"]
 

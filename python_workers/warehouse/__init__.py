@@ -1,1 +1,4 @@
-"""Where rows live: the protocol and its two engines."""
+"""The border to DuckDB and BigQuery: queries, commits, opening, labels.
+
+SQL beyond it is written once; what the engines do differently stays inside.
+"""

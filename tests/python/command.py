@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from python_workers.cli import main
+from python_workers.cli.app import main
 
 
 @dataclass(frozen=True)

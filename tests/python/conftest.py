@@ -19,11 +19,11 @@ from leagues import League, random_league, write_tables
 from raw_factories import Format, Row, Rows, league, read, write_league, write_rows
 from terminal import Terminal
 
-from python_workers.load import LoadReport, load_directory
-from python_workers.raw_schema import RawTable
+from python_workers.raw.load import LoadReport, load_directory
+from python_workers.raw.schema import RawTable
 from python_workers.settings import Settings
-from python_workers.simulate import MARKER, simulate
-from python_workers.warehouse.duckdb import DuckDBWarehouse
+from python_workers.simulation.simulate import MARKER, simulate
+from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 
 # Times vary on a shared machine; what a property test may not do is depend on them.
 settings.register_profile(

@@ -10,26 +10,26 @@ from typing import Any, Self
 
 import duckdb
 
-from python_workers.backfill import Backfill, BackfillOptions, BackfillResult
-from python_workers.commits import BOOKKEEPING, Commit, Run
-from python_workers.coverage import Coverage, read_coverage
-from python_workers.dbt_project import DbtProject
-from python_workers.failures import CATEGORIES
-from python_workers.ledger import Reprocess
-from python_workers.load import LoadReport, load_directory
-from python_workers.pool_stage import PoolOptions
-from python_workers.processors import BY_SHORT, PROCESSORS, Processor
-from python_workers.schedule import Schedule, resolve
+from python_workers.accounting.commits import BOOKKEEPING, Commit, Run
+from python_workers.accounting.coverage import Coverage, read_coverage
+from python_workers.accounting.ledger import Reprocess
+from python_workers.accounting.schedule import Schedule, resolve
+from python_workers.backfill.dbt_project import DbtProject
+from python_workers.backfill.pool_stage import PoolOptions
+from python_workers.backfill.run import Backfill, BackfillOptions, BackfillResult
+from python_workers.processors.catalogue import BY_KEY, PROCESSORS, Processor
+from python_workers.processors.failures import CATEGORIES
+from python_workers.raw.load import LoadReport, load_directory
 from python_workers.settings import load_settings
-from python_workers.warehouse.duckdb import DuckDBWarehouse
+from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 
 Rows = dict[tuple[dt.date, str], dict[str, Any]]
 Texts = dict[tuple[dt.date, str], str]
 
-SHORTS = tuple(BY_SHORT)
+SHORTS = tuple(BY_KEY)
 IN_PROCESS = PoolOptions(n_jobs=1, backend="threading")
 
-_ENTITY = {short: "team_abbr" if short == "tdza" else "player_lookup" for short in BY_SHORT}
+_ENTITY = {short: "team_abbr" if short == "tdza" else "player_lookup" for short in BY_KEY}
 _FAILURE_BOOKKEEPING = ("run_id", "created_at")
 
 
@@ -111,7 +111,7 @@ class Engine:
 
     def rows(self, short: str, *, bookkeeping: bool = False) -> Rows:
         """Return a processor's rows by (date, entity)."""
-        processor = BY_SHORT[short]
+        processor = BY_KEY[short]
         found = self.query(f"select * from {processor.table}")
         return {
             (row[processor.date_column], row[_ENTITY[short]]): row
@@ -124,7 +124,7 @@ class Engine:
         """Return a processor's failures by (date, entity)."""
         found = self.query(
             "select * from nba_processing.precompute_failures where processor_name = ?",
-            [BY_SHORT[short].name],
+            [BY_KEY[short].name],
         )
         return {
             (row["analysis_date"], row["entity_id"]): {
@@ -143,7 +143,7 @@ class Engine:
         found = {}
         failures = f"select * exclude ({', '.join(_FAILURE_BOOKKEEPING)}) "
         failures += "from nba_processing.precompute_failures"
-        for short, processor in BY_SHORT.items():
+        for short, processor in BY_KEY.items():
             rows = f"select * exclude ({', '.join(BOOKKEEPING)}) from {processor.table}"
             if processor.engine == "sql":
                 rows = f"select * from {processor.table}"
@@ -166,7 +166,7 @@ class Engine:
     def forget(self, *shorts: str) -> None:
         """Undo what some processors have computed."""
         for short in shorts:
-            processor = BY_SHORT[short]
+            processor = BY_KEY[short]
             self.execute(
                 f"delete from {processor.table}",
                 *(

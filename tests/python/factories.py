@@ -9,8 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from python_workers import composite_factors, daily_cache, shot_zones
-from python_workers.failures import ChunkResult
+from python_workers.processors import composite_factors, daily_cache, shot_zones
+from python_workers.processors.failures import ChunkResult
 
 Row = dict[str, Any]
 Tables = dict[str, pa.Table]

@@ -9,11 +9,11 @@ from pathlib import Path
 import duckdb
 from engine import Engine, Quiet
 
-from python_workers.backfill import BackfillResult
-from python_workers.daily import DailyOptions, run_daily
-from python_workers.pool_stage import PoolOptions
-from python_workers.schedule import Schedule
-from python_workers.warehouse.duckdb import DuckDBWarehouse
+from python_workers.accounting.schedule import Schedule
+from python_workers.backfill.pool_stage import PoolOptions
+from python_workers.backfill.run import BackfillResult
+from python_workers.daily.run import DailyOptions, run_daily
+from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 
 IN_PROCESS = PoolOptions(n_jobs=1, backend="threading")
 

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from python_workers.chunks import Chunk
+from python_workers.pool.chunk import Chunk
 
 
 class UnreadableError(Exception):

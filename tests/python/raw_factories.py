@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from python_workers.errors import BackcourtError
-from python_workers.raw_reading import read_raw_table
-from python_workers.raw_schema import RawTable
+from python_workers.raw.reading import read_raw_table
+from python_workers.raw.schema import RawTable
 from python_workers.warehouse.base import Warehouse
 
 Row = dict[str, Any]

@@ -20,7 +20,7 @@ from typing import Any
 import duckdb
 import psutil
 
-from python_workers.processors import POOL_PROCESSORS
+from python_workers.processors.catalogue import POOL_PROCESSORS
 
 PROJECT = Path(__file__).resolve().parents[2]
 MARK = "BACKCOURT_TEST_MARK"

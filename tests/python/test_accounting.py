@@ -11,8 +11,8 @@ from engine import SHORTS, Engine, Rows, assert_accounted_for, outcomes
 from expected_outcomes import expected_outcomes
 from leagues import League, days, did_not_play, write_tables
 
-from python_workers.backfill import BackfillResult
-from python_workers.processors import BY_SHORT
+from python_workers.backfill.run import BackfillResult
+from python_workers.processors.catalogue import BY_KEY
 
 # Twenty dates, two days apart: on the last of them everyone has 19 games behind him.
 DATES = days(20)
@@ -289,8 +289,8 @@ def test_two_games_of_a_team_on_a_date_give_each_of_its_players_one_row(odd: Odd
         for short in ("psza", "pcf", "pdc", "mlfs"):
             assert odd.outcomes[short][DOUBLE_DAY, lookup] == "row"
             (found,) = odd.engine.query(
-                f"select count(*) as n from {BY_SHORT[short].table} "
-                f"where {BY_SHORT[short].date_column} = ? and player_id = ?",
+                f"select count(*) as n from {BY_KEY[short].table} "
+                f"where {BY_KEY[short].date_column} = ? and player_id = ?",
                 [DOUBLE_DAY, player_id],
             )
             assert found["n"] == 1
@@ -348,7 +348,7 @@ def test_on_opening_night_nobody_has_played_and_the_date_is_done_all_the_same(od
     (run,) = odd.engine.query(
         "select status, expected, records from nba_processing.processor_runs "
         "where processor_name = ? and analysis_date = ?",
-        [BY_SHORT["psza"].name, DATES[0]],
+        [BY_KEY["psza"].name, DATES[0]],
     )
     assert run == {"status": "complete", "expected": 0, "records": 0}
     assert set(odd.on("pdc", DATES[0]).values()) == {"EXPECTED_INCOMPLETE"}

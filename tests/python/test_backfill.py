@@ -17,12 +17,17 @@ from engine import SHORTS, Engine, Rows, Texts, assert_accounted_for, assert_sam
 from leagues import did_not_play
 from raw_factories import Row
 
-from python_workers import backfill
-from python_workers.backfill import BackfillResult
-from python_workers.commits import BOOKKEEPING
+from python_workers.accounting.commits import BOOKKEEPING
+from python_workers.backfill import run as backfill
+from python_workers.backfill.pool_stage import PoolOptions
+from python_workers.backfill.run import BackfillResult
 from python_workers.hashing import HASH_FIELDS, data_hash
-from python_workers.pool_stage import PoolOptions
-from python_workers.processors import BY_SHORT, PDC, POOL_PROCESSORS, PSZA
+from python_workers.processors.catalogue import (
+    BY_KEY,
+    PDC,
+    POOL_PROCESSORS,
+    PSZA,
+)
 
 POOL_SHORTS = ("psza", "pcf", "pdc")
 RAW = ("games", "players", "player_box_scores", "shots")
@@ -39,7 +44,7 @@ def computed(engine: Engine, result: BackfillResult) -> set[tuple[str, dt.date]]
         "select processor_name, analysis_date from nba_processing.processor_runs where run_id = ?",
         [result.run.run_id],
     )
-    shorts = {processor.name: short for short, processor in BY_SHORT.items()}
+    shorts = {processor.name: short for short, processor in BY_KEY.items()}
     return {(shorts[row["processor_name"]], row["analysis_date"]) for row in found}
 
 
@@ -107,17 +112,17 @@ class TestNothingTwice:
         assert computed(again, result) == set()
         assert {short: again.rows(short, bookkeeping=True) for short in SHORTS} == before
 
-    @pytest.mark.parametrize("processor", [PSZA, PDC], ids=lambda processor: processor.short)
+    @pytest.mark.parametrize("processor", [PSZA, PDC], ids=lambda processor: processor.key)
     def test_all_computes_everything_and_writes_no_row(
         self, simulated: Engine, tmp_path: Path, processor: Any
     ) -> None:
         again = simulated.copy(tmp_path)
-        before = again.rows(processor.short, bookkeeping=True)
+        before = again.rows(processor.key, bookkeeping=True)
         result = again.backfill(processors=[processor], reprocess="all")
-        counts = result.counts[processor.short]
+        counts = result.counts[processor.key]
         assert (counts.records, counts.unchanged, result.written) == (len(before), len(before), 0)
-        assert computed(again, result) == {(processor.short, day) for day in game_dates(again)}
-        assert again.rows(processor.short, bookkeeping=True) == before
+        assert computed(again, result) == {(processor.key, day) for day in game_dates(again)}
+        assert again.rows(processor.key, bookkeeping=True) == before
 
 
 @dataclass(frozen=True)
@@ -213,7 +218,7 @@ def edit(path: Path, changes: dict[tuple[str, int], Row], **everywhere: Any) -> 
 def inputs_by_date(engine: Engine, short: str) -> dict[dt.date, list[str]]:
     found: dict[dt.date, list[str]] = {}
     for row in engine.query(
-        f"select analysis_date, cast(t as varchar) as text from {BY_SHORT[short].inputs} as t "
+        f"select analysis_date, cast(t as varchar) as text from {BY_KEY[short].inputs} as t "
         "order by all"
     ):
         found.setdefault(row["analysis_date"], []).append(row["text"])
@@ -255,7 +260,7 @@ class TestCorrections:
         changed = {
             short: dates_that_differ(
                 inputs_by_date(simulated, short), inputs_by_date(correction.whole, short)
-            ).union(*(outputs[each] for each in BY_SHORT[short].upstream))
+            ).union(*(outputs[each] for each in BY_KEY[short].upstream))
             for short in SHORTS
         }
         expected = {(short, day) for short in SHORTS for day in changed[short]}

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pytest
 from engine import Engine, Quiet, assert_same
 
-from python_workers.commits import Commit, Run
-from python_workers.pool_stage import PoolOptions
-from python_workers.processors import BY_SHORT, POOL_PROCESSORS, Processor
+from python_workers.accounting.commits import Commit, Run
+from python_workers.backfill.pool_stage import PoolOptions
+from python_workers.processors.catalogue import BY_KEY, POOL_PROCESSORS, Processor
 
 CHUNK_DATES = 5
 
@@ -31,7 +31,7 @@ class Recorder(Quiet):
         self.is_last_kept |= self._last is not None and self._last() is not None
         self._last = weakref.ref(commit.changes[0].rows)
         rows = sum(counts.expected for counts in commit.counts.values())
-        self.commits.setdefault(processor.short, []).append((sorted(commit.records), rows))
+        self.commits.setdefault(processor.key, []).append((sorted(commit.records), rows))
 
 
 @contextmanager
@@ -47,7 +47,7 @@ def compute(
 ) -> dict[str, list[tuple[list[dt.date], int]]]:
     """Compute a league anew and return the dates and rows of each commit by processor."""
     engine = simulated.copy(folder)
-    engine.forget(*(processor.short for processor in POOL_PROCESSORS))
+    engine.forget(*(processor.key for processor in POOL_PROCESSORS))
     pool = PoolOptions(n_jobs=2, backend="threading", chunk_dates=CHUNK_DATES, **options)  # type: ignore[arg-type]
     with recorded(monkeypatch) as recorder:
         engine.backfill(processors=POOL_PROCESSORS, pool=pool)
@@ -98,7 +98,7 @@ def test_from_so_many_rows_on(
         assert sum(rows for _, rows in each) == total
         assert 2 <= len(each) <= total / 1_000, short
         assert all(rows >= 1_000 for _, rows in each[:-1]), short
-    assert commits.keys() == BY_SHORT.keys() - {"tdza", "mlfs"}
+    assert commits.keys() == BY_KEY.keys() - {"tdza", "mlfs"}
 
 
 def test_no_small_rest(simulated: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

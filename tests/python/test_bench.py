@@ -16,6 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 from engine import Engine
 
+from python_workers.accounting.ledger import Ledger
+from python_workers.backfill.pool_stage import read_inputs
 from python_workers.bench.baseline import compute_frames, sample_dates
 from python_workers.bench.comparisons import run_statement
 from python_workers.bench.correction import choose_line, compare, write_correction
@@ -27,18 +29,21 @@ from python_workers.bench.seasons import copy_project, cycle, seasons_of, write_
 from python_workers.bench.sql_aggregate import AGGREGATE_TABLE
 from python_workers.bench.stages import forget_computed, job_counts, turn_back_to_the_morning_of
 from python_workers.bench.workspace import Memory, Workspace
-from python_workers.cli_bench import chosen_sections
-from python_workers.console import out
+from python_workers.cli.bench import chosen_sections
+from python_workers.cli.console import out
 from python_workers.errors import BackcourtError
-from python_workers.failures import ChunkResult
-from python_workers.ledger import Ledger
-from python_workers.pool_stage import read_inputs
-from python_workers.processors import BY_SHORT, POOL_PROCESSORS, PROCESSORS, Processor
+from python_workers.processors.catalogue import (
+    BY_KEY,
+    POOL_PROCESSORS,
+    PROCESSORS,
+    Processor,
+)
+from python_workers.processors.failures import ChunkResult
+from python_workers.processors.worker import COMPUTE
 from python_workers.settings import resolve_project_dir
-from python_workers.tasks import COMPUTE
-from python_workers.warehouse.duckdb import DuckDBWarehouse
+from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 
-POOL_SHORTS = tuple(processor.short for processor in POOL_PROCESSORS)
+POOL_SHORTS = tuple(processor.key for processor in POOL_PROCESSORS)
 
 
 def dates_of(engine: Engine) -> list[dt.date]:
@@ -66,8 +71,8 @@ def test_a_frame_per_player_gives_the_rows_and_hashes_of_the_engine(
     with DuckDBWarehouse(simulated.path, read_only=True) as warehouse:
         for day in sample_dates(dates_of(simulated), 5):
             tables = read_inputs(warehouse, processor, [day])
-            engine = COMPUTE[processor.short](tables, {})
-            assert_same_result(compute_frames(processor.short, tables), engine)
+            engine = COMPUTE[processor.key](tables, {})
+            assert_same_result(compute_frames(processor.key, tables), engine)
             seen += engine.rows.num_rows
     assert seen
 
@@ -79,8 +84,8 @@ def test_a_pool_gives_the_same_rows_as_no_pool(simulated: Engine, processor: Pro
         tables = read_inputs(warehouse, processor, [day])
     with ThreadPoolExecutor(2) as pool:
         assert_same_result(
-            compute_frames(processor.short, tables, pool, 2),
-            compute_frames(processor.short, tables),
+            compute_frames(processor.key, tables, pool, 2),
+            compute_frames(processor.key, tables),
         )
 
 
@@ -111,7 +116,7 @@ def aggregated(simulated: Engine, tmp_path_factory: pytest.TempPathFactory) -> E
 @pytest.mark.parametrize("short", POOL_SHORTS)
 def test_the_statement_aggregates_what_the_engine_sums(aggregated: Engine, short: str) -> None:
     with DuckDBWarehouse(aggregated.path, read_only=True) as warehouse:
-        table = BY_SHORT[short].table
+        table = BY_KEY[short].table
         numbers = [
             column.name
             for column in warehouse.columns(table)
@@ -267,8 +272,8 @@ def test_only_what_the_pool_computed_is_forgotten(simulated: Engine, tmp_path: P
         forget_computed(warehouse)
     for processor in PROCESSORS:
         kept = processor.engine == "sql"
-        assert bool(engine.rows(processor.short)) == kept
-        assert kept or not engine.failures(processor.short)
+        assert bool(engine.rows(processor.key)) == kept
+        assert kept or not engine.failures(processor.key)
 
 
 def test_jobs_double_up_to_twice_the_pool() -> None:

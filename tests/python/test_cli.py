@@ -9,9 +9,9 @@ import pytest
 from command import CommandLine
 from engine import SHORTS, Engine
 
-from python_workers import cli_plan
+from python_workers.cli import plan as cli_plan
 from python_workers.settings import resolve_project_dir
-from python_workers.simulate import SimulatedLeague
+from python_workers.simulation.simulate import SimulatedLeague
 
 ALL_OF_IT = ("--start", "2021-10-19", "--end", "2021-12-06")
 RANGE = "{start_date: 2021-10-19, end_date: 2021-12-06}"
@@ -303,7 +303,7 @@ class TestRawData:
             asked.extend([folder, *others])
             return SimulatedLeague(folder, {})
 
-        monkeypatch.setattr("python_workers.simulate.simulate", note)
+        monkeypatch.setattr("python_workers.simulation.simulate.simulate", note)
         shown = backcourt.ok(
             "simulate", "--out", tmp_path, "--seasons", "2022-23, 2023-24", "--seed", "5"
         ).out

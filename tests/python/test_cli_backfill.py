@@ -11,8 +11,14 @@ import pytest
 from command import CommandLine
 from engine import SHORTS, Engine, assert_same
 
-from python_workers import shot_zones
-from python_workers.processors import BY_SHORT, PCF, PDC, PSZA, TDZA
+from python_workers.processors import shot_zones
+from python_workers.processors.catalogue import (
+    BY_KEY,
+    PCF,
+    PDC,
+    PSZA,
+    TDZA,
+)
 from python_workers.settings import resolve_project_dir
 
 ALL_OF_IT = ("--start", "2021-10-19", "--end", "2021-12-06")
@@ -74,7 +80,7 @@ class TestBackfill:
             "where run_id = ?",
             [run_id],
         )
-        later = {BY_SHORT[short].name for short in ("pcf", "pdc", "mlfs")}
+        later = {BY_KEY[short].name for short in ("pcf", "pdc", "mlfs")}
         assert {row["name"] for row in computed} == later
         committed = [event for event in events if event["event"] == "date_committed"]
         assert len(committed) == 2 * 48
@@ -191,7 +197,7 @@ class TestPlan:
         )
         rows = backfilled.attention("plan", "--all", "--format", "json").json()
         assert len(rows) == 5 * 48
-        shorts = {processor.name: short for short, processor in BY_SHORT.items()}
+        shorts = {processor.name: short for short, processor in BY_KEY.items()}
         found = {
             (shorts[row["processor"]], row["date"]): (row["status"], row["reason"], row["due"])
             for row in rows
@@ -256,8 +262,8 @@ def test_dbt_then_compute_then_dbt_needs_no_backfill(
     states = {(row["processor"], row["status"], row["reason"]) for row in planned}
     unverified = "built by dbt run, perhaps before its upstream"
     assert states == {
-        *((BY_SHORT[short].name, "done", "") for short in ("tdza", "psza", "pcf", "pdc")),
-        (BY_SHORT["mlfs"].name, "stale", unverified),
+        *((BY_KEY[short].name, "done", "") for short in ("tdza", "psza", "pcf", "pdc")),
+        (BY_KEY["mlfs"].name, "stale", unverified),
     }
     project = engine.project()
     variables = {"start_date": str(start), "end_date": str(end)}

@@ -12,8 +12,7 @@ from factories import DAY, NO_BOX_SCORE, Row, box_score, daily_cache_tables, reg
 from hypothesis import given
 from hypothesis import strategies as st
 
-from python_workers import daily_cache
-from python_workers.commits import (
+from python_workers.accounting.commits import (
     RUNS_TABLE,
     Commit,
     Counts,
@@ -21,12 +20,13 @@ from python_workers.commits import (
     commit_of_pool_rows,
     run_changes,
 )
-from python_workers.failures import FAILURE_SCHEMA, ChunkResult
-from python_workers.processed_dates import CURRENT_TABLE, FAILURES_TABLE, WhatIsRead
-from python_workers.processors import PCF, PDC, Processor
-from python_workers.record_diff import count_by_date, diff_records
+from python_workers.accounting.processed_dates import CURRENT_TABLE, FAILURES_TABLE, WhatIsRead
+from python_workers.accounting.record_diff import count_by_date, diff_records
+from python_workers.processors import daily_cache
+from python_workers.processors.catalogue import PCF, PDC, Processor
+from python_workers.processors.failures import FAILURE_SCHEMA, ChunkResult
 from python_workers.warehouse.base import Column, TableChange, TableSpec
-from python_workers.warehouse.duckdb import DuckDBWarehouse
+from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 
 NEXT_DAY = DAY + dt.timedelta(days=1)
 FIVE_GAMES = [box_score()] * 5

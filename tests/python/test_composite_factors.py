@@ -22,9 +22,9 @@ from factories import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from python_workers.composite_factors import DEFERRED_SCORES, PLAYER_RANGES, compute
-from python_workers.failures import ChunkResult
-from python_workers.text import json_objects
+from python_workers.columnar.value_texts import json_objects
+from python_workers.processors.composite_factors import DEFERRED_SCORES, PLAYER_RANGES, compute
+from python_workers.processors.failures import ChunkResult
 
 
 def computed(*players: Row) -> ChunkResult:

@@ -9,9 +9,16 @@ import pytest
 from conftest import REPOSITORY
 from engine import Engine, assert_same
 
-from python_workers.ledger import Ledger, plan
-from python_workers.processors import MLFS, PCF, PDC, PROCESSORS, PSZA, TDZA
-from python_workers.warehouse.duckdb import DuckDBWarehouse
+from python_workers.accounting.ledger import Ledger, plan
+from python_workers.processors.catalogue import (
+    MLFS,
+    PCF,
+    PDC,
+    PROCESSORS,
+    PSZA,
+    TDZA,
+)
+from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 
 PLAIN = REPOSITORY.parent / "shared" / "cases" / "plain"
 DAY = dt.date(2021, 11, 12)
@@ -79,7 +86,7 @@ def test_a_correction_is_undone_where_its_run_was_killed(
 
     engine.load(PLAIN / "correct", "player_box_scores")
     with monkeypatch.context() as patch:
-        patch.setattr("python_workers.faults.point", stop)
+        patch.setattr("python_workers.runtime.injected_faults.point", stop)
         with pytest.raises(SystemExit):
             engine.backfill(DAY, DAY)
     engine.load(PLAIN / "restore", "player_box_scores")

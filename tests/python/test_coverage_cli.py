@@ -10,8 +10,13 @@ import pytest
 from command import CommandLine, Outcome
 from engine import SHORTS, Engine
 
-from python_workers.processors import BY_SHORT, PDC, PSZA, TDZA
-from python_workers.schedule import Schedule
+from python_workers.accounting.schedule import Schedule
+from python_workers.processors.catalogue import (
+    BY_KEY,
+    PDC,
+    PSZA,
+    TDZA,
+)
 
 DAY = dt.date(2021, 12, 4)
 CHOSEN = ["2021-22", "2023-24"]
@@ -35,7 +40,7 @@ def table(outcome: Outcome) -> dict[str, list[int]]:
 
 def totals(outcome: Outcome, processor: str) -> dict[str, Any]:
     shown: list[dict[str, Any]] = outcome.json()["processors"]
-    (found,) = [row for row in shown if row["processor_name"] == BY_SHORT[processor].name]
+    (found,) = [row for row in shown if row["processor_name"] == BY_KEY[processor].name]
     return found
 
 
@@ -114,7 +119,7 @@ def test_only_the_processors_asked_for_are_shown(backfilled: CommandLine) -> Non
 
 @pytest.mark.parametrize("short", ["tdza", "psza", "mlfs"])
 def test_a_lost_row_is_unaccounted_for(backfilled: CommandLine, engine: Engine, short: str) -> None:
-    processor = BY_SHORT[short]
+    processor = BY_KEY[short]
     entity = "team_abbr" if short == "tdza" else "player_lookup"
     engine.execute(
         f"delete from {processor.table} where {processor.date_column} = date '{DAY}' "
@@ -149,7 +154,7 @@ def test_a_row_of_somebody_nobody_expects_is_told(backfilled: CommandLine, engin
     lookup = a_row_of(engine, "pcf")
     engine.execute(
         "delete from nba_processing.expected_entities where processor_name = "
-        f"'{BY_SHORT['pcf'].name}' and analysis_date = date '{DAY}' and entity_id = '{lookup}'"
+        f"'{BY_KEY['pcf'].name}' and analysis_date = date '{DAY}' and entity_id = '{lookup}'"
     )
     outcome = backfilled("coverage", "--all")
     assert outcome.code == 1
@@ -214,7 +219,7 @@ def test_seasons_between_those_asked_for_do_not_count(
     backcourt: CommandLine, seasons: Engine
 ) -> None:
     between = "between date '2022-07-01' and date '2023-07-01'"
-    for processor in BY_SHORT.values():
+    for processor in BY_KEY.values():
         seasons.execute(f"delete from {processor.table} where {processor.date_column} {between}")
     for name in ("processed_dates", "precompute_failures"):
         seasons.execute(f"delete from nba_processing.{name} where analysis_date {between}")

@@ -12,12 +12,12 @@ import pytest
 from engine import Engine
 from mornings import Mornings
 
-from python_workers.breaker import open_breakers, reset
-from python_workers.coverage import exit_code
-from python_workers.dependencies import check_dependencies
+from python_workers.accounting.coverage import exit_code
+from python_workers.daily.breaker import open_breakers, reset
+from python_workers.daily.readiness import check_dependencies
 from python_workers.errors import BackcourtError
-from python_workers.processors import PSZA
-from python_workers.warehouse.duckdb import DuckDBWarehouse
+from python_workers.processors.catalogue import PSZA
+from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 
 # Past the season's first 30 days and before the last 14 of its regular season: nothing is waived.
 FIRST = dt.date(2021, 11, 19)

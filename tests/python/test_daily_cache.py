@@ -21,8 +21,8 @@ from factories import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from python_workers.daily_cache import PLAYER_RANGES, compute
-from python_workers.failures import ChunkResult
+from python_workers.processors.daily_cache import PLAYER_RANGES, compute
+from python_workers.processors.failures import ChunkResult
 
 
 def computed(*players: Row, **params: object) -> ChunkResult:

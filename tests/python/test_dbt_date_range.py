@@ -13,7 +13,7 @@ import yaml
 from engine import Engine
 from leagues import League, days
 
-from python_workers.dbt_project import NodeOutcome
+from python_workers.backfill.dbt_project import NodeOutcome
 from python_workers.errors import BackcourtError
 from python_workers.settings import resolve_project_dir
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from engine import Engine
 
-from python_workers.dbt_project import DbtProject
+from python_workers.backfill.dbt_project import DbtProject
 from python_workers.errors import BackcourtError
-from python_workers.raw_schema import PLAYER_REGISTRY, RAW_TABLES
+from python_workers.raw.schema import PLAYER_REGISTRY, RAW_TABLES
 from python_workers.settings import load_settings, resolve_project_dir
-from python_workers.warehouse.duckdb import DuckDBWarehouse
+from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 
 
 def test_unit_tests_pass_on_empty_tables(tmp_path: Path) -> None:

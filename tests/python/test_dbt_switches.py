@@ -10,10 +10,10 @@ import pytest
 from conftest import REPOSITORY
 from engine import Engine, assert_same
 
+from python_workers.accounting.ledger import Ledger, plan
 from python_workers.errors import BackcourtError
-from python_workers.ledger import Ledger, plan
-from python_workers.processors import PROCESSORS
-from python_workers.warehouse.duckdb import DuckDBWarehouse
+from python_workers.processors.catalogue import PROCESSORS
+from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 
 PLAIN = REPOSITORY.parent / "shared" / "cases" / "plain"
 EARLIER, DAY = dt.date(2021, 11, 10), dt.date(2021, 11, 12)
@@ -114,7 +114,7 @@ def test_nothing_is_noted_or_computed_where_dbt_has_built_nothing(
     engine: Engine, original: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine.execute("delete from nba_processing.input_builds")
-    monkeypatch.setattr("python_workers.dbt_project.QUIET", ("--quiet", "--empty"))
+    monkeypatch.setattr("python_workers.backfill.dbt_project.QUIET", ("--quiet", "--empty"))
     with pytest.raises(BackcourtError, match="2 of 2 game dates have no inputs"):
         engine.backfill(EARLIER, DAY)
     assert engine.query("select * from nba_processing.input_builds") == []

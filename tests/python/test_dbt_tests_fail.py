@@ -13,7 +13,7 @@ from engine import Engine
 from leagues import League
 from violations import DATES, FIRST, LAST, OUT_OF_RANGE, PCF, PDC, SPOILED, TEAMS, WARNINGS, change
 
-from python_workers.dbt_project import NodeOutcome
+from python_workers.backfill.dbt_project import NodeOutcome
 
 Row = dict[str, Any]
 

@@ -16,12 +16,17 @@ from engine import Engine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from python_workers.commits import BOOKKEEPING, Run
-from python_workers.ledger import Ledger
-from python_workers.pool_stage import PoolOptions, run_pool_stage
-from python_workers.processors import PCF, PDC, PSZA, Processor
+from python_workers.accounting.commits import BOOKKEEPING, Run
+from python_workers.accounting.ledger import Ledger
+from python_workers.backfill.pool_stage import PoolOptions, run_pool_stage
+from python_workers.processors.catalogue import (
+    PCF,
+    PDC,
+    PSZA,
+    Processor,
+)
 from python_workers.warehouse.base import TableChange
-from python_workers.warehouse.duckdb import DuckDBWarehouse
+from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 
 pytestmark = pytest.mark.slow
 

@@ -16,8 +16,7 @@ import pytest
 import yaml
 
 from python_workers.errors import BackcourtError
-from python_workers.opening import open_warehouse
-from python_workers.raw_files import scratch_database
+from python_workers.raw.files import scratch_database
 from python_workers.settings import load_settings
 from python_workers.warehouse.base import (
     ChangeNote,
@@ -27,8 +26,9 @@ from python_workers.warehouse.base import (
     UpsertCounts,
     Warehouse,
 )
-from python_workers.warehouse.duckdb import DuckDBWarehouse
-from python_workers.warehouse.duckdb_file import STORAGE_VERSION
+from python_workers.warehouse.duckdb.file import STORAGE_VERSION
+from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
+from python_workers.warehouse.open import open_warehouse
 
 GAMES = TableSpec(
     "nba_raw.games",

@@ -9,7 +9,7 @@ import pytest
 from command import CommandLine
 from engine import Engine
 
-from python_workers.processors import BY_SHORT, PDC
+from python_workers.processors.catalogue import BY_KEY, PDC
 
 DAY = dt.date(2021, 12, 4)
 RANGE = ("--start", DAY, "--end", DAY)
@@ -91,7 +91,7 @@ def test_a_lock_hides_no_missing_data(
 def test_a_row_that_is_lost_or_never_was_needs_attention(
     backfilled: CommandLine, engine: Engine, tmp_path: Path
 ) -> None:
-    psza = BY_SHORT["psza"]
+    psza = BY_KEY["psza"]
     engine.execute(
         f"delete from {psza.table} where analysis_date = date '{DAY}' and player_id = "
         f"(select min(player_id) from {psza.table} where analysis_date = date '{DAY}')"

@@ -16,9 +16,14 @@ from hypothesis import strategies as st
 from raw_factories import Row
 from slow_reference import rounded, sqrt_rounded
 
-from python_workers.minutes import MAX_MINUTES
-from python_workers.raw_schema import BOX_COUNTS, MAX_PLAYER_COUNT, PLAYER_REGISTRY, RAW_TABLES
-from python_workers.warehouse.duckdb import DuckDBWarehouse
+from python_workers.raw.playing_time import MAX_MINUTES
+from python_workers.raw.schema import (
+    BOX_COUNTS,
+    MAX_PLAYER_COUNT,
+    PLAYER_REGISTRY,
+    RAW_TABLES,
+)
+from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 
 DAY = dt.date(2022, 1, 15)
 STORE = "nba_predictions.ml_feature_store_v2"

@@ -10,10 +10,10 @@ import duckdb
 import pytest
 from engine import Engine
 
-from python_workers.coverage import Coverage, read_coverage
+from python_workers.accounting.coverage import Coverage, read_coverage
+from python_workers.accounting.schedule import resolve
 from python_workers.errors import BackcourtError
-from python_workers.schedule import resolve
-from python_workers.warehouse.duckdb import DuckDBWarehouse
+from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 
 VIEWS = "select schema_name, view_name, sql from duckdb_views() where not internal"
 

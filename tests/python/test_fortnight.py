@@ -13,10 +13,10 @@ import pytest
 from engine import SHORTS, Engine, Texts, assert_same, outcomes
 from mornings import Mornings
 
-from python_workers.breaker import open_breakers
-from python_workers.processors import BY_NAME, BY_SHORT
+from python_workers.daily.breaker import open_breakers
+from python_workers.processors.catalogue import BY_KEY, BY_NAME
 from python_workers.settings import resolve_project_dir
-from python_workers.warehouse.duckdb import DuckDBWarehouse
+from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 
 DAYS = 14
 # Positions of the day whose box score is late, of the next one, which needs it, and of the day on
@@ -128,7 +128,7 @@ class Fortnight:
         )
         self.attempts.append(
             Counter(
-                (BY_NAME[row["processor_name"]].short, row["status"], row["failure_category"])
+                (BY_NAME[row["processor_name"]].key, row["status"], row["failure_category"])
                 for row in found
             )
         )
@@ -218,7 +218,7 @@ def test_the_run_records_show_attempts_lock_and_correction(fortnight: Fortnight)
         [fortnight.next_day],
     )
     for short, count in fortnight.season.locked.items():
-        history = [run for run in runs if run["processor_name"] == BY_SHORT[short].name]
+        history = [run for run in runs if run["processor_name"] == BY_KEY[short].name]
         assert [
             (run["mode"], run["status"], run["incomplete_upstream"], run["circuit_breaker_active"])
             for run in history
@@ -230,7 +230,7 @@ def test_the_run_records_show_attempts_lock_and_correction(fortnight: Fortnight)
         assert [run["inserted"] for run in history[1:-1]] == [0, 0, 0]
         assert history[0]["input_fingerprint"] == history[2]["input_fingerprint"]
         assert len({run["input_fingerprint"] for run in history}) == 3
-    last = {BY_NAME[run["processor_name"]].short: run for run in runs}
+    last = {BY_NAME[run["processor_name"]].key: run for run in runs}
     assert fortnight.season.corrected == {
         short: tuple(last[short][name] for name in ("inserted", "updated", "unchanged", "deleted"))
         for short in SHORTS
@@ -278,7 +278,7 @@ def test_the_days_before_stay_as_they_were(fortnight: Fortnight) -> None:
 def documented_differences() -> dict[str, set[str]]:
     """Return the columns by processor that docs/daily.md says a morning cannot know."""
     text = (resolve_project_dir() / "docs" / "daily.md").read_text(encoding="utf-8")
-    shorts = {processor.table.split(".")[1]: short for short, processor in BY_SHORT.items()}
+    shorts = {processor.table.split(".")[1]: short for short, processor in BY_KEY.items()}
     found: dict[str, set[str]] = {}
     for tables, columns in re.findall(r"^\| (.+?) \| (.+?) \|$", text, re.MULTILINE):
         for table in re.findall(r"`(\w+)`", tables):

@@ -14,10 +14,10 @@ from factories import shot_zone_tables as psza_tables
 from hypothesis import given
 from hypothesis import strategies as st
 
-from python_workers import composite_factors, daily_cache, shot_zones
-from python_workers.columns import InputTableError
+from python_workers.columnar.columns import InputTableError
+from python_workers.columnar.value_texts import encode, hash_text
 from python_workers.hashing import HASH_FIELDS, data_hash, data_hashes
-from python_workers.text import encode, hash_text
+from python_workers.processors import composite_factors, daily_cache, shot_zones
 
 VALUES: dict[str, tuple[pa.DataType, st.SearchStrategy[Any]]] = {
     "x": (pa.int64(), st.integers(-(2**63), 2**63 - 1)),

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from python_workers import hooks
+from python_workers.daily import notify as hooks
+from python_workers.daily.notify import run_hook
 from python_workers.errors import BackcourtError
-from python_workers.hooks import run_hook
 
 EVENT = {"event": "daily_finished", "date": "2025-03-17", "rows_written": 12}
 
@@ -121,7 +121,7 @@ def test_a_hook_without_end_is_not_quoted(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_an_interrupted_command_does_not_tell_its_hook() -> None:
-    program = "from python_workers.signals import how_to_go_on as say; print(say({!r}))"
+    program = "from python_workers.runtime.signals import how_to_go_on as say; print(say({!r}))"
     arguments = ["daily", "--date", "2022-01-15", "--hook", "https://me:pw@chat.example/T0/secret"]
     said = subprocess.run(
         [sys.executable, "-c", program.format(arguments)],

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from engine import Engine, assert_same
 
-from python_workers.input_builds import Build, InputBuilds, SeasonDates
-from python_workers.schedule import Schedule
-from python_workers.warehouse.duckdb import DuckDBWarehouse
+from python_workers.accounting.input_builds import Build, InputBuilds, SeasonDates
+from python_workers.accounting.schedule import Schedule
+from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 
 SEASONS = ("2021-22", "2022-23", "2023-24", "2024-25")
 ANALYTICS = (

@@ -22,10 +22,15 @@ from factories import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from python_workers import composite_factors, daily_cache, shot_zones
-from python_workers.columns import InputTableError
-from python_workers.failures import CATEGORIES, FAILURE_SCHEMA, ChunkResult
-from python_workers.isolation import compute_isolated, entity_count, failed_chunk, halves
+from python_workers.columnar.columns import InputTableError
+from python_workers.processors import composite_factors, daily_cache, shot_zones
+from python_workers.processors.failures import CATEGORIES, FAILURE_SCHEMA, ChunkResult
+from python_workers.processors.isolation import (
+    compute_isolated,
+    entity_count,
+    failed_chunk,
+    halves,
+)
 
 Key = tuple[int, int]  # days after DAY, player id
 

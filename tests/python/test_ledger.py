@@ -9,8 +9,14 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from python_workers.ledger import DateState, Ledger, Reprocess, plan, processors_from
-from python_workers.processed_dates import (
+from python_workers.accounting.ledger import (
+    DateState,
+    Ledger,
+    Reprocess,
+    plan,
+    processors_from,
+)
+from python_workers.accounting.processed_dates import (
     CURRENT_TABLE,
     FAILURES_TABLE,
     UNVERIFIED,
@@ -19,8 +25,16 @@ from python_workers.processed_dates import (
     WhatIsRead,
     current_change,
 )
-from python_workers.processors import MLFS, PCF, PDC, PROCESSORS, PSZA, TDZA, Processor
-from python_workers.warehouse.duckdb import DuckDBWarehouse
+from python_workers.processors.catalogue import (
+    MLFS,
+    PCF,
+    PDC,
+    PROCESSORS,
+    PSZA,
+    TDZA,
+    Processor,
+)
+from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 
 DAY = dt.date(2022, 1, 15)
 NEXT_DAY = dt.date(2022, 1, 16)
@@ -29,7 +43,7 @@ EARLIER = dt.date(2022, 1, 14)
 
 def ledger_of(**inputs: str) -> Ledger:
     """Return a ledger of one date with an input fingerprint per processor."""
-    fingerprints = {processor.short: "1:1:1" for processor in PROCESSORS} | inputs
+    fingerprints = {processor.key: "1:1:1" for processor in PROCESSORS} | inputs
     return Ledger(inputs={(short, DAY): (text, 1) for short, text in fingerprints.items()})
 
 
@@ -125,9 +139,9 @@ class TestState:
         self, finished: Ledger, processor: Processor, stored: Stored | None, reason: str
     ) -> None:
         if stored is None:
-            del finished.stored[processor.short, DAY]
+            del finished.stored[processor.key, DAY]
         else:
-            finished.stored[processor.short, DAY] = stored
+            finished.stored[processor.key, DAY] = stored
         assert finished.state(processor, DAY) == DateState("missing", reason)
         run(finished, processor)
         assert finished.state(processor, DAY) == DateState("done")
@@ -175,7 +189,7 @@ class TestPlan:
     def test_only_chosen_processors_are_planned(self, finished: Ledger) -> None:
         finished.inputs["psza", DAY] = ("2:2:2", 2)
         states = plan(finished, processors_from(3), [DAY])
-        assert states == {(each.short, DAY): DateState("done") for each in (PCF, PDC, MLFS)}
+        assert states == {(each.key, DAY): DateState("done") for each in (PCF, PDC, MLFS)}
 
     def test_failures_are_planned_as_failed(self, finished: Ledger) -> None:
         run(finished, MLFS, investigate=1)

@@ -13,11 +13,11 @@ from conftest import REPOSITORY
 from raw_factories import OPENING_GAME, Row, game, league, line, player, shot, write_league
 
 from python_workers.errors import BackcourtError
-from python_workers.load import LoadReport, load_directory
-from python_workers.raw_schema import BOX_COUNTS
-from python_workers.removal import remove_games
+from python_workers.raw.load import LoadReport, load_directory
+from python_workers.raw.removal import remove_games
+from python_workers.raw.schema import BOX_COUNTS
 from python_workers.warehouse.base import UpsertCounts
-from python_workers.warehouse.duckdb import DuckDBWarehouse
+from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 
 DAY, NEXT_DAY = dt.date(2021, 10, 19), dt.date(2021, 10, 20)
 SECOND_GAME = "0022100002"

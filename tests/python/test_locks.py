@@ -22,9 +22,9 @@ from engine import Engine
 from terminal import PROJECT, Ended, Terminal, differences
 
 from python_workers.errors import BackcourtError
-from python_workers.opening import open_warehouse
 from python_workers.settings import Settings, load_settings
-from python_workers.warehouse.file_lock import file_lock
+from python_workers.warehouse.duckdb.file_lock import file_lock
+from python_workers.warehouse.open import open_warehouse
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from python_workers.minutes import parse_minutes
+from python_workers.raw.playing_time import parse_minutes
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,15 @@ from engine import Engine
 from rich.table import Table
 from terminal import PROJECT, Terminal
 
-from python_workers.console import JsonReporter, err, out, print_table
+from python_workers.cli.console import (
+    JsonReporter,
+    err,
+    out,
+    print_table,
+)
 from python_workers.errors import BackcourtError
-from python_workers.redaction import plain_process
-from python_workers.writing import check_writable, replaced, write_text
+from python_workers.runtime.redaction import plain_process
+from python_workers.runtime.writing import check_writable, replaced, write_text
 
 NAME = "\x1b]0;owned\x07 Luka\x1b[2J \x9b31m[red]x[/red] :skull: \u202eedoc\x7f"
 SHOWN = r"\u001b]0;owned\u0007 Luka\u001b[2J \u009b31m[red]x[/red] :skull: \u202eedoc\u007f"

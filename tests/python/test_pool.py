@@ -37,11 +37,13 @@ from pool_tasks import (
     slow_score,
 )
 
-from python_workers import local_backends, pool, pool_stage
-from python_workers.chunks import Chunk, pack, unpack
+from python_workers.backfill import pool_stage
+from python_workers.backfill.pool_stage import PoolOptions
 from python_workers.errors import BackcourtError, ExitCode
-from python_workers.pool import count_workers, run_chunks, start_workers
-from python_workers.pool_stage import PoolOptions
+from python_workers.pool import local_backends
+from python_workers.pool import run_chunks as pool
+from python_workers.pool.chunk import Chunk, pack, unpack
+from python_workers.pool.run_chunks import count_workers, run_chunks, start_workers
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -492,7 +494,7 @@ WITHOUT_PROCESSES = """
 import sys, threading
 from pool_tasks import chunks_of, halves, lost_player, score
 from python_workers.pool import count_workers, run_chunks, start_workers
-from python_workers.pool_stage import PoolOptions
+from python_workers.backfill.pool_stage import PoolOptions
 start_workers(2)
 for _ in range(2):
     results = run_chunks(

@@ -18,10 +18,11 @@ import pytest
 from pool_tasks import chunks_of, halves, lost_player, process_id, score, score_or_die, slow_score
 from test_pool import as_bytes, expected, lost_in, rows, without
 
-from python_workers import chunks, dask_backend
-from python_workers.chunks import Chunk
 from python_workers.errors import BackcourtError, ExitCode
-from python_workers.pool import run_chunks
+from python_workers.pool import chunk as chunks
+from python_workers.pool import dask_backend
+from python_workers.pool.chunk import Chunk
+from python_workers.pool.run_chunks import run_chunks
 
 distributed = pytest.importorskip("distributed")
 pytestmark = pytest.mark.slow
@@ -267,7 +268,7 @@ def test_the_digest_is_of_every_source_of_the_package(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "python_workers", copy, ignore=shutil.ignore_patterns("__pycache__"))
 
     def digest() -> str:
-        program = "from python_workers.chunks import code_digest; print(code_digest())"
+        program = "from python_workers.pool.chunk import code_digest; print(code_digest())"
         return subprocess.run(
             [sys.executable, "-c", program],
             cwd=tmp_path,

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from engine import Engine
 
-from python_workers.composite_factors import PSZA_COLUMNS, TDZA_COLUMNS, compute
+from python_workers.processors.composite_factors import PSZA_COLUMNS, TDZA_COLUMNS, compute
 
 SEASON = (dt.date(2023, 10, 1), dt.date(2024, 6, 30))
 

@@ -11,8 +11,8 @@ import pytest
 from command import CommandLine
 from engine import Engine
 
-from python_workers.dbt_project import DbtProject
-from python_workers.processors import BY_SHORT, PROCESSORS
+from python_workers.backfill.dbt_project import DbtProject
+from python_workers.processors.catalogue import BY_KEY, PROCESSORS
 
 ALL_OF_IT = ("--start", "2021-10-19", "--end", "2021-12-06")
 GAME_DAY = dt.date(2021, 11, 30)
@@ -106,7 +106,7 @@ def test_files_of_the_project_that_have_changed_are_seen(
 def test_a_new_version_of_a_calculation_is_seen(
     backfilled: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pdc = BY_SHORT["pdc"]
+    pdc = BY_KEY["pdc"]
     was = pdc.calculation_version
     monkeypatch.setitem(vars(pdc), "calculation_version", "v99")
     shown = backfilled.attention("coverage", *BEFORE, "--format", "json").json()
@@ -121,7 +121,7 @@ def test_what_is_made_of_older_upstream_rows_is_stale(
 ) -> None:
     engine.execute(
         "update nba_processing.processed_dates set output_digest = 'other' "
-        f"where processor_name = '{BY_SHORT['psza'].name}' and analysis_date = date '{GAME_DAY}'"
+        f"where processor_name = '{BY_KEY['psza'].name}' and analysis_date = date '{GAME_DAY}'"
     )
     shown = backfilled.attention("coverage", *ALL_OF_IT, "--format", "json").json()
     stale = {
@@ -130,7 +130,6 @@ def test_what_is_made_of_older_upstream_rows_is_stale(
         if row["coverage_status"] == "stale"
     }
     assert stale == {
-        (BY_SHORT[short].name, str(GAME_DAY), "upstream changed")
-        for short in ("pcf", "pdc", "mlfs")
+        (BY_KEY[short].name, str(GAME_DAY), "upstream changed") for short in ("pcf", "pdc", "mlfs")
     }
     assert backfilled("coverage", *ALL_OF_IT, "--processor", "tdza,psza").code == 0

@@ -22,17 +22,17 @@ from raw_factories import (
     write_rows,
 )
 
-from python_workers import raw_reading
 from python_workers.errors import BackcourtError
-from python_workers.raw_reading import read_raw_table
-from python_workers.raw_schema import (
+from python_workers.raw import reading as raw_reading
+from python_workers.raw.reading import read_raw_table
+from python_workers.raw.schema import (
     GAMES,
     PLAYER_BOX_SCORES,
     PLAYERS,
     SHOTS,
     RawTable,
 )
-from python_workers.raw_tables import collapse_duplicates
+from python_workers.raw.tables import collapse_duplicates
 
 
 def names(rows: Rows) -> list[str]:
@@ -84,7 +84,7 @@ class TestQuotes:
     def test_the_line_is_found_among_lines_of_many_blocks(
         self, read_text: Callable[..., Rows], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("python_workers.raw_text.BLOCK_BYTES", 64)
+        monkeypatch.setattr("python_workers.raw.text_files.BLOCK_BYTES", 64)
         lines = [f'{n},"Player {n}"' for n in range(1, 50)]
         assert len(read_text("a.csv", "\r\n".join(["player_id,player_name", *lines]))) == 49
         lines[30] = '31,"Player 31'
@@ -319,8 +319,8 @@ def test_rows_do_not_depend_on_how_many_are_parsed_at_a_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parsed_rows: int, suffix: str
 ) -> None:
     monkeypatch.setattr(raw_reading, "_PARSED_ROWS", parsed_rows)
-    monkeypatch.setattr("python_workers.raw_json._BATCH_ROWS", 5)
-    monkeypatch.setattr("python_workers.stored_rows._BATCH_ROWS", 4)
+    monkeypatch.setattr("python_workers.raw.json_lines._BATCH_ROWS", 5)
+    monkeypatch.setattr("python_workers.raw.stored_rows._BATCH_ROWS", 4)
     rows = [shot(n, player_id=1 + n % 7) for n in range(20)]
     for number in range(3):
         # The files overlap, so that rows are there twice.

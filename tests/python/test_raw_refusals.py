@@ -24,9 +24,9 @@ from raw_factories import (
 )
 
 from python_workers.errors import BackcourtError
-from python_workers.load import LoadReport, load_directory
-from python_workers.raw_schema import RAW_TABLES
-from python_workers.warehouse.duckdb import DuckDBWarehouse
+from python_workers.raw.load import LoadReport, load_directory
+from python_workers.raw.schema import RAW_TABLES
+from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 
 RAW = [schema.spec.name for schema in RAW_TABLES]
 

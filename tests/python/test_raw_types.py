@@ -20,7 +20,7 @@ from raw_factories import (
     shot,
 )
 
-from python_workers.raw_schema import (
+from python_workers.raw.schema import (
     GAMES,
     PLAYER_BOX_SCORES,
     PLAYERS,

@@ -18,17 +18,17 @@ import yaml
 from engine import Engine
 from leagues import League, days
 
-from python_workers.cli import main
-from python_workers.coverage import COUNTS, Coverage
-from python_workers.opening import open_warehouse
-from python_workers.processors import PROCESSORS, PSZA
+from python_workers.accounting.coverage import COUNTS, Coverage
+from python_workers.accounting.schedule import Schedule, game_dates, resolve
+from python_workers.cli.app import main
+from python_workers.processors.catalogue import PROCESSORS, PSZA
 from python_workers.report.queries import read_report
 from python_workers.report.scales import SEASON_GAP, SeasonAxis, ticks
 from python_workers.report.scope import Scope
 from python_workers.report.shooters import most_attempts
 from python_workers.report.totals import total, verdict
-from python_workers.schedule import Schedule, game_dates, resolve
 from python_workers.settings import load_settings
+from python_workers.warehouse.open import open_warehouse
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)> </title></svg>"
 LONG = "Wa" * 5_000

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from slow_reference import sqrt_rounded
 
-from python_workers.rounding import (
+from python_workers.columnar.rounding import (
     decimal_to_float,
     round_half_even,
     round_ratio,

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pytest
 from raw_factories import game
 
+from python_workers.accounting.schedule import Schedule, resolve
 from python_workers.errors import BackcourtError, ExitCode
-from python_workers.raw_schema import GAMES
-from python_workers.schedule import Schedule, resolve
-from python_workers.warehouse.duckdb import DuckDBWarehouse
+from python_workers.raw.schema import GAMES
+from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 
 
 def day(text: str) -> dt.date:

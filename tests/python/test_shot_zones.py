@@ -20,9 +20,9 @@ from factories import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from python_workers.columns import InputTableError
-from python_workers.failures import FAILURE_SCHEMA, ChunkResult
-from python_workers.shot_zones import OUTPUT, compute
+from python_workers.columnar.columns import InputTableError
+from python_workers.processors.failures import FAILURE_SCHEMA, ChunkResult
+from python_workers.processors.shot_zones import OUTPUT, compute
 
 
 def computed(*players: Row) -> ChunkResult:

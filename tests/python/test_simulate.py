@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from python_workers.errors import BackcourtError
-from python_workers.load import load_directory
-from python_workers.raw_schema import RAW_TABLES, ZONE_LABELS
-from python_workers.simulate import MARKER, simulate
-from python_workers.simulated_schedule import build_schedule, season_bounds
-from python_workers.simulated_shots import label_numbers
-from python_workers.warehouse.duckdb import DuckDBWarehouse
+from python_workers.raw.load import load_directory
+from python_workers.raw.schema import RAW_TABLES, ZONE_LABELS
+from python_workers.simulation.schedule import build_schedule, season_bounds
+from python_workers.simulation.shots import label_numbers
+from python_workers.simulation.simulate import MARKER, simulate
+from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 
 SMALL = {"teams": 6, "games_per_team": 25}
 
@@ -56,7 +56,7 @@ def one(db: duckdb.DuckDBPyConnection, sql: str) -> float:
 def test_the_same_seed_gives_the_same_bytes_also_in_another_process(tmp_path: Path) -> None:
     simulate(tmp_path / "here", ["2021-22", "2022-23"], 7, teams=6, games_per_team=25)
     code = (
-        "import sys; from pathlib import Path; from python_workers.simulate import simulate; "
+        "import sys; from pathlib import Path; from python_workers.simulation.simulate import simulate; "
         "simulate(Path(sys.argv[1]), ['2021-22', '2022-23'], 7, teams=6, games_per_team=25)"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "there")], check=True, timeout=60)

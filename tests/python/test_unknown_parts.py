@@ -7,7 +7,7 @@ from engine import Engine, assert_accounted_for
 from leagues import League, days
 from raw_factories import Row
 
-from python_workers.raw_schema import BOX_COUNTS, MAX_PLAYER_COUNT
+from python_workers.raw.schema import BOX_COUNTS, MAX_PLAYER_COUNT
 
 # From the eleventh date on everyone has ten games behind him.
 DATES = days(13)

@@ -17,12 +17,12 @@ from factories import DAY, shooter, shot_zone_tables, zone_game
 from pool_tasks import halves, lost_player, score_or_die
 from terminal import Terminal, differences
 
-from python_workers import pool
-from python_workers.chunks import Chunk
 from python_workers.errors import BackcourtError
-from python_workers.isolation import set_apart
-from python_workers.pool import run_chunks
-from python_workers.processors import BY_SHORT, PDC, Processor
+from python_workers.pool import run_chunks as pool
+from python_workers.pool.chunk import Chunk
+from python_workers.pool.run_chunks import run_chunks
+from python_workers.processors.catalogue import BY_KEY, PDC, Processor
+from python_workers.processors.isolation import set_apart
 
 pytestmark = pytest.mark.slow
 
@@ -133,7 +133,7 @@ def test_a_player_who_ends_his_worker_each_time_is_one_failure_a_date(
     faults = {name: [player] for name, player in zip(reasons, victims.players, strict=False)}
     compute(terminal, *victims.range, "--processors", ",".join(shorts), faults=faults)
     for short in shorts:
-        processor = BY_SHORT[short]
+        processor = BY_KEY[short]
         dates = {
             day
             for (day,) in terminal.query(

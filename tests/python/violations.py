@@ -6,7 +6,7 @@ import datetime as dt
 
 from leagues import days
 
-from python_workers.raw_schema import BOX_COUNTS
+from python_workers.raw.schema import BOX_COUNTS
 
 # From the eleventh date on everyone has ten games behind him.
 DATES = days(13)

@@ -12,7 +12,7 @@ processed as (
 
 ),
 {% for processor_name, output in processor_outputs().items() %}
-{{ output.short }}_outcomes as (
+{{ output.key }}_outcomes as (
 
     select
         {{ output.date_column }} as analysis_date,
@@ -32,7 +32,7 @@ processed as (
 
 ),
 
-{{ output.short }}_unaccounted as (
+{{ output.key }}_unaccounted as (
 
     select
         expected.processor_name,
@@ -40,7 +40,7 @@ processed as (
         expected.entity_id,
         expected.player_id,
     from {{ ref('expected_entities') }} as expected
-    left join {{ output.short }}_outcomes as outcomes
+    left join {{ output.key }}_outcomes as outcomes
         on
             expected.analysis_date = outcomes.analysis_date
             and expected.{{ entity_column(output) }} = outcomes.entity
@@ -59,7 +59,7 @@ processed as (
 ){{ ',' if not loop.last }}
 {% endfor %}
 {% for output in processor_outputs().values() %}
-select * from {{ output.short }}_unaccounted
+select * from {{ output.key }}_unaccounted
 {% if not loop.last %}
 union all
 {% endif %}

@@ -1,7 +1,7 @@
 -- Only expected entities have rows or failures; on a date without games nobody has.
 with
 {% for processor_name, output in processor_outputs().items() %}
-{{ output.short }}_outcomes as (
+{{ output.key }}_outcomes as (
 
     select
         {{ output.date_column }} as analysis_date,
@@ -21,7 +21,7 @@ with
 
 ),
 
-{{ output.short }}_expected as (
+{{ output.key }}_expected as (
 
     select
         analysis_date,
@@ -33,14 +33,14 @@ with
 
 ),
 
-{{ output.short }}_unexpected as (
+{{ output.key }}_unexpected as (
 
     select
         '{{ processor_name }}' as processor_name,
         outcomes.analysis_date,
         cast(outcomes.entity as string) as entity,
-    from {{ output.short }}_outcomes as outcomes
-    left join {{ output.short }}_expected as expected
+    from {{ output.key }}_outcomes as outcomes
+    left join {{ output.key }}_expected as expected
         on
             outcomes.analysis_date = expected.analysis_date
             and outcomes.entity = expected.entity
@@ -49,7 +49,7 @@ with
 ){{ ',' if not loop.last }}
 {% endfor %}
 {% for output in processor_outputs().values() %}
-select * from {{ output.short }}_unexpected
+select * from {{ output.key }}_unexpected
 {% if not loop.last %}
 union all
 {% endif %}

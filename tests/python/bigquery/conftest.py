@@ -10,8 +10,8 @@ import pytest
 from emulator import Emulator, running_emulator
 from fault_proxy import FaultProxy, running_proxy
 
-from python_workers.warehouse.bigquery import BigQueryWarehouse
-from python_workers.warehouse.bigquery_client import BigQueryOptions
+from python_workers.warehouse.bigquery.client import BigQueryOptions
+from python_workers.warehouse.bigquery.warehouse import BigQueryWarehouse
 
 # Programs of the emulator's own environment.
 collect_ignore = [

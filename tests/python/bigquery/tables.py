@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from python_workers.warehouse.base import Column, TableChange, TableSpec
-from python_workers.warehouse.bigquery import BigQueryWarehouse
+from python_workers.warehouse.bigquery.warehouse import BigQueryWarehouse
 
 FIRST = dt.date(2021, 12, 1)
 SECOND = dt.date(2021, 12, 2)

@@ -25,17 +25,23 @@ from engine import Engine
 from fault_proxy import FaultProxy, running_proxy
 from sent_jobs import sent_jobs
 
-from python_workers import coverage, daily, dependencies, load, registry, sql_stage, status
-from python_workers.commits import BOOKKEEPING
-from python_workers.coverage import COVERAGE_VIEW
-from python_workers.job_labels import label_value
-from python_workers.opening import open_warehouse
-from python_workers.processors import BY_SHORT, PROCESSORS
+from python_workers.accounting import coverage
+from python_workers.accounting.commits import BOOKKEEPING
+from python_workers.accounting.coverage import COVERAGE_VIEW
+from python_workers.backfill import sql_stage
+from python_workers.daily import readiness as dependencies
+from python_workers.daily import run as daily
+from python_workers.daily import status
+from python_workers.processors.catalogue import BY_KEY, PROCESSORS
+from python_workers.raw import load
+from python_workers.raw import player_registry as registry
 from python_workers.report import queries
 from python_workers.settings import Settings, load_settings
 from python_workers.warehouse.base import Warehouse
-from python_workers.warehouse.bigquery import BigQueryWarehouse, open_bigquery
-from python_workers.warehouse.bigquery_sql import DATASETS
+from python_workers.warehouse.bigquery.sql import DATASETS
+from python_workers.warehouse.bigquery.warehouse import BigQueryWarehouse, open_bigquery
+from python_workers.warehouse.job_labels import label_value
+from python_workers.warehouse.open import open_warehouse
 
 # A month, and enough of the season before it for its features to exist.
 START, END = dt.date(2021, 11, 15), dt.date(2021, 12, 14)
@@ -134,7 +140,7 @@ def rows_of(warehouse: Warehouse, start: dt.date, end: dt.date) -> dict[str, lis
             f"select {', '.join(sorted(names))} from {processor.table} "
             f"where {processor.date_column} between @start and @end"
         )
-        found[processor.short] = sorted(map(repr, warehouse.query(sql, days).to_pylist()))
+        found[processor.key] = sorted(map(repr, warehouse.query(sql, days).to_pylist()))
     found["failures"] = sorted(map(repr, warehouse.query(FAILURES, days).to_pylist()))
     return found
 
@@ -419,7 +425,7 @@ def test_every_job_says_what_it_is_for_and_has_a_limit(
         [job for job in writes if "begin transaction" in (job.statement or "")],
         [job for job in writes if "failure_category" in (job.statement or "")],
     ):
-        assert {job.labels.get("processor") for job in kind} == set(BY_SHORT)
+        assert {job.labels.get("processor") for job in kind} == set(BY_KEY)
     nodes = {job.labels["node"]: job.labels for job in of_run if "node" in job.labels}
     assert nodes["ml_feature_store_v2"]["stage"] == "mlfs"
     assert nodes["every_expected_entity_is_accounted_for"]["stage"] == "coverage_tests"

@@ -19,7 +19,7 @@ from emulator import REPOSITORY
 from jinja2 import Environment
 
 from python_workers.settings import load_settings
-from python_workers.warehouse.bigquery import open_bigquery
+from python_workers.warehouse.bigquery.warehouse import open_bigquery
 
 ACCOUNT = "backcourt@my-project.iam.gserviceaccount.com"
 OTHER = "features@my-project.iam.gserviceaccount.com"

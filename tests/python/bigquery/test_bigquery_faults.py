@@ -29,8 +29,8 @@ from tables import (
 
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.warehouse.base import TableChange, UpsertCounts
-from python_workers.warehouse.bigquery import BigQueryWarehouse
-from python_workers.warehouse.bigquery_errors import is_passing
+from python_workers.warehouse.bigquery.errors import is_passing
+from python_workers.warehouse.bigquery.warehouse import BigQueryWarehouse
 
 Connect = Callable[..., BigQueryWarehouse]
 

@@ -32,13 +32,13 @@ from tables import (
 )
 
 from python_workers.errors import BackcourtError
-from python_workers.job_labels import labelling
-from python_workers.load import load_directory
+from python_workers.raw.load import load_directory
 from python_workers.warehouse.base import Column, TableChange, TableSpec, UpsertCounts, Warehouse
-from python_workers.warehouse.bigquery import BigQueryWarehouse
-from python_workers.warehouse.bigquery_jobs import JobCounts
-from python_workers.warehouse.bigquery_sql import with_dataset_prefix
-from python_workers.warehouse.bigquery_staging import host_key
+from python_workers.warehouse.bigquery.jobs import JobCounts
+from python_workers.warehouse.bigquery.sql import with_dataset_prefix
+from python_workers.warehouse.bigquery.staging import host_key
+from python_workers.warehouse.bigquery.warehouse import BigQueryWarehouse
+from python_workers.warehouse.job_labels import labelling
 
 Connect = Callable[..., BigQueryWarehouse]
 

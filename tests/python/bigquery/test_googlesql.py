@@ -11,7 +11,7 @@ from fault_proxy import FaultProxy
 from sent_jobs import sent_jobs
 from tables import FEATURES, FIRST, PLAYERS, RUNS, chunk, players
 
-from python_workers.warehouse.bigquery import BigQueryWarehouse
+from python_workers.warehouse.bigquery.warehouse import BigQueryWarehouse
 
 GAMES = {"nba_raw.games": [("game_id", "string"), ("game_date", "date"), ("home_score", "int64")]}
 

@@ -1,0 +1,276 @@
+"""Reconciliation: for each processor and date, who was expected and what became of him.
+
+The rule for exit codes is here, too: a command ends with 1 where something of its range needs
+attention.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from python_workers.accounting.raw_ahead import read_behind
+from python_workers.accounting.schedule import Schedule
+from python_workers.errors import BackcourtError, ExitCode
+from python_workers.processors.catalogue import BY_NAME, PROCESSORS, Processor
+from python_workers.processors.failures import CATEGORIES, NEEDS_ATTENTION
+from python_workers.raw.findings import Finding, count_findings
+from python_workers.warehouse.base import Warehouse
+
+COVERAGE_VIEW = "nba_processing.backfill_coverage"
+
+COUNTS = (
+    "expected",
+    "records",
+    *(name.lower() for name in CATEGORIES),
+    "unknown_category",
+    "unaccounted",
+    "duplicated",
+    "unexpected",
+)
+
+# Failures that somebody should look at.
+INVESTIGATE = (
+    *(each.name.lower() for each in CATEGORIES.values() if each.needs_attention),
+    "unknown_category",
+)
+
+# Each of these needs attention.
+ATTENTION = (*INVESTIGATE, "unaccounted", "duplicated", "unexpected")
+
+# Statuses of dates that are due, each of which needs attention, too.
+ATTENTION_STATUSES = {
+    "not_run": "not run",
+    "incomplete": "incomplete",
+    "stale": "stale",
+}
+SHOWN_GAMES = 10
+
+_COVERAGE = f"""
+select processor_name, analysis_date, coverage_status, {", ".join(COUNTS)}
+from {COVERAGE_VIEW}
+where analysis_date between @start and @end
+order by analysis_date, processor_name
+"""  # noqa: S608 our own names
+
+# A missing game fails the same player on many dates: one line for all of them.
+_TO_INVESTIGATE = f"""
+select
+    processor_name, entity_id, failure_category, missing_game_dates,
+    min(failure_reason) as failure_reason, min(analysis_date) as first_date,
+    max(analysis_date) as last_date, count(*) as dates
+from nba_processing.precompute_failures
+where analysis_date between @start and @end
+    and {NEEDS_ATTENTION}
+    and {{condition}}
+group by processor_name, entity_id, failure_category, missing_game_dates
+order by first_date, processor_name, entity_id, missing_game_dates
+"""  # noqa: S608 our own names
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Coverage of a date range.
+
+    Parameters
+    ----------
+    start, end
+        The range.
+    by_date
+        One mapping per processor and date: ``processor_name``, ``analysis_date``,
+        ``coverage_status``, ``stale_reason`` and `COUNTS`.
+    raw_errors
+        What has to be mended in the raw rows of the range: rows that the models leave out, so that
+        nobody is expected because of them. The tests of dbt read the same view.
+    changed_games
+        ``game_id``, ``game_date``, ``season`` and ``load_id`` of the games whose changes the
+        features do not contain yet.
+    """
+
+    start: date
+    end: date
+    by_date: Sequence[Mapping[str, Any]]
+    raw_errors: Sequence[Finding] = ()
+    changed_games: Sequence[Mapping[str, Any]] = ()
+
+    def totals(self) -> dict[Processor, dict[str, int]]:
+        """Sum the counts by processor, with the number of dates and of those not run."""
+        sums: dict[Processor, dict[str, int]] = {}
+        for row in self.by_date:
+            processor = BY_NAME[row["processor_name"]]
+            total = sums.setdefault(
+                processor, {"dates": 0, "not_run": 0, **dict.fromkeys(COUNTS, 0)}
+            )
+            total["dates"] += 1
+            total["not_run"] += row["coverage_status"] == "not_run"
+            for name in COUNTS:
+                total[name] += row[name]
+        return {each: sums[each] for each in PROCESSORS if each in sums}
+
+    @property
+    def to_investigate(self) -> int:
+        """Failures that somebody should look at."""
+        return sum(row[name] for row in self.by_date for name in INVESTIGATE)
+
+    @property
+    def needs_attention(self) -> list[str]:
+        """What needs attention, in words; nothing where all is well."""
+        found = []
+        if self.to_investigate:
+            found.append(f"{self.to_investigate:,} failures to investigate")
+        for name in ("unaccounted", "duplicated", "unexpected"):
+            count = sum(row[name] for row in self.by_date if row["coverage_status"] != "not_run")
+            if count:
+                found.append(f"{count:,} entities {name}")
+        for status, words in ATTENTION_STATUSES.items():
+            count = sum(row["coverage_status"] == status for row in self.by_date)
+            if count:
+                found.append(f"{count:,} processor-dates {words}")
+        errors = sum(each.found for each in self.raw_errors)
+        if errors:
+            found.append(f"{errors:,} raw rows to mend")
+        return found
+
+    @property
+    def stale_lines(self) -> list[str]:
+        """What does not hold any more, in sentences: dates by reason, and the games behind them."""
+        days: dict[str, set[date]] = {}
+        for row in self.by_date:
+            if row["coverage_status"] == "stale":
+                days.setdefault(row["stale_reason"], set()).add(row["analysis_date"])
+        lines = [
+            f"stale: {why}: {len(of_reason):,} game dates, {min(of_reason)} to {max(of_reason)}; "
+            f"run: backcourt backfill --start {min(of_reason)} --end {max(of_reason)}"
+            for why, of_reason in days.items()
+        ]
+        lines += [
+            f"  changed since: game {game['game_id']} of {game['game_date']} "
+            f"(load {game['load_id'][:8]})"
+            for game in self.changed_games[:SHOWN_GAMES]
+        ]
+        if len(self.changed_games) > SHOWN_GAMES:
+            last = self.changed_games[-1]["game_date"]
+            more = len(self.changed_games) - SHOWN_GAMES
+            lines.append(f"  … and {more:,} more games, the last of {last}")
+        return lines
+
+
+def exit_code(found: Coverage, failed_tests: Sequence[object] = ()) -> ExitCode:
+    """Return the exit code of a command that has done its work: the rule of every command.
+
+    Parameters
+    ----------
+    found
+        Coverage of the command's range and processors, as it stands at the command's end.
+    failed_tests
+        Tests of dbt that the command ran and that failed.
+    """
+    return ExitCode.ATTENTION if found.needs_attention or failed_tests else ExitCode.OK
+
+
+def read_coverage(
+    warehouse: Warehouse,
+    schedule: Schedule,
+    processors: Sequence[Processor] = PROCESSORS,
+    project_state: str | None = None,
+    *,
+    must_exist: bool = True,
+) -> Coverage:
+    """Reconcile the dates of a schedule, as the tables stand.
+
+    In a whole range those count too that are no game dates (any more) but have rows. A game date
+    that the models do not know of yet, as right after a load, has not run.
+
+    Parameters
+    ----------
+    warehouse, schedule, processors
+        Whose coverage.
+    project_state
+        What the dbt project is: raw tables and files that are ahead of the inputs are looked for.
+        None where the inputs are known to be of them.
+    must_exist
+        Whether a warehouse on which nothing has been built is an error; else nothing has run.
+
+    Raises
+    ------
+    BackcourtError
+        Where nothing has been built yet.
+    """
+    has_view = warehouse.has_table(COVERAGE_VIEW)
+    if must_exist and not has_view:
+        raise BackcourtError(
+            "there is no coverage yet: no backfill has run on this warehouse",
+            f"Run: backcourt backfill --start {schedule.start} --end {schedule.end}",
+            ExitCode.ENVIRONMENT,
+        )
+    names = {processor.name for processor in processors}
+    only = None if schedule.only_dates is None else frozenset(schedule.only_dates)
+    ends = {"start": schedule.start, "end": schedule.end}
+    rows = [
+        row
+        for row in (warehouse.query(_COVERAGE, ends).to_pylist() if has_view else ())
+        if row["processor_name"] in names and (only is None or row["analysis_date"] in only)
+    ]
+    known = {(row["processor_name"], row["analysis_date"]) for row in rows}
+    rows += [
+        {
+            "processor_name": name,
+            "analysis_date": day,
+            "coverage_status": "not_run",
+            "stale_reason": None,
+            **dict.fromkeys(COUNTS, 0),
+        }
+        for day in schedule.dates
+        for name in sorted(names)
+        if (name, day) not in known
+    ]
+    rows.sort(key=lambda row: (row["analysis_date"], row["processor_name"]))
+    computed = sorted({row["analysis_date"] for row in rows if row["coverage_status"] != "not_run"})
+    behind = read_behind(warehouse, schedule, computed, project_state)
+    for row in rows:
+        why = behind.reasons.get((row["processor_name"], row["analysis_date"]))
+        is_stale = why is not None and row["coverage_status"] not in ("not_run", "incomplete")
+        row["stale_reason"] = why if is_stale else None
+        if is_stale:
+            row["coverage_status"] = "stale"
+    return Coverage(
+        schedule.start, schedule.end, rows, _raw_errors(warehouse, schedule), behind.games
+    )
+
+
+def _raw_errors(warehouse: Warehouse, schedule: Schedule) -> list[Finding]:
+    condition, params = "game_date between @start and @end", {}
+    if schedule.only_dates is not None:
+        condition += " and game_date in unnest(@days)"
+        params = {"days": list(schedule.only_dates)}
+    return count_findings(
+        warehouse,
+        # A row of an unknown game has no date.
+        f"is_error and ({condition} or game_date is null)",
+        {"start": schedule.start, "end": schedule.end, **params},
+    )
+
+
+def failures_to_investigate(
+    warehouse: Warehouse, schedule: Schedule, processors: Sequence[Processor] = PROCESSORS
+) -> list[dict[str, Any]]:
+    """Return the failures that somebody should look at, grouped by what is behind them.
+
+    Returns
+    -------
+    list
+        Per processor, entity, category and missing games: a reason, the first and last date, and
+        on how many dates; the earliest first.
+    """
+    names = {processor.name for processor in processors}
+    only = schedule.only_dates
+    condition, given = "true", {}
+    if only is not None:
+        condition, given = "analysis_date in unnest(@days)", {"days": list(only)}
+    rows = warehouse.query(
+        _TO_INVESTIGATE.format(condition=condition),
+        {"start": schedule.start, "end": schedule.end, **given},
+    ).to_pylist()
+    return [row for row in rows if row["processor_name"] in names]

@@ -1,0 +1,200 @@
+"""What has been computed already: the current record of every date, and whether it still holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal
+
+from python_workers.accounting.processed_dates import (
+    UNVERIFIED,
+    Processed,
+    Stored,
+    WhatIsRead,
+    read_current,
+    read_stored,
+)
+from python_workers.processors.catalogue import BY_KEY, BY_NAME, Processor
+from python_workers.warehouse.base import Warehouse
+
+Status = Literal["done", "missing", "stale", "failed", "locked"]
+Reprocess = Literal["missing", "missing+failed", "all"]
+
+NO_RUN = "none"
+
+
+@dataclass(frozen=True)
+class DateState:
+    """Where a (processor, date) stands.
+
+    Parameters
+    ----------
+    status
+        ``done``, ``missing`` (not computed, or its rows are gone), ``stale`` (it no longer holds)
+        or ``failed`` (it holds, but has failures to look at); ``locked`` is one whose failures the
+        circuit breaker keeps from being tried.
+    reason
+        What of its rows is gone; why it is stale: inputs, version or upstream changed, or an
+        upstream is missing.
+    """
+
+    status: Status
+    reason: str = ""
+
+    def is_due(self, reprocess: Reprocess) -> bool:
+        """Tell whether a backfill computes the date."""
+        if reprocess == "all" or self.status in ("missing", "stale"):
+            return True
+        return self.status == "failed" and reprocess == "missing+failed"
+
+
+@dataclass
+class Ledger:
+    """The current records of a date range, and what they are held against.
+
+    Parameters
+    ----------
+    current
+        Current records by (short name, date).
+    stored
+        What stands in the tables, by (short name, date).
+    inputs
+        Input fingerprint and number of input rows, by (short name, date).
+    marks
+        What daily mode decides beside the inputs, by (short name, date).
+    """
+
+    current: dict[tuple[str, date], Processed] = field(default_factory=dict)
+    stored: dict[tuple[str, date], Stored] = field(default_factory=dict)
+    inputs: dict[tuple[str, date], tuple[str, int]] = field(default_factory=dict)
+    marks: dict[tuple[str, date], str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, warehouse: Warehouse, start: date, end: date) -> Ledger:
+        """Read the ledger of a range, both ends included, in three queries."""
+        ledger = cls(read_current(warehouse, start, end), read_stored(warehouse, start, end))
+        ledger.read_inputs(warehouse, start, end)
+        return ledger
+
+    def read_inputs(self, warehouse: Warehouse, start: date, end: date) -> None:
+        """Read the input fingerprints of a range anew, as after dbt has built the inputs."""
+        self.inputs.clear()
+        if not warehouse.has_table("nba_precompute.input_fingerprints"):
+            return
+        inputs = warehouse.query(
+            """
+            select processor_name, analysis_date, input_rows, input_fingerprint
+            from nba_precompute.input_fingerprints
+            where analysis_date between @start and @end
+            """,
+            {"start": start, "end": end},
+        )
+        for row in inputs.to_pylist():
+            short = BY_NAME[row["processor_name"]].key
+            self.inputs[short, row["analysis_date"]] = (row["input_fingerprint"], row["input_rows"])
+
+    def input_fingerprint(self, processor: Processor, day: date) -> str:
+        """Return the fingerprint of the processor's input rows on a date."""
+        return self.inputs.get((processor.key, day), ("none", 0))[0]
+
+    @property
+    def computed_dates(self) -> set[date]:
+        """Dates of the range that any processor has run on, or has rows or failures on."""
+        return {day for _, day in self.current.keys() | self.stored.keys()}
+
+    def upstream_digests(self, processor: Processor, day: date) -> str:
+        """Return the output digests of the processors whose rows the date reads."""
+        records = ((short, self.current.get((short, day))) for short in processor.upstream)
+        return "|".join(
+            f"{short}:{record.output_digest if record else NO_RUN}" for short, record in records
+        )
+
+    def what_is_read(self, processor: Processor, day: date) -> WhatIsRead:
+        """Return what the computation of a date would read now."""
+        return WhatIsRead(
+            self.input_fingerprint(processor, day),
+            self.upstream_digests(processor, day),
+            self.marks.get((processor.key, day), ""),
+        )
+
+    def missing_upstream(self, processor: Processor, day: date) -> list[str]:
+        """Return the upstream processors that have not run on a date."""
+        return [short for short in processor.upstream if (short, day) not in self.current]
+
+    def state(self, processor: Processor, day: date) -> DateState:
+        """Tell where a (processor, date) stands."""
+        current = self.current.get((processor.key, day))
+        if current is None:
+            return DateState("missing")
+        lost = self.stored.get((processor.key, day), Stored()).difference(current)
+        if lost:
+            return DateState("missing", lost)
+        why = self._why_stale(processor, day, current)
+        if why:
+            return DateState("stale", why)
+        if current.investigate:
+            return DateState("failed", f"{current.investigate} failures to investigate")
+        return DateState("done")
+
+    def _why_stale(self, processor: Processor, day: date, current: Processed) -> str:
+        versions = current.calculation_version, processor.calculation_version
+        if versions[0] != versions[1]:
+            return f"version changed: {versions[0]} to {versions[1]}"
+        was, now = current.read, self.what_is_read(processor, day)
+        if (was.input_fingerprint, was.daily_mark) != (now.input_fingerprint, now.daily_mark):
+            return "inputs changed"
+        if was.upstream_digests != now.upstream_digests:
+            if was.upstream_digests == UNVERIFIED:
+                return "built by dbt run, perhaps before its upstream"
+            missing = self.missing_upstream(processor, day)
+            return f"upstream missing: {', '.join(missing)}" if missing else "upstream changed"
+        return ""
+
+    def due_dates(
+        self, processor: Processor, dates: Iterable[date], reprocess: Reprocess
+    ) -> list[date]:
+        """Return the dates that a backfill computes, in order."""
+        return [day for day in dates if self.state(processor, day).is_due(reprocess)]
+
+    def record(self, processor: Processor, records: Mapping[date, Processed]) -> None:
+        """Take note of what was just committed, so that downstream decisions see it."""
+        for day, record in records.items():
+            self.current[processor.key, day] = record
+            self.stored[processor.key, day] = Stored(record.rows_fingerprint, record.failures)
+
+
+def plan(
+    ledger: Ledger, processors: Iterable[Processor], dates: Iterable[date]
+) -> dict[tuple[str, date], DateState]:
+    """Say where each (processor, date) stands, before anything runs.
+
+    A date whose upstream is itself due is reported as stale for that reason: whether it has to be
+    computed again shows when the upstream's rows are known.
+    """
+    states: dict[tuple[str, date], DateState] = {}
+    days = list(dates)
+    for processor in processors:
+        for day in days:
+            state = ledger.state(processor, day)
+            due = [
+                short
+                for short in processor.upstream
+                if (short, day) in states and states[short, day].is_due("missing")
+            ]
+            if state.status in ("done", "failed") and due:
+                state = DateState("stale", f"upstream due: {', '.join(due)}")
+            states[processor.key, day] = state
+    return states
+
+
+def processors_from(
+    start_from: int = 1, shorts: Iterable[str] | None = None
+) -> tuple[Processor, ...]:
+    """Return the processors of a command in their order."""
+    chosen = set(shorts) if shorts is not None else set(BY_KEY)
+    return tuple(
+        processor
+        for processor in BY_KEY.values()
+        if processor.number >= start_from and processor.key in chosen
+    )

@@ -1,0 +1,233 @@
+"""The current record of each processor and date, and what stands in the tables of it.
+
+`CURRENT_TABLE` has one record per (processor, date), replaced in the transaction that writes the
+rows. What is skipped is decided from it and from the rows themselves; no clock orders anything.
+``processor_runs`` is the history beside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import pyarrow as pa
+
+from python_workers.processors.catalogue import BY_NAME, PROCESSORS, Processor
+from python_workers.warehouse.base import TableChange, Warehouse
+
+CURRENT_TABLE = "nba_processing.processed_dates"
+FAILURES_TABLE = "nba_processing.precompute_failures"
+
+UNVERIFIED = "unverified"
+"""Upstream digests of a date whose rows `dbt run` built at an unknown time."""
+
+NO_ROWS = "0"
+
+# Remainders of it sum up to an INT64.
+_PRIME = 2**31 - 1
+
+_KEY = ("processor_name", "analysis_date")
+_SCHEMA = pa.schema(
+    [
+        *(
+            (name, pa.string())
+            for name in (
+                "processor_name",
+                "run_id",
+                "calculation_version",
+                "input_fingerprint",
+                "daily_mark",
+                "upstream_digests",
+                "output_digest",
+                "rows_fingerprint",
+            )
+        ),
+        *((name, pa.int64()) for name in ("records", "failures", "investigate")),
+        ("analysis_date", pa.date32()),
+        ("finished_at", pa.timestamp("us", tz="UTC")),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class WhatIsRead:
+    """What the computation of a date reads.
+
+    Parameters
+    ----------
+    input_fingerprint
+        Of the processor's input rows.
+    upstream_digests
+        Output digests of the processors upstream, as in ``tdza:1f…|psza:9c…``; empty where it
+        reads none.
+    daily_mark
+        What daily mode decides beside the inputs; empty in a backfill.
+    """
+
+    input_fingerprint: str
+    upstream_digests: str = ""
+    daily_mark: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """One text for all of it, as in ``processor_runs.input_fingerprint``."""
+        upstream = hashlib.sha256(self.upstream_digests.encode()).hexdigest()[:16]
+        return f"{self.input_fingerprint}{self.daily_mark}/{upstream}"
+
+
+@dataclass(frozen=True)
+class Processed:
+    """The current record of a (processor, date).
+
+    Parameters
+    ----------
+    calculation_version, read
+        What it was computed with, and from what.
+    output_digest
+        Of its rows and failures.
+    records, failures, investigate
+        Numbers of its rows, of its failures, and of the failures to look at.
+    rows_fingerprint
+        What `read_stored` says of its rows: their number and, where dbt writes them, their hash.
+    """
+
+    calculation_version: str
+    read: WhatIsRead
+    output_digest: str
+    records: int = 0
+    failures: int = 0
+    investigate: int = 0
+    rows_fingerprint: str = NO_ROWS
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What stands in the tables of a (processor, date)."""
+
+    rows_fingerprint: str = NO_ROWS
+    failures: int = 0
+
+    @property
+    def records(self) -> int:
+        """Number of its rows."""
+        return int(self.rows_fingerprint.partition(":")[0])
+
+    def difference(self, current: Processed) -> str:
+        """Say what is not as the current record says; nothing where all is."""
+        if self.records != current.records or self.failures != current.failures:
+            return (
+                f"{self.records:,} of {current.records:,} rows and {self.failures:,} of "
+                f"{current.failures:,} failures are there"
+            )
+        if self.rows_fingerprint != current.rows_fingerprint:
+            return "its rows have changed since they were computed"
+        return ""
+
+
+ByDate = dict[tuple[str, date], Processed]
+"""Current records by (short name, date)."""
+
+
+def read_current(warehouse: Warehouse, start: date, end: date) -> ByDate:
+    """Read the current records of a range, both ends included."""
+    if not warehouse.has_table(CURRENT_TABLE):
+        return {}
+    rows = warehouse.query(
+        f"select {', '.join(_SCHEMA.names)} from {CURRENT_TABLE} "  # noqa: S608 our own names
+        "where analysis_date between @start and @end",
+        {"start": start, "end": end},
+    )
+    return {
+        (BY_NAME[row["processor_name"]].key, row["analysis_date"]): Processed(
+            row["calculation_version"],
+            WhatIsRead(row["input_fingerprint"], row["upstream_digests"], row["daily_mark"]),
+            row["output_digest"],
+            row["records"],
+            row["failures"],
+            row["investigate"],
+            row["rows_fingerprint"],
+        )
+        for row in rows.to_pylist()
+        if row["processor_name"] in BY_NAME
+    }
+
+
+def read_stored(
+    warehouse: Warehouse, start: date, end: date, processors: Iterable[Processor] = PROCESSORS
+) -> dict[tuple[str, date], Stored]:
+    """Count the rows and failures that stand in a range, both ends included, in one query.
+
+    The rows that dbt writes are hashed, too: somebody may have built them by hand.
+    """
+    found: dict[tuple[str, date], str] = {}
+    failures: dict[tuple[str, date], int] = {}
+    selects = [
+        _count_rows(warehouse, each) for each in processors if warehouse.has_table(each.table)
+    ]
+    if warehouse.has_table(FAILURES_TABLE):
+        selects.append(
+            f"select 'failures' as kind, processor_name, analysis_date, count(*) as n, "  # noqa: S608
+            "cast(null as int64) as hashes, cast(null as int64) as total "
+            f"from {FAILURES_TABLE} where analysis_date between @start and @end "
+            "group by processor_name, analysis_date"
+        )
+    if not selects:
+        return {}
+    counted = warehouse.query(" union all ".join(selects), {"start": start, "end": end})
+    for row in counted.to_pylist():
+        if row["processor_name"] not in BY_NAME:
+            continue
+        key = BY_NAME[row["processor_name"]].key, row["analysis_date"]
+        if row["kind"] == "failures":
+            failures[key] = row["n"]
+        elif row["hashes"] is None:
+            found[key] = str(row["n"])
+        else:
+            found[key] = f"{row['n']}:{row['hashes']}:{row['total']}"
+    return {
+        key: Stored(found.get(key, NO_ROWS), failures.get(key, 0))
+        for key in found.keys() | failures.keys()
+    }
+
+
+def current_change(
+    processor: Processor, run_id: str, records: Mapping[date, Processed], now: datetime
+) -> TableChange:
+    """Replace the current records of some dates; doing so twice changes nothing."""
+    rows = pa.Table.from_pylist(
+        [
+            {
+                "processor_name": processor.name,
+                "run_id": run_id,
+                "calculation_version": record.calculation_version,
+                "input_fingerprint": record.read.input_fingerprint,
+                "daily_mark": record.read.daily_mark,
+                "upstream_digests": record.read.upstream_digests,
+                "output_digest": record.output_digest,
+                "rows_fingerprint": record.rows_fingerprint,
+                "records": record.records,
+                "failures": record.failures,
+                "investigate": record.investigate,
+                "analysis_date": day,
+                "finished_at": now,
+            }
+            for day, record in sorted(records.items())
+        ],
+        schema=_SCHEMA,
+    )
+    return TableChange(CURRENT_TABLE, rows, delete_keys=rows.select(list(_KEY)))
+
+
+def _count_rows(warehouse: Warehouse, processor: Processor) -> str:
+    hashes, total = "cast(null as int64)", "cast(null as int64)"
+    if processor.engine == "sql":
+        hashes = f"bit_xor({warehouse.row_hash})"
+        total = f"cast(sum(mod({warehouse.row_hash}, {_PRIME})) as int64)"
+    day = processor.date_column
+    return (
+        f"select 'rows' as kind, '{processor.name}' as processor_name, {day} as analysis_date, "  # noqa: S608 our own names
+        f"count(*) as n, {hashes} as hashes, {total} as total "
+        f"from {processor.table} as t where {day} between @start and @end group by {day}"
+    )

@@ -1,0 +1,130 @@
+"""What the raw tables, or the project's files, are ahead of: dates that were built before them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from python_workers.accounting.input_builds import InputBuilds
+from python_workers.accounting.processed_dates import CURRENT_TABLE
+from python_workers.accounting.schedule import Schedule
+from python_workers.processors.catalogue import BY_NAME, PROCESSORS
+from python_workers.raw.schema import CHANGED_GAMES
+from python_workers.warehouse.base import Warehouse
+
+STALE_VIEW = "nba_processing.stale_dates"
+RAW_CHANGED = "raw data changed"
+
+_FINGERPRINTS = "nba_precompute.input_fingerprints"
+
+_STALE = f"""
+select processor_name, analysis_date, stale_reason
+from {STALE_VIEW}
+where analysis_date between @start and @end
+"""  # noqa: S608 our own name
+
+_VERSIONS = f"""
+select processor_name, analysis_date, calculation_version
+from {CURRENT_TABLE}
+where analysis_date between @start and @end
+"""  # noqa: S608 our own name
+
+# Of the seasons of some dates, what has changed since the first of them was built.
+_GAMES = f"""
+select
+    game_id, max(season) as season, max(coalesce(game_date, former_game_date)) as game_date,
+    max(load_id) as load_id
+from {CHANGED_GAMES.name}
+where game_id is not null
+    and season in (
+        select season from nba_raw.games where game_date in unnest(@days)
+    )
+    and coalesce(game_date, former_game_date) <= @end
+    and coalesce(change_number, 0) > (
+        select min(coalesce(last_raw_change, 0))
+        from {_FINGERPRINTS}
+        where analysis_date between @start and @end
+            and analysis_date in unnest(@days)
+    )
+group by game_id
+order by game_date, game_id
+"""  # noqa: S608 our own names
+
+Reasons = dict[tuple[str, date], str]
+"""Why a (processor name, date) does not hold any more."""
+
+
+@dataclass(frozen=True)
+class Behind:
+    """What does not hold any more.
+
+    Parameters
+    ----------
+    reasons
+        Why, by processor name and date.
+    games
+        ``game_id``, ``game_date``, ``season`` and ``load_id`` of the games that have changed since,
+        as far as `backcourt load` changed them.
+    """
+
+    reasons: Mapping[tuple[str, date], str]
+    games: Sequence[Mapping[str, Any]] = ()
+
+
+def read_behind(
+    warehouse: Warehouse, schedule: Schedule, days: Sequence[date], project_state: str | None
+) -> Behind:
+    """Find out which dates do not hold any more, and why.
+
+    The view sees inputs, upstream rows and loads that have changed since. Seen here are new
+    versions of the calculation, raw tables that something else than a load has changed, and files
+    of the dbt project.
+
+    Parameters
+    ----------
+    warehouse, schedule
+        Where, and in which range.
+    days
+        The dates that have been computed.
+    project_state
+        What the dbt project is; None where inputs are known to be of it and of the raw tables.
+    """
+    ends = {"start": schedule.start, "end": schedule.end}
+    reasons: Reasons = {}
+    if project_state is not None:
+        by_date = InputBuilds.read(warehouse, project_state).behind(days)
+        reasons = {(each.name, day): why for day, why in by_date.items() for each in PROCESSORS}
+    if warehouse.has_table(STALE_VIEW):
+        for row in warehouse.query(_STALE, ends).to_pylist():
+            reasons[row["processor_name"], row["analysis_date"]] = row["stale_reason"]
+    if warehouse.has_table(CURRENT_TABLE):
+        for row in warehouse.query(_VERSIONS, ends).to_pylist():
+            was, processor = row["calculation_version"], BY_NAME.get(row["processor_name"])
+            if processor is not None and was != processor.calculation_version:
+                why = f"version changed: {was} to {processor.calculation_version}"
+                reasons[processor.name, row["analysis_date"]] = why
+    asked = set(days)
+    reasons = {key: why for key, why in reasons.items() if key[1] in asked}
+    changed = sorted({day for (_, day), why in reasons.items() if why == RAW_CHANGED})
+    games = _games(warehouse, schedule, changed)
+    loads = {row["season"]: row["load_id"] for row in games}
+    if len(set(loads.values())) == 1:
+        (load,) = set(loads.values())
+        told = f"{RAW_CHANGED} (load {load[:8]})"
+        reasons = {key: told if why == RAW_CHANGED else why for key, why in reasons.items()}
+    return Behind(reasons, games)
+
+
+def _games(
+    warehouse: Warehouse, schedule: Schedule, days: Sequence[date]
+) -> list[Mapping[str, Any]]:
+    if not days or not warehouse.has_table(CHANGED_GAMES.name):
+        return []
+    if all(each.name != "last_raw_change" for each in warehouse.columns(_FINGERPRINTS)):
+        return []  # built by an older version, which did not note it
+    found: list[Mapping[str, Any]] = warehouse.query(
+        _GAMES, {"start": schedule.start, "end": schedule.end, "days": list(days)}
+    ).to_pylist()
+    return found

@@ -1,0 +1,257 @@
+"""Which game dates a command is about."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+from python_workers.errors import BackcourtError, ExitCode
+from python_workers.raw.values import parse_season
+from python_workers.warehouse.base import Warehouse
+
+SEASONS_TABLE = "nba_staging.seasons"
+RUNS_TABLE = "nba_processing.processor_runs"
+LOAD_HINT = "Load raw data with: backcourt load DIR"
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The game dates of a command's range.
+
+    Parameters
+    ----------
+    start, end
+        The range as asked for, both ends included.
+    dates
+        Game dates in it, ascending.
+    is_whole_range
+        False where the dates are some seasons with others between them.
+    spans
+        Where seasons are asked for, the first and the last date that each of them can have.
+    """
+
+    start: date
+    end: date
+    dates: tuple[date, ...]
+    is_whole_range: bool = True
+    spans: tuple[tuple[date, date], ...] = ()
+
+    @property
+    def only_dates(self) -> tuple[date, ...] | None:
+        """The dates to name one by one; None where the range says it all."""
+        return None if self.is_whole_range else self.dates
+
+    def with_called_off(self, computed: Iterable[date]) -> Schedule:
+        """Add the dates that are no game dates any more, such as those of a postponed game.
+
+        Nobody is expected on them, so computing them once more takes their rows away.
+
+        Parameters
+        ----------
+        computed
+            Dates in the range that have been computed before. Where the schedule is some seasons
+            with others between them, those of the others are left out.
+        """
+        added = {
+            day
+            for day in computed
+            if self.is_whole_range or any(first <= day <= last for first, last in self.spans)
+        }
+        return replace(self, dates=tuple(sorted({*self.dates, *added})))
+
+
+def game_dates(warehouse: Warehouse) -> list[tuple[date, str]]:
+    """Return every game date on the schedule with its season, ascending."""
+    if not warehouse.has_table("nba_raw.games"):
+        raise BackcourtError("there are no raw tables yet", LOAD_HINT, ExitCode.ENVIRONMENT)
+    found = warehouse.query(
+        """
+        select game_date, min(season) as season
+        from nba_raw.games
+        where status != 'postponed'
+        group by game_date
+        order by game_date
+        """
+    )
+    dates = [(row["game_date"], row["season"]) for row in found.to_pylist()]
+    if not dates:
+        raise BackcourtError("nba_raw.games is empty", LOAD_HINT, ExitCode.ENVIRONMENT)
+    return dates
+
+
+def resolve(
+    warehouse: Warehouse,
+    start: date | None = None,
+    end: date | None = None,
+    seasons: Sequence[str] = (),
+    *,
+    everything: bool = False,
+) -> Schedule:
+    """Turn the options of a command into game dates.
+
+    Raises
+    ------
+    BackcourtError
+        With exit code 2 where the options contradict each other or name no season, 3 where there
+        are no games in the range.
+    """
+    _check_options(start, end, seasons, everything=everything)
+    known = game_dates(warehouse)
+    if seasons:
+        return _of_seasons(warehouse, known, seasons)
+    if everything:
+        dates = tuple(day for day, _ in known)
+        ends = [dates[0], dates[-1], *_computed_ends(warehouse, date.min, date.max)]
+        return Schedule(min(ends), max(ends), dates)
+    if start is None or end is None:
+        raise AssertionError("checked above")
+    dates = tuple(day for day, _ in known if start <= day <= end)
+    if not dates:
+        raise no_games_error(known, start, end)
+    return Schedule(start, end, dates)
+
+
+def seasons_of_project(directory: Path) -> list[str]:
+    """Return the seasons whose dates the dbt project in a folder knows."""
+    with (directory / "seeds" / "seasons.csv").open(encoding="utf-8", newline="") as file:
+        return [row["season"] for row in csv.DictReader(file)]
+
+
+def check_seasons(
+    warehouse: Warehouse, schedule: Schedule, known: Sequence[str] | None = None
+) -> None:
+    """Refuse games of a season that nobody has told the dates of: every model leaves them out.
+
+    Parameters
+    ----------
+    warehouse, schedule
+        Where the games are, and which dates count.
+    known
+        Seasons whose dates are known; None reads them from the warehouse's own table.
+
+    Raises
+    ------
+    BackcourtError
+        With exit code 3, naming the season and where its dates belong.
+    """
+    if known is None:
+        if not warehouse.has_table(SEASONS_TABLE):
+            return
+        found = warehouse.query(f"select season from {SEASONS_TABLE}")  # noqa: S608 our own name
+        known = found.column("season").to_pylist()
+    seasons = warehouse.query(
+        """
+        select season, min(game_date) as first_date
+        from nba_raw.games
+        where game_date between @start and @end
+            and status != 'postponed'
+        group by season
+        order by season
+        """,
+        {"start": schedule.start, "end": schedule.end},
+    ).to_pylist()
+    unknown = [(row["season"], row["first_date"]) for row in seasons if row["season"] not in known]
+    if unknown:
+        season, first = unknown[0]
+        raise BackcourtError(
+            f"there are games of season {season}, from {first} on, "
+            "which is not in the seasons table",
+            [
+                "Add a line for it to seeds/seasons.csv: its first date, the end of its regular",
+                "season and its last date. Then run the same command again.",
+            ],
+            ExitCode.ENVIRONMENT,
+        )
+
+
+def no_games_error(known: Sequence[tuple[date, str]], start: date, end: date) -> BackcourtError:
+    """Say that a range has no games, and where the schedule begins and ends."""
+    where = f"on {start}" if start == end else f"between {start} and {end}"
+    before = [day for day, _ in known if day < start]
+    after = [day for day, _ in known if day > end]
+    if not before:
+        fact = f"The schedule in nba_raw.games begins on {known[0][0]}."
+    elif not after:
+        fact = f"The schedule in nba_raw.games ends on {known[-1][0]}."
+    else:
+        fact = f"The nearest game dates are {before[-1]} and {after[0]}."
+    return BackcourtError(
+        f"no raw games {where}",
+        [fact, "Load more raw data with: backcourt load DIR"],
+        ExitCode.ENVIRONMENT,
+    )
+
+
+def _computed_ends(warehouse: Warehouse, first: date, last: date) -> list[date]:
+    """Return the ends of what is computed: games there beyond the schedule were called off."""
+    if not warehouse.has_table(RUNS_TABLE):
+        return []
+    (ends,) = warehouse.query(
+        f"select min(analysis_date) as first, max(analysis_date) as last from {RUNS_TABLE} "  # noqa: S608 our own name
+        "where analysis_date between @first and @last",
+        {"first": first, "last": last},
+    ).to_pylist()
+    return [day for day in ends.values() if day is not None]
+
+
+def _check_options(
+    start: date | None, end: date | None, seasons: Sequence[str], *, everything: bool
+) -> None:
+    ways = [bool(start or end), bool(seasons), everything]
+    if sum(ways) != 1:
+        raise BackcourtError(
+            "which dates?" if not any(ways) else "give the dates in one way only",
+            "Use --start D --end D, or --season 2021-22 (repeatable), or --all.",
+            ExitCode.USAGE,
+        )
+    if (start is None) != (end is None):
+        raise BackcourtError(
+            "a range needs both ends",
+            f"Add {'--end' if end is None else '--start'} YYYY-MM-DD.",
+            ExitCode.USAGE,
+        )
+    if start is not None and end is not None and start > end:
+        raise BackcourtError(
+            f"--start {start} is after --end {end}", "Swap the two.", ExitCode.USAGE
+        )
+
+
+def _spans(warehouse: Warehouse, seasons: Sequence[str]) -> tuple[tuple[date, date], ...]:
+    if not warehouse.has_table(SEASONS_TABLE):
+        return ()
+    found = warehouse.query(
+        f"select season, first_date, last_date from {SEASONS_TABLE} order by season"  # noqa: S608 our own name
+    ).to_pylist()
+    return tuple((row["first_date"], row["last_date"]) for row in found if row["season"] in seasons)
+
+
+def _of_seasons(
+    warehouse: Warehouse, known: Sequence[tuple[date, str]], seasons: Sequence[str]
+) -> Schedule:
+    for season in seasons:
+        try:
+            parse_season(season)
+        except ValueError as error:
+            raise BackcourtError(
+                f"--season {season!r} {error}", "Write it as 2021-22.", ExitCode.USAGE
+            ) from error
+    present = sorted({season for _, season in known})
+    unknown = [season for season in seasons if season not in present]
+    if unknown:
+        raise BackcourtError(
+            f"no games of season {unknown[0]} in nba_raw.games",
+            [f"It has {', '.join(present)}.", LOAD_HINT],
+            ExitCode.ENVIRONMENT,
+        )
+    dates = tuple(day for day, season in known if season in seasons)
+    spans = _spans(warehouse, seasons)
+    ends = [
+        dates[0],
+        dates[-1],
+        *(day for span in spans for day in _computed_ends(warehouse, *span)),
+    ]
+    within = [day for day, _ in known if min(ends) <= day <= max(ends)]
+    return Schedule(min(ends), max(ends), dates, len(within) == len(dates), spans)

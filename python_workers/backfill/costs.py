@@ -1,0 +1,82 @@
+"""What a backfill would read on BigQuery, statement by statement, and what that costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from python_workers.accounting.schedule import Schedule
+from python_workers.backfill.dbt_project import CompiledNode, DbtProject
+from python_workers.backfill.pool_stage import dates_as_parameters, input_statements
+from python_workers.backfill.run import EVERY_DATE_TESTS, INPUTS, SQL_MODELS
+from python_workers.processors.catalogue import Processor
+from python_workers.warehouse.bigquery.warehouse import BigQueryWarehouse
+
+BYTES_PER_TIB = 1 << 40
+
+# dbt's other materialisations read nothing: views, ephemeral models, tables that workers fill.
+READING = ("table", "date_range", "test")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A statement and the bytes it would read; None where a table of it is yet to be built."""
+
+    statement: str
+    bytes: int | None
+
+
+def price(size: int, usd_per_tib: float) -> float:
+    """Return the price of reading so many bytes, in US dollars."""
+    return size / BYTES_PER_TIB * usd_per_tib
+
+
+def estimates(
+    warehouse: BigQueryWarehouse,
+    project: DbtProject,
+    schedule: Schedule,
+    processors: Sequence[Processor],
+) -> list[Estimate]:
+    """Dry-run every large statement of a backfill, which is free of charge.
+
+    Parameters
+    ----------
+    warehouse, project
+        Who asks BigQuery, and who compiles the models.
+    schedule, processors
+        What would be computed. Commits come on top: they rewrite the partitions of their dates.
+    """
+    tags = [SQL_MODELS[each.key] for each in processors if each.key in SQL_MODELS]
+    nodes = project.compiled([*INPUTS, *tags, *EVERY_DATE_TESTS], schedule.start, schedule.end)
+    found = [
+        Estimate(node.name, warehouse.dry_run(_statement(warehouse, node, schedule)))
+        for node in sorted(nodes, key=lambda node: node.materialized == "test")
+        if node.materialized in READING
+    ]
+    return [*found, *_pool_reads(warehouse, schedule, processors)]
+
+
+def _statement(warehouse: BigQueryWarehouse, model: CompiledNode, schedule: Schedule) -> str:
+    """Return what dbt would send: a MERGE over the range where the table is there."""
+    if model.materialized != "date_range" or not warehouse.has_table(model.name):
+        return model.sql
+    columns = ", ".join(model.columns)
+    days = f"date '{schedule.start}' and date '{schedule.end}'"
+    return (
+        f"merge into `{model.name}` as old_rows "  # noqa: S608 our own names
+        f"using (select {columns} from (\n{model.sql}\n)) "
+        f"as new_rows on false when not matched by source and old_rows.{model.date_column} "
+        f"between {days} then delete "
+        f"when not matched then insert ({columns}) values ({columns})"
+    )
+
+
+def _pool_reads(
+    warehouse: BigQueryWarehouse, schedule: Schedule, processors: Sequence[Processor]
+) -> Iterator[Estimate]:
+    for processor in processors:
+        if processor.engine != "pool":
+            continue
+        for name, sql in input_statements(processor).items():
+            size = warehouse.dry_run(sql, dates_as_parameters(schedule.dates))
+            yield Estimate(f"{processor.key} reads {name}", size)

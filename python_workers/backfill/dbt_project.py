@@ -1,0 +1,391 @@
+"""dbt in process: parsed once, then run stage by stage over a date range."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from python_workers.errors import BackcourtError, ExitCode
+from python_workers.runtime import injected_faults as faults
+from python_workers.runtime import signals
+from python_workers.settings import Settings, resolve_project_dir
+from python_workers.warehouse.duckdb.file import (
+    disk_full,
+    in_use,
+    is_disk_full,
+    is_lock_conflict,
+    lock_holder,
+    plain_errors,
+)
+from python_workers.warehouse.job_labels import LABELS_VARIABLE, job_labels
+
+# Whatever stands in these decides what the models compute; descriptions and tests do not.
+PROJECT_SOURCES = ("models", "macros", "seeds")
+PROJECT_SUFFIXES = (".sql", ".csv")
+
+POLL_SECONDS = 0.2
+
+DBT_VARIABLES = ("DBT_", "DBT_ENGINE_")
+# Where dbt writes is no switch: a clone on a read-only mount needs these.
+DBT_PATHS = ("TARGET_PATH", "LOG_PATH")
+
+QUIET = (
+    "--quiet",
+    "--no-print",
+    "--log-level",
+    "none",
+    "--log-level-file",
+    "none",
+    "--no-write-json",
+    "--no-use-colors",
+    "--no-send-anonymous-usage-stats",
+    "--no-version-check",
+)
+
+
+@dataclass(frozen=True)
+class NodeOutcome:
+    """How one model or test of an invocation ended."""
+
+    name: str
+    status: str
+    message: str
+    failures: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class CompiledNode:
+    """The select of a model or test, its ``schema.table`` or name, and how dbt materialises it."""
+
+    name: str
+    materialized: str
+    date_column: str | None
+    columns: tuple[str, ...]
+    sql: str
+
+
+class DbtProject:
+    """The dbt project on one target.
+
+    Parameters
+    ----------
+    settings
+        Target and connection. The profile reads them from the environment, which is set here.
+    on_node
+        Called as each node of an invocation is finished.
+    """
+
+    def __init__(
+        self, settings: Settings, on_node: Callable[[NodeOutcome], None] | None = None
+    ) -> None:
+        self.directory = resolve_project_dir()
+        self._settings = settings
+        self._on_node = on_node
+        self._manifest: Any = None
+        self._results: list[Any] = []
+        self.nodes_run = 0
+
+    def parse(self) -> None:
+        """Parse the project, unless that has been done."""
+        if self._manifest is not None:
+            return
+        from dbt.cli.main import dbtRunner  # noqa: PLC0415 -- a second to import
+
+        self._check_target_folder()
+        with self._environment():
+            # Parsed without vars, so that dbt's partial parsing finds the project unchanged.
+            parsed = dbtRunner().invoke(["parse", *self._flags()])
+            self._check(parsed)
+            self._manifest = parsed.result
+
+    def state(self) -> str:
+        """Return a digest of everything in the project that decides what the models compute."""
+        digest = hashlib.sha256((self.directory / "dbt_project.yml").read_bytes())
+        for source in PROJECT_SOURCES:
+            for file in sorted((self.directory / source).rglob("*")):
+                if file.suffix in PROJECT_SUFFIXES:
+                    digest.update(file.relative_to(self.directory).as_posix().encode())
+                    digest.update(file.read_bytes())
+        return digest.hexdigest()[:32]
+
+    def build(
+        self,
+        select: Sequence[str],
+        start: date | None = None,
+        end: date | None = None,
+        only_dates: Sequence[date] | None = None,
+        seasons: Sequence[int] | None = None,
+    ) -> list[NodeOutcome]:
+        """Run the selected models and seeds over a date range, both ends included.
+
+        Parameters
+        ----------
+        select, start, end, only_dates
+            What to build; the dates, or only some of them.
+        seasons
+            Years of the seasons to rebuild the analytics tables of; None rebuilds them whole.
+
+        Raises
+        ------
+        BackcourtError
+            Naming the models that failed and the database's message.
+        """
+        outcomes = self._invoke(
+            [
+                "build",
+                "--select",
+                *select,
+                "--exclude-resource-type",
+                "test",
+                "--exclude-resource-type",
+                "unit_test",
+            ],
+            {**_range_vars(start, end, only_dates, seasons), "notes_input_builds": True},
+        )
+        failed = [outcome for outcome in outcomes if outcome.status in ("error", "fail")]
+        for outcome in failed:
+            if is_disk_full(outcome.message):
+                raise disk_full(self._settings.warehouse_file, _first_lines(outcome.message))
+        if failed:
+            raise BackcourtError(
+                f"dbt could not build {', '.join(outcome.name for outcome in failed)}",
+                [*(_first_lines(outcome.message) for outcome in failed[:3])],
+                ExitCode.ENVIRONMENT,
+            )
+        return _some(outcomes, "models", select)
+
+    def test(
+        self,
+        select: Sequence[str],
+        start: date,
+        end: date,
+        only_dates: Sequence[date] | None = None,
+        processors: Sequence[str] | None = None,
+    ) -> list[NodeOutcome]:
+        """Run the selected data tests over a date range and return how each ended.
+
+        Where `processors` are named, only these have to have run.
+
+        Raises
+        ------
+        BackcourtError
+            Where dbt selects no test: nothing would be proven.
+        """
+        variables = _range_vars(start, end, only_dates)
+        if processors is not None:
+            variables["processors"] = list(processors)
+        outcomes = self._invoke(
+            ["test", "--select", *select, "--exclude-resource-type", "unit_test"], variables
+        )
+        return _some(outcomes, "tests", select)
+
+    def compiled(self, select: Sequence[str], start: date, end: date) -> list[CompiledNode]:
+        """Return the selects of models and tests over a date range, without running them."""
+        chosen = ["compile", "--select", *select, "--indirect-selection", "empty"]
+        self._invoke(chosen, _range_vars(start, end, None))
+        prefix = self._settings.bq_dataset_prefix
+        return [
+            CompiledNode(
+                f"{each.node.schema.removeprefix(prefix)}.{each.node.alias}"
+                if each.node.resource_type == "model"
+                else each.node.name,
+                str(each.node.config.materialized),
+                each.node.config.get("date_column"),
+                tuple(each.node.columns),
+                each.node.compiled_code or "",
+            )
+            for each in self._results
+            if each.node.resource_type in ("model", "test")
+        ]
+
+    def _invoke(self, arguments: list[str], variables: Mapping[str, Any]) -> list[NodeOutcome]:
+        from dbt.cli.main import dbtRunner  # noqa: PLC0415 -- a second to import
+
+        self.parse()
+        with self._environment():
+            runner = dbtRunner(manifest=self._manifest, callbacks=[self._event])
+            given = ["--vars", json.dumps(variables)] if variables else []
+            deadline = time.monotonic() + self._settings.wait_seconds
+            while True:
+                try:
+                    result = runner.invoke([*arguments, *self._flags(), *given])
+                finally:
+                    self._release_file()
+                signals.stop_if_received()
+                conflict = _lock_conflict(result)
+                if conflict is None:
+                    break
+                if time.monotonic() >= deadline:
+                    raise in_use(self._settings.warehouse_file, lock_holder(conflict))
+                time.sleep(POLL_SECONDS)
+        self._check(result)
+        found: Any = result.result or []
+        nodes = [each for each in found if each.node.resource_type != "operation"]
+        self._results = nodes
+        self.nodes_run += sum(str(each.status) != "skipped" for each in nodes)
+        return [
+            NodeOutcome(
+                each.node.name,
+                str(each.status),
+                each.message or "",
+                each.failures or 0,
+                each.execution_time,
+            )
+            for each in nodes
+        ]
+
+    def _check_target_folder(self) -> None:
+        """Name the variables where dbt has no place for its files, as on a read-only mount."""
+        folder = self.directory / (os.environ.get("DBT_TARGET_PATH") or "target")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if not os.access(folder, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        except OSError as error:
+            raise BackcourtError(
+                f"dbt cannot write to its folder {folder}: {error.strerror}",
+                [
+                    "Name another one with DBT_TARGET_PATH, and with DBT_LOG_PATH for its logs.",
+                    "The warehouse's own place is BACKCOURT_DUCKDB_PATH.",
+                ],
+                ExitCode.ENVIRONMENT,
+            ) from error
+
+    def _release_file(self) -> None:
+        """Close dbt-duckdb's connection, which it keeps for the life of the process."""
+        if self._settings.target != "duckdb":
+            return
+        from dbt.adapters.duckdb.connections import DuckDBConnectionManager  # noqa: PLC0415
+
+        environment: Any = DuckDBConnectionManager._ENV  # noqa: SLF001 -- there is no public way
+        if environment is not None:
+            with plain_errors(self._settings.warehouse_file):
+                environment.close()
+        DuckDBConnectionManager.close_all_connections()
+
+    def _check(self, result: Any) -> None:  # noqa: ANN401 -- dbt is untyped
+        error: BaseException | None = result.exception
+        if error is None:
+            return
+        if isinstance(error, KeyboardInterrupt | BackcourtError):
+            raise error
+        if is_disk_full(str(error)):
+            raise disk_full(self._settings.warehouse_file, _first_lines(str(error))) from error
+        raise BackcourtError(
+            "dbt could not run", [_first_lines(str(error))], ExitCode.ENVIRONMENT
+        ) from error
+
+    def _event(self, event: Any) -> None:  # noqa: ANN401 -- dbt is untyped
+        if event.info.name not in ("LogModelResult", "LogSeedResult"):
+            return
+        data = event.data
+        faults.point(f"after-dbt-{data.node_info.node_name}")
+        if self._on_node is None:
+            return
+        self._on_node(
+            NodeOutcome(data.node_info.node_name, data.status, "", 0, data.execution_time)
+        )
+
+    def _flags(self) -> list[str]:
+        return [
+            *QUIET,
+            "--project-dir",
+            str(self.directory),
+            "--profiles-dir",
+            str(self.directory / "profiles"),
+            "--profile",
+            "backcourt",
+            "--target",
+            self._settings.target,
+        ]
+
+    @contextlib.contextmanager
+    def _environment(self) -> Iterator[None]:
+        """Give the profile what the settings say, for the time of an invocation.
+
+        dbt takes switches such as ``DBT_EMPTY`` or ``DBT_FULL_REFRESH`` from the environment, which
+        delete rows: it sees none of them.
+        """
+        path = self._settings.warehouse_file
+        given = {
+            "BACKCOURT_DUCKDB_PATH": str(path),
+            "BACKCOURT_DUCKDB_MEMORY_LIMIT": self._settings.duckdb_memory_limit,
+            "BACKCOURT_BQ_DATASET_PREFIX": self._settings.bq_dataset_prefix,
+            "BACKCOURT_BQ_LOCATION": self._settings.bq_location,
+            "BACKCOURT_BQ_MAX_BYTES_BILLED": str(self._settings.bq_max_bytes_billed),
+            LABELS_VARIABLE: json.dumps(job_labels()),
+        }
+        where = {
+            "BACKCOURT_BQ_PROJECT": self._settings.bq_project,
+            "BACKCOURT_BQ_ENDPOINT": self._settings.bq_endpoint,
+            "BACKCOURT_BQ_IMPERSONATE": self._settings.bq_impersonate,
+        }
+        given |= {name: value for name, value in where.items() if value}
+        taken = [name for name in os.environ if _is_dbt_switch(name)]
+        before = {name: os.environ.get(name) for name in [*given, *taken]}
+        for name in taken:
+            del os.environ[name]
+        os.environ.update(given)
+        if self._settings.target == "duckdb":
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+
+
+def _is_dbt_switch(name: str) -> bool:
+    paths = {prefix + path for prefix in DBT_VARIABLES for path in DBT_PATHS}
+    return name.startswith(DBT_VARIABLES) and name not in paths
+
+
+def _some(outcomes: list[NodeOutcome], what: str, select: Sequence[str]) -> list[NodeOutcome]:
+    if not outcomes:
+        raise BackcourtError(
+            f"dbt found no {what} to run under {' '.join(select)}",
+            "Look whether the models and tests of the project, and their tags, are all there.",
+            ExitCode.ENVIRONMENT,
+        )
+    return outcomes
+
+
+def _lock_conflict(result: Any) -> str | None:  # noqa: ANN401 -- dbt is untyped
+    """Return what DuckDB says where another process has opened the file before dbt could."""
+    messages = [str(result.exception or "")]
+    messages += [str(getattr(node, "message", "")) for node in result.result or []]
+    return next((text for text in messages if is_lock_conflict(text)), None)
+
+
+def _range_vars(
+    start: date | None,
+    end: date | None,
+    only_dates: Sequence[date] | None,
+    seasons: Sequence[int] | None = None,
+) -> dict[str, Any]:
+    variables: dict[str, Any] = {}
+    if start is not None and end is not None:
+        variables = {"start_date": start.isoformat(), "end_date": end.isoformat()}
+    if only_dates is not None:
+        variables["only_dates"] = [day.isoformat() for day in only_dates]
+    if seasons is not None:
+        variables["seasons"] = list(seasons)
+    return variables
+
+
+def _first_lines(message: str) -> str:
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    return " | ".join(lines[:4])

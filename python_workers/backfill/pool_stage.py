@@ -1,0 +1,337 @@
+"""The compute stage: inputs of many dates through the pool, committed chunk by chunk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Literal, Protocol
+
+import pyarrow as pa
+
+from python_workers.accounting.commits import (
+    Commit,
+    Counts,
+    Run,
+    commit_of_pool_rows,
+)
+from python_workers.accounting.ledger import Ledger
+from python_workers.pool.chunk import Chunk
+from python_workers.pool.run_chunks import (
+    HANG_SECONDS,
+    count_workers,
+    run_chunks,
+    start_workers,
+)
+from python_workers.processors import composite_factors, daily_cache, shot_zones
+from python_workers.processors.catalogue import PSZA, TDZA, Processor
+from python_workers.processors.failures import ChunkResult
+from python_workers.processors.worker import (
+    compute_task,
+    lost_entity,
+    merge_results,
+    player_of,
+    set_players_apart,
+    split_chunk,
+)
+from python_workers.runtime import injected_faults as faults
+from python_workers.runtime.memory import return_free_memory
+from python_workers.runtime.signals import stop_if_received
+from python_workers.warehouse.base import TableChange, Warehouse
+from python_workers.warehouse.job_labels import labelling
+
+_PLAYER_COLUMNS = {
+    "psza": shot_zones.PLAYER_COLUMNS,
+    "pcf": composite_factors.PLAYER_COLUMNS,
+    "pdc": daily_cache.PLAYER_COLUMNS,
+}
+_GAME_COLUMNS = {"psza": shot_zones.GAME_COLUMNS, "pdc": daily_cache.GAME_COLUMNS}
+_UPSTREAM_COLUMNS: Mapping[str, Mapping[str, Sequence[str]]] = {
+    "pcf": {"psza": composite_factors.PSZA_COLUMNS, "tdza": composite_factors.TDZA_COLUMNS},
+    "pdc": {"psza": daily_cache.PSZA_COLUMNS},
+}
+_UPSTREAM_TABLES = {"psza": PSZA.table, "tdza": TDZA.table}
+
+COMMIT_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class PoolOptions:
+    """How the pool runs.
+
+    Parameters
+    ----------
+    n_jobs, backend, scheduler
+        As in `run_chunks`.
+    chunk_dates
+        Game dates of a chunk, which is one task of the pool.
+    commit_rows
+        Chunks are committed together, as many as make so many records (or failures) at least, and
+        equally many each time; 1 commits each by itself. A crash costs what is not committed yet.
+    commit_seconds
+        Nor do they wait for longer than this for their commit.
+    hang_seconds
+        A chunk that takes longer is taken for hung.
+    """
+
+    n_jobs: int = -1
+    backend: Literal["loky", "threading", "dask"] = "loky"
+    scheduler: str | None = None
+    chunk_dates: int = 40
+    commit_rows: int = 1
+    commit_seconds: float = COMMIT_SECONDS
+    hang_seconds: float = HANG_SECONDS
+
+    def for_dates(self, dates: int) -> PoolOptions:
+        """Return the same with no more workers than there are chunks at a time in so many dates."""
+        chunks = 2 * -(-dates // self.chunk_dates)  # of the two processors that go side by side
+        return replace(self, n_jobs=max(min(count_workers(self.n_jobs), chunks), 1))
+
+
+def prepare_pool(options: PoolOptions) -> None:
+    """Start worker processes that are about to be needed, and do not wait for them."""
+    if options.backend == "loky":
+        start_workers(count_workers(options.n_jobs))
+
+
+class Guard(Protocol):
+    """What daily mode puts around the computation of a chunk."""
+
+    def params(self, processor: Processor) -> dict[str, object]:
+        """Return further plain values for the worker."""
+        ...
+
+    def hold_back(self, processor: Processor, tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
+        """Take those out of a chunk that are not to be computed."""
+        ...
+
+    def complete(
+        self, processor: Processor, result: ChunkResult
+    ) -> tuple[ChunkResult, list[TableChange]]:
+        """Put the failures of those held back into a result; return what else to commit."""
+        ...
+
+
+def run_pool_stage(
+    warehouse: Warehouse,
+    ledger: Ledger,
+    run: Run,
+    work: Sequence[tuple[Processor, Sequence[date]]],
+    options: PoolOptions,
+    on_commit: Callable[[Processor, Commit], None] = lambda _processor, _commit: None,
+    guard: Guard | None = None,
+) -> dict[str, Counts]:
+    """Compute the given dates of the given processors, which must not read each other's rows.
+
+    Reading the next chunk, computing and committing overlap; the rows, failures and run records of
+    a date become visible together.
+
+    Parameters
+    ----------
+    warehouse, ledger, run
+        Where, what has been done, and as which run.
+    work
+        Dates by processor.
+    options
+        How the pool runs.
+    on_commit
+        Called after each commit.
+    guard
+        Daily mode's checks; a backfill has none.
+
+    Returns
+    -------
+    dict
+        Counts by short name.
+    """
+    totals = {processor.key: Counts() for processor, dates in work if dates}
+    days_of: dict[str, tuple[Processor, Sequence[date]]] = {}
+    chunks = _chunks(warehouse, work, options.chunk_dates, days_of, guard)
+    results = run_chunks(
+        chunks,
+        compute_task,
+        n_jobs=options.n_jobs,
+        backend=options.backend,
+        scheduler=options.scheduler,
+        split=split_chunk,
+        merge=merge_results,
+        name_entity=player_of,
+        set_apart=set_players_apart,
+        on_lost_entity=lost_entity,
+        hang_seconds=options.hang_seconds,
+    )
+    if not totals:
+        return totals
+    batches = {processor.key: _Batch(processor, len(dates)) for processor, dates in work}
+    last = time.perf_counter()
+    with warehouse.beside_workers(), closing(results):
+        for chunk, result in results:
+            processor, days = days_of.pop(chunk.key)
+            batch = batches[processor.key]
+            changes: list[TableChange] = []
+            if guard is not None:
+                result, changes = guard.complete(processor, result)  # noqa: PLW2901 -- the same one
+            now = time.perf_counter()
+            batch.add(days, result, changes, now, now - last)
+            last = now
+            for each in batches.values():
+                if each.is_due(options, now):
+                    # Nothing here keeps the commit, whose tables are the largest there are.
+                    totals[each.processor.key].add(_commit(warehouse, ledger, run, each, on_commit))
+                    return_free_memory()
+            stop_if_received()
+    return totals
+
+
+class _Batch:
+    """Computed chunks of a processor that wait for their commit."""
+
+    def __init__(self, processor: Processor, dates_to_come: int) -> None:
+        self.processor = processor
+        self._dates_to_come = dates_to_come
+        self._began = 0.0
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin anew, after a commit."""
+        self.days: list[date] = []
+        self.changes: list[TableChange] = []
+        self.seconds = 0.0
+        self._results: dict[date, ChunkResult] = {}
+
+    def add(
+        self,
+        days: Sequence[date],
+        result: ChunkResult,
+        changes: Sequence[TableChange],
+        now: float,
+        seconds: float,
+    ) -> None:
+        """Add a chunk's dates, what was computed of them, and what else is to be committed."""
+        if not self.days:
+            self._began = now
+        self.days += days
+        self.changes += changes
+        self.seconds += seconds
+        self._results[days[0]] = result
+        self._dates_to_come -= len(days)
+
+    def is_due(self, options: PoolOptions, now: float) -> bool:
+        """Tell whether what there is should wait no longer."""
+        if not self.days:
+            return False
+        results = self._results.values()
+        records = sum(result.rows.num_rows for result in results)
+        rows = max(records, sum(result.failures.num_rows for result in results))
+        # What is expected, in equal parts: a small rest would have to go through the log.
+        total = rows + rows * self._dates_to_come / len(self.days)
+        commits = max(total // options.commit_rows, 1)
+        return (
+            not self._dates_to_come
+            or now - self._began >= options.commit_seconds
+            or rows * commits >= total > 0
+        )
+
+    def take(self) -> ChunkResult:
+        """Return everything computed, by date whatever came first."""
+        results = [result for _, result in sorted(self._results.items(), key=lambda item: item[0])]
+        return ChunkResult(
+            pa.concat_tables([result.rows for result in results]),
+            pa.concat_tables([result.failures for result in results]),
+        )
+
+
+def _commit(
+    warehouse: Warehouse,
+    ledger: Ledger,
+    run: Run,
+    batch: _Batch,
+    on_commit: Callable[[Processor, Commit], None],
+) -> Counts:
+    result = batch.take()
+    with labelling(processor=batch.processor.key):
+        commit = commit_of_pool_rows(
+            warehouse,
+            batch.processor,
+            run,
+            {day: ledger.what_is_read(batch.processor, day) for day in sorted(batch.days)},
+            result.rows,
+            result.failures,
+            batch.seconds / len(batch.days),
+        )
+        faults.point("before-commit")
+        warehouse.commit([*commit.changes, *batch.changes])
+        faults.point("after-commit")
+    ledger.record(batch.processor, commit.records)
+    batch.clear()
+    on_commit(batch.processor, commit)
+    total = Counts()
+    for counts in commit.counts.values():
+        total.add(counts)
+    return total
+
+
+def _chunks(
+    warehouse: Warehouse,
+    work: Sequence[tuple[Processor, Sequence[date]]],
+    chunk_dates: int,
+    days_of: dict[str, tuple[Processor, Sequence[date]]],
+    guard: Guard | None,
+) -> Iterator[Chunk]:
+    injected = faults.worker_faults()
+    for processor, dates in work:
+        for first in range(0, len(dates), chunk_dates):
+            days = dates[first : first + chunk_dates]
+            with labelling(processor=processor.key):
+                tables = read_inputs(warehouse, processor, days)
+            params: dict[str, object] = {"processor": processor.key}
+            if guard is not None:
+                tables = guard.hold_back(processor, tables)
+                params |= guard.params(processor)
+            if injected:
+                params["faults"] = injected
+            chunk = Chunk(f"{processor.key} {days[0]} to {days[-1]}", tables, params)
+            days_of[chunk.key] = (processor, days)
+            yield chunk
+
+
+def read_inputs(
+    warehouse: Warehouse, processor: Processor, days: Sequence[date]
+) -> dict[str, pa.Table]:
+    """Read everything that a processor's worker needs for some dates.
+
+    Player-level columns come once per player and date, from the row of his most recent game.
+    """
+    params = dates_as_parameters(days)
+    return {
+        name: warehouse.query(sql, params, narrow=True)
+        for name, sql in input_statements(processor).items()
+    }
+
+
+def dates_as_parameters(days: Sequence[date]) -> dict[str, object]:
+    """Return the parameters of `input_statements`."""
+    return {"first": days[0], "last": days[-1], "days": list(days)}
+
+
+def input_statements(processor: Processor) -> dict[str, str]:
+    """Return the selects that read what a processor's worker needs, by the worker's names."""
+    short = processor.key
+    has_games = short in _GAME_COLUMNS
+    first_row = "game_rank <= 1" if has_games else "true"
+    statements = {"players": _select(processor.inputs, _PLAYER_COLUMNS[short], first_row)}
+    if has_games:
+        statements["games"] = _select(processor.inputs, _GAME_COLUMNS[short], "game_rank >= 1")
+    for upstream, columns in _UPSTREAM_COLUMNS.get(short, {}).items():
+        statements[upstream] = _select(_UPSTREAM_TABLES[upstream], columns, "true")
+    return statements
+
+
+def _select(table: str, columns: Sequence[str], condition: str) -> str:
+    return (
+        f"select {', '.join(columns)} from {table} "  # noqa: S608 our own names
+        "where analysis_date between @first and @last "
+        f"and analysis_date in unnest(@days) and {condition}"
+    )

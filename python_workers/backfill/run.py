@@ -1,0 +1,396 @@
+"""``backcourt backfill``: stage by stage over the whole range, never date by date."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Protocol
+
+from python_workers.accounting.commits import Commit, Counts, Run
+from python_workers.accounting.input_builds import InputBuilds, lacking_inputs
+from python_workers.accounting.ledger import Ledger, Reprocess
+from python_workers.accounting.schedule import Schedule, check_seasons, seasons_of_project
+from python_workers.backfill.dbt_project import DbtProject, NodeOutcome
+from python_workers.backfill.pool_stage import (
+    Guard,
+    PoolOptions,
+    prepare_pool,
+    run_pool_stage,
+)
+from python_workers.backfill.sql_stage import record_hashes, register_sql_dates
+from python_workers.errors import BackcourtError, ExitCode
+from python_workers.processors.catalogue import (
+    MLFS,
+    PCF,
+    PDC,
+    POOL_PROCESSORS,
+    PSZA,
+    TDZA,
+    Processor,
+)
+from python_workers.raw.player_registry import register_players
+from python_workers.raw.schema import CHANGED_GAMES
+from python_workers.runtime import injected_faults as faults
+from python_workers.warehouse.base import Warehouse
+from python_workers.warehouse.job_labels import labelling
+
+INPUTS = ("seasons", "tag:stage_inputs")
+INPUTS_BY_DATE = ("tag:stage_inputs,config.materialized:date_range",)
+STATEMENT_DATES = 700
+"""Most game dates that one statement builds.
+
+With the seasons it would need ever more memory on DuckDB, and touch more partitions than a job may
+on BigQuery.
+"""
+SQL_MODELS = {TDZA.key: "tag:stage_tdza", MLFS.key: "tag:stage_mlfs"}
+SQL_OUTPUTS = (TDZA.table, MLFS.table)
+VIEWS = "tag:stage_coverage"
+EVERY_DATE_TESTS = ("tag:coverage",)
+
+
+class Reporter(Protocol):
+    """Who is told how a run goes."""
+
+    def stage(self, name: str, detail: str) -> None:
+        """Tell that a stage begins."""
+        ...
+
+    def advance(self, processor: Processor, dates: int, rows: int) -> None:
+        """Tell that some dates are committed."""
+        ...
+
+    def stage_done(self, name: str, seconds: float, detail: str) -> None:
+        """Tell that a stage is over."""
+        ...
+
+    def committed(self, run: Run, processor: Processor, commit: Commit) -> None:
+        """Tell the log what a commit held."""
+        ...
+
+
+@dataclass(frozen=True)
+class BackfillOptions:
+    """What to compute, and how.
+
+    Parameters
+    ----------
+    processors
+        In their order.
+    reprocess
+        Which dates are due.
+    pool
+        How the pool runs.
+    run_tests
+        Whether dbt's coverage tests end the run.
+    """
+
+    processors: tuple[Processor, ...]
+    reprocess: Reprocess = "missing"
+    pool: PoolOptions = field(default_factory=PoolOptions)
+    run_tests: bool = True
+    mode: str = "backfill"
+
+
+@dataclass
+class BackfillResult:
+    """What a run did."""
+
+    run: Run
+    counts: dict[str, Counts] = field(default_factory=dict)
+    dates: dict[str, int] = field(default_factory=dict)
+    tests: list[NodeOutcome] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    inputs_rebuilt: bool = False
+    jobs: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def failed_tests(self) -> list[NodeOutcome]:
+        """Tests that failed or could not run."""
+        return [test for test in self.tests if test.status in ("fail", "error")]
+
+    @property
+    def written(self) -> int:
+        """Rows inserted, updated or deleted."""
+        return sum(
+            counts.inserted + counts.updated + counts.deleted for counts in self.counts.values()
+        )
+
+
+def new_run(mode: str) -> Run:
+    """Begin a run: an id that says when it began and never repeats."""
+    now = datetime.now(UTC)
+    return Run(f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}", mode, now)
+
+
+class Backfill:
+    """One run over a range.
+
+    Parameters
+    ----------
+    warehouse, project
+        They take turns at the DuckDB file: the warehouse is closed whenever dbt runs.
+    schedule
+        The dates.
+    options, reporter
+        What to compute, and who is told.
+    guard_of
+        Makes daily mode's checks, once the inputs are built.
+    """
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        project: DbtProject,
+        schedule: Schedule,
+        options: BackfillOptions,
+        reporter: Reporter,
+        guard_of: Callable[[Warehouse, Ledger, Run], Guard] | None = None,
+    ) -> None:
+        self.warehouse = warehouse
+        self.project = project
+        self.schedule = schedule
+        pool = options.pool.for_dates(len(schedule.dates))
+        self.options = replace(options, pool=pool)
+        self.reporter = reporter
+        self.result = BackfillResult(new_run(options.mode))
+        self.ledger = Ledger()
+        self._guard_of = guard_of
+        self._guard: Guard | None = None
+
+    def run(self) -> BackfillResult:
+        """Run every stage that has work to do."""
+        check_seasons(self.warehouse, self.schedule, seasons_of_project(self.project.directory))
+        self.build_inputs()
+        check_seasons(self.warehouse, self.schedule)
+        self.ledger = Ledger.read(self.warehouse, self.schedule.start, self.schedule.end)
+        self._check_upstream()
+        self.schedule = self.schedule.with_called_off(self.ledger.computed_dates)
+        if self._guard_of is not None:
+            self._guard = self._guard_of(self.warehouse, self.ledger, self.result.run)
+        if any(self._due(processor) for processor in POOL_PROCESSORS):
+            prepare_pool(self.options.pool)
+        self._sql(TDZA)
+        self._pool("shot zones", (PSZA,))
+        self._pool("factors and cache", (PCF, PDC))
+        self._sql(MLFS)
+        if self.options.run_tests:
+            self.test_coverage()
+        self.result.jobs = jobs_of(self.warehouse, self.project)
+        return self.result
+
+    def build_inputs(self) -> None:
+        """Build the inputs of those seasons of the range that have changed since the last build.
+
+        Where all dates are reprocessed, they are built whatever has changed, and so are the views.
+
+        Raises
+        ------
+        BackcourtError
+            Where dbt says that it has built them, but game dates lack them. Nothing is noted then.
+        """
+        with self._stage("inputs", f"{self.schedule.start} to {self.schedule.end}") as done:
+            self.warehouse.ensure_tables([CHANGED_GAMES])
+            register_players(self.warehouse)
+            builds = InputBuilds.read(self.warehouse, self.project.state())
+            stale = builds.stale_range(self.schedule, force=self.options.reprocess == "all")
+            if stale is None:
+                done("unchanged since the last build")
+                return
+            start, end = stale
+            builds.forget(self.warehouse, start, end)
+            faults.point("before-inputs")
+            seasons = builds.season_years(builds.stale_seasons(start, end))
+            has_outputs = all(self.warehouse.has_table(table) for table in SQL_OUTPUTS)
+            self.warehouse.close()
+            select: tuple[str, ...] = (*INPUTS, VIEWS) if has_outputs else INPUTS
+            for first, last in pieces(start, end, self.schedule.dates):
+                self.project.build(select, first, last, seasons=seasons)
+                select = INPUTS_BY_DATE
+            if not has_outputs:
+                # Empty, so that coverage can be asked for.
+                self.project.build((*SQL_MODELS.values(), VIEWS), start, end, [])
+            faults.point("after-inputs")
+            check_seasons(self.warehouse, self.schedule)
+            self._check_inputs()
+            builds.note(self.warehouse, self.result.run.run_id, start, end)
+            self.result.inputs_rebuilt = True
+            done(f"built by dbt, {start} to {end}")
+
+    def _check_inputs(self) -> None:
+        lacking = lacking_inputs(self.warehouse, self.schedule.dates)
+        if lacking:
+            raise BackcourtError(
+                f"dbt has run, but {len(lacking)} of {len(self.schedule.dates)} game dates have "
+                f"no inputs, the first of them {lacking[0]}",
+                [
+                    "Nothing was computed from them, and the stored rows are as they were.",
+                    "Look at what differs in the project (dbt_project.yml, models, macros) from",
+                    "the one that Backcourt comes with, then run the same command again.",
+                ],
+                ExitCode.ENVIRONMENT,
+            )
+
+    def test_coverage(self) -> None:
+        """Run dbt's tests of coverage and records over the range."""
+        with self._stage("coverage tests", "dbt test") as done:
+            self.warehouse.close()
+            self.result.tests = self.project.test(
+                EVERY_DATE_TESTS,
+                self.schedule.start,
+                self.schedule.end,
+                self.schedule.only_dates,
+                [processor.key for processor in self.options.processors],
+            )
+            done(f"{len(self.result.tests)} tests, {len(self.result.failed_tests)} failed")
+
+    def _check_upstream(self) -> None:
+        """Refuse to start in the middle where what comes before has never run."""
+        chosen = {processor.key for processor in self.options.processors}
+        for processor in self.options.processors:
+            for day in self.schedule.dates:
+                missing = [
+                    short
+                    for short in self.ledger.missing_upstream(processor, day)
+                    if short not in chosen
+                ]
+                if missing:
+                    raise BackcourtError(
+                        f"{processor.key} needs {' and '.join(missing)} of {day}, "
+                        "which has not been computed",
+                        [
+                            "Compute it first: leave --start-from and --processors away,",
+                            (
+                                f"or run: backcourt backfill --start {self.schedule.start} "
+                                f"--end {self.schedule.end}"
+                            ),
+                        ],
+                        ExitCode.ENVIRONMENT,
+                    )
+
+    def _due(self, processor: Processor) -> list[date]:
+        if processor not in self.options.processors:
+            return []
+        return self.ledger.due_dates(processor, self.schedule.dates, self.options.reprocess)
+
+    def _sql(self, processor: Processor) -> None:
+        days = self._due(processor)
+        if processor not in self.options.processors:
+            return
+        with self._stage(processor.key, _dates(days)) as done:
+            self.result.dates[processor.key] = len(days)
+            self.result.counts[processor.key] = Counts()
+            if not days:
+                done("nothing due")
+                return
+            began = time.perf_counter()
+            with labelling(processor=processor.key):
+                before = record_hashes(self.warehouse, processor, days)
+                self._build((SQL_MODELS[processor.key],), days)
+                faults.point(f"after-{processor.key}")
+                counts = register_sql_dates(
+                    self.warehouse,
+                    self.ledger,
+                    processor,
+                    self.result.run,
+                    days,
+                    before,
+                    time.perf_counter() - began,
+                )
+            self.result.counts[processor.key] = counts
+            done(describe(counts))
+
+    def _pool(self, name: str, processors: Sequence[Processor]) -> None:
+        work = [(processor, self._due(processor)) for processor in processors]
+        chosen = [each for each in work if each[0] in self.options.processors]
+        if not chosen:
+            return
+        with self._stage(name, ", ".join(f"{p.key}: {_dates(days)}" for p, days in chosen)) as done:
+            for processor, days in chosen:
+                self.result.dates[processor.key] = len(days)
+                self.result.counts[processor.key] = Counts()
+            counts = run_pool_stage(
+                self.warehouse,
+                self.ledger,
+                self.result.run,
+                chosen,
+                self.options.pool,
+                self._on_commit,
+                self._guard,
+            )
+            self.result.counts.update(counts)
+            done(
+                "; ".join(f"{short} {describe(each)}" for short, each in counts.items())
+                or "nothing due"
+            )
+
+    def _on_commit(self, processor: Processor, commit: Commit) -> None:
+        rows = sum(counts.records for counts in commit.counts.values())
+        self.reporter.advance(processor, len(commit.records), rows)
+        self.reporter.committed(self.result.run, processor, commit)
+
+    def _build(self, select: Sequence[str], days: Sequence[date]) -> None:
+        self.warehouse.close()
+        whole = len(days) == len(self.schedule.dates)
+        only = self.schedule.only_dates if whole else days
+        for first, last in pieces(self.schedule.start, self.schedule.end, days):
+            within = None if only is None else [day for day in only if first <= day <= last]
+            self.project.build(select, first, last, within)
+
+    @contextmanager
+    def _stage(self, name: str, detail: str) -> Iterator[Callable[[str], None]]:
+        began = time.perf_counter()
+        outcome: list[str] = []
+        self.reporter.stage(name, detail)
+        with labelling(run_id=self.result.run.run_id, stage=name):
+            yield outcome.append
+        seconds = time.perf_counter() - began
+        self.result.seconds[name] = seconds
+        self.reporter.stage_done(name, seconds, outcome[-1] if outcome else "")
+
+
+def pieces(start: date, end: date, days: Sequence[date]) -> list[tuple[date, date]]:
+    """Cut a range into ranges of at most `STATEMENT_DATES` of some dates, without gaps.
+
+    Examples
+    --------
+    >>> pieces(date(2022, 1, 1), date(2022, 1, 31), [date(2022, 1, 2), date(2022, 1, 5)])
+    [(datetime.date(2022, 1, 1), datetime.date(2022, 1, 31))]
+    """
+    inside = sorted(day for day in days if start <= day <= end)
+    firsts = [start, *inside[STATEMENT_DATES::STATEMENT_DATES]]
+    lasts = [*(first - timedelta(days=1) for first in firsts[1:]), end]
+    return list(zip(firsts, lasts, strict=True))
+
+
+def jobs_of(warehouse: Warehouse, project: DbtProject | None = None) -> dict[str, int]:
+    """Return the jobs that a run made of a warehouse that has jobs, by kind."""
+    jobs = warehouse.jobs_by_kind()
+    return {**jobs, "dbt_nodes": project.nodes_run if project else 0} if jobs else {}
+
+
+def describe(counts: Counts) -> str:
+    """Say counts in a line."""
+    parts = [
+        f"{number:,} {name}"
+        for name, number in (
+            ("inserted", counts.inserted),
+            ("updated", counts.updated),
+            ("unchanged", counts.unchanged),
+            ("deleted", counts.deleted),
+            ("failures", counts.failed),
+        )
+        if number
+    ]
+    return ", ".join(parts) or "no rows"
+
+
+def _dates(days: Sequence[date]) -> str:
+    if not days:
+        return "no date due"
+    if len(days) == 1:
+        return str(days[0])
+    return f"{len(days)} dates, {days[0]} to {days[-1]}"

@@ -1,0 +1,251 @@
+"""The two processors that dbt builds: their failures and run records, from what the model has."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from python_workers.accounting.commits import (
+    Counts,
+    Run,
+    failure_changes,
+    failures_by_date,
+    run_changes,
+    texts_by_date,
+)
+from python_workers.accounting.ledger import Ledger
+from python_workers.accounting.processed_dates import (
+    UNVERIFIED,
+    Processed,
+    Stored,
+    read_stored,
+)
+from python_workers.accounting.record_diff import count_by_date, diff_records
+from python_workers.processors.catalogue import MLFS, TDZA, Processor
+from python_workers.processors.failures import (
+    EXPECTED_INCOMPLETE,
+    FAILURE_SCHEMA,
+    INCOMPLETE_UPSTREAM,
+    PROCESSING_ERROR,
+    FailureCategory,
+)
+from python_workers.warehouse.base import Warehouse
+
+TDZA_MIN_GAMES = 5
+
+_ENTITY_COLUMN = {TDZA.key: "team_abbr", MLFS.key: "player_lookup"}
+
+_EXPECTED = """
+select analysis_date, entity_id, player_id, actual_game_count
+from nba_processing.expected_entities
+where processor_name = @processor
+    and analysis_date between @first and @last
+    and analysis_date in unnest(@days)
+"""
+
+_GAPS = """
+select inputs.analysis_date, inputs.team_abbr as entity_id, games.game_date
+from nba_precompute.team_defense_zone_inputs as inputs
+inner join nba_analytics.int_team_games as games
+    on inputs.team_abbr = games.team_abbr
+    and inputs.season_year = games.season_year
+    and games.game_date < inputs.analysis_date
+where inputs.analysis_date between @first and @last
+    and inputs.analysis_date in unnest(@days)
+    and not games.has_box_score
+order by games.game_date
+"""
+
+_HASH_SCHEMA = pa.schema(
+    [("analysis_date", pa.date32()), ("entity_id", pa.string()), ("record_hash", pa.int64())]
+)
+
+
+def record_hashes(warehouse: Warehouse, processor: Processor, days: Sequence[date]) -> pa.Table:
+    """Return (analysis_date, entity_id, record_hash) of the rows there are on some dates."""
+    if not days or not warehouse.has_table(processor.table):
+        return _HASH_SCHEMA.empty_table()
+    column = processor.date_column
+    return warehouse.query(
+        f"select {column} as analysis_date, {_ENTITY_COLUMN[processor.key]} as entity_id, "  # noqa: S608
+        f"{warehouse.row_hash} as record_hash from {processor.table} as t "
+        f"where {column} between @first and @last and {column} in unnest(@days)",
+        {"first": min(days), "last": max(days), "days": list(days)},
+    )
+
+
+def register_sql_dates(
+    warehouse: Warehouse,
+    ledger: Ledger,
+    processor: Processor,
+    run: Run,
+    days: Sequence[date],
+    before: pa.Table | None = None,
+    seconds: float = 0.0,
+    *,
+    is_verified: bool = True,
+) -> Counts:
+    """Commit the failures and run records of dates that dbt has built.
+
+    Parameters
+    ----------
+    warehouse, ledger, processor, run
+        Where, what has been done, which processor, as which run.
+    days
+        The dates.
+    before
+        `record_hashes` of the dates from before the build, for the counts. Without it a date whose
+        rows are those of its last run counts as unchanged, any other as inserted.
+    seconds
+        Duration of the build.
+    is_verified
+        Whether the build was this run's own, so that its rows are known to come from the present
+        upstream rows. A date that is not is built again by the next backfill; registered are those
+        that differ from their last run.
+    """
+    total = Counts()
+    if not days:
+        return total
+    after = record_hashes(warehouse, processor, days)
+    failures = _failures(warehouse, processor, days, after)
+    digests = _digests(days, after, failures)
+    if not is_verified:
+        days = [day for day in days if not _is_registered(ledger, processor, day, digests[day])]
+        if not days:
+            return total
+        of_days = pa.array(days, pa.date32())
+        after = after.filter(pc.is_in(after.column("analysis_date"), of_days))
+        failures = failures.filter(pc.is_in(failures.column("analysis_date"), of_days))
+    if before is None:
+        before = _assumed_before(ledger, processor, after, digests)
+    diff = diff_records(before, after, ("analysis_date", "entity_id"), ["record_hash"])
+    of_after, of_before = after.column("analysis_date"), before.column("analysis_date")
+    inserted = count_by_date(of_after, diff.inserted)
+    updated = count_by_date(of_after, diff.updated)
+    unchanged = count_by_date(of_after, diff.unchanged)
+    deleted = count_by_date(of_before, diff.deleted)
+    failed = failures_by_date(failures)
+    stored = read_stored(warehouse, min(days), max(days), [processor])
+    counts, processed = {}, {}
+    for day in days:
+        records = inserted[day] + updated[day] + unchanged[day]
+        of_day: Counter[str] = failed.get(day, Counter())
+        counts[day] = Counts(
+            expected=records + sum(of_day.values()),
+            records=records,
+            inserted=inserted[day],
+            updated=updated[day],
+            unchanged=unchanged[day],
+            deleted=deleted[day],
+            failures=of_day,
+        )
+        read = ledger.what_is_read(processor, day)
+        processed[day] = Processed(
+            processor.calculation_version,
+            read if is_verified else replace(read, upstream_digests=UNVERIFIED),
+            digests[day],
+            records,
+            counts[day].failed,
+            counts[day].unsuccessful,
+            stored.get((processor.key, day), Stored()).rows_fingerprint,
+        )
+        total.add(counts[day])
+    now = datetime.now(UTC)
+    warehouse.commit(
+        [
+            *failure_changes(warehouse, processor, run, days, failures, now),
+            *run_changes(processor, run, processed, counts, seconds / len(days), now),
+        ]
+    )
+    ledger.record(processor, processed)
+    return total
+
+
+def _is_registered(ledger: Ledger, processor: Processor, day: date, digest: str) -> bool:
+    current = ledger.current.get((processor.key, day))
+    return current is not None and current.output_digest == digest
+
+
+def _of(processor: Processor, days: Sequence[date]) -> dict[str, object]:
+    return {
+        "processor": processor.name,
+        "first": min(days),
+        "last": max(days),
+        "days": list(days),
+    }
+
+
+def _failures(
+    warehouse: Warehouse, processor: Processor, days: Sequence[date], records: pa.Table
+) -> pa.Table:
+    expected = warehouse.query(_EXPECTED, _of(processor, days))
+    key = ["analysis_date", "entity_id"]
+    missing = expected.join(records.select(key), key, join_type="left anti").to_pylist()
+    if not missing:
+        return FAILURE_SCHEMA.empty_table()
+    gaps: dict[tuple[date, str], list[str]] = {}
+    if processor is TDZA:
+        params = {
+            name: value for name, value in _of(processor, days).items() if name != "processor"
+        }
+        for row in warehouse.query(_GAPS, params).to_pylist():
+            gaps.setdefault((row["analysis_date"], row["entity_id"]), []).append(
+                row["game_date"].isoformat()
+            )
+    rows = []
+    for row in sorted(missing, key=lambda row: (row["analysis_date"], row["entity_id"])):
+        dates = gaps.get((row["analysis_date"], row["entity_id"]), [])
+        category, reason = _why(processor, row["actual_game_count"], dates)
+        rows.append(
+            {
+                **row,
+                "failure_category": category.name,
+                "failure_reason": reason,
+                "can_retry": category.can_retry,
+                "is_expected": category.is_expected,
+                "expected_game_count": TDZA_MIN_GAMES if processor is TDZA else None,
+                "missing_game_dates": json.dumps(dates),
+            }
+        )
+    return pa.Table.from_pylist(rows, schema=FAILURE_SCHEMA)
+
+
+def _why(processor: Processor, actual: int, missing: list[str]) -> tuple[FailureCategory, str]:
+    if processor is MLFS:
+        return PROCESSING_ERROR, "the feature store has no row for him: look at its inputs"
+    if actual < TDZA_MIN_GAMES:
+        return EXPECTED_INCOMPLETE, f"{actual} of {TDZA_MIN_GAMES} games required"
+    return (
+        INCOMPLETE_UPSTREAM,
+        f"{actual} games, but the box scores of {', '.join(missing) or 'some'} are missing",
+    )
+
+
+def _digests(days: Sequence[date], records: pa.Table, failures: pa.Table) -> dict[date, str]:
+    lines: dict[date, list[str]] = {day: [] for day in days}
+    for table, value in ((records, "record_hash"), (failures, "failure_category")):
+        texts = pc.binary_join_element_wise(
+            table.column("entity_id"), table.column(value).cast(pa.string()), ":"
+        )
+        for day, of_day in texts_by_date(table.column("analysis_date"), texts):
+            lines[day] += of_day
+    return {
+        day: hashlib.sha256("|".join(sorted(text)).encode()).hexdigest()[:16]
+        for day, text in lines.items()
+    }
+
+
+def _assumed_before(
+    ledger: Ledger, processor: Processor, after: pa.Table, digests: Mapping[date, str]
+) -> pa.Table:
+    same = [
+        day for day, digest in digests.items() if _is_registered(ledger, processor, day, digest)
+    ]
+    return after.filter(pc.is_in(after.column("analysis_date"), pa.array(same, pa.date32())))

@@ -1,0 +1,190 @@
+"""The ``backcourt`` command: what it offers, and how it ends."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import typer
+
+from python_workers.cli import (
+    backfill as cli_backfill,
+)
+from python_workers.cli import (
+    bench as cli_bench,
+)
+from python_workers.cli import (
+    coverage as cli_coverage,
+)
+from python_workers.cli import (
+    daily as cli_daily,
+)
+from python_workers.cli import (
+    plan as cli_plan,
+)
+from python_workers.cli import (
+    raw as cli_raw,
+)
+from python_workers.cli import (
+    report as cli_report,
+)
+from python_workers.cli.console import (
+    JsonReporter,
+    OutputError,
+    err,
+    give_output_up,
+)
+from python_workers.errors import BackcourtError, ExitCode
+from python_workers.runtime.redaction import plain_address
+from python_workers.runtime.signals import exit_code, how_to_go_on, received
+from python_workers.warehouse.job_labels import labelling
+
+# typer brings its own copy of click and exports only the leaves of its exceptions.
+UsageError: Any = typer.BadParameter.__base__
+
+HELP = """Backfills NBA feature tables, and proves that no player-date is missing.
+
+\b
+The three commands most people need, in order:
+  backcourt load DIR            raw files into the warehouse
+  backcourt backfill --all      every feature of every game date, tested
+  backcourt coverage --all      who has a row, who has none, and why
+"""
+
+app = typer.Typer(
+    help=HELP,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (cli_raw, cli_backfill, cli_plan, cli_coverage, cli_daily, cli_report, cli_bench):
+    module.register(app)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and leave with its exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in given
+    plain = [each for each in given if each != "--debug"]
+    sys.exit(_outcome(lambda: _invoke(plain), plain, debug=debug))
+
+
+def _invoke(arguments: list[str]) -> int:
+    command = typer.main.get_command(app)
+    with labelling(stage=next(iter(arguments), "")):
+        result = command.main(arguments, prog_name="backcourt", standalone_mode=False)
+    return int(result or 0)
+
+
+def _outcome(run: Callable[[], int], arguments: list[str], *, debug: bool) -> int:
+    """Turn however a command ends into a message and an exit code, never a stack trace."""
+    try:
+        code = run()
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 -- a stack trace is for --debug
+        # Whatever it was on its way here, after a signal it is an interruption.
+        if not (received() or isinstance(error, KeyboardInterrupt | typer.Abort)):
+            return _failure(error, debug=debug, as_json=logs_json(arguments))
+        if debug:
+            traceback.print_exc()
+        code = ExitCode.INTERRUPTED
+    if code != ExitCode.INTERRUPTED:  # which is also what typer makes of it
+        return code
+    message, *hint = how_to_go_on(arguments).splitlines()
+    with suppress(OutputError):
+        if logs_json(arguments):
+            JsonReporter().event(
+                "interrupted",
+                message=message,
+                hint=[line.strip() for line in hint],
+                exit_code=exit_code(),
+                severity="WARNING",
+            )
+        else:
+            err.print("\n".join([message, *hint]))
+    return exit_code()
+
+
+def logs_json(arguments: Sequence[str]) -> bool:
+    """Tell whether a command line asks for a JSON log, be the rest of it right or wrong.
+
+    Examples
+    --------
+    >>> logs_json(["backfill", "--log-format", "json", "--al"]), logs_json(["plan", "--all"])
+    (True, False)
+    """
+    before = ("", *arguments)
+    return any(
+        given.endswith("=json") if given.startswith("--log-format=") else given == "json"
+        for option, given in zip(before, arguments, strict=False)
+        if option == "--log-format" or given.startswith("--log-format=")
+    )
+
+
+def _failure(error: BaseException, *, debug: bool, as_json: bool) -> int:
+    match error:
+        case BackcourtError():
+            said = error
+        case typer.Exit():
+            return int(error.exit_code)
+        case OutputError():
+            return _output_failure(error.cause, debug=debug)
+        case OSError(errno=errno.EPIPE) | OSError(errno=errno.ENOSPC, filename=None):
+            return _output_failure(error, debug=debug)  # of typer's own help texts
+        case OSError(filename=str() | bytes() as name, strerror=str() as reason):
+            said = BackcourtError(
+                f"{os.fsdecode(name)}: {reason}",
+                "Look at this file, its folder and the disk, and run the same command again.",
+                ExitCode.ENVIRONMENT,
+            )
+        case _ if isinstance(error, UsageError):
+            context = getattr(error, "ctx", None)
+            hint = f"See: {context.command_path} --help" if context else "See: backcourt --help"
+            said = BackcourtError(plain_address(error.format_message()), hint, ExitCode.USAGE)
+        case _:
+            said = BackcourtError(
+                f"{type(error).__name__}: {error}",
+                "This is a fault of Backcourt. The same command with --debug shows where.",
+            )
+    return _say(said, debug=debug, as_json=as_json)
+
+
+def _output_failure(cause: OSError, *, debug: bool) -> int:
+    """End as other commands do: quietly where the reader has gone, as ``head`` does."""
+    give_output_up()
+    if isinstance(cause, BrokenPipeError):
+        return 128 + signal.SIGPIPE
+    failed = BackcourtError(
+        f"cannot write to standard output: {cause.strerror or cause}",
+        "What was committed before is kept: run the same command again.",
+        ExitCode.ENVIRONMENT,
+    )
+    return _say(failed, debug=debug, as_json=False)
+
+
+def _say(error: BackcourtError, *, debug: bool, as_json: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    with suppress(OutputError):
+        if as_json:
+            JsonReporter().event(
+                "error",
+                message=error.message,
+                hint=error.hint,
+                exit_code=error.exit_code,
+                severity="ERROR",
+            )
+        else:
+            err.print(error.render())
+    return error.exit_code
+
+
+if __name__ == "__main__":
+    main()

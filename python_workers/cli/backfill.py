@@ -1,0 +1,210 @@
+"""``backcourt backfill`` and ``compute``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from python_workers.accounting.coverage import Coverage, exit_code, read_coverage
+from python_workers.accounting.schedule import resolve
+from python_workers.backfill.compute import compute_range
+from python_workers.backfill.dbt_project import DbtProject
+from python_workers.backfill.run import (
+    Backfill,
+    BackfillOptions,
+    BackfillResult,
+    new_run,
+)
+from python_workers.cli import options
+from python_workers.cli.console import (
+    JsonReporter,
+    TextReporter,
+    echo_range,
+    out,
+    print_table,
+)
+from python_workers.cli.options import (
+    LogFormat,
+    ReprocessOption,
+    chosen_processors,
+    pool_options,
+    settings_of,
+)
+from python_workers.cli.plan import read_plan, show_costs, show_plan
+from python_workers.processors.catalogue import POOL_PROCESSORS
+from python_workers.warehouse.job_labels import labelling
+from python_workers.warehouse.open import open_warehouse
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("backfill")(backfill)
+    app.command("compute")(compute)
+
+
+def backfill(
+    start: options.StartOption = None,
+    end: options.EndOption = None,
+    season: options.SeasonOption = None,
+    everything: options.AllOption = False,
+    processors: options.ProcessorsOption = None,
+    start_from: options.StartFromOption = 1,
+    reprocess: options.ReprocessChoice = ReprocessOption.MISSING,
+    force: options.ForceOption = False,
+    dry_run: options.DryRunOption = False,
+    skip_tests: Annotated[
+        bool, typer.Option("--skip-tests", help="Leave dbt's tests out.")
+    ] = False,
+    target: options.TargetOption = None,
+    n_jobs: options.JobsOption = None,
+    backend: options.BackendOption = None,
+    scheduler: options.SchedulerOption = None,
+    wait: options.WaitOption = None,
+    log_format: options.LogFormatOption = LogFormat.TEXT,
+) -> int:
+    """Backfill a range: inputs by dbt, compute, outputs by dbt, coverage tests."""
+    settings = settings_of(target, n_jobs, backend, wait)
+    chosen = chosen_processors(processors, start_from)
+    pool = pool_options(settings, scheduler)
+    mode = ReprocessOption.ALL if force else reprocess
+    with open_warehouse(settings, read_only=dry_run) as warehouse:
+        schedule = resolve(warehouse, start, end, season or [], everything=everything)
+        reporter = echo_range(schedule, as_json=log_format is LogFormat.JSON)
+        if dry_run:
+            planned = read_plan(warehouse, settings, schedule, chosen)
+            show_plan(planned, mode, reporter)
+            if settings.target != "duckdb":
+                show_costs(settings, schedule, chosen, reporter)
+            return exit_code(planned.coverage)
+        project = DbtProject(settings)
+        run = Backfill(
+            warehouse,
+            project,
+            schedule,
+            BackfillOptions(chosen, mode.value, pool, run_tests=not skip_tests),
+            reporter,
+        )
+        if isinstance(reporter, JsonReporter):
+            reporter.run_id = run.result.run.run_id
+        try:
+            result = run.run()
+            found = read_coverage(warehouse, schedule, chosen)
+        finally:
+            reporter.close()
+    return finish(result, found, reporter)
+
+
+def compute(
+    start: options.StartOption = None,
+    end: options.EndOption = None,
+    season: options.SeasonOption = None,
+    everything: options.AllOption = False,
+    processors: options.ProcessorsOption = None,
+    reprocess: options.ReprocessChoice = ReprocessOption.MISSING,
+    force: options.ForceOption = False,
+    target: options.TargetOption = None,
+    n_jobs: options.JobsOption = None,
+    backend: options.BackendOption = None,
+    scheduler: options.SchedulerOption = None,
+    wait: options.WaitOption = None,
+    log_format: options.LogFormatOption = LogFormat.TEXT,
+) -> int:
+    """Compute the pool's processors alone, from inputs that dbt has built."""
+    settings = settings_of(target, n_jobs, backend, wait)
+    chosen = chosen_processors(processors, allowed=POOL_PROCESSORS)
+    pool = pool_options(settings, scheduler)
+    mode = ReprocessOption.ALL if force else reprocess
+    with open_warehouse(settings) as warehouse:
+        schedule = resolve(warehouse, start, end, season or [], everything=everything)
+        reporter = echo_range(schedule, as_json=log_format is LogFormat.JSON)
+        run = new_run("backfill")
+        if isinstance(reporter, JsonReporter):
+            reporter.run_id = run.run_id
+        try:
+            with labelling(run_id=run.run_id):
+                result = compute_range(
+                    warehouse,
+                    schedule,
+                    BackfillOptions(chosen, mode.value, pool),
+                    reporter,
+                    run,
+                )
+                found = read_coverage(warehouse, schedule, chosen, DbtProject(settings).state())
+        finally:
+            reporter.close()
+    return finish(result, found, reporter)
+
+
+def finish(result: BackfillResult, found: Coverage, reporter: TextReporter | JsonReporter) -> int:
+    """Say what a run amounts to and return its exit code.
+
+    Parameters
+    ----------
+    result
+        What it did.
+    found
+        How its range and its processors stand afterwards, whichever run computed them.
+    reporter
+        Who is told.
+    """
+    seconds = sum(result.seconds.values())
+    if isinstance(reporter, JsonReporter):
+        reporter.event(
+            "run_finished",
+            seconds=round(seconds, 3),
+            rows_written=result.written,
+            failures_to_investigate=found.to_investigate,
+            needs_attention=found.needs_attention,
+            failed_tests=[test.name for test in result.failed_tests],
+            **({"jobs": result.jobs} if result.jobs else {}),
+        )
+    else:
+        _print_result(result, seconds)
+        if result.jobs:
+            jobs = ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in result.jobs.items())
+            out.print(f"BigQuery jobs: {jobs}")
+        for test in result.failed_tests:
+            out.print(f"failed: {test.name}: {test.message}", markup=False)
+        if found.needs_attention:
+            out.print(
+                f"{', '.join(found.needs_attention)}: "
+                f"backcourt coverage --start {found.start} --end {found.end}"
+            )
+    return exit_code(found, result.failed_tests)
+
+
+def _print_result(result: BackfillResult, seconds: float) -> None:
+    rows = []
+    for short, counts in result.counts.items():
+        rows.append(
+            (
+                short,
+                result.dates[short],
+                counts.expected,
+                counts.records,
+                counts.inserted,
+                counts.updated,
+                counts.unchanged,
+                counts.deleted,
+                counts.failed,
+                counts.investigate,
+            )
+        )
+    headings = (
+        "processor",
+        "dates",
+        "expected",
+        "records",
+        "inserted",
+        "updated",
+        "unchanged",
+        "deleted",
+        "failures",
+        "investigate",
+    )
+    print_table(
+        f"{result.run.run_id}: {seconds:.1f} s, {result.written:,} rows written",
+        [(heading, "left" if heading == "processor" else "right") for heading in headings],
+        rows,
+    )

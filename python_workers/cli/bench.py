@@ -1,0 +1,151 @@
+"""``backcourt bench``."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import joblib
+import typer
+
+from python_workers.cli import options
+from python_workers.cli.console import err, out
+from python_workers.errors import BackcourtError, ExitCode
+from python_workers.runtime.writing import check_writable, write_text
+from python_workers.settings import load_settings, resolve_project_dir
+
+KEYS = "abcdefgh"
+HELP = """Measure the engine beside what else could compute the same rows, with the bars.
+
+\b
+  a  each stage of a whole backfill
+  b  the compute stage against one pandas frame per player
+  c  the compute stage against one SQL statement
+  d  the compute stage with 1, 2, 4, ... jobs
+  e  1, 4 and 12 seasons: time per date, memory
+  f  a re-run where nothing has changed
+  g  one corrected box score
+  h  one date (daily)
+"""
+REAL_DATA = Path("shared") / "data" / "nba"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("bench", help=HELP)(bench)
+
+
+def bench(
+    raw: Annotated[
+        Path | None,
+        typer.Option(
+            "--raw",
+            metavar="DIR",
+            help="Raw data.  [default: BACKCOURT_RAW_DIR, ../shared/data/nba, or simulated]",
+        ),
+    ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option("--only", metavar="a,b,...", help="Only these sections."),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A smoke test on a few weeks; no bar is judged.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE.json", help="Write the results there.")
+    ] = None,
+    docs: Annotated[
+        Path | None, typer.Option("--docs", metavar="FILE.md", help="Write the page there.")
+    ] = None,
+    work: Annotated[
+        Path | None,
+        typer.Option(
+            "--work",
+            metavar="DIR",
+            help="Keep the warehouses there, and use those that still hold.",
+        ),
+    ] = None,
+    repeat: Annotated[
+        int, typer.Option("--repeat", min=1, help="Time each command so often; the fastest counts.")
+    ] = 1,
+    profile: Annotated[
+        Path | None,
+        typer.Option("--profile", metavar="DIR", help="Profile what is left; files go there."),
+    ] = None,
+    n_jobs: options.JobsOption = None,
+) -> int:
+    """Measure the engine beside what else could compute the same rows, with the bars."""
+    from python_workers.bench.page import docs_page, results_table  # noqa: PLC0415 -- with pandas
+    from python_workers.bench.results import Results  # noqa: PLC0415
+    from python_workers.bench.suite import Options, run_benchmark  # noqa: PLC0415
+
+    for path in filter(None, (output, docs)):
+        check_writable(path)
+    settings = load_settings(n_jobs=n_jobs)
+    project = resolve_project_dir()
+
+    def write(results: Results) -> None:
+        if output is not None:
+            write_text(output, results.to_json() + "\n")
+        if docs is not None:
+            write_text(docs, docs_page(results))
+
+    source = raw or settings.raw_dir or _real_data(project)
+    began = time.perf_counter()
+    with _folder(work) as folder:
+        results = run_benchmark(
+            Options(
+                project,
+                source.resolve() if source else None,  # commands run in a folder of their own
+                folder,
+                chosen_sections(only),
+                joblib.cpu_count() if settings.n_jobs == -1 else settings.n_jobs,
+                is_quick=quick,
+                repeat=repeat,
+                profiles=profile,
+            ),
+            lambda text: err.print(f"{time.perf_counter() - began:7.1f} s  {text}", markup=False),
+            write,
+        )
+    out.print(results_table(results))
+    for section in results.sections:
+        for note in section.notes:
+            out.print(f"{section.key}  {note}", markup=False)
+    if results.data["source"] != "real":
+        out.print("The data are simulated: nothing here is about real seasons.", markup=False)
+    for figure in results.missed:
+        out.print(f"not met: {figure.name}: {figure.shown} {figure.unit}, {figure.bar}")
+    return ExitCode.ATTENTION if results.missed else ExitCode.OK
+
+
+def chosen_sections(only: str | None) -> list[str]:
+    """Return the sections that an option names, in their order."""
+    if only is None:
+        return list(KEYS)
+    given = {key.strip().lower() for key in only.split(",") if key.strip()}
+    unknown = sorted(given - set(KEYS))
+    if unknown or not given:
+        raise BackcourtError(
+            f"{', '.join(unknown) or 'nothing'} is no section of the benchmark",
+            f"Choose from {', '.join(KEYS)}, separated by commas.",
+            ExitCode.USAGE,
+        )
+    return [key for key in KEYS if key in given]
+
+
+def _real_data(project: Path) -> Path | None:
+    beside = project.parent / REAL_DATA
+    return beside if (beside / "games").is_dir() else None
+
+
+@contextmanager
+def _folder(work: Path | None) -> Iterator[Path]:
+    if work is not None:
+        yield work.expanduser().absolute()
+        return
+    with tempfile.TemporaryDirectory(prefix="backcourt-bench-") as folder:
+        yield Path(folder)

@@ -1,0 +1,282 @@
+"""What a run says while it goes: lines and a progress bar on a terminal, or JSON lines."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from typing import IO, Any, Literal, cast
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from python_workers.accounting.commits import Commit, Run
+from python_workers.accounting.schedule import Schedule
+from python_workers.processors.catalogue import Processor
+
+# Control characters but tab and line feed, marks that turn the direction of writing, separators of
+# lines and paragraphs, and halves of characters, which no encoding can write.
+_UNSHOWN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def shown(text: str) -> str:
+    r"""Return text for a terminal, each character that would steer it as a visible escape.
+
+    The escapes are JSON's, so JSON stays the same JSON.
+
+    Examples
+    --------
+    >>> shown("Luka\x1b[2J\x7f :skull:")
+    'Luka\\u001b[2J\\u007f :skull:'
+    """
+    return _UNSHOWN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+class OutputError(Exception):
+    """Standard output or standard error cannot be written to.
+
+    Parameters
+    ----------
+    cause
+        Why: a BrokenPipeError where the reader has gone, as ``head`` does.
+    """
+
+    def __init__(self, cause: OSError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+class _Stream:
+    """Standard output or standard error of the moment, whose failures are told from others."""
+
+    def __init__(self, name: Literal["stdout", "stderr"]) -> None:
+        self._name = name
+
+    def write(self, text: str) -> int:
+        with self._checked() as stream:
+            return stream.write(text)
+
+    def flush(self) -> None:
+        with self._checked() as stream:
+            stream.flush()
+
+    def __getattr__(self, attribute: str) -> Any:  # noqa: ANN401 -- whatever a file has
+        return getattr(self._current(), attribute)
+
+    def _current(self) -> IO[str]:
+        stream: IO[str] = getattr(sys, self._name)
+        # While a progress bar is up, rich puts a proxy there, which prints through a console.
+        proxied: IO[str] = getattr(stream, "rich_proxied_file", stream)
+        return proxied
+
+    @contextmanager
+    def _checked(self) -> Iterator[IO[str]]:
+        try:
+            yield self._current()
+        except OSError as error:
+            raise OutputError(error) from error
+
+
+class _DataConsole(Console):
+    """A console on which every text is data: no control characters, no markup, no emoji codes."""
+
+    def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401 -- rich's own options
+        return super().render_str(shown(text), **options)
+
+
+def _console(name: Literal["stdout", "stderr"], width: int | None = None) -> Console:
+    return _DataConsole(
+        file=cast("IO[str]", _Stream(name)),
+        markup=False,
+        emoji=False,
+        highlight=False,
+        soft_wrap=True,
+        width=width,
+    )
+
+
+out = _console("stdout", None if sys.stdout.isatty() else 200)
+err = _console("stderr")
+
+
+def write_line(text: str) -> None:
+    """Write a line to standard output as it is, but for control characters."""
+    stream = _Stream("stdout")
+    stream.write(shown(text) + "\n")
+    stream.flush()
+
+
+def give_output_up() -> None:
+    """Send what is still to be written nowhere: the interpreter would fail on it at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            with suppress(OSError, ValueError):  # a stand-in without a file, as in a test
+                os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+class TextReporter:
+    """Says each stage in a line; on a terminal a bar shows the dates of the pool's stages.
+
+    Parameters
+    ----------
+    total_dates
+        Dates of the range, the length of a bar.
+    """
+
+    def __init__(self, total_dates: int) -> None:
+        self._total = total_dates
+        self._progress: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._rows: dict[str, int] = {}
+
+    def stage(self, name: str, detail: str) -> None:
+        """Tell that a stage begins."""
+        if err.is_terminal:
+            err.print(f"{name}: {detail} …", style="dim")
+
+    def advance(self, processor: Processor, dates: int, rows: int) -> None:
+        """Move the bar of a processor on."""
+        if not err.is_terminal:
+            return
+        if self._progress is None:
+            self._progress = Progress(
+                TextColumn("  {task.description:<5}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("dates  {task.fields[rows]:>9,} rows"),
+                TimeElapsedColumn(),
+                TextColumn("left"),
+                TimeRemainingColumn(),
+                console=err,
+                transient=True,
+            )
+            self._progress.start()
+        if processor.key not in self._tasks:
+            self._tasks[processor.key] = self._progress.add_task(
+                processor.key, total=self._total, rows=0
+            )
+        self._rows[processor.key] = self._rows.get(processor.key, 0) + rows
+        self._progress.update(
+            self._tasks[processor.key], advance=dates, rows=self._rows[processor.key]
+        )
+
+    def stage_done(self, name: str, seconds: float, detail: str) -> None:
+        """Tell that a stage is over."""
+        self.close()
+        out.print(f"{name:<18}{seconds:>7.1f} s  {detail}")
+
+    def committed(self, run: Run, processor: Processor, commit: Commit) -> None:
+        """Say nothing: the stage's line has the sums."""
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+            self._tasks.clear()
+            self._rows.clear()
+
+
+class JsonReporter:
+    """Writes one JSON object a line to standard output, for log-based alerts."""
+
+    def __init__(self) -> None:
+        self.run_id: str | None = None
+
+    def event(self, name: str, **fields: Any) -> None:  # noqa: ANN401 -- whatever JSON can hold
+        """Write an event with its fields."""
+        line = {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "severity": fields.pop("severity", "INFO"),
+            "event": name,
+            **({"run_id": self.run_id} if self.run_id else {}),
+            **fields,
+        }
+        write_line(json.dumps(line, default=str))
+
+    def stage(self, name: str, detail: str) -> None:
+        """Write that a stage begins."""
+        self.event("stage_started", stage=name, detail=detail)
+
+    def advance(self, processor: Processor, dates: int, rows: int) -> None:
+        """Write nothing: each commit has its own event."""
+
+    def stage_done(self, name: str, seconds: float, detail: str) -> None:
+        """Write that a stage is over."""
+        self.event("stage_finished", stage=name, seconds=round(seconds, 3), detail=detail)
+
+    def committed(self, run: Run, processor: Processor, commit: Commit) -> None:
+        """Write an event for each date of a commit."""
+        for day, counts in sorted(commit.counts.items()):
+            self.event(
+                "date_committed",
+                mode=run.mode,
+                processor=processor.name,
+                date=day.isoformat(),
+                status=counts.status,
+                expected=counts.expected,
+                records=counts.records,
+                inserted=counts.inserted,
+                updated=counts.updated,
+                unchanged=counts.unchanged,
+                deleted=counts.deleted,
+                failures=dict(counts.failures or {}),
+                severity="WARNING" if counts.investigate else "INFO",
+            )
+
+    def close(self) -> None:
+        """Nothing to take away."""
+
+
+def echo_range(schedule: Schedule, *, as_json: bool) -> TextReporter | JsonReporter:
+    """Say which dates a command is about, and return who tells the rest."""
+    if as_json:
+        reporter = JsonReporter()
+        reporter.event(
+            "range_resolved",
+            start_date=schedule.start.isoformat(),
+            end_date=schedule.end.isoformat(),
+            game_dates=len(schedule.dates),
+        )
+        return reporter
+    out.print(
+        f"range {schedule.start} to {schedule.end}, both included: "
+        f"{len(schedule.dates):,} game dates"
+    )
+    return TextReporter(len(schedule.dates))
+
+
+def print_table(
+    title: str, columns: Iterable[tuple[str, str]], rows: Iterable[Iterable[Any]]
+) -> None:
+    """Print a table; a column is its heading and ``left`` or ``right``."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for heading, justify in columns:
+        table.add_column(heading, justify="right" if justify == "right" else "left")
+    for row in rows:
+        table.add_row(*map(_cell, row))
+    out.print(table)
+
+
+def _cell(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value).replace("\n", "\\u000a")

@@ -1,0 +1,194 @@
+"""What a load says: rows, the games that it changed, what was found in them, the next command."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date
+
+from python_workers.cli.console import (
+    JsonReporter,
+    err,
+    out,
+    print_table,
+)
+from python_workers.raw.agreement import named_rows
+from python_workers.raw.changed_games import ChangedGame
+from python_workers.raw.findings import Finding, over_seasons
+from python_workers.raw.load import LoadReport, TableLoad
+from python_workers.raw.schema import GAMES
+from python_workers.warehouse.base import Warehouse
+
+SHOWN_GAMES = 5
+
+
+def seasons_of_games(warehouse: Warehouse) -> set[str]:
+    """Return the seasons that the stored games are of."""
+    found = warehouse.query(f"select distinct season from {GAMES.spec.name}")  # noqa: S608 our own name
+    return {row["season"] for row in found.to_pylist()}
+
+
+def print_load(report: LoadReport, seconds: float, *, verbose: bool) -> None:
+    """Print the rows of each table, the changed games and the warnings."""
+    print_table(
+        f"loaded in {seconds:.1f} s",
+        [
+            ("table", "left"),
+            ("files", "right"),
+            ("rows read", "right"),
+            ("inserted", "right"),
+            ("updated", "right"),
+            ("unchanged", "right"),
+            ("deleted", "right"),
+        ],
+        [
+            (
+                each.table,
+                each.files,
+                each.rows_read,
+                each.counts.inserted,
+                each.counts.updated,
+                each.counts.unchanged,
+                each.counts.deleted,
+            )
+            for each in report.tables
+        ],
+    )
+    if report.new_players:
+        out.print(f"{report.new_players:,} new players got their lookup")
+    print_changed_games(report.changed_games, verbose=verbose)
+    for each in report.tables:
+        if each.left:
+            err.print(f"warning: {_left(each, verbose=verbose)}", markup=False)
+    for warning in report.warnings:
+        err.print(f"warning: {warning}", markup=False)
+
+
+def print_changed_games(games: Sequence[ChangedGame], *, verbose: bool) -> None:
+    """Name the games and dates that a load changed: the first of them, or all."""
+    if not games:
+        return
+    dates = sorted({day for each in games for day in _dates(each)})
+    span = "no known date"
+    if dates:
+        span = str(dates[0]) if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+    out.print(
+        f"changed {counted(len(games), 'game')} on {counted(len(dates), 'date')}, {span}:",
+        markup=False,
+    )
+    shown = games if verbose else games[:SHOWN_GAMES]
+    for each in shown:
+        out.print(f"  {_described(each)}", markup=False)
+    if len(games) > len(shown):
+        out.print(f"  … and {len(games) - len(shown):,} more (--verbose names all)")
+
+
+def print_findings(found: Sequence[Finding], details: Sequence[Mapping[str, object]]) -> None:
+    """Print what was found and left as it is, by table and season, with the first of each."""
+    if not found:
+        return
+    seasons, rows = over_seasons(found)
+    print_table(
+        "found in the changed games, and left as it is",
+        [
+            ("table", "left"),
+            ("what", "left"),
+            *((season or "no season", "right") for season in seasons),
+            ("the first", "left"),
+        ],
+        [
+            (
+                row.table_name,
+                row.meaning,
+                *(row.by_season.get(season, 0) for season in seasons),
+                row.example,
+            )
+            for row in rows
+        ],
+    )
+    for row in details:
+        out.print(
+            "  " + " ".join(str(value) for name, value in row.items() if _is_told(name, value)),
+            markup=False,
+        )
+
+
+def say_next(games: Sequence[ChangedGame], seasons: Collection[str]) -> None:
+    """Say the command that brings the features up to date."""
+    changed = {each.season for each in games if each.season and not each.former_game_date}
+    is_part = games and len(changed) < len(seasons) and all(each.season for each in games)
+    is_part = is_part and not any(each.former_game_date for each in games)
+    options = " ".join(f"--season {season}" for season in sorted(changed)) if is_part else "--all"
+    out.print(f"next: backcourt backfill {options}", markup=False)
+
+
+def log_load(report: LoadReport, found: Sequence[Finding], seconds: float) -> None:
+    """Write the same as JSON lines."""
+    log = JsonReporter()
+    for each in report.tables:
+        log.event(
+            "table_loaded",
+            load_id=report.load_id,
+            table=each.table,
+            files=each.files,
+            rows_read=each.rows_read,
+            inserted=each.counts.inserted,
+            updated=each.counts.updated,
+            unchanged=each.counts.unchanged,
+            deleted=each.counts.deleted,
+        )
+    for game in report.changed_games:
+        log.event("game_changed", load_id=report.load_id, **vars(game))
+    left = [_left(each, verbose=True) for each in report.tables if each.left]
+    for warning in (*left, *report.warnings):
+        log.event("load_warning", load_id=report.load_id, message=warning, severity="WARNING")
+    for finding in found:
+        log.event(
+            "raw_finding",
+            load_id=report.load_id,
+            **vars(finding),
+            severity="ERROR" if finding.is_error else "WARNING",
+        )
+    log.event(
+        "load_finished",
+        load_id=report.load_id,
+        new_players=report.new_players,
+        seconds=round(seconds, 3),
+    )
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun.
+
+    Examples
+    --------
+    >>> counted(1, "row"), counted(2_000, "row")
+    ('1 row', '2,000 rows')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _left(table: TableLoad, *, verbose: bool) -> str:
+    games = len({row["game_id"] for row in table.left})
+    rows = len(table.left)
+    return (
+        f"{counted(rows, 'stored row')} of {counted(games, 'game')} "
+        f"{'is' if rows == 1 else 'are'} not in these files and "
+        f"{'stays' if rows == 1 else 'stay'} in {table.table}: "
+        f"{named_rows(table.left, None if verbose else 3)}. "
+        "--replace-games takes the files as the whole of their games."
+    )
+
+
+def _dates(game: ChangedGame) -> list[date]:
+    return [day for day in (game.game_date, game.former_game_date) if day is not None]
+
+
+def _described(game: ChangedGame) -> str:
+    counts = {"inserted": game.inserted, "updated": game.updated, "deleted": game.deleted}
+    rows = ", ".join(f"{counted(count, 'row')} {kind}" for kind, count in counts.items() if count)
+    was = f" (before: {game.former_game_date})" if game.former_game_date else ""
+    return f"{game.game_id} {game.game_date or 'no date'}{was}: {rows}"
+
+
+def _is_told(name: str, value: object) -> bool:
+    return value is not None and name not in ("table_name", "is_error", "season")

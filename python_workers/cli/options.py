@@ -1,0 +1,186 @@
+"""Options that mean the same in every command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from python_workers.accounting.ledger import processors_from
+from python_workers.backfill.pool_stage import PoolOptions
+from python_workers.errors import BackcourtError, ExitCode
+from python_workers.processors.catalogue import BY_KEY, Processor
+from python_workers.settings import Settings, load_settings
+
+
+class Target(StrEnum):
+    """Warehouses of the profile."""
+
+    DUCKDB = "duckdb"
+    BIGQUERY = "bigquery"
+    EMULATOR = "emulator"
+
+
+class Backend(StrEnum):
+    """Backends of the pool."""
+
+    LOKY = "loky"
+    THREADING = "threading"
+    DASK = "dask"
+
+
+class LogFormat(StrEnum):
+    """What progress is written as."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class OutputFormat(StrEnum):
+    """What a result is written as."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+class ReprocessOption(StrEnum):
+    """Which dates are due beside those that have never run or no longer hold."""
+
+    MISSING = "missing"
+    MISSING_AND_FAILED = "missing+failed"
+    ALL = "all"
+
+
+def parse_date(text: str) -> date:
+    """Read an ISO date of an option."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise BackcourtError(
+            f"{text!r} is not a date", "Write it as YYYY-MM-DD.", ExitCode.USAGE
+        ) from error
+
+
+StartOption = Annotated[
+    date | None,
+    typer.Option("--start", metavar="YYYY-MM-DD", parser=parse_date, help="First date."),
+]
+EndOption = Annotated[
+    date | None,
+    typer.Option("--end", metavar="YYYY-MM-DD", parser=parse_date, help="Last date, included."),
+]
+SeasonOption = Annotated[
+    list[str] | None,
+    typer.Option("--season", metavar="2021-22", help="A season; may be given again."),
+]
+AllOption = Annotated[bool, typer.Option("--all", help="Every game date on the schedule.")]
+TargetOption = Annotated[
+    Target | None, typer.Option(help="Warehouse.  [default: duckdb, or BACKCOURT_TARGET]")
+]
+JobsOption = Annotated[
+    int | None, typer.Option("--n-jobs", help="Worker processes; -1 is one per core.")
+]
+BackendOption = Annotated[Backend | None, typer.Option(help="Backend of the pool.")]
+SchedulerOption = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler, with --backend dask.")
+]
+ProcessorsOption = Annotated[
+    str | None,
+    typer.Option(metavar="psza,pcf,pdc", help="Only these processors, separated by commas."),
+]
+StartFromOption = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        max=5,
+        help="Begin at this processor: 1 tdza, 2 psza, 3 pcf, 4 pdc, 5 mlfs.",
+    ),
+]
+ReprocessChoice = Annotated[
+    ReprocessOption,
+    typer.Option(help="Dates to compute: missing or stale ones, those with failures too, or all."),
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="The same as --reprocess all.")]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")
+]
+LogFormatOption = Annotated[LogFormat, typer.Option(help="Progress as text or JSON lines.")]
+WaitOption = Annotated[
+    float | None,
+    typer.Option(
+        "--wait", metavar="SECONDS", help="Wait for another process to let go of the file."
+    ),
+]
+
+
+def chosen_processors(
+    names: str | None, start_from: int = 1, allowed: Sequence[Processor] | None = None
+) -> tuple[Processor, ...]:
+    """Return the processors that options name, in their order."""
+    allowed_shorts = [each.key for each in allowed or BY_KEY.values()]
+    if names is None:
+        return processors_from(start_from, allowed_shorts)
+    given = [name.strip().lower() for name in names.split(",") if name.strip()]
+    unknown = [name for name in given if name not in allowed_shorts]
+    if unknown or not given:
+        raise BackcourtError(
+            f"{', '.join(unknown) or 'nothing'} is no processor of this command",
+            f"Choose from {', '.join(allowed_shorts)}.",
+            ExitCode.USAGE,
+        )
+    chosen = processors_from(start_from, given)
+    if not chosen:
+        raise BackcourtError(
+            f"--start-from {start_from} leaves none of --processors {','.join(given)}",
+            "Leave one of the two away.",
+            ExitCode.USAGE,
+        )
+    return chosen
+
+
+def pool_options(settings: Settings, scheduler: str | None) -> PoolOptions:
+    """Return how the pool runs, from the settings and the scheduler's address.
+
+    Raises
+    ------
+    BackcourtError
+        With exit code 2 where one of backend and address is given without the other.
+    """
+    if settings.backend == "dask" and not scheduler:
+        raise BackcourtError(
+            "--backend dask needs the address of a scheduler",
+            "Add --scheduler ADDRESS, for example: --scheduler tcp://127.0.0.1:8786",
+            ExitCode.USAGE,
+        )
+    if settings.backend != "dask" and scheduler is not None:
+        raise BackcourtError(
+            f"--scheduler is for --backend dask, and the backend is {settings.backend}",
+            "Add --backend dask, or leave --scheduler away.",
+            ExitCode.USAGE,
+        )
+    return PoolOptions(
+        n_jobs=settings.n_jobs,
+        backend=settings.backend,
+        scheduler=scheduler,
+        chunk_dates=settings.chunk_dates,
+        commit_rows=settings.commit_rows,
+        hang_seconds=settings.hang_seconds,
+    )
+
+
+def settings_of(
+    target: Target | None,
+    n_jobs: int | None = None,
+    backend: Backend | None = None,
+    wait: float | None = None,
+) -> Settings:
+    """Return the settings of the environment, overridden by options that are given."""
+    return load_settings(
+        target=target.value if target else None,
+        n_jobs=n_jobs,
+        backend=backend.value if backend else None,
+        wait_seconds=wait,
+    )

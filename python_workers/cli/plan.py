@@ -1,0 +1,227 @@
+"""``backcourt plan``, and what a dry run of a backfill shows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Any
+
+import typer
+
+from python_workers.accounting.coverage import Coverage, exit_code, read_coverage
+from python_workers.accounting.input_builds import InputBuilds
+from python_workers.accounting.ledger import DateState, Ledger, plan
+from python_workers.accounting.schedule import Schedule, resolve
+from python_workers.backfill.dbt_project import DbtProject
+from python_workers.cli import options
+from python_workers.cli.console import (
+    JsonReporter,
+    TextReporter,
+    echo_range,
+    out,
+    print_table,
+)
+from python_workers.cli.options import (
+    OutputFormat,
+    ReprocessOption,
+    chosen_processors,
+    settings_of,
+)
+from python_workers.processors.catalogue import (
+    BY_KEY,
+    BY_NAME,
+    PROCESSORS,
+    Processor,
+)
+from python_workers.settings import Settings
+from python_workers.warehouse.base import Warehouse
+from python_workers.warehouse.open import open_warehouse
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a backfill finds.
+
+    Parameters
+    ----------
+    states
+        Where each (short name, date) stands.
+    has_inputs
+        Whether the inputs are built of the present raw tables.
+    coverage
+        Of the same dates and processors.
+    """
+
+    states: dict[tuple[str, date], DateState]
+    has_inputs: bool
+    coverage: Coverage
+
+    def ranges(self) -> list[tuple[Processor, DateState, list[date]]]:
+        """Return the dates by processor and state, in the order of processors and dates."""
+        found: dict[tuple[int, DateState], list[date]] = {}
+        for (short, day), state in self.states.items():
+            found.setdefault((BY_KEY[short].number, state), []).append(day)
+        ordered = sorted(found.items(), key=lambda item: (item[0][0], min(item[1])))
+        return [(PROCESSORS[number - 1], state, days) for (number, state), days in ordered]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("plan")(plan_command)
+
+
+def plan_command(
+    start: options.StartOption = None,
+    end: options.EndOption = None,
+    season: options.SeasonOption = None,
+    everything: options.AllOption = False,
+    processors: options.ProcessorsOption = None,
+    start_from: options.StartFromOption = 1,
+    reprocess: options.ReprocessChoice = ReprocessOption.MISSING,
+    output: Annotated[OutputFormat, typer.Option("--format", help="Table or JSON.")] = (
+        OutputFormat.TABLE
+    ),
+    target: options.TargetOption = None,
+    wait: options.WaitOption = None,
+) -> int:
+    """Say where each date of each processor stands, and what a backfill would do.
+
+    Exit code 1 if something of the range needs attention, as dates do that are due.
+    """
+    settings = settings_of(target, wait=wait)
+    chosen = chosen_processors(processors, start_from)
+    with open_warehouse(settings, read_only=True) as warehouse:
+        schedule = resolve(warehouse, start, end, season or [], everything=everything)
+        planned = read_plan(warehouse, settings, schedule, chosen)
+    if output is OutputFormat.JSON:
+        rows = [
+            {
+                "processor": BY_KEY[short].name,
+                "date": day.isoformat(),
+                "status": state.status,
+                "reason": state.reason,
+                "due": state.is_due(reprocess.value),
+            }
+            for (short, day), state in sorted(planned.states.items(), key=lambda item: item[0][1])
+        ]
+        out.print(json.dumps(rows, indent=1), markup=False)
+    else:
+        show_plan(planned, reprocess, echo_range(schedule, as_json=False))
+    return exit_code(planned.coverage)
+
+
+def read_plan(
+    warehouse: Warehouse, settings: Settings, schedule: Schedule, chosen: Sequence[Processor]
+) -> Plan:
+    """Find out where each date stands."""
+    project_state = DbtProject(settings).state()
+    ledger = Ledger.read(warehouse, schedule.start, schedule.end)
+    builds = InputBuilds.read(warehouse, project_state)
+    states = plan(ledger, chosen, schedule.with_called_off(ledger.computed_dates).dates)
+    found = read_coverage(warehouse, schedule, chosen, project_state, must_exist=False)
+    for row in found.by_date:
+        key = BY_NAME[row["processor_name"]].key, row["analysis_date"]
+        if key in states:
+            states[key] = _seen_from_coverage(states[key], row)
+    return Plan(states, builds.stale_range(schedule) is None, found)
+
+
+def _seen_from_coverage(state: DateState, row: Mapping[str, Any]) -> DateState:
+    """Return the state of a date with what the ledger, which reads the inputs there are, misses."""
+    if state.status in ("done", "failed") and row["coverage_status"] == "stale":
+        return DateState("stale", row["stale_reason"])
+    if state.status == "done" and row["circuit_breaker_active"]:
+        return DateState("locked", f"{row['circuit_breaker_active']} locked by the circuit breaker")
+    return state
+
+
+def show_plan(
+    planned: Plan, reprocess: ReprocessOption, reporter: TextReporter | JsonReporter
+) -> None:
+    """Say where the dates stand: a table, or an event for each of its lines."""
+    if isinstance(reporter, JsonReporter):
+        reporter.event("inputs_planned", unchanged=planned.has_inputs)
+        for processor, state, days in planned.ranges():
+            reporter.event(
+                "dates_planned",
+                processor=processor.name,
+                status=state.status,
+                reason=state.reason,
+                dates=len(days),
+                first=min(days).isoformat(),
+                last=max(days).isoformat(),
+                due=state.is_due(reprocess.value),
+            )
+        return
+    out.print(
+        "inputs: unchanged since the last build"
+        if planned.has_inputs
+        else "inputs: to be built first, after which more dates may turn out stale"
+    )
+    rows = [
+        (
+            processor.key,
+            state.status,
+            state.reason or "-",
+            len(days),
+            str(min(days)),
+            str(max(days)),
+            "compute" if state.is_due(reprocess.value) else "skip",
+        )
+        for processor, state, days in planned.ranges()
+    ]
+    print_table(
+        "plan",
+        [
+            ("processor", "left"),
+            ("status", "left"),
+            ("why", "left"),
+            ("dates", "right"),
+            ("first", "left"),
+            ("last", "left"),
+            ("backfill would", "left"),
+        ],
+        rows,
+    )
+    for line in planned.coverage.stale_lines:
+        out.print(line, markup=False)
+
+
+def show_costs(
+    settings: Settings,
+    schedule: Schedule,
+    processors: Sequence[Processor],
+    reporter: TextReporter | JsonReporter,
+) -> None:
+    """Say what the statements of a backfill on BigQuery would read, and its price."""
+    from python_workers.backfill.costs import estimates, price  # noqa: PLC0415 -- slow to import
+    from python_workers.warehouse.bigquery.warehouse import open_bigquery  # noqa: PLC0415
+
+    with open_bigquery(settings) as warehouse:
+        found = estimates(warehouse, DbtProject(settings), schedule, processors)
+    rate = settings.bq_usd_per_tib
+    if isinstance(reporter, JsonReporter):
+        for each in found:
+            usd = None if each.bytes is None else round(price(each.bytes, rate), 4)
+            reporter.event("cost_estimated", statement=each.statement, bytes=each.bytes, usd=usd)
+        return
+    known = sum(each.bytes or 0 for each in found)
+    unknown = sum(each.bytes is None for each in found)
+    rows = [
+        (each.statement, "-", "-")
+        if each.bytes is None
+        else (each.statement, each.bytes, f"{price(each.bytes, rate):.4f}")
+        for each in found
+    ]
+    print_table(
+        f"what the statements would read, at {rate:g} USD a TiB",
+        [("statement", "left"), ("bytes", "right"), ("USD", "right")],
+        [*rows, ("total", known, f"{price(known, rate):.4f}")],
+    )
+    if unknown:
+        out.print(
+            f"-: {unknown} statements read tables that are yet to be built; "
+            "after the first backfill their bytes are known"
+        )

@@ -1,0 +1,145 @@
+"""``backcourt load``, ``backcourt remove`` and ``backcourt simulate``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from python_workers.accounting.schedule import SEASONS_TABLE
+from python_workers.backfill.dbt_project import DbtProject
+from python_workers.cli.console import out
+from python_workers.cli.load_summary import (
+    counted,
+    log_load,
+    print_changed_games,
+    print_findings,
+    print_load,
+    say_next,
+    seasons_of_games,
+)
+from python_workers.cli.options import (
+    LogFormat,
+    LogFormatOption,
+    Target,
+    TargetOption,
+    WaitOption,
+)
+from python_workers.raw.findings import (
+    FINDINGS_MODEL,
+    FINDINGS_VIEW,
+    count_findings,
+    list_findings,
+    of_games,
+)
+from python_workers.raw.load import LoadReport, load_directory
+from python_workers.raw.removal import remove_games
+from python_workers.raw.schema import PLAYERS
+from python_workers.settings import load_settings
+from python_workers.warehouse.open import open_warehouse
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("load")(load)
+    app.command("remove")(remove)
+    app.command("simulate")(simulate)
+
+
+def load(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="One folder a table in it.")],
+    tables: Annotated[
+        str | None, typer.Option(metavar="games,shots", help="Only these tables, by commas.")
+    ] = None,
+    replace_games: Annotated[
+        bool,
+        typer.Option(
+            "--replace-games",
+            help="The files are all there is of their games: stored rows that they lack go.",
+        ),
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Name every row, game and finding.")
+    ] = False,
+    target: TargetOption = None,
+    wait: WaitOption = None,
+    log_format: LogFormatOption = LogFormat.TEXT,
+) -> None:
+    """Load raw files into nba_raw: an upsert by key, checked before anything is written."""
+    settings = load_settings(target=_value(target), wait_seconds=wait)
+    began = time.perf_counter()
+    with open_warehouse(settings, must_exist=False) as warehouse:
+        report = load_directory(
+            warehouse, directory, tables=_names(tables), replace_games=replace_games
+        )
+        is_missing = not all(map(warehouse.has_table, (SEASONS_TABLE, FINDINGS_VIEW)))
+        warehouse.close()
+        if is_missing:
+            # The seasons, so that `dbt run` works right after a load; and what is read below.
+            DbtProject(settings).build(["seasons", "path:models/staging", FINDINGS_MODEL])
+        found = count_findings(warehouse, *_changed(report))
+        details = list_findings(warehouse, *_changed(report)) if verbose else []
+        seasons = seasons_of_games(warehouse)
+    seconds = time.perf_counter() - began
+    if log_format is LogFormat.JSON:
+        log_load(report, found, seconds)
+        return
+    print_load(report, seconds, verbose=verbose)
+    print_findings(found, details)
+    if report.has_changes:
+        say_next(report.changed_games, seasons)
+
+
+def remove(
+    game_ids: Annotated[list[str], typer.Argument(metavar="GAME_ID...", help="The games.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Count the rows and remove nothing.")
+    ] = False,
+    target: TargetOption = None,
+    wait: WaitOption = None,
+) -> None:
+    """Take games that were loaded and are wrong out of nba_raw, with their lines and shots."""
+    settings = load_settings(target=_value(target), wait_seconds=wait)
+    with open_warehouse(settings) as warehouse:
+        totals, changed = remove_games(warehouse, game_ids, dry_run=dry_run)
+        seasons = seasons_of_games(warehouse)
+    rows = ", ".join(f"{counted(count, 'row')} of {table}" for table, count in totals.items())
+    out.print(f"{'would remove' if dry_run else 'removed'} {rows}", markup=False)
+    if changed:
+        print_changed_games(changed, verbose=True)
+        say_next(changed, seasons)
+
+
+def simulate(
+    directory: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write.")],
+    seasons: Annotated[str, typer.Option(help="Seasons, separated by commas.")] = "2021-22,2022-23",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
+) -> None:
+    """Write a made-up but realistic league in the raw format, labelled as simulated."""
+    from python_workers.simulation.simulate import simulate as write_league  # noqa: PLC0415
+
+    written = write_league(directory, _names(seasons) or [], seed)
+    rows = ", ".join(f"{count:,} {table}" for table, count in written.rows.items())
+    out.print(f"wrote a simulated league to {directory}: {rows}", markup=False)
+    out.print(f"Load it with: backcourt load {directory}", markup=False)
+
+
+def _changed(report: LoadReport) -> tuple[str, Mapping[str, object]]:
+    """Return the condition that keeps the findings about what this load has changed."""
+    games = [each.game_id for each in report.changed_games]
+    return of_games(games, with_players=_has_players(report))
+
+
+def _has_players(report: LoadReport) -> bool:
+    return any(each.table == PLAYERS.name and each.counts.changed for each in report.tables)
+
+
+def _names(text: str | None) -> list[str] | None:
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _value(option: Target | None) -> str | None:
+    return option.value if option is not None else None

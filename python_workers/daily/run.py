@@ -1,0 +1,223 @@
+"""Daily mode: one date, with the guards that a live pipeline needs and a backfill skips."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from python_workers.accounting.commits import Run
+from python_workers.accounting.ledger import Ledger
+from python_workers.accounting.schedule import Schedule
+from python_workers.backfill.dbt_project import DbtProject
+from python_workers.backfill.pool_stage import PoolOptions
+from python_workers.backfill.run import (
+    Backfill,
+    BackfillOptions,
+    BackfillResult,
+    Reporter,
+)
+from python_workers.daily.breaker import (
+    Attempts,
+    attempt_changes,
+    breaker_failures,
+    read_attempts,
+)
+from python_workers.daily.readiness import check_dependencies
+from python_workers.processors.catalogue import (
+    PDC,
+    POOL_PROCESSORS,
+    PROCESSORS,
+    Processor,
+)
+from python_workers.processors.failures import ChunkResult
+from python_workers.warehouse.base import TableChange, Warehouse
+
+MODE = "daily"
+MODE_INCOMPLETE = "daily_incomplete"
+"""Mode of the run records when --allow-incomplete went on without some of the inputs."""
+
+_FLAGS = """
+select is_bootstrap, is_season_boundary
+from nba_analytics.game_dates
+where game_date = @day
+"""
+
+
+@dataclass(frozen=True)
+class DailyOptions:
+    """How a daily run goes.
+
+    Parameters
+    ----------
+    pool
+        How the pool runs.
+    fresh_hours
+        Age from which a raw table counts as stale.
+    allow_incomplete
+        Go on where dependencies are not met, and mark the run.
+    skip_downstream
+        Leave the feature store, the coverage tests and the hook out.
+    """
+
+    pool: PoolOptions
+    fresh_hours: float
+    allow_incomplete: bool = False
+    skip_downstream: bool = False
+
+
+class DailyGuard:
+    """Completeness and circuit breaker around the pool's computation of one date.
+
+    Parameters
+    ----------
+    warehouse, ledger
+        Read once, when the first chunk is about to be computed.
+    run
+        The run whose attempts are counted.
+    day
+        The date.
+    """
+
+    def __init__(self, warehouse: Warehouse, ledger: Ledger, run: Run, day: date) -> None:
+        self._ledger = ledger
+        self._run = run
+        self._day = day
+        self._now = datetime.now(UTC)
+        flags = warehouse.query(_FLAGS, {"day": day}).to_pylist()[0]
+        self.is_waived = bool(flags["is_bootstrap"] or flags["is_season_boundary"])
+        # Waived days neither lock nor count.
+        self._attempts: Attempts = {} if self.is_waived else read_attempts(warehouse, day)
+        for processor in POOL_PROCESSORS:
+            ledger.marks[processor.key, day] = self._mark(processor)
+        self._held: dict[str, pa.Table] = {}
+
+    def _mark(self, processor: Processor) -> str:
+        """Return what is decided here beside the inputs, so that a change of it re-opens the date.
+
+        That is who is locked (a lock may run out) and whether completeness is waived.
+        """
+        if self.is_waived:
+            return "+waived" if processor is PDC else ""
+        fingerprint = self._ledger.input_fingerprint(processor, self._day)
+        locked = sorted(
+            entity
+            for (name, entity), attempt in self._attempts.items()
+            if name == processor.name and attempt.is_locked(fingerprint, self._now)
+        )
+        if not locked:
+            return ""
+        return "+locked:" + hashlib.sha256("|".join(locked).encode()).hexdigest()[:16]
+
+    def params(self, processor: Processor) -> dict[str, object]:
+        """Return what the worker needs to know."""
+        if processor is not PDC:
+            return {}
+        return {"waived_dates" if self.is_waived else "checked_dates": [self._day]}
+
+    def hold_back(self, processor: Processor, tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
+        """Take the players out of a chunk that the breaker has locked."""
+        players = tables["players"]
+        held = breaker_failures(
+            players,
+            self._attempts,
+            processor,
+            self._ledger.input_fingerprint(processor, self._day),
+            self._now,
+        )
+        self._held[processor.key] = held
+        if held.num_rows:
+            tables = {
+                name: table.filter(
+                    pc.invert(pc.is_in(table.column("player_id"), held.column("player_id")))
+                )
+                if "player_id" in table.column_names
+                else table
+                for name, table in tables.items()
+            }
+        return tables
+
+    def complete(
+        self, processor: Processor, result: ChunkResult
+    ) -> tuple[ChunkResult, list[TableChange]]:
+        """Add the failures of those held back, and count this run's attempts."""
+        changes: list[TableChange] = []
+        if not self.is_waived:
+            changes = attempt_changes(
+                self._attempts,
+                processor,
+                self._ledger.input_fingerprint(processor, self._day),
+                self._run.run_id,
+                self._held[processor.key],
+                result.failures,
+                self._now,
+            )
+        failures = pa.concat_tables([result.failures, self._held[processor.key]])
+        return ChunkResult(result.rows, failures), changes
+
+
+def run_daily(
+    warehouse: Warehouse,
+    project: DbtProject,
+    schedule: Schedule,
+    options: DailyOptions,
+    reporter: Reporter,
+) -> BackfillResult:
+    """Run a date, having checked what it depends on.
+
+    Raises
+    ------
+    BackcourtError
+        With exit code 3 where dependencies are not met, naming what is missing.
+    """
+    day = schedule.start
+    found = check_dependencies(warehouse, day, options.fresh_hours)
+    if not found.are_met and not options.allow_incomplete:
+        raise found.error(day)
+    processors: Sequence[Processor] = PROCESSORS[:-1] if options.skip_downstream else PROCESSORS
+    run = Backfill(
+        warehouse,
+        project,
+        schedule,
+        BackfillOptions(
+            tuple(processors),
+            "missing+failed",
+            options.pool,
+            run_tests=not options.skip_downstream,
+            mode=MODE if found.are_met else MODE_INCOMPLETE,
+        ),
+        reporter,
+        lambda warehouse, ledger, run: DailyGuard(warehouse, ledger, run, day),
+    )
+    return run.run()
+
+
+def event_of(result: BackfillResult, day: date) -> dict[str, Any]:
+    """Describe a finished daily run for its hook."""
+    return {
+        "event": "daily_finished",
+        "run_id": result.run.run_id,
+        "mode": result.run.mode,
+        "date": day.isoformat(),
+        "seconds": round(sum(result.seconds.values()), 3),
+        "rows_written": result.written,
+        "failed_tests": [test.name for test in result.failed_tests],
+        "processors": {
+            short: {
+                "status": counts.status,
+                "expected": counts.expected,
+                "records": counts.records,
+                "inserted": counts.inserted,
+                "updated": counts.updated,
+                "unchanged": counts.unchanged,
+                "deleted": counts.deleted,
+                "failures": dict(counts.failures or {}),
+            }
+            for short, counts in result.counts.items()
+        },
+    }

@@ -1,0 +1,115 @@
+"""``backcourt status``: last runs, freshness, open breakers, what to look at, what is due."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from python_workers.accounting.coverage import (
+    ATTENTION_STATUSES,
+    INVESTIGATE,
+    Coverage,
+    read_coverage,
+)
+from python_workers.accounting.processed_dates import CURRENT_TABLE
+from python_workers.accounting.schedule import Schedule, game_dates
+from python_workers.daily.breaker import open_breakers
+from python_workers.daily.readiness import last_loads
+from python_workers.processors.catalogue import BY_NAME, PROCESSORS, Processor
+from python_workers.warehouse.base import Warehouse
+
+NEXT_DATES = 3
+FIRST_DATE = date(1900, 1, 1)
+
+_LATEST_DATES = f"""
+select
+    latest.processor_name, latest.analysis_date as latest_date, runs.mode, runs.status,
+    latest.run_id, latest.records, latest.failures, latest.finished_at
+from (
+    select * from {CURRENT_TABLE}
+    where analysis_date >= @since
+    qualify row_number() over (partition by processor_name order by analysis_date desc) = 1
+) as latest
+left join (
+    select processor_name, analysis_date, run_id, mode, status
+    from nba_processing.processor_runs
+    where analysis_date >= @since
+) as runs
+    on latest.processor_name = runs.processor_name
+    and latest.analysis_date = runs.analysis_date
+    and latest.run_id = runs.run_id
+"""  # noqa: S608 our own name
+
+
+@dataclass(frozen=True)
+class PipelineStatus:
+    """Where the pipeline stands.
+
+    Parameters
+    ----------
+    last_runs
+        The current record of each processor's latest date, with its run.
+    loads
+        When each raw table was last loaded.
+    breakers
+        Locks whose time is not over.
+    coverage
+        Of every game date up to the given day.
+    next_dates
+        The game dates after it.
+    """
+
+    last_runs: Sequence[dict[str, Any]]
+    loads: dict[str, datetime]
+    breakers: Sequence[dict[str, Any]]
+    coverage: Coverage
+    next_dates: Sequence[date]
+
+    @property
+    def to_investigate(self) -> list[dict[str, Any]]:
+        """Failures to look at, counted by processor and category, each with its latest date."""
+        found = []
+        for processor in PROCESSORS:
+            rows = [row for row in self.coverage.by_date if row["processor_name"] == processor.name]
+            for category in INVESTIGATE:
+                dates = [row["analysis_date"] for row in rows if row[category]]
+                if dates:
+                    found.append(
+                        {
+                            "processor_name": processor.name,
+                            "failure_category": category.upper(),
+                            "failures": sum(row[category] for row in rows),
+                            "latest_date": max(dates),
+                        }
+                    )
+        return found
+
+    @property
+    def due(self) -> list[tuple[Processor, date]]:
+        """Dates that a backfill has to take up, by processor, earliest first."""
+        return [
+            (processor, row["analysis_date"])
+            for processor in PROCESSORS
+            for row in self.coverage.by_date
+            if row["processor_name"] == processor.name
+            and row["coverage_status"] in ATTENTION_STATUSES
+        ]
+
+
+def read_status(
+    warehouse: Warehouse, today: date, project_state: str | None = None
+) -> PipelineStatus:
+    """Read where the pipeline stands on a day."""
+    dates = [day for day, _ in game_dates(warehouse)]
+    has_runs = warehouse.has_table(CURRENT_TABLE)
+    runs = warehouse.query(_LATEST_DATES, {"since": FIRST_DATE}).to_pylist() if has_runs else []
+    past = Schedule(FIRST_DATE, today, tuple(day for day in dates if day <= today))
+    return PipelineStatus(
+        sorted(runs, key=lambda row: BY_NAME[row["processor_name"]].number),
+        last_loads(warehouse, datetime.now(UTC)),
+        open_breakers(warehouse),
+        read_coverage(warehouse, past, PROCESSORS, project_state, must_exist=False),
+        [day for day in dates if day > today][:NEXT_DATES],
+    )

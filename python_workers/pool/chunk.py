@@ -1,0 +1,235 @@
+"""A chunk of work, and how it travels to a worker and back.
+
+Workers import this module, so it needs nothing beyond the standard library and pyarrow.
+
+A chunk crosses to another process as one :class:`Parcel`: a pickle in which every Arrow table has
+been replaced by an IPC stream that lies beside it, unpickled without a copy. A table pickled by
+itself would drag along the whole parent of which it may be a slice; an IPC stream holds the rows
+of the slice alone.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import pickle
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from python_workers import __version__
+from python_workers.errors import BackcourtError, ExitCode
+from python_workers.runtime.without_pandas import keep_pandas_out_of_pyarrow
+
+PARENT_CHECK_SECONDS = 0.5
+# Steps of niceness. Everything waits for the parent, which reads and commits: it goes first.
+BEHIND_PARENT = 5
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """The payload of one task.
+
+    Parameters
+    ----------
+    key
+        Names the chunk in messages.
+    tables
+        What the worker computes from, as Arrow tables by name.
+    params
+        Plain values that go with them.
+    """
+
+    key: str
+    tables: dict[str, pa.Table]
+    params: dict[str, Any] = field(default_factory=dict)
+
+
+class Parcel:
+    """A pickle and the buffers that belong to it.
+
+    Without ``__weakref__``: joblib's Dask backend scatters whatever can be weakly referenced, and
+    scattered data dies with the worker that holds it. A parcel stays part of its task instead, so
+    the scheduler can give it to another worker.
+    """
+
+    __slots__ = ("buffers", "head")
+
+    def __init__(self, head: bytes, buffers: Sequence[pa.Buffer]) -> None:
+        self.head = head
+        self.buffers = tuple(buffers)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that travel."""
+        return len(self.head) + sum(int(buffer.size) for buffer in self.buffers)
+
+    def __sizeof__(self) -> int:
+        """Count the payload, which is what a Dask worker's memory limit is about."""
+        return self.nbytes
+
+
+def pack(payload: object) -> Parcel:
+    """Return `payload` ready to travel, its Arrow tables reduced to their own rows.
+
+    Parameters
+    ----------
+    payload
+        Anything picklable, with Arrow tables anywhere inside.
+    """
+    head, buffers = BytesIO(), list[pa.Buffer]()
+
+    def put_aside(buffer: pickle.PickleBuffer) -> None:
+        buffers.append(pa.py_buffer(memoryview(buffer)))
+
+    _ArrowPickler(head, protocol=5, buffer_callback=put_aside).dump(payload)
+    return Parcel(head.getvalue(), buffers)
+
+
+def unpack(parcel: Parcel) -> Any:  # noqa: ANN401 -- whatever was packed
+    """Return what was packed; Arrow tables point into the parcel, nothing is copied."""
+    return pickle.loads(parcel.head, buffers=parcel.buffers)  # noqa: S301 -- from `pack`, by pipe
+
+
+class _ArrowPickler(pickle.Pickler):
+    def reducer_override(self, obj: object) -> Any:  # noqa: ANN401 -- pickle's own signature
+        if isinstance(obj, pa.Table):
+            return _read_stream, (_stream(obj),)
+        return NotImplemented
+
+
+def _stream(table: pa.Table) -> pa.Buffer:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+def _read_stream(stream: pa.Buffer) -> pa.Table:
+    return pa.ipc.open_stream(stream).read_all()
+
+
+def compute_parcel(worker: Callable[[Chunk], object], parcel: Parcel) -> Parcel:
+    """Run `worker` on a packed chunk; what pool processes and Dask workers execute."""
+    if pa.cpu_count() != 1:
+        pa.set_cpu_count(1)  # the pool already has one process per core
+    try:
+        return pack(worker(unpack(parcel)))
+    except Exception as error:
+        stand_in = _picklable(error)
+        if stand_in is error:
+            raise
+        raise stand_in from error
+    finally:
+        pa.default_memory_pool().release_unused()
+
+
+def _picklable(error: Exception) -> Exception:
+    """Return `error`, or a plain stand-in where it would break the pool on its way home."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 -- pickled on this very line
+    except Exception:  # noqa: BLE001 -- any failure means that it cannot travel
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
+def answer() -> None:
+    """Do nothing; that it returns shows that a process has started."""
+
+
+def enter_process(parent: int) -> None:
+    """Prepare a pool process: behind its parent, no pandas, quiet on a crash, gone with `parent`.
+
+    loky would put a crash's stack on the terminal (PYTHONFAULTHANDLER=1 brings it back), and would
+    leave the workers of a killed parent waiting for minutes.
+    """
+    keep_pandas_out_of_pyarrow()
+    os.nice(BEHIND_PARENT)
+    os.environ.setdefault("PYTHONFAULTHANDLER", "")
+    pa.set_cpu_count(1)
+    threading.Thread(target=_leave_with, args=(parent,), name="parent-watch", daemon=True).start()
+
+
+def _leave_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(PARENT_CHECK_SECONDS)
+    os._exit(1)
+
+
+def versions() -> dict[str, str]:
+    """Return what must agree for workers elsewhere to compute the same bytes."""
+    import numpy as np  # noqa: PLC0415 -- asked once per cluster; a pool process may not need it
+
+    return {
+        "Python": f"{sys.version_info.major}.{sys.version_info.minor}",
+        "backcourt": __version__,
+        "code of backcourt": code_digest(),
+        "numpy": np.__version__,
+        "pyarrow": pa.__version__,
+    }
+
+
+@functools.cache
+def code_digest() -> str:
+    """Return a digest of the package's sources, as they were when this process loaded them.
+
+    A version number stays the same while somebody works on the code. What computes is imported
+    first, so that a worker that outlives a change of its files keeps the digest of what it runs.
+    """
+    from python_workers.processors import worker as tasks  # noqa: F401, PLC0415 -- it imports everything that computes
+
+    package = Path(__file__).parent
+    digest = hashlib.sha256()
+    for file in sorted(package.rglob("*.py")):
+        content = file.read_bytes()
+        digest.update(f"{file.relative_to(package).as_posix()} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()[:16]
+
+
+def differing_versions(there: Mapping[str, str], here: Mapping[str, str]) -> list[str]:
+    """Return a line for each version that differs."""
+    return [
+        f"{name}: {there.get(name, 'none')} there, {version} here"
+        for name, version in here.items()
+        if there.get(name) != version
+    ]
+
+
+def compute_parcel_alike(
+    expected: Mapping[str, str], worker: Callable[[Chunk], object], parcel: Parcel
+) -> Parcel:
+    """Run `worker` on a packed chunk where this process has the versions of its caller.
+
+    A cluster's workers come and go during a run, so each task asks.
+
+    Raises
+    ------
+    BackcourtError
+        Naming this worker's host and what differs.
+    """
+    if different := differing_versions(versions(), expected):
+        raise other_versions(f"on {socket.gethostname()}", different)
+    return compute_parcel(worker, parcel)
+
+
+def other_versions(place: str, different: Sequence[str]) -> BackcourtError:
+    """Return the error of a worker that would compute other bytes."""
+    return BackcourtError(
+        f"the Dask worker {place} has other versions than this machine",
+        [
+            *different,
+            "Rows are the same byte for byte only with the same versions and code:",
+            "install them there, and start its workers again.",
+        ],
+        ExitCode.ENVIRONMENT,
+    )

@@ -1,0 +1,212 @@
+"""joblib's Dask backend: the same chunks on a cluster that is already there.
+
+Dask exchanges pickles: connect to a scheduler that you trust, over TLS where the network is not.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from joblib._dask import DaskDistributedBackend
+
+from python_workers.errors import BackcourtError, ExitCode
+from python_workers.pool.chunk import differing_versions, other_versions, versions
+from python_workers.pool.dispatch import JOBS_READ_TOGETHER, Dispatcher
+
+CONNECT_SECONDS = 10
+WORKERLESS_SECONDS = 60
+
+
+@contextmanager
+def cluster(scheduler: str) -> Iterator[Any]:
+    """Connect to a scheduler for the length of the block and yield the ``distributed.Client``.
+
+    Parameters
+    ----------
+    scheduler
+        Its address, such as ``tcp://10.0.0.5:8786``.
+
+    Raises
+    ------
+    BackcourtError
+        Without the ``dask`` extra, without an answer, without a worker, without the certificates
+        that TLS needs, or with a worker whose versions or code differ from those here.
+    """
+    try:
+        import dask  # noqa: PLC0415 -- an optional extra, and slow to import
+        import distributed  # noqa: PLC0415
+    except ImportError as error:
+        raise BackcourtError(
+            "--backend dask needs the package distributed",
+            "In the folder of the clone: make setup, or pip install -e '.[dask]'",
+            ExitCode.ENVIRONMENT,
+        ) from error
+    # Chunks travel inside their tasks, see `chunks.Parcel`; that is not the mistake Dask warns of.
+    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
+        if scheduler.startswith("tls:"):
+            _check_certificates(dask.config.get("distributed.comm.tls"))
+        client = _connect(distributed, scheduler)
+        try:
+            _check_workers(client, scheduler)
+            yield client
+        finally:
+            client.close()
+
+
+def _check_certificates(tls: Mapping[str, Any]) -> None:
+    """Name the variables of the certificates that are not named, or not there."""
+    client = tls.get("client") or {}
+    named = {"CA_FILE": tls.get("ca-file"), "CLIENT__CERT": client.get("cert")}
+    if client.get("key") is not None:  # which may stand in the file of the certificate
+        named["CLIENT__KEY"] = client["key"]
+    lacking = [
+        f"DASK_DISTRIBUTED__COMM__TLS__{name} "
+        + (f"names {path}, which is no file" if path else "names no file")
+        for name, path in named.items()
+        if not path or not Path(path).is_file()
+    ]
+    if lacking:
+        raise BackcourtError(
+            "a scheduler at a tls:// address needs certificates",
+            [*lacking, "How to make and name them: docs/scaling.md"],
+            ExitCode.ENVIRONMENT,
+        )
+
+
+def _connect(distributed: Any, scheduler: str) -> Any:  # noqa: ANN401 -- untyped
+    try:
+        return distributed.Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, TypeError, ValueError, TimeoutError) as error:
+        raise BackcourtError(
+            f"no Dask scheduler answers at {scheduler}",
+            [
+                f"Waited {CONNECT_SECONDS} s: {type(error).__name__}: {error}".splitlines()[0],
+                "If it wants TLS, its address begins with tls://",
+                "Start one with: dask scheduler",
+                "Then workers, with backcourt installed, with: dask worker ADDRESS",
+            ],
+            ExitCode.ENVIRONMENT,
+        ) from error
+
+
+def _check_workers(client: Any, scheduler: str) -> None:  # noqa: ANN401 -- untyped
+    try:
+        client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+    except TimeoutError as error:
+        raise BackcourtError(
+            f"the Dask scheduler at {scheduler} has no workers",
+            f"Start some, with backcourt installed, with: dask worker {scheduler}",
+            ExitCode.ENVIRONMENT,
+        ) from error
+    here = versions()
+    for address, there in client.run(versions, on_error="return").items():
+        if isinstance(there, BaseException):
+            raise BackcourtError(
+                f"the Dask worker at {address} cannot import backcourt",
+                [f"{type(there).__name__}: {there}", "Install the same code there as here."],
+                ExitCode.ENVIRONMENT,
+            ) from there
+        if different := differing_versions(there, here):
+            raise other_versions(f"at {address}", different)
+
+
+def count_slots(client: Any) -> int:  # noqa: ANN401 -- untyped
+    """Return how many tasks the cluster runs at once."""
+    return max(int(sum(client.ncores().values())), 1)
+
+
+class DaskBackend(DaskDistributedBackend):  # type: ignore[misc]  # joblib is untyped
+    """A cluster as joblib sees it, with the ways out that joblib's own backend lacks.
+
+    Dask itself gives the tasks of a dead worker to another one. It gives a task up after so many
+    deaths (its ``allowed-failures``), which joblib's backend would wait for without end.
+
+    Parameters
+    ----------
+    client
+        A connected ``distributed.Client``.
+    slots
+        How many tasks the cluster runs at once.
+    """
+
+    def __init__(self, client: Any, slots: int) -> None:  # noqa: ANN401 -- untyped
+        from distributed import KilledWorker  # noqa: PLC0415 -- an optional extra
+
+        super().__init__(client=client)
+        self.slots = slots
+        self.lost_task_errors: tuple[type[BaseException], ...] = (MemoryError, KilledWorker)
+        self._dispatcher: Dispatcher | None = None
+        self._workerless_since: float | None = None
+
+    def attach(self, dispatcher: Dispatcher) -> None:
+        """Send everything that arrives to `dispatcher`."""
+        self._dispatcher = dispatcher
+
+    def configure(self, n_jobs: int = 1, parallel: Any = None, **_kwargs: object) -> int:  # noqa: ANN401, ARG002
+        """Take note of the joblib call; workers that are being restarted are waited for later."""
+        self.parallel = parallel
+        assert self._dispatcher is not None  # noqa: S101 -- for mypy; it attaches itself
+        self._dispatcher.workers_ready()
+        return JOBS_READ_TOGETHER
+
+    def submit(self, func: Any, callback: Any = None) -> Any:  # noqa: ANN401 -- joblib's signature
+        """Hand a task to the cluster."""
+        assert self._dispatcher is not None  # noqa: S101 -- for mypy; it attaches itself
+        arrived = self._dispatcher.sending(callback)
+        retrieve: Callable[[Any], Any] = super().retrieve_result_callback
+        future = super().submit(func, callback=lambda _out: None)
+        future.add_done_callback(lambda done: arrived(lambda: _outcome(retrieve, done)))
+        return future
+
+    def retrieve_result_callback(self, out: object) -> list[None]:  # noqa: ARG002
+        """Give joblib no copy of the result: the caller has it."""
+        return [None]
+
+    def abort_everything(self, ensure_ready: bool = True) -> None:  # noqa: FBT001, FBT002
+        """Take the tasks that are under way off the cluster; joblib's hook."""
+        under_way = list(self._results)
+        super().abort_everything(ensure_ready=ensure_ready)
+        if under_way and self.client.status == "running":
+            self.client.cancel(under_way)
+
+    def kill(self) -> bool:
+        """Return False: the workers belong to the cluster."""
+        return False
+
+    def check(self) -> None:
+        """Raise where the scheduler is gone, or every worker."""
+        if self.client.status != "running":
+            raise _scheduler_gone()
+        if sum(self.client.ncores().values()):
+            self._workerless_since = None
+            return
+        self._workerless_since = self._workerless_since or time.monotonic()
+        if time.monotonic() - self._workerless_since > WORKERLESS_SECONDS:
+            raise BackcourtError(
+                f"the Dask cluster has had no worker for {WORKERLESS_SECONDS} s",
+                [
+                    "Start workers and run the same command again: finished chunks are kept.",
+                    "If a chunk crashed them all: --backend loky finds the entity that does it.",
+                ],
+                ExitCode.ENVIRONMENT,
+            )
+
+
+def _outcome(retrieve: Callable[[Any], Any], done: Any) -> Any:  # noqa: ANN401 -- untyped
+    outcome = done.result()
+    if isinstance(outcome, CancelledError):
+        raise _scheduler_gone() from outcome
+    return retrieve(outcome)
+
+
+def _scheduler_gone() -> BackcourtError:
+    return BackcourtError(
+        "the connection to the Dask scheduler was lost",
+        "Run the same command again when it is back: finished chunks are kept.",
+        ExitCode.ENVIRONMENT,
+    )

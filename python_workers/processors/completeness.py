@@ -1,0 +1,88 @@
+"""Completeness: which share of a player's actual games a window has data for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+
+from python_workers.columnar.columns import Integers, decimal_array
+from python_workers.columnar.rounding import BoolArray, IntArray, round_half_even
+from python_workers.columnar.segments import GameSegments
+
+# A window is complete from this percentage of its games on.
+COMPLETE_MIN_PCT = 90
+PCT_DECIMALS = 2
+
+FEW_GAMES, MANY_GAMES = 5, 10
+DAYS = (7, 14)
+
+
+def window_completeness(
+    games: GameSegments, available: BoolArray, load: Mapping[str, Integers]
+) -> dict[str, pa.Array]:
+    """Return completeness percentage and flag of the four windows, and of all together.
+
+    Parameters
+    ----------
+    games
+        The games of the players, up to ten each.
+    available
+        Per sorted game row, whether it has a box score.
+    load
+        Per player, actual games of the last 7 and 14 days, and those of known box score.
+    """
+    in_5, in_10 = games.tallies(available, FEW_GAMES, MANY_GAMES)
+    windows = {
+        "l5": (in_5, np.minimum(games.counts, FEW_GAMES)),
+        "l10": (in_10, np.minimum(games.counts, MANY_GAMES)),
+    }
+    windows |= {f"l{n}d": _day_window(load, n) for n in DAYS}
+    columns = {}
+    complete = []
+    for window, (there, expected) in windows.items():
+        some = expected > 0
+        # Nothing was expected of an empty window, so nothing is missing.
+        pct = np.where(some, round_half_even(100 * there, expected, PCT_DECIMALS, some), 100_00)
+        complete.append(_is_complete(there, expected))
+        columns[f"{window}_completeness_pct"] = decimal_array(Integers(pct), PCT_DECIMALS)
+        columns[f"{window}_is_complete"] = pa.array(complete[-1])
+    columns["all_windows_complete"] = pa.array(np.logical_and.reduce(complete))
+    columns["cache_quality_score"] = columns["l5_completeness_pct"]
+    return columns
+
+
+def day_windows_complete(load: Mapping[str, Integers]) -> BoolArray:
+    """Tell for whom both windows of days are complete."""
+    complete: BoolArray = np.logical_and.reduce([_is_complete(*_day_window(load, n)) for n in DAYS])
+    return complete
+
+
+def day_window_reasons(load: Mapping[str, Integers], at: IntArray) -> list[str]:
+    """Say of each of some players which windows of days are incomplete.
+
+    The dates of the missing games are not known: they are before his last ten.
+    """
+    windows = {n: tuple(column[at] for column in _day_window(load, n)) for n in DAYS}
+    return [
+        " and ".join(
+            f"{expected[i] - there[i]} of the {expected[i]} games of the last {n} days"
+            for n, (there, expected) in windows.items()
+            if not _is_complete(there[i], expected[i])
+        )
+        + " without a box score"
+        for i in range(len(at))
+    ]
+
+
+def _day_window(load: Mapping[str, Integers], days: int) -> tuple[IntArray, IntArray]:
+    return (
+        load[f"known_games_in_last_{days}_days"].values,
+        load[f"actual_games_in_last_{days}_days"].values,
+    )
+
+
+def _is_complete(there: IntArray, expected: IntArray) -> BoolArray:
+    complete: BoolArray = 100 * there >= COMPLETE_MIN_PCT * expected
+    return complete

@@ -1,0 +1,400 @@
+"""Player daily cache (PDC): a player's form and load on the morning of a date."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Mapping
+
+import numpy as np
+import pyarrow as pa
+
+from python_workers.columnar.columns import (
+    Integers,
+    blanked,
+    both,
+    days,
+    integers,
+    iso_date,
+    looked_up,
+    minutes_array,
+    nullable,
+    one_array,
+    ratio_array,
+    require_columns,
+)
+from python_workers.columnar.rounding import BoolArray, IntArray, round_sqrt_ratio
+from python_workers.columnar.segments import (
+    GameSegments,
+    Tables,
+    entity_keys,
+    game_segments,
+    rows_of,
+    sorted_entities,
+)
+from python_workers.processors.completeness import (
+    day_window_reasons,
+    day_windows_complete,
+    window_completeness,
+)
+from python_workers.processors.failures import (
+    EXPECTED_INCOMPLETE,
+    INCOMPLETE_UPSTREAM,
+    PROCESSING_ERROR,
+    STALE_DATA,
+    ChunkResult,
+    Failed,
+    Rejections,
+    failure_rows,
+)
+from python_workers.processors.game_checks import (
+    missing_games,
+    reject_values,
+    reject_wrong_games,
+    too_few_reasons,
+)
+from python_workers.processors.output_table import (
+    OutputTable,
+    date_column,
+    decimal,
+    flag,
+    text,
+    whole,
+)
+
+CALCULATION_VERSION = "v2"
+CACHE_VERSION = "v1"
+
+ABSOLUTE_MIN_GAMES = 5
+EARLY_SEASON_GAMES = 10
+SHORT_WINDOW = 5
+LONG_WINDOW = 10
+WEEK_DAYS = 7
+STALE_AFTER_DAYS = 30
+
+MEAN_DECIMALS = 4
+ASSISTED_RATE_DECIMALS = 9
+
+# Above anything a box score can hold: points and makes of a game (records: 100 and 36), seconds
+# played (record: 69 minutes). Usage is bounded to 100 %; true shooting is not.
+MAX_POINTS = 200
+MAX_MAKES = 200
+MAX_SECONDS = 100 * 60
+MAX_USAGE_E4 = 100_0000
+MAX_RATE_E4 = 10**9
+MAX_SEASON_GAMES = 200
+
+GAME_RANGES = {
+    "points": MAX_POINTS,
+    "seconds_played": MAX_SECONDS,
+    "usage_e4": MAX_USAGE_E4,
+    "ts_e4": MAX_RATE_E4,
+    "assisted_fg_makes": MAX_MAKES,
+    "unassisted_fg_makes": MAX_MAKES,
+}
+"""Greatest value of a game; the least is 0."""
+
+PLAYER_RANGES: dict[str, tuple[int, int]] = {
+    "games_played_season": (0, MAX_SEASON_GAMES),
+    "known_games_season": (0, MAX_SEASON_GAMES),
+    "points_sum_season": (0, MAX_SEASON_GAMES * MAX_POINTS),
+    "usage_e4_sum_season": (0, MAX_SEASON_GAMES * MAX_USAGE_E4),
+    "usage_games_season": (0, MAX_SEASON_GAMES),
+    "player_age": (10, 80),
+    "team_pace_games_last_10": (0, 10),
+    "team_pace_e4_sum_last_10": (0, 10 * MAX_RATE_E4),
+    "team_rating_games_last_10": (0, 10),
+    "team_off_rating_e4_sum_last_10": (0, 10 * MAX_RATE_E4),
+    "games_in_last_7_days": (0, 7),
+    "games_in_last_14_days": (0, 14),
+    "actual_games_in_last_7_days": (0, 7),
+    "actual_games_in_last_14_days": (0, 14),
+    "known_games_in_last_7_days": (0, 7),
+    "known_games_in_last_14_days": (0, 14),
+    "seconds_in_last_7_days": (0, 7 * MAX_SECONDS),
+    "seconds_in_last_14_days": (0, 14 * MAX_SECONDS),
+    "back_to_backs_last_14_days": (0, 13),
+}
+"""Least and greatest value of a player's column."""
+
+PLAYER_COLUMNS = (
+    "analysis_date",
+    "player_id",
+    "player_lookup",
+    "universal_player_id",
+    "team_abbr",
+    "season_year",
+    "population_source",
+    "is_bootstrap",
+    "is_season_boundary",
+    "actual_game_count",
+    "last_played_date",
+    *PLAYER_RANGES,
+)
+"""Columns read from ``players``, one row per (analysis_date, player_id)."""
+
+GAME_COLUMNS = (
+    "analysis_date",
+    "player_id",
+    "game_rank",
+    "game_date",
+    "is_available",
+    *GAME_RANGES,
+)
+"""Columns read from ``games``, one row per (analysis_date, player_id, game_rank)."""
+
+PSZA_COLUMNS = (
+    "analysis_date",
+    "player_id",
+    "primary_scoring_zone",
+    "paint_rate_last_10",
+    "three_pt_rate_last_10",
+)
+"""Columns read from ``psza``, the shot zones of the same dates."""
+
+OUTPUT = OutputTable(
+    CALCULATION_VERSION,
+    (
+        date_column("analysis_date"),
+        date_column("cache_date"),
+        whole("player_id"),
+        text("player_lookup"),
+        text("universal_player_id"),
+        text("team_abbr"),
+        whole("season_year"),
+        text("population_source", is_hashed=False),
+        text("primary_scoring_zone"),
+        text("cache_version", is_hashed=False),
+        decimal("points_avg_last_5", 0, MAX_POINTS),
+        decimal("points_avg_last_10", 0, MAX_POINTS),
+        decimal("points_avg_season", 0, MAX_POINTS),
+        decimal("points_std_last_10", 0, MAX_POINTS),
+        decimal("minutes_avg_last_10", 0, MAX_SECONDS / 60),
+        decimal("usage_rate_last_10"),
+        decimal("ts_pct_last_10"),
+        decimal("player_usage_rate_season"),
+        whole("games_played_season"),
+        decimal("assisted_rate_last_10", 0, 1),
+        decimal("team_pace_last_10"),
+        decimal("team_off_rating_last_10"),
+        whole("games_in_last_7_days"),
+        whole("games_in_last_14_days"),
+        decimal("minutes_in_last_7_days"),
+        decimal("minutes_in_last_14_days"),
+        whole("back_to_backs_last_14_days"),
+        decimal("avg_minutes_per_game_last_7", 0, MAX_SECONDS / 60),
+        decimal("fourth_quarter_minutes_last_7"),
+        whole("player_age"),
+        decimal("paint_rate_last_10", 0, 100),
+        decimal("three_pt_rate_last_10", 0, 100),
+        decimal("cache_quality_score", 0, 100, is_hashed=False),
+        decimal("l5_completeness_pct", 0, 100, is_hashed=False),
+        decimal("l10_completeness_pct", 0, 100, is_hashed=False),
+        decimal("l7d_completeness_pct", 0, 100, is_hashed=False),
+        decimal("l14d_completeness_pct", 0, 100, is_hashed=False),
+        flag("l5_is_complete", is_hashed=False),
+        flag("l10_is_complete", is_hashed=False),
+        flag("l7d_is_complete", is_hashed=False),
+        flag("l14d_is_complete", is_hashed=False),
+        flag("all_windows_complete", is_hashed=False),
+        flag("shot_zone_data_available", is_hashed=False),
+        flag("early_season_flag"),
+        flag("is_bootstrap", is_hashed=False),
+        flag("is_season_boundary", is_hashed=False),
+    ),
+)
+"""The rows written to ``player_daily_cache``."""
+
+
+def compute(tables: Tables, params: Mapping[str, object]) -> ChunkResult:
+    """Compute the daily cache of every player and date of a chunk.
+
+    Parameters
+    ----------
+    tables
+        ``players``, ``games`` and ``psza`` with `PLAYER_COLUMNS`, `GAME_COLUMNS` and
+        `PSZA_COLUMNS`, rows in any order.
+    params
+        ``waived_dates``: dates on which missing box scores do not fail a player who has
+        `ABSOLUTE_MIN_GAMES` others among his last ten. ``checked_dates``: dates on which the
+        windows of days have to be complete too.
+
+    Returns
+    -------
+    ChunkResult
+        A row or a failure for each row of ``players``.
+    """
+    require_columns(tables["players"], "players", PLAYER_COLUMNS)
+    require_columns(tables["games"], "games", GAME_COLUMNS)
+    require_columns(tables["psza"], "psza", PSZA_COLUMNS)
+    players, keys = sorted_entities(tables["players"], entity_keys(tables["players"]))
+    games = game_segments(tables["games"], keys, LONG_WINDOW)
+    available = games.flags("is_available")
+
+    rejected = Rejections(len(keys))
+    actual = integers(players, "actual_game_count")
+    reject_wrong_games(rejected, games, actual, LONG_WINDOW)
+    too_few = ~rejected.mask & (actual.values < ABSOLUTE_MIN_GAMES)
+    dates, last_played = days(players, "analysis_date").values, days(players, "last_played_date")
+    stale = ~rejected.mask & ~too_few & _is_stale(last_played, dates)
+    (available_10,) = games.tallies(available, LONG_WINDOW)
+    used = None if available.all() else available
+    form = {name: _known(games, name, used, rejected) for name in GAME_RANGES}
+    load = _player_columns(players, rejected)
+    waived = _on_dates(dates, params, "waived_dates") & (available_10 >= ABSOLUTE_MIN_GAMES)
+    gaps = (available_10 < games.counts) | (
+        _on_dates(dates, params, "checked_dates") & ~day_windows_complete(load)
+    )
+    lacking = ~(rejected.mask | too_few | stale | waived) & gaps
+    failed = rejected.mask & ~(too_few | stale | lacking)
+    computed = ~(failed | too_few | stale | lacking)
+
+    kept = games.restricted(computed)
+    kept_load = {name: column.take(computed) for name, column in load.items()}
+    columns = {
+        "cache_date": one_array(players, "analysis_date").filter(pa.array(computed)),
+        "cache_version": pa.repeat(CACHE_VERSION, int(computed.sum())),
+        **_form_columns(kept, form),
+        **_load_columns(kept_load),
+        **window_completeness(kept, available, kept_load),
+        **_shot_zone_columns(keys[computed], tables["psza"]),
+        "early_season_flag": pa.array(actual.values[computed] < EARLY_SEASON_GAMES),
+    }
+    rows, out_of_range = OUTPUT.rows(players, computed, columns)
+    at_too_few, at_stale, at_lacking, at_failed = map(
+        np.flatnonzero, (too_few, stale, lacking, failed)
+    )
+    whole_form = available_10[at_lacking] == games.counts[at_lacking]
+    failures = [
+        Failed(
+            at_too_few,
+            EXPECTED_INCOMPLETE,
+            too_few_reasons(actual.values[at_too_few], ABSOLUTE_MIN_GAMES),
+        ),
+        Failed(at_stale, STALE_DATA, _stale_reasons(last_played, at_stale)),
+        Failed(
+            at_lacking[~whole_form],
+            INCOMPLETE_UPSTREAM,
+            *missing_games(games, available, at_lacking[~whole_form], LONG_WINDOW, "a box score"),
+        ),
+        Failed(
+            at_lacking[whole_form],
+            INCOMPLETE_UPSTREAM,
+            day_window_reasons(load, at_lacking[whole_form]),
+        ),
+        Failed(at_failed, PROCESSING_ERROR, rejected.reasons(at_failed)),
+        out_of_range,
+    ]
+    return ChunkResult(rows, failure_rows(players, failures, ABSOLUTE_MIN_GAMES))
+
+
+def _is_stale(last_played: Integers, dates: IntArray) -> BoolArray:
+    return ~last_played.known() | (last_played.values < dates - STALE_AFTER_DAYS)
+
+
+def _stale_reasons(last_played: Integers, at: IntArray) -> list[str]:
+    known = last_played.known()
+    return [
+        f"no game played in the last {STALE_AFTER_DAYS} days"
+        + (f", the last one on {iso_date(last_played.values[i])}" if known[i] else "")
+        for i in at.tolist()
+    ]
+
+
+def _on_dates(dates: IntArray, params: Mapping[str, object], name: str) -> BoolArray:
+    named = params.get(name) or ()
+    if not isinstance(named, Collection) or not all(isinstance(day, dt.date) for day in named):
+        raise TypeError(f"{name} is {named!r}, not a collection of dates")
+    numbers = np.array([np.datetime64(day, "D") for day in named], "datetime64[D]")
+    return np.isin(dates, numbers.astype(np.int64))
+
+
+def _known(
+    games: GameSegments, name: str, used: BoolArray | None, rejected: Rejections
+) -> Integers:
+    """Read a game column, 0 where the value is missing or the game unavailable."""
+    column = games.integers(name)
+    reject_values(rejected, games, name, column, used=used, high=GAME_RANGES[name])
+    known = both(column.valid, used)
+    return column if known is None else Integers(blanked(column.values, known), known)
+
+
+def _player_columns(players: pa.Table, rejected: Rejections) -> dict[str, Integers]:
+    columns = {}
+    for name, (low, high) in PLAYER_RANGES.items():
+        columns[name] = integers(players, name)
+        rejected.require_range(name, columns[name], low, high)
+    return columns
+
+
+def _form_columns(games: GameSegments, form: Mapping[str, Integers]) -> dict[str, pa.Array]:
+    """Return the means over the last 5 and 10 games and the last week.
+
+    A game without the value is skipped.
+    """
+
+    def mean(name: str, window: int, unit: int) -> pa.Array:
+        (total,) = games.sums(form[name].values, window)
+        (count,) = games.tallies(form[name].valid, window)
+        return ratio_array(total, count * unit, MEAN_DECIMALS)
+
+    # A week has no more games than the long window.
+    in_week = games.days("game_date").values >= games.dates - WEEK_DAYS
+    (week_seconds,) = games.sums(blanked(form["seconds_played"].values, in_week), LONG_WINDOW)
+    (week_games,) = games.tallies(both(form["seconds_played"].valid, in_week), LONG_WINDOW)
+    points = form["points"].values
+    (total,) = games.sums(points, LONG_WINDOW)
+    (squares,) = games.sums(points * points, LONG_WINDOW)
+    (count,) = games.tallies(form["points"].valid, LONG_WINDOW)
+    spread = count * squares - total * total
+    several = count > 1
+    deviation = round_sqrt_ratio(spread, count * (count - 1), MEAN_DECIMALS, several)
+    # A game counts as made of assisted and unassisted shots only where both are known.
+    known = both(form["assisted_fg_makes"].valid, form["unassisted_fg_makes"].valid)
+    made = [form[f"{kind}_fg_makes"].values for kind in ("assisted", "unassisted")]
+    if known is not None:
+        made = [blanked(makes, known) for makes in made]
+    assisted, unassisted = (games.sums(makes, LONG_WINDOW)[0] for makes in made)
+    return {
+        "points_avg_last_5": mean("points", SHORT_WINDOW, 1),
+        "points_avg_last_10": mean("points", LONG_WINDOW, 1),
+        "points_std_last_10": nullable(deviation, several),
+        "minutes_avg_last_10": mean("seconds_played", LONG_WINDOW, 60),
+        "avg_minutes_per_game_last_7": ratio_array(week_seconds, week_games * 60, MEAN_DECIMALS),
+        "usage_rate_last_10": mean("usage_e4", LONG_WINDOW, 10_000),
+        "ts_pct_last_10": mean("ts_e4", LONG_WINDOW, 10_000),
+        "assisted_rate_last_10": ratio_array(
+            assisted, assisted + unassisted, ASSISTED_RATE_DECIMALS
+        ),
+    }
+
+
+def _load_columns(load: Mapping[str, Integers]) -> dict[str, pa.Array]:
+    """Return season means, the team's last 10 games, and the load of the last days."""
+
+    def mean(total: str, count: str, unit: int) -> pa.Array:
+        known = both(load[total].valid, load[count].valid)
+        return ratio_array(
+            load[total].values, load[count].values * unit, MEAN_DECIMALS, where=known
+        )
+
+    return {
+        "points_avg_season": mean("points_sum_season", "known_games_season", 1),
+        "player_usage_rate_season": mean("usage_e4_sum_season", "usage_games_season", 10_000),
+        "team_pace_last_10": mean("team_pace_e4_sum_last_10", "team_pace_games_last_10", 10_000),
+        "team_off_rating_last_10": mean(
+            "team_off_rating_e4_sum_last_10", "team_rating_games_last_10", 10_000
+        ),
+        "minutes_in_last_7_days": minutes_array(load["seconds_in_last_7_days"]),
+        "minutes_in_last_14_days": minutes_array(load["seconds_in_last_14_days"]),
+        # No source tells minutes by quarter yet.
+        "fourth_quarter_minutes_last_7": pa.nulls(len(load["player_age"].values), pa.float64()),
+    }
+
+
+def _shot_zone_columns(keys: IntArray, psza: pa.Table) -> dict[str, pa.Array]:
+    rows = rows_of(keys, psza)
+    names = ("primary_scoring_zone", "paint_rate_last_10", "three_pt_rate_last_10")
+    return {
+        "shot_zone_data_available": pa.array(rows.known()),
+        **{name: looked_up(psza, name, rows) for name in names},
+    }

@@ -1,0 +1,151 @@
+"""Output rows: a processor's columns put in order, checked against their ranges, and hashed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from python_workers.columnar.columns import one_array, plain
+from python_workers.columnar.record_hash import with_data_hash
+from python_workers.columnar.rounding import BoolArray
+from python_workers.processors.failures import PROCESSING_ERROR, Failed, Rejections
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a processor's rows.
+
+    Parameters
+    ----------
+    name, type
+        As stored.
+    low, high
+        Least and greatest value; None where the column has no range.
+    is_hashed
+        Whether it enters ``data_hash``. Identifying and business columns do; text written for
+        people, timestamps, run ids, source tracking and completeness bookkeeping do not.
+    """
+
+    name: str
+    type: pa.DataType
+    low: float | None = None
+    high: float | None = None
+    is_hashed: bool = True
+
+
+def date_column(name: str) -> Column:
+    """Declare a date."""
+    return Column(name, pa.date32())
+
+
+def text(name: str, *, is_hashed: bool = True) -> Column:
+    """Declare a text."""
+    return Column(name, pa.string(), is_hashed=is_hashed)
+
+
+def whole(
+    name: str, low: float | None = None, high: float | None = None, *, is_hashed: bool = True
+) -> Column:
+    """Declare a whole number."""
+    return Column(name, pa.int64(), low, high, is_hashed)
+
+
+def decimal(
+    name: str, low: float | None = None, high: float | None = None, *, is_hashed: bool = True
+) -> Column:
+    """Declare a number with a fixed count of decimals, stored as the nearest double."""
+    return Column(name, pa.float64(), low, high, is_hashed)
+
+
+def flag(name: str, *, is_hashed: bool = True) -> Column:
+    """Declare a truth value."""
+    return Column(name, pa.bool_(), is_hashed=is_hashed)
+
+
+@dataclass(frozen=True)
+class OutputTable:
+    """What a processor's rows look like.
+
+    Parameters
+    ----------
+    calculation_version
+        Written to every row.
+    columns
+        The columns of a row but the last two, ``calculation_version`` and ``data_hash``.
+    """
+
+    calculation_version: str
+    columns: tuple[Column, ...]
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of a row but the last one, ``data_hash``."""
+        fields = [(column.name, column.type) for column in self.columns]
+        return pa.schema([*fields, ("calculation_version", pa.string())])
+
+    @property
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """Least and greatest value of each column that has a range."""
+        return {
+            column.name: (column.low, column.high)
+            for column in self.columns
+            if column.low is not None and column.high is not None
+        }
+
+    @property
+    def hash_fields(self) -> tuple[str, ...]:
+        """The columns that enter ``data_hash``."""
+        return tuple(column.name for column in self.columns if column.is_hashed)
+
+    def rows(
+        self, players: pa.Table, computed: BoolArray, columns: Mapping[str, pa.Array]
+    ) -> tuple[pa.Table, Failed]:
+        """Make the output rows of a chunk.
+
+        Parameters
+        ----------
+        players
+            The player-level input, from which a row takes the columns not in `columns`.
+        computed
+            Which players have a row.
+        columns
+            The computed columns, one value per computed player.
+
+        Returns
+        -------
+        tuple
+            The rows with ``data_hash``, and the players whose values are out of range instead.
+        """
+        at = np.flatnonzero(computed)
+        filled = {"calculation_version": pa.repeat(self.calculation_version, len(at)), **columns}
+        for name in self.schema.names:
+            if name not in filled:
+                array = one_array(players, name)
+                filled[name] = plain(
+                    array if len(at) == len(array) else array.filter(pa.array(computed))
+                )
+        table = pa.table({field.name: filled[field.name].cast(field.type) for field in self.schema})
+        rejected = Rejections(len(at))
+        for name, (low, high) in self.ranges.items():
+            _require_range(rejected, name, table.column(name), low, high)
+        if rejected.mask.any():
+            table = table.filter(pa.array(~rejected.mask))
+        wrong = np.flatnonzero(rejected.mask)
+        failed = Failed(at[wrong], PROCESSING_ERROR, rejected.reasons(wrong))
+        return with_data_hash(table, self.hash_fields), failed
+
+
+def _require_range(
+    rejected: Rejections, name: str, column: pa.ChunkedArray, low: float, high: float
+) -> None:
+    # Negated, so that NaN counts as out of range.
+    within = pc.and_(pc.greater_equal(column, low), pc.less_equal(column, high))
+    beyond = pc.invert(within.fill_null(True))  # noqa: FBT003 -- NULL is in range
+    at = np.flatnonzero(beyond.to_numpy())
+    rejected.reject(
+        at, lambda i: f"{name} is {column[int(at[i])].as_py()}, outside {low:g} to {high:g}"
+    )

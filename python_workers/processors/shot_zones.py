@@ -1,0 +1,306 @@
+"""Player shot zones (PSZA): where a player shot from in his last 10 and 20 games."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from python_workers.columnar.columns import (
+    Integers,
+    blanked,
+    both,
+    decimal_array,
+    integers,
+    labelled,
+    nullable,
+    ratio_array,
+    require_columns,
+)
+from python_workers.columnar.rounding import BoolArray, IntArray, round_half_even
+from python_workers.columnar.segments import (
+    GameSegments,
+    Tables,
+    entity_keys,
+    game_segments,
+    sorted_entities,
+)
+from python_workers.processors.failures import (
+    EXPECTED_INCOMPLETE,
+    INCOMPLETE_UPSTREAM,
+    PROCESSING_ERROR,
+    ChunkResult,
+    Failed,
+    Rejections,
+    failure_rows,
+)
+from python_workers.processors.game_checks import (
+    missing_games,
+    reject_excess,
+    reject_values,
+    reject_wrong_games,
+    too_few_reasons,
+)
+from python_workers.processors.output_table import (
+    OutputTable,
+    date_column,
+    decimal,
+    text,
+    whole,
+)
+
+CALCULATION_VERSION = "v2"
+
+MIN_GAMES_REQUIRED = 10
+SHORT_WINDOW = 10
+LONG_WINDOW = 20
+# The 20-game values say nothing new below this many games.
+LONG_WINDOW_MIN_GAMES = 15
+
+# From this share of his attempts on, in percent, a zone is the primary one; asked in this order.
+PRIMARY_PAINT_MIN = 40
+PRIMARY_THREE_MIN = 40
+PRIMARY_MID_RANGE_MIN = 35
+
+# From this share of the window's games on, in percent, a sample is called so.
+SAMPLE_QUALITY = ((100, "excellent"), (70, "good"), (50, "limited"), (0, "insufficient"))
+# From this many games in the 10-game sample on, the data are called so.
+DATA_QUALITY_TIER = ((10, "high"), (7, "medium"), (0, "low"))
+
+RATE_DECIMALS = 2
+PCT_DECIMALS = 3
+PER_GAME_DECIMALS = 1
+
+# Above any zone's attempts in a game; the record over all zones is 63.
+MAX_ATTEMPTS = 200
+
+ZONES = {"paint": "paint", "mid_range": "mid_range", "three_pt": "three"}
+"""The zones: prefix of their output columns, prefix of their input columns."""
+
+PLAYER_COLUMNS = (
+    "analysis_date",
+    "player_id",
+    "player_lookup",
+    "universal_player_id",
+    "player_position",
+    "season_year",
+    "actual_game_count",
+)
+"""Columns read from ``players``, one row per (analysis_date, player_id)."""
+
+GAME_COLUMNS = (
+    "analysis_date",
+    "player_id",
+    "game_rank",
+    "game_date",
+    "has_complete_shot_zones",
+    "paint_makes",
+    "paint_attempts",
+    "mid_range_makes",
+    "mid_range_attempts",
+    "three_makes",
+    "three_attempts",
+    "assisted_fg_makes",
+    "unassisted_fg_makes",
+)
+"""Columns read from ``games``, one row per (analysis_date, player_id, game_rank)."""
+
+
+OUTPUT = OutputTable(
+    CALCULATION_VERSION,
+    (
+        date_column("analysis_date"),
+        whole("player_id"),
+        text("player_lookup"),
+        text("universal_player_id"),
+        text("player_position"),
+        whole("season_year"),
+        text("primary_scoring_zone"),
+        text("sample_quality_10"),
+        text("sample_quality_20"),
+        text("data_quality_tier"),
+        whole("games_in_sample_10", 0, SHORT_WINDOW),
+        whole("games_in_sample_20", 0, LONG_WINDOW),
+        whole("total_shots_last_10"),
+        decimal("paint_rate_last_10", 0, 100),
+        decimal("mid_range_rate_last_10", 0, 100),
+        decimal("three_pt_rate_last_10", 0, 100),
+        decimal("paint_pct_last_10", 0, 1),
+        decimal("mid_range_pct_last_10", 0, 1),
+        decimal("three_pt_pct_last_10", 0, 1),
+        decimal("paint_attempts_per_game", 0, MAX_ATTEMPTS),
+        decimal("mid_range_attempts_per_game", 0, MAX_ATTEMPTS),
+        decimal("three_pt_attempts_per_game", 0, MAX_ATTEMPTS),
+        decimal("assisted_rate_last_10", 0, 100),
+        decimal("unassisted_rate_last_10", 0, 100),
+        decimal("paint_rate_last_20", 0, 100),
+        decimal("paint_pct_last_20", 0, 1),
+    ),
+)
+"""The rows written to ``player_shot_zone_analysis``."""
+
+
+def compute(tables: Tables, params: Mapping[str, object]) -> ChunkResult:  # noqa: ARG001
+    """Compute the shot zones of every player and date of a chunk.
+
+    Parameters
+    ----------
+    tables
+        ``players`` and ``games`` with `PLAYER_COLUMNS` and `GAME_COLUMNS`, rows in any order.
+    params
+        Nothing is read from it; every processor is called alike.
+
+    Returns
+    -------
+    ChunkResult
+        A row or a failure for each row of ``players``.
+    """
+    require_columns(tables["players"], "players", PLAYER_COLUMNS)
+    require_columns(tables["games"], "games", GAME_COLUMNS)
+    players, keys = sorted_entities(tables["players"], entity_keys(tables["players"]))
+    games = game_segments(tables["games"], keys, LONG_WINDOW)
+    complete = games.flags("has_complete_shot_zones")
+
+    rejected = Rejections(len(keys))
+    actual = integers(players, "actual_game_count")
+    reject_wrong_games(rejected, games, actual, LONG_WINDOW)
+    (complete_10,) = games.tallies(complete, SHORT_WINDOW)
+    too_few = ~rejected.mask & (actual.values < MIN_GAMES_REQUIRED)
+    lacking = ~rejected.mask & ~too_few & (complete_10 < SHORT_WINDOW)
+
+    used = None if complete.all() else complete
+    zones = {zone: _zone(games, source, used, rejected) for zone, source in ZONES.items()}
+    assists = _assists(games, used, rejected)
+    failed = rejected.mask & ~too_few & ~lacking
+    computed = ~(failed | too_few | lacking)
+
+    columns = _columns(games.restricted(computed), complete, zones, assists)
+    rows, out_of_range = OUTPUT.rows(players, computed, columns)
+    at_too_few, at_lacking, at_failed = map(np.flatnonzero, (too_few, lacking, failed))
+    failures = [
+        Failed(
+            at_too_few,
+            EXPECTED_INCOMPLETE,
+            too_few_reasons(actual.values[at_too_few], MIN_GAMES_REQUIRED),
+        ),
+        Failed(
+            at_lacking,
+            INCOMPLETE_UPSTREAM,
+            *missing_games(games, complete, at_lacking, SHORT_WINDOW, "complete shot zones"),
+        ),
+        Failed(at_failed, PROCESSING_ERROR, rejected.reasons(at_failed)),
+        out_of_range,
+    ]
+    return ChunkResult(rows, failure_rows(players, failures, MIN_GAMES_REQUIRED))
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """Two counts per game row, 0 where not `known`; None: known everywhere."""
+
+    first: IntArray
+    second: IntArray
+    known: BoolArray | None
+
+
+def _counts(first: Integers, second: Integers, used: BoolArray | None) -> _Counts:
+    known = both(both(first.valid, second.valid), used)
+    if known is None:
+        return _Counts(first.values, second.values, None)
+    return _Counts(blanked(first.values, known), blanked(second.values, known), known)
+
+
+def _zone(
+    games: GameSegments, source: str, used: BoolArray | None, rejected: Rejections
+) -> _Counts:
+    """Read a zone's makes and attempts; a zone is known in a game where both are."""
+    made, tried = f"{source}_makes", f"{source}_attempts"
+    makes, attempts = games.integers(made), games.integers(tried)
+    reject_values(rejected, games, made, makes, used=used, high=MAX_ATTEMPTS)
+    reject_values(rejected, games, tried, attempts, used=used, high=MAX_ATTEMPTS)
+    counts = _counts(makes, attempts, used)
+    reject_excess(rejected, games, (made, counts.first), (tried, counts.second))
+    return counts
+
+
+def _assists(games: GameSegments, used: BoolArray | None, rejected: Rejections) -> _Counts:
+    columns = []
+    for name in ("assisted_fg_makes", "unassisted_fg_makes"):
+        column = games.integers(name)
+        reject_values(rejected, games, name, column, used=used, high=MAX_ATTEMPTS)
+        columns.append(column)
+    return _counts(columns[0], columns[1], used)
+
+
+def _columns(
+    games: GameSegments, complete: BoolArray, zones: Mapping[str, _Counts], assists: _Counts
+) -> dict[str, pa.Array]:
+    sample_10, sample_20 = games.tallies(complete, SHORT_WINDOW, LONG_WINDOW)
+    columns = {
+        "games_in_sample_10": pa.array(sample_10),
+        "games_in_sample_20": pa.array(sample_20),
+        "sample_quality_10": _graded(100 * sample_10, SHORT_WINDOW, SAMPLE_QUALITY),
+        "sample_quality_20": _graded(100 * sample_20, LONG_WINDOW, SAMPLE_QUALITY),
+        "data_quality_tier": _graded(sample_10, 1, DATA_QUALITY_TIER),
+    }
+    attempts: dict[str, list[IntArray]] = {}
+    known_10 = np.ones(len(sample_10), dtype=np.bool_)
+    long_enough = sample_20 >= LONG_WINDOW_MIN_GAMES
+    known_20 = long_enough
+    for zone, counts in zones.items():
+        makes_10, makes_20 = games.sums(counts.first, SHORT_WINDOW, LONG_WINDOW)
+        attempts[zone] = games.sums(counts.second, SHORT_WINDOW, LONG_WINDOW)
+        in_10, in_20 = games.tallies(counts.known, SHORT_WINDOW, LONG_WINDOW)
+        known_10 &= in_10 > 0
+        known_20 = known_20 & (in_20 > 0)
+        tried_10, tried_20 = attempts[zone]
+        columns[f"{zone}_pct_last_10"] = ratio_array(makes_10, tried_10, PCT_DECIMALS)
+        columns[f"{zone}_attempts_per_game"] = ratio_array(tried_10, in_10, PER_GAME_DECIMALS)
+        if zone == "paint":
+            pct_20 = ratio_array(makes_20, tried_20, PCT_DECIMALS, where=long_enough)
+            columns["paint_pct_last_20"] = pct_20
+    total_10 = sum((sums[0] for sums in attempts.values()), np.zeros_like(sample_10))
+    total_20 = sum((sums[1] for sums in attempts.values()), np.zeros_like(sample_20))
+    columns["total_shots_last_10"] = nullable(total_10, known_10)
+    rates = {zone: _percent(sums[0], total_10, known_10) for zone, sums in attempts.items()}
+    for zone, rate in rates.items():
+        columns[f"{zone}_rate_last_10"] = decimal_array(rate, RATE_DECIMALS)
+    columns["primary_scoring_zone"] = _primary_zone(rates)
+    rate_20 = _percent(attempts["paint"][1], total_20, known_20)
+    columns["paint_rate_last_20"] = decimal_array(rate_20, RATE_DECIMALS)
+    (assisted,) = games.sums(assists.first, SHORT_WINDOW)
+    (unassisted,) = games.sums(assists.second, SHORT_WINDOW)
+    for name, part in (("assisted", assisted), ("unassisted", unassisted)):
+        rate = _percent(part, assisted + unassisted)
+        columns[f"{name}_rate_last_10"] = decimal_array(rate, RATE_DECIMALS)
+    return columns
+
+
+def _percent(part: IntArray, whole: IntArray, where: BoolArray | None = None) -> Integers:
+    """Return a share in hundredths of a percent; missing where the whole is 0."""
+    valid = whole > 0 if where is None else where & (whole > 0)
+    return Integers(round_half_even(100 * part, whole, RATE_DECIMALS, valid), valid)
+
+
+def _primary_zone(rates: Mapping[str, Integers]) -> pa.Array:
+    """Name the primary zone by the rates as stored, so that the row explains itself."""
+    unit = 10**RATE_DECIMALS
+    codes = np.select(
+        [
+            ~rates["paint"].known(),
+            rates["paint"].values >= PRIMARY_PAINT_MIN * unit,
+            rates["three_pt"].values >= PRIMARY_THREE_MIN * unit,
+            rates["mid_range"].values >= PRIMARY_MID_RANGE_MIN * unit,
+        ],
+        [0, 1, 2, 3],
+        4,
+    )
+    return labelled(codes, [None, "paint", "perimeter", "mid_range", "balanced"])
+
+
+def _graded(amounts: IntArray, whole: int, grades: tuple[tuple[int, str], ...]) -> pa.Array:
+    """Return the first grade whose bound times `whole` each amount reaches."""
+    codes = np.select([amounts >= bound * whole for bound, _ in grades], range(len(grades)))
+    return labelled(codes, [grade for _, grade in grades])

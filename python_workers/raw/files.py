@@ -1,0 +1,156 @@
+"""Raw files: each read in batches of columns, of whatever type the file has."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from python_workers.errors import BackcourtError, ExitCode
+from python_workers.raw.csv_files import read_csv
+from python_workers.raw.folders import JSON_SUFFIXES
+from python_workers.raw.json_lines import read_json_lines
+from python_workers.raw.text_files import UnreadableError
+from python_workers.warehouse.duckdb.file import NO_DOWNLOADS
+
+Column: TypeAlias = pa.Array | list[object]
+
+_KINDS = {".parquet": "Parquet", ".csv": "CSV", **dict.fromkeys(JSON_SUFFIXES, "JSON lines")}
+_PARQUET_BATCH_ROWS = 1 << 16
+_SCRATCH_MEMORY = "250MB"
+_DELIVER_AGAIN = "Deliver the file again, or move it out of the folder. Nothing was loaded."
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some rows of a file.
+
+    Parameters
+    ----------
+    present
+        All columns that the file has, wanted or not.
+    columns
+        Those wanted: Arrow's values, or JSON's as Python has them.
+    rows
+        Their number.
+    """
+
+    present: Sequence[str]
+    columns: Mapping[str, Column]
+    rows: int
+
+
+def read_batches(path: Path, label: str, names: Sequence[str]) -> Iterator[Batch]:
+    """Read those of the named columns that the file has, some rows at a time.
+
+    Parameters
+    ----------
+    path, label
+        The file, and what messages call it.
+    names
+        Columns wanted; others are kept out.
+
+    Raises
+    ------
+    BackcourtError
+        If the file has no rows, or cannot be read as what its name says.
+    """
+    kind = _KINDS[path.suffix.lower()]
+    is_empty = True
+    try:
+        if path.stat().st_size == 0:
+            raise BackcourtError(f"{label} is empty (0 bytes)", _DELIVER_AGAIN)
+        for batch in _READERS[kind](path, names):
+            is_empty &= batch.rows == 0
+            yield batch
+    except UnreadableError as error:
+        raise BackcourtError(
+            f"{label} cannot be read as {kind}: {error}", [error.advice, "Nothing was loaded."]
+        ) from error
+    # Of a damaged file, Arrow raises any of these.
+    except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+        raise BackcourtError(
+            f"{label} cannot be read as {kind}; it may be truncated",
+            [reason.replace(str(path), label), _DELIVER_AGAIN],
+        ) from error
+    if is_empty:
+        raise BackcourtError(f"{label} has no rows", _DELIVER_AGAIN)
+
+
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Make a folder for what does not fit into memory, gone afterwards."""
+    advice = "Free some there, or name another folder with the variable TMPDIR."
+    try:
+        made = tempfile.TemporaryDirectory(prefix="backcourt-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise BackcourtError(
+            f"no folder for temporary files can be made: {error.strerror}",
+            advice,
+            ExitCode.ENVIRONMENT,
+        ) from error
+    try:
+        with made as folder:
+            yield Path(folder)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise BackcourtError(
+            f"no space left in {tempfile.gettempdir()}", advice, ExitCode.ENVIRONMENT
+        ) from error
+
+
+@contextlib.contextmanager
+def scratch_database() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a DuckDB of bounded memory for work on Arrow tables."""
+    with (
+        scratch_folder() as folder,
+        duckdb.connect(
+            config={"memory_limit": _SCRATCH_MEMORY, "temp_directory": str(folder), **NO_DOWNLOADS}
+        ) as connection,
+    ):
+        yield connection
+
+
+def _read_parquet(path: Path, names: Sequence[str]) -> Iterator[Batch]:
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        present = file.schema_arrow.names
+        wanted = _wanted(present, names)
+        # Of a thousand small files, threads would take longer to start than to read.
+        for batch in file.iter_batches(_PARQUET_BATCH_ROWS, columns=wanted, use_threads=False):
+            columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+            yield Batch(present, columns, batch.num_rows)
+
+
+def _read_csv(path: Path, names: Sequence[str]) -> Iterator[Batch]:
+    for present, batch in read_csv(path, names):
+        _wanted(present, names)
+        columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+        yield Batch(present, columns, batch.num_rows)
+
+
+def _read_json(path: Path, names: Sequence[str]) -> Iterator[Batch]:
+    for present, columns, rows in read_json_lines(path, names):
+        yield Batch(present, columns, rows)
+
+
+def _wanted(present: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return the names that are present, refusing one that stands there twice."""
+    for name in names:
+        if present.count(name) > 1:
+            raise UnreadableError(
+                f"column {name} appears {present.count(name)} times", "Keep the right one."
+            )
+    return [name for name in names if name in present]
+
+
+_READERS = {"Parquet": _read_parquet, "CSV": _read_csv, "JSON lines": _read_json}

@@ -1,0 +1,259 @@
+"""``backcourt load``: raw files into ``nba_raw``, all checked before anything is written."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from python_workers.errors import BackcourtError, ExitCode
+from python_workers.raw.agreement import check_franchises, check_stored_teams, rows_left
+from python_workers.raw.changed_games import ChangedGame, games_changed_by, note_of_changes
+from python_workers.raw.checks import (
+    check_rows,
+    check_teams,
+    future_finals,
+    has_teams,
+)
+from python_workers.raw.files import scratch_folder
+from python_workers.raw.player_registry import register_players
+from python_workers.raw.reading import read_raw_table
+from python_workers.raw.schema import (
+    CHANGED_GAMES,
+    GAMES,
+    LOADS,
+    PLAYER_REGISTRY,
+    RAW_TABLES,
+    RawTable,
+)
+from python_workers.raw.stored_rows import StoredRows
+from python_workers.raw.tables import RawRows, collapse_duplicates
+from python_workers.warehouse.base import TableChange, UpsertCounts, Warehouse
+
+_TEAMS_OF_GAMES = """
+select game_id, home_team_abbr, away_team_abbr
+from nba_raw.games
+where game_id in unnest(@game_ids)
+"""
+
+
+@dataclass(frozen=True)
+class TableLoad:
+    """What loading one table found, in rows.
+
+    Parameters
+    ----------
+    table
+        Folder and table name, for example ``games``.
+    files, rows_read
+        Files, and rows in them.
+    duplicates
+        Rows that equal another one throughout and count once.
+    counts
+        Inserted, updated, unchanged and deleted rows.
+    left
+        Keys of stored rows of these games that the files lack; they stay.
+    """
+
+    table: str
+    files: int
+    rows_read: int
+    duplicates: int
+    counts: UpsertCounts
+    left: tuple[Mapping[str, object], ...] = ()
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What a load did.
+
+    Parameters
+    ----------
+    load_id
+        Key of its rows in ``nba_raw.loads``.
+    tables
+        One entry per table, in the order loaded.
+    new_players
+        Players who were given a lookup.
+    warnings
+        Sentences about data that was loaded but deserves a look.
+    changed_games
+        Games of which it changed a row, in order of their dates.
+    """
+
+    load_id: str
+    tables: tuple[TableLoad, ...]
+    new_players: int
+    warnings: tuple[str, ...]
+    changed_games: tuple[ChangedGame, ...] = ()
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether any row was written."""
+        written = sum(each.counts.changed for each in self.tables)
+        return bool(written or self.new_players)
+
+
+def load_directory(
+    warehouse: Warehouse,
+    directory: Path,
+    *,
+    tables: Sequence[str] | None = None,
+    replace_games: bool = False,
+    on_progress: Callable[[str], None] = lambda _: None,
+) -> LoadReport:
+    """Load raw files: an upsert by key, so that the same files twice change nothing.
+
+    Every table is read and checked in full before the first row is written; each table is then
+    written in one transaction. After a crash the same call completes the rest.
+
+    Parameters
+    ----------
+    warehouse
+        Where the tables are, or will be.
+    directory
+        One folder per table, with Parquet, CSV or JSON-lines files.
+    tables
+        Names of the tables to load; all four by default.
+    replace_games
+        Take the rows of each game as all there is of it: stored rows of these games that the files
+        lack are deleted. By default they stay.
+    on_progress
+        Told each step in one line.
+
+    Raises
+    ------
+    BackcourtError
+        Naming file, column and first rows of whatever is wrong with the data.
+    """
+    if not directory.is_dir():
+        raise BackcourtError(
+            f"{directory} is {'not a folder' if directory.exists() else 'missing'}",
+            "Name the folder that holds games/, players/, player_box_scores/ and shots/.",
+            ExitCode.ENVIRONMENT,
+        )
+    with scratch_folder() as scratch:
+        return _load(
+            warehouse, directory, _chosen_tables(tables), scratch, replace_games, on_progress
+        )
+
+
+def _load(
+    warehouse: Warehouse,
+    directory: Path,
+    wanted: Sequence[RawTable],
+    scratch: Path,
+    replace_games: bool,  # noqa: FBT001 passed on
+    on_progress: Callable[[str], None],
+) -> LoadReport:
+    read: list[tuple[RawRows, StoredRows]] = []
+    for schema in wanted:
+        on_progress(f"reading {schema.name}")
+        raw = read_raw_table(directory, schema, scratch)
+        check_rows(raw)
+        read.append((raw, collapse_duplicates(raw)))
+    warehouse.ensure_tables(
+        [*(each.spec for each in RAW_TABLES), PLAYER_REGISTRY, LOADS, CHANGED_GAMES]
+    )
+    warnings = _check_across_tables(warehouse, read, replace_games=replace_games)
+
+    load_id, now = uuid.uuid4().hex, dt.datetime.now(dt.UTC)
+    done: list[TableLoad] = []
+    while read:
+        raw, rows = read.pop(0)
+        on_progress(f"writing {raw.schema.name}: {rows.num_rows:,} rows")
+        note = note_of_changes(raw.schema, load_id, now)
+        whole = "game_id" if replace_games and "game_id" in raw.schema.key else None
+        counts = warehouse.upsert(raw.schema.spec, rows, whole=whole, note=note)
+        done.append(
+            TableLoad(
+                raw.schema.name,
+                len(raw.origin.labels),
+                raw.rows.num_rows,
+                raw.rows.num_rows - rows.num_rows,
+                counts,
+                tuple(rows_left(warehouse, raw.schema, rows)),
+            )
+        )
+    new_players = register_players(warehouse)
+    warehouse.commit([TableChange(LOADS.name, _load_rows(load_id, done, now))])
+    changed = games_changed_by(warehouse, load_id)
+    return LoadReport(load_id, tuple(done), new_players, tuple(warnings), changed)
+
+
+def _chosen_tables(names: Sequence[str] | None) -> list[RawTable]:
+    known = {schema.name: schema for schema in RAW_TABLES}
+    unknown = [name for name in names or () if name not in known]
+    if unknown:
+        raise BackcourtError(
+            f"{unknown[0]!r} is not a raw table",
+            f"Known: {', '.join(known)}.",
+            ExitCode.USAGE,
+        )
+    if names is not None and not names:
+        raise BackcourtError(
+            "no raw table is named", f"Name some of {', '.join(known)}.", ExitCode.USAGE
+        )
+    return [schema for name, schema in known.items() if names is None or name in names]
+
+
+def _check_across_tables(
+    warehouse: Warehouse, read: Sequence[tuple[RawRows, StoredRows]], *, replace_games: bool
+) -> list[str]:
+    """Check rows against the games of this load and of earlier ones; return warnings."""
+    warnings: list[str] = []
+    loaded = {raw.schema.name: rows for raw, rows in read}
+    columns = ["game_id", "home_team_abbr", "away_team_abbr"]
+    games = loaded[GAMES.name].select(columns) if GAMES.name in loaded else None
+    if GAMES.name in loaded:
+        later = future_finals(loaded[GAMES.name], dt.datetime.now(dt.UTC).date())
+        if later:
+            warnings.append(f"{later} final games are dated after today")
+        check_franchises(warehouse, loaded[GAMES.name])
+        check_stored_teams(
+            warehouse,
+            loaded[GAMES.name],
+            {schema: loaded.get(schema.name) for schema in RAW_TABLES if has_teams(schema)},
+            replace_games=replace_games,
+        )
+    for raw, rows in read:
+        if not has_teams(raw.schema):
+            continue
+        named = pc.unique(rows.column("game_id"))
+        known = games
+        missing = (
+            named
+            if known is None
+            else named.filter(pc.invert(pc.is_in(named, value_set=known.column("game_id"))))
+        )
+        if len(missing):
+            earlier = warehouse.query(_TEAMS_OF_GAMES, {"game_ids": missing.to_pylist()})
+            known = earlier if known is None else pa.concat_tables([known, earlier])
+        unknown = check_teams(raw, known)
+        if unknown:
+            warnings.append(
+                f"{raw.schema.name} has rows of {unknown} games that are not in games; "
+                "they are loaded but used nowhere until these games are"
+            )
+    return warnings
+
+
+def _load_rows(load_id: str, done: Sequence[TableLoad], now: dt.datetime) -> pa.Table:
+    return pa.table(
+        {
+            "load_id": [load_id] * len(done),
+            "table_name": [each.table for each in done],
+            "files": [each.files for each in done],
+            "rows_read": [each.rows_read for each in done],
+            "inserted": [each.counts.inserted for each in done],
+            "updated": [each.counts.updated for each in done],
+            "unchanged": [each.counts.unchanged for each in done],
+            "deleted": [each.counts.deleted for each in done],
+            "loaded_at": pa.array([now] * len(done), pa.timestamp("us", tz="UTC")),
+        }
+    )

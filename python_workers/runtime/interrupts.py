@@ -1,0 +1,49 @@
+"""Signals with worker processes about: one answer, and nobody left behind."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
+
+from python_workers.runtime.signals import SIGNALS
+
+
+@contextmanager
+def interrupts_deferred() -> Iterator[None]:
+    """Hold the signals back until the block is done, for what must not be left half done."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    answered = {
+        number: handler
+        for number in SIGNALS
+        if callable(handler := signal.getsignal(number))  # neither ignored nor the system's
+    }
+    came: list[int] = []
+    for number in answered:
+        signal.signal(number, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in answered.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
+
+
+@contextmanager
+def interrupts_kept_from_children() -> Iterator[None]:
+    """Let the processes that are started here ignore Ctrl-C and SIGHUP from the first instruction.
+
+    Both reach every process of the terminal, and they are the parent's to answer. Processes and
+    threads inherit the signal mask, so processes that loky's threads start later have it, too.
+    """
+    resource_tracker.ensure_running()  # starting it later would lift the mask
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)

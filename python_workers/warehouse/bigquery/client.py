@@ -1,0 +1,219 @@
+"""The connection: where BigQuery is, who asks, and how long a request is repeated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import google.auth
+import google.auth.credentials
+import google.auth.impersonated_credentials
+import grpc
+from google.api_core import exceptions as google_exceptions
+from google.api_core.retry import Retry
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import bigquery, bigquery_storage
+from google.cloud.bigquery_storage_v1.services.big_query_read.transports import (
+    BigQueryReadGrpcTransport,
+)
+
+from python_workers.errors import BackcourtError
+from python_workers.warehouse.bigquery.errors import (
+    elsewhere,
+    explained,
+    is_passing,
+    message_of,
+    no_credentials,
+    out_of_patience,
+)
+
+# In BigQuery's sentences: Dataset project:dataset, Table project:dataset.table.
+_DATASET = re.compile(r"\b(?:Dataset|Table) ([\w-]+[:.]\w+)")
+
+CLOUD_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+
+Result = TypeVar("Result")
+
+
+def never(_: BaseException) -> bool:
+    """Tell that an error is not to be retried here."""
+    return False
+
+
+# Switches the client's own retries off, which would multiply with the connection's.
+ONCE = Retry(predicate=never)
+
+
+@dataclass(frozen=True)
+class BigQueryOptions:
+    """Where BigQuery is and how long to be patient with it.
+
+    Parameters
+    ----------
+    project, location, dataset_prefix
+        As in the settings.
+    endpoint, storage_endpoint
+        Addresses of an emulator: its REST endpoint, and host:port of its Storage Read service.
+    maximum_bytes_billed
+        The most one statement may bill.
+    impersonate
+        A service account to act as.
+    retry_seconds
+        Total time to repeat a request that fails in a passing way.
+    first_delay_seconds, longest_delay_seconds
+        Upper bounds of the random delays before it is repeated; they double from one to the other.
+    request_seconds
+        Longest wait for one answer.
+    job_seconds
+        Longest run of one job.
+    """
+
+    project: str
+    location: str = "US"
+    dataset_prefix: str = ""
+    endpoint: str | None = None
+    storage_endpoint: str | None = None
+    maximum_bytes_billed: int | None = None
+    impersonate: str | None = None
+    retry_seconds: float = 600.0
+    first_delay_seconds: float = 1.0
+    longest_delay_seconds: float = 30.0
+    request_seconds: float = 60.0
+    job_seconds: float = 1800.0
+
+
+class BigQueryConnection:
+    """The clients, made on first use, and one retry policy for every request.
+
+    A request that fails in a passing way is repeated with jittered exponential delays until
+    ``retry_seconds`` are over.
+    """
+
+    def __init__(self, options: BigQueryOptions) -> None:
+        self.options = options
+        self._client: bigquery.Client | None = None
+        self._storage: bigquery_storage.BigQueryReadClient | None = None
+        self._has_storage_access = options.endpoint is None or options.storage_endpoint is not None
+
+    @property
+    def client(self) -> bigquery.Client:
+        """The REST client."""
+        if self._client is None:
+            options = self.options
+            self._client = bigquery.Client(
+                project=options.project,
+                credentials=self._credentials(),
+                location=options.location,
+                client_options={"api_endpoint": options.endpoint} if options.endpoint else None,
+            )
+        return self._client
+
+    @property
+    def storage(self) -> bigquery_storage.BigQueryReadClient | None:
+        """The Storage Read client, or None where only REST is to be had."""
+        if not self._has_storage_access:
+            return None
+        if self._storage is None:
+            self._storage = self._open_storage()
+        return self._storage
+
+    def _open_storage(self) -> bigquery_storage.BigQueryReadClient:
+        address = self.options.storage_endpoint
+        if address is None:
+            return bigquery_storage.BigQueryReadClient(credentials=self._credentials())
+        channel = grpc.insecure_channel(address, options=[("grpc.max_receive_message_length", -1)])
+        transport = BigQueryReadGrpcTransport(channel=channel)
+        return bigquery_storage.BigQueryReadClient(transport=transport)
+
+    def _credentials(self) -> google.auth.credentials.Credentials:
+        if self.options.endpoint:
+            return AnonymousCredentials()
+        try:
+            credentials, _ = google.auth.default(scopes=[CLOUD_SCOPE])
+        except google.auth.exceptions.DefaultCredentialsError as error:
+            raise no_credentials() from error
+        if self.options.impersonate:
+            return google.auth.impersonated_credentials.Credentials(
+                source_credentials=credentials,
+                target_principal=self.options.impersonate,
+                target_scopes=[CLOUD_SCOPE],
+            )
+        return credentials
+
+    def give_up_storage(self) -> bool:
+        """Read through REST from here on; tell whether that is a change."""
+        had_access, self._has_storage_access = self._has_storage_access, False
+        return had_access
+
+    def request(self, send: Callable[[], Result], patience: float | None = None) -> Result:
+        """Send a request that may be repeated, for as long as its failures pass.
+
+        Parameters
+        ----------
+        send
+            Sends it once.
+        patience
+            Total seconds to repeat it, ``retry_seconds`` unless given.
+
+        Raises
+        ------
+        google.api_core.exceptions.NotFound
+            As it is: the caller knows whether it is an answer or an error.
+        BackcourtError
+            For any other failure.
+        """
+        seconds = self.options.retry_seconds if patience is None else patience
+        retry = Retry(
+            predicate=is_passing,
+            initial=self.options.first_delay_seconds,
+            maximum=self.options.longest_delay_seconds,
+            multiplier=2.0,
+            timeout=seconds,
+        )
+        try:
+            result: Result = retry(send)()
+        except google_exceptions.RetryError as error:
+            raise out_of_patience(error, seconds) from error
+        except google_exceptions.NotFound:
+            raise
+        except google_exceptions.GoogleAPICallError as error:
+            raise self.explained(error) from error
+        except google.auth.exceptions.GoogleAuthError as error:
+            raise self.explained(error) from error
+        return result
+
+    def require(self, send: Callable[[], Result]) -> Result:
+        """Send a request to which 'not found' is an error, too."""
+        try:
+            return self.request(send)
+        except google_exceptions.NotFound as error:
+            raise self.explained(error) from error
+
+    def explained(self, error: BaseException) -> BackcourtError:
+        """Return a lasting error in the project's words."""
+        if isinstance(error, google_exceptions.NotFound):
+            # BigQuery says 'not found' of what is missing and of what is merely elsewhere.
+            named = _DATASET.search(message_of(error))
+            found = self._location_of(named[1].replace(":", ".", 1)) if named else None
+            if named and found and found.upper() != self.options.location.upper():
+                return elsewhere(named[1], found, self.options.location)
+        return explained(error, project=self.options.project, location=self.options.location)
+
+    def _location_of(self, dataset: str) -> str | None:
+        try:
+            found = self.client.get_dataset(
+                dataset, retry=ONCE, timeout=self.options.request_seconds
+            )
+        except google_exceptions.GoogleAPICallError:
+            return None
+        return None if found.location is None else str(found.location)
+
+    def close(self) -> None:
+        """Close the connections; the next request opens new ones."""
+        if self._client is not None:
+            self._client.close()
+        if self._storage is not None:
+            self._storage.transport.close()
+        self._client = self._storage = None

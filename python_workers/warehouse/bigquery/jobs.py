@@ -1,0 +1,271 @@
+"""Jobs that survive lost answers: one id each, bounded patience, and a count of them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar, cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from google.api_core import exceptions as google_exceptions
+from google.api_core.retry import exponential_sleep_generator
+from google.cloud import bigquery
+
+from python_workers.errors import BackcourtError, ExitCode
+from python_workers.warehouse.bigquery.client import ONCE, BigQueryConnection
+from python_workers.warehouse.bigquery.errors import is_passing, out_of_patience
+from python_workers.warehouse.bigquery.sql import Parameter
+from python_workers.warehouse.job_labels import job_labels
+
+FIRST_POLL_SECONDS = 0.1
+LONGEST_POLL_SECONDS = 2.0
+SMALL_RESULT_ROWS = 1_000
+
+Job = TypeVar("Job", bigquery.QueryJob, bigquery.LoadJob)
+
+
+@dataclass(frozen=True)
+class JobCounts:
+    """Jobs run so far, and modifications of tables other than staging tables."""
+
+    loads: int = 0
+    queries: int = 0
+    writes: int = 0
+    table_modifications: int = 0
+
+
+@dataclass(frozen=True)
+class StartedJob(Generic[Job]):
+    """A job on its way, and how to start it again should BigQuery itself fail."""
+
+    start: Callable[[str], Job]
+    key: str
+    job: Job
+
+
+class BigQueryJobs:
+    """Runs jobs so that each piece of work is done once.
+
+    A job is inserted under an id of its own: when the answer to the insert is lost, the repeated
+    insert is refused as a duplicate, and the job is found by its id. Only a job that BigQuery
+    reports as failed is started anew, under the next id.
+    """
+
+    def __init__(self, connection: BigQueryConnection) -> None:
+        self.connection = connection
+        self.counts = JobCounts()
+        # A job id names one job for ever, and a later run may well write the same rows again: ids
+        # must be new in each process and for each piece of work.
+        self._process_key = uuid.uuid4().hex
+        self._pieces = 0
+
+    def _new_key(self, *parts: str) -> str:
+        """Return the id of one piece of work: the same for every attempt at it, and no other's."""
+        self._pieces += 1
+        text = "\0".join([self._process_key, str(self._pieces), *parts])
+        return f"backcourt_{hashlib.sha256(text.encode()).hexdigest()[:40]}"
+
+    def _start(self, insert: Callable[[str], Job], key: str) -> StartedJob[Job]:
+        """Insert a job under its id, or find the one that a lost answer was about."""
+
+        def insert_or_find() -> Job:
+            try:
+                return insert(key)
+            except google_exceptions.Conflict:
+                return cast("Job", self._get(key))
+
+        return StartedJob(insert, key, self.connection.require(insert_or_find))
+
+    def finish(self, started: StartedJob[Job]) -> Job:
+        """Wait for a job; start it anew, under the next id, where BigQuery failed in a passing way.
+
+        Returns
+        -------
+        Job
+            Done and without error.
+        """
+        job = self._wait(started.job)
+        options = self.connection.options
+        patience = options.retry_seconds
+        delays = exponential_sleep_generator(
+            options.first_delay_seconds, options.longest_delay_seconds, multiplier=2.0
+        )
+        give_up = time.monotonic() + patience
+        attempt = 1
+        while job.error_result is not None:
+            # A failed job has written nothing: loads, statements and transactions are all or
+            # nothing.
+            error = job.exception(timeout=0)
+            if not is_passing(error):
+                raise self.connection.explained(error) from error
+            delay = next(delays)
+            if time.monotonic() + delay > give_up:
+                raise out_of_patience(error, patience) from error
+            time.sleep(delay)
+            attempt += 1
+            job = self._wait(self._start(started.start, f"{started.key}_{attempt}").job)
+        return job
+
+    def _wait(self, job: Job) -> Job:
+        limit = self.connection.options.job_seconds
+        give_up = time.monotonic() + limit
+        pause = FIRST_POLL_SECONDS
+        job_id = job.job_id
+        while job.state != "DONE":
+            if time.monotonic() > give_up:
+                raise BackcourtError(
+                    f"a BigQuery job still runs after {limit:.0f} seconds",
+                    [
+                        f"Job {job_id} in location {self.connection.options.location}.",
+                        "Nothing is half-written: the same command continues where this stopped.",
+                    ],
+                    ExitCode.ENVIRONMENT,
+                )
+            time.sleep(pause)
+            pause = min(pause * 2.0, LONGEST_POLL_SECONDS)
+            job = cast("Job", self.connection.require(lambda: self._get(job_id)))
+        return job
+
+    def _get(self, job_id: str) -> object:
+        options = self.connection.options
+        return self.connection.client.get_job(
+            job_id, location=options.location, retry=ONCE, timeout=options.request_seconds
+        )
+
+    def run_query(
+        self, sql: str, parameters: Sequence[Parameter] = (), *, modifies: int | None = None
+    ) -> bigquery.QueryJob:
+        """Run one statement or script to its end.
+
+        Parameters
+        ----------
+        sql
+            GoogleSQL with named parameters.
+        parameters
+            Typed query parameters.
+        modifies
+            The number of tables it writes; None for a query that only reads.
+        """
+        connection, options = self.connection, self.connection.options
+        config = bigquery.QueryJobConfig(
+            query_parameters=list(parameters),
+            labels=job_labels(),
+            maximum_bytes_billed=options.maximum_bytes_billed,
+        )
+
+        def insert(job_id: str) -> bigquery.QueryJob:
+            return connection.client.query(
+                sql,
+                job_config=config,
+                job_id=job_id,
+                location=options.location,
+                retry=ONCE,
+                job_retry=None,
+                timeout=options.request_seconds,
+            )
+
+        job = self.finish(self._start(insert, self._new_key("query", sql)))
+        if modifies is None:
+            self.counts = replace(self.counts, queries=self.counts.queries + 1)
+        else:
+            self.counts = replace(
+                self.counts,
+                writes=self.counts.writes + 1,
+                table_modifications=self.counts.table_modifications + modifies,
+            )
+        return job
+
+    def read(self, job: bigquery.QueryJob) -> pa.Table:
+        """Return the rows of a finished query, through the Storage Read API where it is open."""
+        connection, options = self.connection, self.connection.options
+
+        def download() -> pa.Table:
+            storage = connection.storage
+            rows = job.result(
+                # A result that fits this page needs no read session, which takes half a second.
+                page_size=None if storage is None else SMALL_RESULT_ROWS,
+                retry=ONCE,
+                job_retry=None,
+                timeout=options.request_seconds,
+            )
+            return rows.to_arrow(
+                bqstorage_client=storage,
+                create_bqstorage_client=False,
+                timeout=options.job_seconds,
+            )
+
+        try:
+            return connection.require(download)
+        except BackcourtError as error:
+            denied = isinstance(error.__cause__, google_exceptions.PermissionDenied)
+            # Without roles/bigquery.readSessionUser REST gives the same rows, more slowly.
+            if denied and connection.give_up_storage():
+                return connection.require(download)
+            raise
+
+    def dry_run(self, sql: str, parameters: Sequence[Parameter] = ()) -> int:
+        """Return the bytes that a statement would process."""
+        connection, options = self.connection, self.connection.options
+        config = bigquery.QueryJobConfig(
+            query_parameters=list(parameters),
+            labels=job_labels(),
+            dry_run=True,
+            use_query_cache=False,
+        )
+
+        def ask() -> int:
+            job = connection.client.query(
+                sql,
+                job_config=config,
+                location=options.location,
+                retry=ONCE,
+                job_retry=None,
+                timeout=options.request_seconds,
+            )
+            return int(job.total_bytes_processed or 0)
+
+        return connection.require(ask)
+
+    def start_load(
+        self, destination: str, rows: pa.Table, schema: Sequence[bigquery.SchemaField]
+    ) -> StartedJob[bigquery.LoadJob]:
+        """Start a load job, which is free of charge, from rows in memory into a table."""
+        connection, options = self.connection, self.connection.options
+        content = parquet_bytes(rows)
+        config = bigquery.LoadJobConfig(
+            source_format=bigquery.SourceFormat.PARQUET,
+            schema=list(schema),
+            create_disposition=bigquery.CreateDisposition.CREATE_NEVER,
+            # A load that is repeated replaces what an earlier attempt may have left.
+            write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,
+            labels=job_labels(),
+        )
+
+        def insert(job_id: str) -> bigquery.LoadJob:
+            return connection.client.load_table_from_file(
+                io.BytesIO(content),
+                destination,
+                size=len(content),
+                num_retries=0,
+                job_id=job_id,
+                location=options.location,
+                job_config=config,
+                timeout=options.request_seconds,
+            )
+
+        digest = hashlib.sha256(content).hexdigest()
+        started = self._start(insert, self._new_key("load", destination, digest))
+        self.counts = replace(self.counts, loads=self.counts.loads + 1)
+        return started
+
+
+def parquet_bytes(rows: pa.Table) -> bytes:
+    """Return the rows as one Parquet file."""
+    sink = io.BytesIO()
+    pq.write_table(rows, sink, compression="zstd", coerce_timestamps="us")
+    return sink.getvalue()

@@ -1,0 +1,418 @@
+"""The warehouse on BigQuery: reads as Arrow, writes as load jobs and one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
+from types import TracebackType
+from typing import Self
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from google.api_core import exceptions as google_exceptions
+from google.cloud import bigquery
+
+from python_workers.errors import BackcourtError, ExitCode
+from python_workers.raw.stored_rows import StoredRows
+from python_workers.settings import Settings
+from python_workers.warehouse.base import (
+    ChangeNote,
+    Column,
+    TableChange,
+    TableSpec,
+    UpsertCounts,
+    split_table_name,
+)
+from python_workers.warehouse.bigquery.client import ONCE, BigQueryConnection, BigQueryOptions
+from python_workers.warehouse.bigquery.jobs import BigQueryJobs, JobCounts
+from python_workers.warehouse.bigquery.sql import (
+    ARROW_TYPES,
+    COLUMN_TYPES,
+    DELETION_MARK,
+    SQL_TYPES,
+    changed_rows,
+    count_statement,
+    delete_left_out_statement,
+    delete_statement,
+    in_shared_types,
+    insert_statement,
+    merge_statement,
+    query_parameters,
+    quoted,
+    transaction,
+    with_dataset_prefix,
+)
+from python_workers.warehouse.bigquery.staging import Staging, ensure_dataset
+from python_workers.warehouse.widths import narrowed
+
+# As in the target `emulator` of profiles.yml.
+EMULATOR_PROJECT = "backcourt-emulator"
+EMULATOR_ENDPOINT = "http://127.0.0.1:9050"
+
+
+class BigQueryWarehouse:
+    """Everything Backcourt reads from and writes to BigQuery.
+
+    Parameters
+    ----------
+    options
+        Project, location, limits.
+
+    Notes
+    -----
+    `commit` loads each table's rows and deletion keys with one load job into a staging table, then
+    runs one multi-statement transaction: for a commit of n tables n load jobs and one query job.
+    `upsert` takes one load job, one count, and one MERGE if anything changed; where it also deletes
+    or notes, the MERGE is part of a transaction.
+    """
+
+    kind = "bigquery"
+    row_hash = "farm_fingerprint(to_json_string(t))"
+    has_free_content_state = True
+
+    def __init__(self, options: BigQueryOptions) -> None:
+        self._options = options
+        self._connection = BigQueryConnection(options)
+        self._jobs = BigQueryJobs(self._connection)
+        self._staging = Staging(self._connection)
+        # Python's tables change their layout through ensure_tables alone, which forgets them here.
+        self._tables: dict[str, bigquery.Table] = {}
+
+    @property
+    def jobs_run(self) -> JobCounts:
+        """Jobs run so far, by kind."""
+        return self._jobs.counts
+
+    def beside_workers(self) -> AbstractContextManager[None]:
+        """Change nothing: BigQuery has processors of its own."""
+        return nullcontext()
+
+    def jobs_by_kind(self) -> dict[str, int]:
+        """Return the jobs run so far by kind, and the table modifications among them."""
+        return asdict(self._jobs.counts)
+
+    # --- Reading ----------------------------------------------------------------------------------
+
+    def query(
+        self, sql: str, params: Mapping[str, object] | None = None, *, narrow: bool = False
+    ) -> pa.Table:
+        """Return the rows of one select statement, narrowed if asked to."""
+        job = self._jobs.run_query(self._with_prefix(sql), query_parameters(params))
+        rows = in_shared_types(self._jobs.read(job))
+        return narrowed(rows) if narrow else rows
+
+    def dry_run(self, sql: str, params: Mapping[str, object] | None = None) -> int | None:
+        """Return the bytes that a statement would process, at no cost.
+
+        None where a table that it reads is yet to be built.
+        """
+        try:
+            return self._jobs.dry_run(self._with_prefix(sql), query_parameters(params))
+        except BackcourtError as error:
+            if isinstance(error.__cause__, google_exceptions.NotFound):
+                return None
+            raise
+
+    def has_table(self, table: str) -> bool:
+        """Tell whether a table or view of that name exists."""
+        return self._get_table(table) is not None
+
+    def columns(self, table: str) -> tuple[Column, ...]:
+        """Return the columns of an existing table, in order."""
+        return tuple(
+            Column(field.name, COLUMN_TYPES[field.field_type])
+            for field in self._existing(table).schema
+        )
+
+    def content_state(self, tables: Sequence[str]) -> str:
+        """Return a short text that changes whenever the content of the tables changes.
+
+        It relies on what BigQuery keeps with each table and renews at every write: etag, time of
+        last modification and row count. Reading them is free and no job. They say nothing about
+        what a view selects from: name the tables below it.
+        """
+        parts = []
+        for table in sorted(tables):
+            found = self._get_table(table)
+            state = "missing" if found is None else (found.etag, found.modified, found.num_rows)
+            parts.append(f"{table}={state}")
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+    # --- Writing ----------------------------------------------------------------------------------
+
+    def execute(self, sql: str, params: Mapping[str, object] | None = None) -> None:
+        """Run one statement for its effect."""
+        self._jobs.run_query(self._with_prefix(sql), query_parameters(params), modifies=1)
+        self._tables.clear()
+
+    def ensure_tables(self, specs: Iterable[TableSpec]) -> None:
+        """Create what is missing of datasets, tables and columns; change no existing column."""
+        known_datasets = set()
+        for spec in specs:
+            dataset = self._full_name(spec.name).rpartition(".")[0]
+            if dataset not in known_datasets:
+                ensure_dataset(self._connection, dataset)
+                known_datasets.add(dataset)
+            existing = self._get_table(spec.name)
+            if existing is None:
+                self._create_table(spec)
+            else:
+                self._add_columns(spec, {field.name for field in existing.schema})
+            self._tables.pop(spec.name, None)
+
+    def upsert(
+        self,
+        spec: TableSpec,
+        rows: pa.Table | StoredRows,
+        *,
+        whole: str | None = None,
+        note: ChangeNote | None = None,
+    ) -> UpsertCounts:
+        """Insert or update rows by ``spec.key``, atomically; equal rows are not written.
+
+        With `whole`, stored rows of the same values of that key column are deleted where they are
+        not among the rows; `note` runs where anything changes.
+        """
+        if isinstance(rows, StoredRows):
+            rows = rows.table()
+        if rows.num_rows == 0:
+            return UpsertCounts(0, 0, 0)
+        require_unique_keys(spec, rows)
+        staged = self._cast_to(spec.name, rows)
+        target, columns = quoted(spec.name, self._prefix), staged.column_names
+        name = self._staging.create(self._schema(spec.name, columns))
+        try:
+            self._jobs.finish(self._jobs.start_load(name, staged, self._schema(spec.name, columns)))
+            changes = changed_rows(target, f"`{name}`", spec.key, columns, whole)
+            counted = self._jobs.read(self._jobs.run_query(count_statement(changes)))
+            found = {kind: int(count) for kind, count in counted.to_pylist()[0].items()}
+            counts = UpsertCounts(
+                unchanged=rows.num_rows - found["inserted"] - found["updated"], **found
+            )
+            # Repeated by itself, each statement finds nothing left to change or to note.
+            statements = [merge_statement(target, f"`{name}`", spec.key, columns)]
+            params: Mapping[str, object] = {}
+            if whole is not None and counts.deleted:
+                statements.append(delete_left_out_statement(target, f"`{name}`", spec.key, whole))
+            if note is not None:
+                noted = self._with_prefix(note.sql).format(changes=f"({changes})")
+                statements, params = [noted, *statements], note.params
+            if counts.changed:
+                script = transaction(statements) if len(statements) > 1 else statements[0]
+                self._jobs.run_query(script, query_parameters(params), modifies=len(statements))
+        finally:
+            self._staging.drop([name])
+        return counts
+
+    def commit(self, changes: Sequence[TableChange]) -> None:
+        """Make all changes visible together, or none of them.
+
+        Deletions run before insertions. A deletion bounds the partitioning column of its table,
+        where its keys have that column, so that BigQuery reads those partitions alone.
+        """
+        changes = [change for change in changes if staged_rows(change)]
+        if not changes:
+            return
+        statements: list[str] = []
+        bounds: dict[str, object] = {}
+        names: list[str] = []
+        loads = []
+        try:
+            for number, change in enumerate(changes):
+                rows = self._staged_table(change)
+                schema = [
+                    *self._schema(change.table, rows.column_names[:-1]),
+                    bigquery.SchemaField(DELETION_MARK, "BOOL"),
+                ]
+                names.append(self._staging.create(schema))
+                loads.append(self._jobs.start_load(names[-1], rows, schema))
+                statements += self._statements(change, names[-1], number, bounds)
+            for load in loads:
+                self._jobs.finish(load)
+            self._jobs.run_query(
+                transaction(statements), query_parameters(bounds), modifies=len(changes)
+            )
+        finally:
+            self._staging.drop(names)
+
+    def _statements(
+        self, change: TableChange, staging: str, number: int, bounds: dict[str, object]
+    ) -> list[str]:
+        target, statements = quoted(change.table, self._prefix), []
+        keys = change.delete_keys
+        if keys is not None and keys.num_rows:
+            partition = None
+            column = self._partition_column(change.table)
+            if column is not None and column in keys.column_names:
+                span = pc.min_max(keys[column]).as_py()
+                bounds[f"from_{number}"], bounds[f"to_{number}"] = span["min"], span["max"]
+                partition = (column, str(number))
+            statements.append(
+                delete_statement(target, f"`{staging}`", keys.column_names, partition)
+            )
+        if change.rows is not None and change.rows.num_rows:
+            statements.append(insert_statement(target, f"`{staging}`", change.rows.column_names))
+        return statements
+
+    def _staged_table(self, change: TableChange) -> pa.Table:
+        """Return a change's rows and deletion keys in one table, the keys marked."""
+        parts = []
+        for rows, is_key in ((change.delete_keys, True), (change.rows, False)):
+            if rows is not None and rows.num_rows:
+                mark = pa.array([is_key]).take(pa.array([0] * rows.num_rows))
+                parts.append(self._cast_to(change.table, rows).append_column(DELETION_MARK, mark))
+        both = pa.concat_tables(parts, promote_options="default")
+        return both.select([*(n for n in both.column_names if n != DELETION_MARK), DELETION_MARK])
+
+    # --- Tables -----------------------------------------------------------------------------------
+
+    @property
+    def _prefix(self) -> str:
+        return self._options.dataset_prefix
+
+    def _with_prefix(self, sql: str) -> str:
+        return with_dataset_prefix(sql, self._prefix)
+
+    def _full_name(self, table: str) -> str:
+        schema, name = split_table_name(table)
+        return f"{self._options.project}.{self._prefix}{schema}.{name}"
+
+    def _get_table(self, table: str) -> bigquery.Table | None:
+        name, client = self._full_name(table), self._connection.client
+        seconds = self._options.request_seconds
+        try:
+            return self._connection.request(
+                lambda: client.get_table(name, retry=ONCE, timeout=seconds)
+            )
+        except google_exceptions.NotFound:
+            return None
+
+    def _existing(self, table: str) -> bigquery.Table:
+        known = self._tables.get(table)
+        if known is None:
+            known = self._get_table(table)
+            if known is None:
+                raise BackcourtError(
+                    f"table {table} does not exist in project {self._options.project}",
+                    "backcourt load creates the raw tables, dbt run the others.",
+                    ExitCode.ENVIRONMENT,
+                )
+            self._tables[table] = known
+        return known
+
+    def _partition_column(self, table: str) -> str | None:
+        partitioning = self._existing(table).time_partitioning
+        return None if partitioning is None else partitioning.field
+
+    def _schema(self, table: str, names: Sequence[str]) -> list[bigquery.SchemaField]:
+        types = {column.name: column.type for column in self.columns(table)}
+        return [bigquery.SchemaField(name, SQL_TYPES[types[name]]) for name in names]
+
+    def _cast_to(self, table: str, rows: pa.Table) -> pa.Table:
+        """Return the rows in the types of the table's columns."""
+        types = {column.name: ARROW_TYPES[column.type] for column in self.columns(table)}
+        unknown = [name for name in rows.column_names if name not in types]
+        if unknown:
+            raise BackcourtError(
+                f"table {table} has no column {', '.join(unknown)}",
+                "It was created by another version: let dbt run rebuild it, or add the column.",
+                ExitCode.ENVIRONMENT,
+            )
+        return rows.cast(pa.schema([(name, types[name]) for name in rows.column_names]))
+
+    def _create_table(self, spec: TableSpec) -> None:
+        schema = [
+            bigquery.SchemaField(
+                column.name,
+                SQL_TYPES[column.type],
+                mode="REQUIRED" if column.name in spec.key else "NULLABLE",
+            )
+            for column in spec.columns
+        ]
+        table = bigquery.Table(self._full_name(spec.name), schema=schema)
+        if spec.partition_by is not None:
+            table.time_partitioning = bigquery.TimePartitioning(field=spec.partition_by)
+        if spec.cluster_by:
+            table.clustering_fields = list(spec.cluster_by)
+        client, seconds = self._connection.client, self._options.request_seconds
+        self._connection.require(
+            lambda: client.create_table(table, exists_ok=True, retry=ONCE, timeout=seconds)
+        )
+
+    def _add_columns(self, spec: TableSpec, existing: set[str]) -> None:
+        missing = [column for column in spec.columns if column.name not in existing]
+        if missing:
+            additions = ", ".join(
+                f"add column if not exists {column.name} {SQL_TYPES[column.type]}"
+                for column in missing
+            )
+            statement = f"alter table {quoted(spec.name, self._prefix)} {additions}"
+            self._jobs.run_query(statement, modifies=1)
+
+    # --- Life -------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Let go of the connections; the next call opens them again."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        """Return the warehouse itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        self.close()
+
+
+def open_bigquery(settings: Settings) -> BigQueryWarehouse:
+    """Return the warehouse of the settings' project; connections are made by its first request.
+
+    Raises
+    ------
+    BackcourtError
+        With exit code 3, where no project is named.
+    """
+    is_emulator = settings.target == "emulator"
+    project = settings.bq_project or (EMULATOR_PROJECT if is_emulator else None)
+    if project is None:
+        raise BackcourtError(
+            "no BigQuery project is named",
+            "Set BACKCOURT_BQ_PROJECT; docs/bigquery tells what else BigQuery needs.",
+            ExitCode.ENVIRONMENT,
+        )
+    options = BigQueryOptions(
+        project=project,
+        location=settings.bq_location,
+        dataset_prefix=settings.bq_dataset_prefix,
+        endpoint=settings.bq_endpoint or (EMULATOR_ENDPOINT if is_emulator else None),
+        storage_endpoint=settings.bq_storage_endpoint,
+        maximum_bytes_billed=settings.bq_max_bytes_billed,
+        impersonate=settings.bq_impersonate,
+        retry_seconds=settings.bq_retry_seconds,
+    )
+    return BigQueryWarehouse(options)
+
+
+def staged_rows(change: TableChange) -> int:
+    """Return how many rows and keys a change has."""
+    parts = (change.rows, change.delete_keys)
+    return sum(part.num_rows for part in parts if part is not None)
+
+
+def require_unique_keys(spec: TableSpec, rows: pa.Table) -> None:
+    """Refuse rows of which two share a key: which of them should win is not ours to say."""
+    counted = rows.group_by(list(spec.key)).aggregate([([], "count_all")])
+    double = counted.filter(pc.greater(counted["count_all"], 1))
+    if double.num_rows:
+        first = {name: double[name][0].as_py() for name in spec.key}
+        raise BackcourtError(
+            f"{double.num_rows} keys stand twice in the new rows of {spec.name}",
+            f"The first is {first}; keep one row of each.",
+        )

@@ -1,0 +1,424 @@
+"""DuckDB as the warehouse: one file, one writing process, Arrow in and out."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import duckdb
+import pyarrow as pa
+
+from python_workers.errors import BackcourtError, ExitCode
+from python_workers.raw.stored_rows import StoredRows
+from python_workers.runtime import injected_faults as faults
+from python_workers.warehouse.base import (
+    ChangeNote,
+    Column,
+    TableChange,
+    TableSpec,
+    UpsertCounts,
+    checked_identifier,
+    split_table_name,
+)
+from python_workers.warehouse.duckdb.dialect import (
+    SQL_TYPES,
+    column_type,
+    definition,
+    portable_types,
+    quoted,
+    translate_parameters,
+    with_widths,
+)
+from python_workers.warehouse.duckdb.file import open_file, plain_errors
+from python_workers.warehouse.widths import Widths, narrowed, wider, widths_of
+
+
+class DuckDBWarehouse:
+    """The tables of Backcourt in one DuckDB file.
+
+    The file is opened by the first statement and let go of by `close`, after which dbt may open it;
+    a later statement opens it again. Threads may read, each through a cursor of its own, while
+    another one commits. Writing transactions take turns.
+
+    Parameters
+    ----------
+    path
+        The file; created with its folder where it does not exist.
+    memory_limit
+        DuckDB's own bound, for example ``700MB``.
+    wait_seconds
+        How long to wait while another process holds the file.
+    read_only
+        Never write, and share the file with other readers.
+    """
+
+    kind = "duckdb"
+    row_hash = "cast(hash(t) // 2 as int64)"
+    has_free_content_state = False
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        memory_limit: str = "700MB",
+        wait_seconds: float = 0.0,
+        read_only: bool = False,
+    ) -> None:
+        self.path = Path(path)
+        self._memory_limit = memory_limit
+        self._wait_seconds = wait_seconds
+        self._read_only = read_only
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._cursors: list[duckdb.DuckDBPyConnection] = []
+        self._local = threading.local()
+        self._opening = threading.Lock()
+        self._writing = threading.RLock()
+        self._names = itertools.count()
+        self._widths: dict[str, Widths] = {}
+
+    def query(
+        self, sql: str, params: Mapping[str, object] | None = None, *, narrow: bool = False
+    ) -> pa.Table:
+        """Return the rows of one select statement, in the portable types of `portable_types`.
+
+        With `narrow`, whole numbers come in narrower types: DuckDB itself casts them to those that
+        sufficed the last time, as long as they do.
+        """
+        with plain_errors(self.path):
+            if not narrow:
+                return portable_types(self._run(self._cursor(), sql, params).to_arrow_table())
+            sufficed = self._widths.get(sql)
+            if sufficed is not None:
+                with contextlib.suppress(duckdb.ConversionException):
+                    rows = self._run(self._cursor(), with_widths(sql, sufficed), params)
+                    return portable_types(rows.to_arrow_table(), narrow=True)
+            table = narrowed(self.query(sql, params))
+            self._widths[sql] = wider(widths_of(table), sufficed or {})
+            return table
+
+    def execute(self, sql: str, params: Mapping[str, object] | None = None) -> None:
+        """Run one statement for its effect."""
+        with plain_errors(self.path), self._writing:
+            self._run(self._cursor(), sql, params)
+
+    @contextlib.contextmanager
+    def beside_workers(self) -> Iterator[None]:
+        """Let DuckDB use half of the processors only, while workers use them all.
+
+        Its threads would take turns with theirs, and each writes row groups of its own, which have
+        to be put together.
+        """
+        threads = self.query("select current_setting('threads') as threads")["threads"][0].as_py()
+        self.execute(f"set threads = {max(threads // 2, 1)}")
+        try:
+            yield
+        finally:
+            # A full disk makes DuckDB refuse even this; its own error is the one to report.
+            with contextlib.suppress(BackcourtError, duckdb.Error):
+                self.execute(f"set threads = {threads}")
+
+    def jobs_by_kind(self) -> dict[str, int]:
+        """Return nothing: DuckDB runs in this process."""
+        return {}
+
+    def has_table(self, table: str) -> bool:
+        """Tell whether a table or view of that name exists."""
+        return bool(self._catalog_columns(table))
+
+    def columns(self, table: str) -> tuple[Column, ...]:
+        """Return the columns of an existing table, in order."""
+        found = self._catalog_columns(table)
+        if not found:
+            raise BackcourtError(
+                f"there is no table {table} in {self.path}",
+                "Load raw data with: backcourt load DIR, then run the backfill.",
+                ExitCode.ENVIRONMENT,
+            )
+        return tuple(Column(name, column_type(table, name, type_)) for name, type_ in found)
+
+    def ensure_tables(self, specs: Iterable[TableSpec]) -> None:
+        """Create what is missing of schemas, tables and columns; change no existing column."""
+        statements: list[str] = []
+        for spec in specs:
+            present = {name for name, _ in self._catalog_columns(spec.name)}
+            if present:
+                statements += [
+                    f"alter table {quoted(spec.name)} add column {definition(column)}"
+                    for column in spec.columns
+                    if column.name not in present
+                ]
+                continue
+            schema, _ = split_table_name(spec.name)
+            columns = ", ".join(definition(column) for column in spec.columns)
+            statements += [
+                f'create schema if not exists "{schema}"',
+                f"create table {quoted(spec.name)} ({columns})",
+            ]
+        if statements:
+            with self._transaction() as cursor:
+                for statement in statements:
+                    cursor.execute(statement)
+
+    def upsert(
+        self,
+        spec: TableSpec,
+        rows: pa.Table | StoredRows,
+        *,
+        whole: str | None = None,
+        note: ChangeNote | None = None,
+    ) -> UpsertCounts:
+        """Insert or update rows by ``spec.key``, atomically; equal rows are not written.
+
+        Parameters
+        ----------
+        spec
+            The table, which exists.
+        rows
+            Exactly the columns of ``spec``, in any order; keys unique and not NULL. Stored
+            rows are read some at a time.
+        whole
+            A key column of whose values `rows` are all there is: stored rows of these values that
+            are not among them are deleted.
+        note
+            Runs where anything changes.
+
+        Raises
+        ------
+        ValueError
+            If the columns or the keys are not so.
+        """
+        if sorted(rows.schema.names) != sorted(spec.column_names):
+            raise ValueError(f"{spec.name}: expected {spec.column_names}, got {rows.schema.names}")
+        target, key = quoted(spec.name), ", ".join(f'"{name}"' for name in spec.key)
+        differs = " or ".join(
+            f'old."{name}" is distinct from new."{name}"'
+            for name in spec.column_names
+            if name not in spec.key
+        )
+        typed = ", ".join(
+            f'cast("{column.name}" as {SQL_TYPES[column.type]}) as "{column.name}"'
+            for column in spec.columns
+        )
+        names = ", ".join(f'"{name}"' for name in spec.column_names)
+        with self._transaction() as cursor, self._registered(cursor, rows) as given:
+            _check_keys(cursor, given, spec)
+            cursor.execute(
+                f"create or replace temp table changed_rows as select new.*, "  # noqa: S608 checked
+                f"if(old.\"{spec.key[0]}\" is null, 'inserted', 'updated') as change "
+                f"from (select {typed} from {given}) as new "
+                f"left join {target} as old using ({key}) "
+                f'where old."{spec.key[0]}" is null or {differs or "false"}'
+            )
+            if whole is not None:
+                cursor.execute(
+                    f"insert into changed_rows by name "  # noqa: S608 checked identifiers
+                    f"select {names}, 'deleted' as change from {target} as old "
+                    f'where "{whole}" in (select "{whole}" from {given}) and not exists '
+                    f"(select 1 from {given} as new where {_same_key(spec.key)})"
+                )
+            inserted, updated, deleted = _one_row(
+                cursor,
+                "select count(*) filter (where change = 'inserted'), "
+                "count(*) filter (where change = 'updated'), "
+                "count(*) filter (where change = 'deleted') from changed_rows",
+            )
+            counts = UpsertCounts(inserted, updated, rows.num_rows - inserted - updated, deleted)
+            if note is not None and counts.changed:
+                self._run(cursor, note.sql.format(changes="changed_rows"), note.params)
+            if updated or deleted:
+                cursor.execute(
+                    f"delete from {target} as old using changed_rows as new "  # noqa: S608 as above
+                    f"where new.change != 'inserted' and {_same_key(spec.key)}"
+                )
+            if inserted or updated:
+                cursor.execute(
+                    f"insert into {target} by name "  # noqa: S608 as above
+                    f"select {names} from changed_rows where change != 'deleted'"
+                )
+            cursor.execute("drop table changed_rows")
+        return counts
+
+    def commit(self, changes: Sequence[TableChange]) -> None:
+        """Make all changes visible together, or none of them.
+
+        Raises
+        ------
+        ValueError
+            If a key to delete by is NULL: it would match nothing.
+        """
+        with self._transaction() as cursor:
+            for change in changes:
+                self._apply(cursor, change)
+
+    def content_state(self, tables: Sequence[str]) -> str:
+        """Return a digest of the tables' columns and rows, whatever the order of the rows.
+
+        A sum of row hashes: rows that come, go or change alter it. Tables that do not exist count
+        as such.
+        """
+        digest = hashlib.sha256()
+        for table in sorted(tables):
+            columns = self._catalog_columns(table)
+            digest.update(f"{table}:{columns}".encode())
+            if columns:
+                names = ", ".join(f'"{name}"' for name, _ in columns)
+                with plain_errors(self.path):
+                    state = _one_row(
+                        self._cursor(),
+                        f"select count(*), sum(hash({names})) "  # noqa: S608 names of the catalog
+                        f"from {quoted(table)}",
+                    )
+                digest.update(repr(state).encode())
+        return digest.hexdigest()[:32]
+
+    def close(self) -> None:
+        """Let go of the file; the next statement opens it again."""
+        with self._writing, self._opening:
+            for cursor in self._cursors:
+                cursor.close()
+            self._cursors.clear()
+            self._local = threading.local()
+            if self._connection is not None:
+                with plain_errors(self.path):
+                    self._connection.close()
+                self._connection = None
+
+    def __enter__(self) -> Self:
+        """Return the warehouse itself; the file is not opened yet."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Let go of the file."""
+        self.close()
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        cursor: duckdb.DuckDBPyConnection | None = getattr(self._local, "cursor", None)
+        if cursor is not None:
+            return cursor
+        with self._opening:
+            if self._connection is None:
+                self._connection = open_file(
+                    self.path,
+                    memory_limit=self._memory_limit,
+                    wait_seconds=self._wait_seconds,
+                    read_only=self._read_only,
+                )
+            cursor = self._connection.cursor()
+            self._cursors.append(cursor)
+        self._local.cursor = cursor
+        return cursor
+
+    @staticmethod
+    def _run(
+        cursor: duckdb.DuckDBPyConnection, sql: str, params: Mapping[str, object] | None
+    ) -> duckdb.DuckDBPyConnection:
+        statement, names = translate_parameters(sql)
+        given = params or {}
+        missing = sorted(names - given.keys())
+        if missing:
+            raise ValueError(f"no value for the parameters {missing} of: {sql.strip()[:200]}")
+        # DuckDB rejects values that the statement does not use.
+        return cursor.execute(statement, {name: given[name] for name in names})
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with plain_errors(self.path), self._writing:
+            cursor = self._cursor()
+            cursor.execute("begin transaction")
+            try:
+                yield cursor
+                faults.point("before-write")
+                cursor.execute("commit")
+                faults.point("after-write")
+            except BaseException:
+                # After a failed commit, or on a database that a full disk has invalidated, there
+                # is nothing left to roll back; the first error is the one to report.
+                with contextlib.suppress(duckdb.Error):
+                    cursor.execute("rollback")
+                raise
+
+    @contextlib.contextmanager
+    def _registered(
+        self, cursor: duckdb.DuckDBPyConnection, rows: pa.Table | StoredRows
+    ) -> Iterator[str]:
+        if isinstance(rows, StoredRows):
+            yield rows.sql()
+            return
+        name = f"arrow_rows_{next(self._names)}"
+        cursor.register(name, rows)
+        try:
+            yield name
+        finally:
+            with contextlib.suppress(duckdb.Error):
+                cursor.unregister(name)
+
+    def _apply(self, cursor: duckdb.DuckDBPyConnection, change: TableChange) -> None:
+        target = quoted(change.table)
+        keys, rows = change.delete_keys, change.rows
+        if keys is not None and keys.num_rows:
+            if any(column.null_count for column in keys.columns):
+                raise ValueError(f"{change.table}: a key to delete by is NULL")
+            with self._registered(cursor, keys) as given:
+                cursor.execute(
+                    f"delete from {target} as old "  # noqa: S608 checked identifiers
+                    f"using (select distinct * from {given}) as new "
+                    f"where {_same_key(keys.column_names)}"
+                )
+        if rows is not None and rows.num_rows:
+            names = ", ".join(f'"{checked_identifier(name)}"' for name in rows.column_names)
+            with self._registered(cursor, rows) as given:
+                cursor.execute(
+                    f"insert into {target} by name select {names} from {given}"  # noqa: S608
+                )
+
+    def _catalog_columns(self, table: str) -> list[tuple[str, str]]:
+        schema, name = split_table_name(table)
+        with plain_errors(self.path):
+            found: list[tuple[str, str]] = (
+                self._cursor()
+                .execute(
+                    "select column_name, data_type from duckdb_columns() "
+                    "where database_name = current_database() "
+                    "and schema_name = $schema and table_name = $name order by column_index",
+                    {"schema": schema, "name": name},
+                )
+                .fetchall()
+            )
+        return found
+
+
+def _check_keys(cursor: duckdb.DuckDBPyConnection, rows: str, spec: TableSpec) -> None:
+    key = ", ".join(f'"{name}"' for name in spec.key)
+    any_null = " or ".join(f'"{name}" is null' for name in spec.key)
+    nulls, total = _one_row(
+        cursor,
+        f"select count(*) filter (where {any_null}), count(*) from {rows}",  # noqa: S608
+    )
+    (distinct,) = _one_row(
+        cursor,
+        f"select count(*) from (select distinct {key} from {rows})",  # noqa: S608 checked names
+    )
+    if nulls or distinct != total:
+        raise ValueError(f"{spec.name}: {nulls} keys are NULL, {total - distinct} are duplicates")
+
+
+def _same_key(key: Iterable[str]) -> str:
+    return " and ".join(f'old."{checked_identifier(name)}" = new."{name}"' for name in key)
+
+
+def _one_row(cursor: duckdb.DuckDBPyConnection, sql: str) -> tuple[int, ...]:
+    row: tuple[int, ...] | None = cursor.execute(sql).fetchone()
+    if row is None:
+        raise RuntimeError(f"an aggregate returned no row: {sql}")
+    return row
