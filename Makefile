@@ -16,7 +16,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS ?= false
 # Exit code 1 says that the work is done and that some of the data needs a look, as real data does.
 ON_ATTENTION = { code=$$?; [ $$code = 1 ] && echo "make: goes on; what needs attention is in $(REPORT)" || exit $$code; }
 
-.PHONY: help setup demo test kills lint bench report lock clean
+.PHONY: help setup demo test kills lint generate bench report lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,7 +51,11 @@ lint: setup  ## Check style, types and SQL
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy tests/python/bigquery/conftest.py
+	$(BIN)/lint-imports --no-cache
 	BACKCOURT_DUCKDB_PATH=:memory: $(BIN)/sqlfluff lint models tests/dbt
+
+generate: setup  ## Write the files that follow from the declarations
+	$(BIN)/python -m python_workers.processors.dbt_macro
 
 bench: setup  ## Print the benchmarks
 	$(BIN)/backcourt bench

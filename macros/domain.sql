@@ -107,50 +107,17 @@
 
 {# Each processor and the inputs model that its computation reads. #}
 {% macro processor_inputs() -%}
-    {{ return({
-        'TeamDefenseZoneAnalysisProcessor': 'team_defense_zone_inputs',
-        'PlayerShotZoneAnalysisProcessor': 'player_shot_zone_inputs',
-        'PlayerCompositeFactorsProcessor': 'player_composite_factors_inputs',
-        'PlayerDailyCacheProcessor': 'player_daily_cache_inputs',
-        'MLFeatureStoreProcessor': 'ml_feature_store_inputs',
-    }) }}
-{%- endmacro %}
-
-{# Each processor, where its rows are, whom they are about, and whose rows it reads. #}
-{% macro processor_outputs() -%}
-    {{ return({
-        'TeamDefenseZoneAnalysisProcessor': {
-            'short': 'tdza', 'model': 'team_defense_zone_analysis',
-            'upstream': [],
-            'date_column': 'analysis_date', 'entity': 'team_abbr',
-        },
-        'PlayerShotZoneAnalysisProcessor': {
-            'short': 'psza', 'model': 'player_shot_zone_analysis',
-            'upstream': [],
-            'date_column': 'analysis_date', 'entity': 'player_id',
-        },
-        'PlayerCompositeFactorsProcessor': {
-            'short': 'pcf', 'model': 'player_composite_factors',
-            'upstream': ['tdza', 'psza'],
-            'date_column': 'analysis_date', 'entity': 'player_id',
-        },
-        'PlayerDailyCacheProcessor': {
-            'short': 'pdc', 'model': 'player_daily_cache',
-            'upstream': ['psza'],
-            'date_column': 'analysis_date', 'entity': 'player_id',
-        },
-        'MLFeatureStoreProcessor': {
-            'short': 'mlfs', 'model': 'ml_feature_store_v2',
-            'upstream': ['tdza', 'psza', 'pcf', 'pdc'],
-            'date_column': 'game_date', 'entity': 'player_id',
-        },
-    }) }}
+    {%- set found = {} -%}
+    {%- for name, processor in processors().items() -%}
+        {%- do found.update({name: processor.inputs_model}) -%}
+    {%- endfor -%}
+    {{- return(found) -}}
 {%- endmacro %}
 
 {# Names of the processors that have to have run on every date: those the vars name, else all. #}
 {% macro required_processors() -%}
-    {%- set outputs = processor_outputs() -%}
-    {%- set shorts = outputs.values() | map(attribute='short') | list -%}
+    {%- set outputs = processors() -%}
+    {%- set shorts = outputs.values() | map(attribute='key') | list -%}
     {%- set named = list_var('processors') -%}
     {%- set named = shorts if named is none else named -%}
     {%- for short in named if short not in shorts -%}
@@ -159,7 +126,7 @@
         ) }}
     {%- endfor -%}
     {%- set names = [] -%}
-    {%- for name, output in outputs.items() if output.short in named -%}
+    {%- for name, output in outputs.items() if output.key in named -%}
         {%- do names.append(name) -%}
     {%- endfor -%}
     {{- return(names) -}}
@@ -169,12 +136,6 @@
 {% macro entity_column(output) -%}
     {{ 'entity_id' if output.entity == 'team_abbr' else 'player_id' }}
 {%- endmacro %}
-
-{# Fewest games of a team that its defence is analysed on. #}
-{% macro tdza_min_games() -%}5{%- endmacro %}
-
-{# Version of the feature store's definitions; a new one re-opens every date. #}
-{% macro mlfs_version() -%}v2_2{%- endmacro %}
 
 {#
   Features in column order, each with the flag that says whether its precomputed source is there: a
@@ -234,27 +195,32 @@
     {{ return(['is_home', 'back_to_back', 'is_playoffs']) }}
 {%- endmacro %}
 
-{# Failure categories; the last three are for somebody to look at. #}
+{# Failure categories; as a list, and as SQL lists. #}
 {% macro failure_categories() -%}
-    {{ return([
-        'EXPECTED_INCOMPLETE',
-        'STALE_DATA',
-        'CIRCUIT_BREAKER_ACTIVE',
-        'INCOMPLETE_UPSTREAM',
-        'PROCESSING_ERROR',
-    ]) }}
+    {{- return(failure_category_facts().keys() | list) -}}
 {%- endmacro %}
 
-{# As SQL lists: all; those for somebody to look at; those not in the nature of the data. #}
 {% macro failure_category_list() -%}
     ('{{ failure_categories() | join("', '") }}')
 {%- endmacro %}
 
+{# Those that somebody has to act on. #}
 {% macro investigate_category_list() -%}
-    ('CIRCUIT_BREAKER_ACTIVE', 'INCOMPLETE_UPSTREAM', 'PROCESSING_ERROR')
+    {{- categories_where('needs_attention', true) -}}
 {%- endmacro %}
 
-{% macro unexpected_category_list() -%}('INCOMPLETE_UPSTREAM', 'PROCESSING_ERROR'){%- endmacro %}
+{# Those that are not in the nature of the data. #}
+{% macro unexpected_category_list() -%}
+    {{- categories_where('is_expected', false) -}}
+{%- endmacro %}
+
+{% macro categories_where(fact, value) -%}
+    {%- set names = [] -%}
+    {%- for name, facts in failure_category_facts().items() if facts[fact] == value -%}
+        {%- do names.append(name) -%}
+    {%- endfor -%}
+    ('{{ names | join("', '") }}')
+{%- endmacro %}
 
 {# A player-level text of an inputs table: on the row of his most recent game, or of none. #}
 {% macro first_rank_only(expression, player) -%}

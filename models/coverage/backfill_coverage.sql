@@ -18,7 +18,7 @@ processors as (
 ),
 
 records as (
-    {% for processor_name, output in processor_outputs().items() %}
+    {% for processor_name, output in processors().items() %}
     select
         '{{ processor_name }}' as processor_name,
         {{ output.date_column }} as analysis_date,

@@ -30,10 +30,10 @@ digests as (
 
     select
         analysis_date,
-        {% for processor_name, output in processor_outputs().items() %}
+        {% for processor_name, output in processors().items() %}
         max(
             case when processor_name = '{{ processor_name }}' then output_digest end
-        ) as {{ output.short }}_digest,
+        ) as {{ output.key }}_digest,
         {% endfor %}
     from processed
     group by analysis_date
@@ -41,7 +41,7 @@ digests as (
 ),
 
 upstream as (
-    {% for processor_name, output in processor_outputs().items() %}
+    {% for processor_name, output in processors().items() %}
     select
         '{{ processor_name }}' as processor_name,
         analysis_date,

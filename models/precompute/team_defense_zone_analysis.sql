@@ -14,7 +14,7 @@ samples as (
     select * from {{ ref('team_defense_zone_inputs') }}
     where
         {{ in_date_range('analysis_date') }}
-        and games_in_sample >= {{ tdza_min_games() }}
+        and games_in_sample >= {{ processors()['TeamDefenseZoneAnalysisProcessor'].required_games }}
 
 ),
 

@@ -290,7 +290,7 @@ final as (
             when has_cache or has_factors or has_shot_zones then 'mixed'
             else 'game_log'
         end as data_source,
-        '{{ mlfs_version() }}' as feature_version,
+        '{{ processors()['MLFeatureStoreProcessor'].calculation_version }}' as feature_version,
         season_year,
         {%- for feature in ml_features() if feature not in ml_boolean_features() %}
         {{ feature }},

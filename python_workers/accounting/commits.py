@@ -21,7 +21,7 @@ from python_workers.accounting.processed_dates import (
 )
 from python_workers.accounting.record_diff import RecordDiff, count_by_date, diff_records
 from python_workers.hashing import HASH_FIELDS
-from python_workers.processors.catalogue import Processor
+from python_workers.processors.base import Processor
 from python_workers.processors.failures import CATEGORIES, CIRCUIT_BREAKER_ACTIVE, FAILURE_SCHEMA
 from python_workers.warehouse.base import TableChange, Warehouse
 

@@ -14,7 +14,8 @@ from typing import Any
 from python_workers.accounting.raw_ahead import read_behind
 from python_workers.accounting.schedule import Schedule
 from python_workers.errors import BackcourtError, ExitCode
-from python_workers.processors.catalogue import BY_NAME, PROCESSORS, Processor
+from python_workers.processors.base import Processor
+from python_workers.processors.catalogue import BY_NAME, PROCESSORS
 from python_workers.processors.failures import CATEGORIES, NEEDS_ATTENTION
 from python_workers.raw.findings import Finding, count_findings
 from python_workers.warehouse.base import Warehouse

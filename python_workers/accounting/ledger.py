@@ -15,7 +15,8 @@ from python_workers.accounting.processed_dates import (
     read_current,
     read_stored,
 )
-from python_workers.processors.catalogue import BY_KEY, BY_NAME, Processor
+from python_workers.processors.base import Processor
+from python_workers.processors.catalogue import BY_KEY, BY_NAME
 from python_workers.warehouse.base import Warehouse
 
 Status = Literal["done", "missing", "stale", "failed", "locked"]

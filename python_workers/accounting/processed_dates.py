@@ -14,7 +14,8 @@ from datetime import date, datetime
 
 import pyarrow as pa
 
-from python_workers.processors.catalogue import BY_NAME, PROCESSORS, Processor
+from python_workers.processors.base import Processor
+from python_workers.processors.catalogue import BY_NAME, PROCESSORS
 from python_workers.warehouse.base import TableChange, Warehouse
 
 CURRENT_TABLE = "nba_processing.processed_dates"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from python_workers.accounting.schedule import Schedule
 from python_workers.backfill.dbt_project import CompiledNode, DbtProject
 from python_workers.backfill.pool_stage import dates_as_parameters, input_statements
-from python_workers.backfill.run import EVERY_DATE_TESTS, INPUTS, SQL_MODELS
-from python_workers.processors.catalogue import Processor
+from python_workers.backfill.run import EVERY_DATE_TESTS, INPUTS
+from python_workers.processors.base import Processor
 from python_workers.warehouse.bigquery.warehouse import BigQueryWarehouse
 
 BYTES_PER_TIB = 1 << 40
@@ -46,8 +46,8 @@ def estimates(
     schedule, processors
         What would be computed. Commits come on top: they rewrite the partitions of their dates.
     """
-    tags = [SQL_MODELS[each.key] for each in processors if each.key in SQL_MODELS]
-    nodes = project.compiled([*INPUTS, *tags, *EVERY_DATE_TESTS], schedule.start, schedule.end)
+    models = [each.model for each in processors if each.engine == "sql"]
+    nodes = project.compiled([*INPUTS, *models, *EVERY_DATE_TESTS], schedule.start, schedule.end)
     found = [
         Estimate(node.name, warehouse.dry_run(_statement(warehouse, node, schedule)))
         for node in sorted(nodes, key=lambda node: node.materialized == "test")

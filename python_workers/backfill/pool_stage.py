@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import date
@@ -25,8 +25,8 @@ from python_workers.pool.run_chunks import (
     run_chunks,
     start_workers,
 )
-from python_workers.processors import composite_factors, daily_cache, shot_zones
-from python_workers.processors.catalogue import PSZA, TDZA, Processor
+from python_workers.processors.base import PoolWork, Processor
+from python_workers.processors.catalogue import BY_KEY
 from python_workers.processors.failures import ChunkResult
 from python_workers.processors.worker import (
     compute_task,
@@ -41,18 +41,6 @@ from python_workers.runtime.memory import return_free_memory
 from python_workers.runtime.signals import stop_if_received
 from python_workers.warehouse.base import TableChange, Warehouse
 from python_workers.warehouse.job_labels import labelling
-
-_PLAYER_COLUMNS = {
-    "psza": shot_zones.PLAYER_COLUMNS,
-    "pcf": composite_factors.PLAYER_COLUMNS,
-    "pdc": daily_cache.PLAYER_COLUMNS,
-}
-_GAME_COLUMNS = {"psza": shot_zones.GAME_COLUMNS, "pdc": daily_cache.GAME_COLUMNS}
-_UPSTREAM_COLUMNS: Mapping[str, Mapping[str, Sequence[str]]] = {
-    "pcf": {"psza": composite_factors.PSZA_COLUMNS, "tdza": composite_factors.TDZA_COLUMNS},
-    "pdc": {"psza": daily_cache.PSZA_COLUMNS},
-}
-_UPSTREAM_TABLES = {"psza": PSZA.table, "tdza": TDZA.table}
 
 COMMIT_SECONDS = 10.0
 
@@ -318,14 +306,15 @@ def dates_as_parameters(days: Sequence[date]) -> dict[str, object]:
 
 def input_statements(processor: Processor) -> dict[str, str]:
     """Return the selects that read what a processor's worker needs, by the worker's names."""
-    short = processor.key
-    has_games = short in _GAME_COLUMNS
-    first_row = "game_rank <= 1" if has_games else "true"
-    statements = {"players": _select(processor.inputs, _PLAYER_COLUMNS[short], first_row)}
-    if has_games:
-        statements["games"] = _select(processor.inputs, _GAME_COLUMNS[short], "game_rank >= 1")
-    for upstream, columns in _UPSTREAM_COLUMNS.get(short, {}).items():
-        statements[upstream] = _select(_UPSTREAM_TABLES[upstream], columns, "true")
+    work = processor.work
+    if not isinstance(work, PoolWork):
+        raise TypeError(f"{processor.key} is not computed by the pool")
+    first_row = "game_rank <= 1" if work.game_columns else "true"
+    statements = {"players": _select(processor.inputs, work.player_columns, first_row)}
+    if work.game_columns:
+        statements["games"] = _select(processor.inputs, work.game_columns, "game_rank >= 1")
+    for upstream, columns in work.upstream_columns.items():
+        statements[upstream] = _select(BY_KEY[upstream].table, columns, "true")
     return statements
 
 

@@ -23,15 +23,8 @@ from python_workers.backfill.pool_stage import (
 )
 from python_workers.backfill.sql_stage import record_hashes, register_sql_dates
 from python_workers.errors import BackcourtError, ExitCode
-from python_workers.processors.catalogue import (
-    MLFS,
-    PCF,
-    PDC,
-    POOL_PROCESSORS,
-    PSZA,
-    TDZA,
-    Processor,
-)
+from python_workers.processors.base import PoolWork, Processor, SqlWork, waves
+from python_workers.processors.catalogue import PROCESSORS
 from python_workers.raw.player_registry import register_players
 from python_workers.raw.schema import CHANGED_GAMES
 from python_workers.runtime import injected_faults as faults
@@ -46,8 +39,7 @@ STATEMENT_DATES = 700
 With the seasons it would need ever more memory on DuckDB, and touch more partitions than a job may
 on BigQuery.
 """
-SQL_MODELS = {TDZA.key: "tag:stage_tdza", MLFS.key: "tag:stage_mlfs"}
-SQL_OUTPUTS = (TDZA.table, MLFS.table)
+SQL_PROCESSORS = tuple(each for each in PROCESSORS if isinstance(each.work, SqlWork))
 VIEWS = "tag:stage_coverage"
 EVERY_DATE_TESTS = ("tag:coverage",)
 
@@ -132,7 +124,9 @@ class Backfill:
     Parameters
     ----------
     warehouse, project
-        They take turns at the DuckDB file: the warehouse is closed whenever dbt runs.
+        They take turns at the DuckDB file: the warehouse is closed whenever dbt runs. Without a
+        project, the run computes from inputs that `dbt run` has built, and registers what dbt has
+        built of the SQL processors.
     schedule
         The dates.
     options, reporter
@@ -144,7 +138,7 @@ class Backfill:
     def __init__(
         self,
         warehouse: Warehouse,
-        project: DbtProject,
+        project: DbtProject | None,
         schedule: Schedule,
         options: BackfillOptions,
         reporter: Reporter,
@@ -163,26 +157,32 @@ class Backfill:
 
     def run(self) -> BackfillResult:
         """Run every stage that has work to do."""
-        check_seasons(self.warehouse, self.schedule, seasons_of_project(self.project.directory))
-        self.build_inputs()
+        if self.project is None:
+            self._check_inputs_are_built()
+        else:
+            seasons = seasons_of_project(self.project.directory)
+            check_seasons(self.warehouse, self.schedule, seasons)
+            self.build_inputs(self.project)
         check_seasons(self.warehouse, self.schedule)
         self.ledger = Ledger.read(self.warehouse, self.schedule.start, self.schedule.end)
         self._check_upstream()
         self.schedule = self.schedule.with_called_off(self.ledger.computed_dates)
         if self._guard_of is not None:
             self._guard = self._guard_of(self.warehouse, self.ledger, self.result.run)
-        if any(self._due(processor) for processor in POOL_PROCESSORS):
+        chosen = self.options.processors
+        if any(self._due(each) for each in chosen if isinstance(each.work, PoolWork)):
             prepare_pool(self.options.pool)
-        self._sql(TDZA)
-        self._pool("shot zones", (PSZA,))
-        self._pool("factors and cache", (PCF, PDC))
-        self._sql(MLFS)
-        if self.options.run_tests:
-            self.test_coverage()
+        for wave in waves(PROCESSORS):
+            for processor in wave:
+                if isinstance(processor.work, SqlWork):
+                    self._sql(processor)
+            self._pool([each for each in wave if isinstance(each.work, PoolWork)])
+        if self.options.run_tests and self.project is not None:
+            self.test_coverage(self.project)
         self.result.jobs = jobs_of(self.warehouse, self.project)
         return self.result
 
-    def build_inputs(self) -> None:
+    def build_inputs(self, project: DbtProject) -> None:
         """Build the inputs of those seasons of the range that have changed since the last build.
 
         Where all dates are reprocessed, they are built whatever has changed, and so are the views.
@@ -195,7 +195,7 @@ class Backfill:
         with self._stage("inputs", f"{self.schedule.start} to {self.schedule.end}") as done:
             self.warehouse.ensure_tables([CHANGED_GAMES])
             register_players(self.warehouse)
-            builds = InputBuilds.read(self.warehouse, self.project.state())
+            builds = InputBuilds.read(self.warehouse, project.state())
             stale = builds.stale_range(self.schedule, force=self.options.reprocess == "all")
             if stale is None:
                 done("unchanged since the last build")
@@ -204,15 +204,15 @@ class Backfill:
             builds.forget(self.warehouse, start, end)
             faults.point("before-inputs")
             seasons = builds.season_years(builds.stale_seasons(start, end))
-            has_outputs = all(self.warehouse.has_table(table) for table in SQL_OUTPUTS)
+            has_outputs = all(self.warehouse.has_table(each.table) for each in SQL_PROCESSORS)
             self.warehouse.close()
             select: tuple[str, ...] = (*INPUTS, VIEWS) if has_outputs else INPUTS
             for first, last in pieces(start, end, self.schedule.dates):
-                self.project.build(select, first, last, seasons=seasons)
+                project.build(select, first, last, seasons=seasons)
                 select = INPUTS_BY_DATE
             if not has_outputs:
                 # Empty, so that coverage can be asked for.
-                self.project.build((*SQL_MODELS.values(), VIEWS), start, end, [])
+                project.build((*(each.model for each in SQL_PROCESSORS), VIEWS), start, end, [])
             faults.point("after-inputs")
             check_seasons(self.warehouse, self.schedule)
             self._check_inputs()
@@ -234,11 +234,11 @@ class Backfill:
                 ExitCode.ENVIRONMENT,
             )
 
-    def test_coverage(self) -> None:
+    def test_coverage(self, project: DbtProject) -> None:
         """Run dbt's tests of coverage and records over the range."""
         with self._stage("coverage tests", "dbt test") as done:
             self.warehouse.close()
-            self.result.tests = self.project.test(
+            self.result.tests = project.test(
                 EVERY_DATE_TESTS,
                 self.schedule.start,
                 self.schedule.end,
@@ -247,9 +247,27 @@ class Backfill:
             )
             done(f"{len(self.result.tests)} tests, {len(self.result.failed_tests)} failed")
 
+    def _check_inputs_are_built(self) -> None:
+        lacking = lacking_inputs(self.warehouse, self.schedule.dates)
+        if lacking:
+            check_seasons(self.warehouse, self.schedule)
+            raise BackcourtError(
+                f"the inputs of {lacking[0]} have not been built",
+                [
+                    f"{len(lacking)} of {len(self.schedule.dates)} game dates lack them. Build with:",
+                    (
+                        "dbt run --profiles-dir profiles --vars "
+                        f"'{{start_date: {self.schedule.start}, end_date: {self.schedule.end}}}'"
+                    ),
+                ],
+                ExitCode.ENVIRONMENT,
+            )
+
     def _check_upstream(self) -> None:
         """Refuse to start in the middle where what comes before has never run."""
         chosen = {processor.key for processor in self.options.processors}
+        if self.project is None:
+            chosen |= {processor.key for processor in SQL_PROCESSORS}
         for processor in self.options.processors:
             for day in self.schedule.dates:
                 missing = [
@@ -277,10 +295,35 @@ class Backfill:
         return self.ledger.due_dates(processor, self.schedule.dates, self.options.reprocess)
 
     def _sql(self, processor: Processor) -> None:
+        if self.project is None:
+            self._register(processor)
+        elif processor in self.options.processors:
+            self._build_and_register(self.project, processor)
+
+    def _register(self, processor: Processor) -> None:
+        """Register what dbt has built of a processor."""
+        # What reads no other processor is as good as its inputs, which come from the same dbt run.
+        is_verified = not processor.upstream
+        days: Sequence[date] = self.schedule.dates
+        if is_verified:
+            days = self.ledger.due_dates(processor, days, self.options.reprocess)
+        with self._stage(_stage_name([processor]), _dates(days)) as done:
+            with labelling(processor=processor.key):
+                counts = register_sql_dates(
+                    self.warehouse,
+                    self.ledger,
+                    processor,
+                    self.result.run,
+                    days,
+                    is_verified=is_verified,
+                )
+            self.result.counts[processor.key] = counts
+            self.result.dates[processor.key] = len(days) if counts.expected else 0
+            done(describe(counts))
+
+    def _build_and_register(self, project: DbtProject, processor: Processor) -> None:
         days = self._due(processor)
-        if processor not in self.options.processors:
-            return
-        with self._stage(processor.key, _dates(days)) as done:
+        with self._stage(_stage_name([processor]), _dates(days)) as done:
             self.result.dates[processor.key] = len(days)
             self.result.counts[processor.key] = Counts()
             if not days:
@@ -289,7 +332,7 @@ class Backfill:
             began = time.perf_counter()
             with labelling(processor=processor.key):
                 before = record_hashes(self.warehouse, processor, days)
-                self._build((SQL_MODELS[processor.key],), days)
+                self._build(project, (processor.model,), days)
                 faults.point(f"after-{processor.key}")
                 counts = register_sql_dates(
                     self.warehouse,
@@ -303,11 +346,15 @@ class Backfill:
             self.result.counts[processor.key] = counts
             done(describe(counts))
 
-    def _pool(self, name: str, processors: Sequence[Processor]) -> None:
-        work = [(processor, self._due(processor)) for processor in processors]
-        chosen = [each for each in work if each[0] in self.options.processors]
+    def _pool(self, processors: Sequence[Processor]) -> None:
+        chosen = [
+            (processor, self._due(processor))
+            for processor in processors
+            if processor in self.options.processors
+        ]
         if not chosen:
             return
+        name = _stage_name([processor for processor, _ in chosen])
         with self._stage(name, ", ".join(f"{p.key}: {_dates(days)}" for p, days in chosen)) as done:
             for processor, days in chosen:
                 self.result.dates[processor.key] = len(days)
@@ -332,13 +379,13 @@ class Backfill:
         self.reporter.advance(processor, len(commit.records), rows)
         self.reporter.committed(self.result.run, processor, commit)
 
-    def _build(self, select: Sequence[str], days: Sequence[date]) -> None:
+    def _build(self, project: DbtProject, select: Sequence[str], days: Sequence[date]) -> None:
         self.warehouse.close()
         whole = len(days) == len(self.schedule.dates)
         only = self.schedule.only_dates if whole else days
         for first, last in pieces(self.schedule.start, self.schedule.end, days):
             within = None if only is None else [day for day in only if first <= day <= last]
-            self.project.build(select, first, last, within)
+            project.build(select, first, last, within)
 
     @contextmanager
     def _stage(self, name: str, detail: str) -> Iterator[Callable[[str], None]]:
@@ -386,6 +433,10 @@ def describe(counts: Counts) -> str:
         if number
     ]
     return ", ".join(parts) or "no rows"
+
+
+def _stage_name(processors: Sequence[Processor]) -> str:
+    return " and ".join(processor.key for processor in processors)
 
 
 def _dates(days: Sequence[date]) -> str:

@@ -28,40 +28,9 @@ from python_workers.accounting.processed_dates import (
     read_stored,
 )
 from python_workers.accounting.record_diff import count_by_date, diff_records
-from python_workers.processors.catalogue import MLFS, TDZA, Processor
-from python_workers.processors.failures import (
-    EXPECTED_INCOMPLETE,
-    FAILURE_SCHEMA,
-    INCOMPLETE_UPSTREAM,
-    PROCESSING_ERROR,
-    FailureCategory,
-)
+from python_workers.processors.base import Processor, SqlWork
+from python_workers.processors.failures import CATEGORIES, FAILURE_SCHEMA
 from python_workers.warehouse.base import Warehouse
-
-TDZA_MIN_GAMES = 5
-
-_ENTITY_COLUMN = {TDZA.key: "team_abbr", MLFS.key: "player_lookup"}
-
-_EXPECTED = """
-select analysis_date, entity_id, player_id, actual_game_count
-from nba_processing.expected_entities
-where processor_name = @processor
-    and analysis_date between @first and @last
-    and analysis_date in unnest(@days)
-"""
-
-_GAPS = """
-select inputs.analysis_date, inputs.team_abbr as entity_id, games.game_date
-from nba_precompute.team_defense_zone_inputs as inputs
-inner join nba_analytics.int_team_games as games
-    on inputs.team_abbr = games.team_abbr
-    and inputs.season_year = games.season_year
-    and games.game_date < inputs.analysis_date
-where inputs.analysis_date between @first and @last
-    and inputs.analysis_date in unnest(@days)
-    and not games.has_box_score
-order by games.game_date
-"""
 
 _HASH_SCHEMA = pa.schema(
     [("analysis_date", pa.date32()), ("entity_id", pa.string()), ("record_hash", pa.int64())]
@@ -74,7 +43,7 @@ def record_hashes(warehouse: Warehouse, processor: Processor, days: Sequence[dat
         return _HASH_SCHEMA.empty_table()
     column = processor.date_column
     return warehouse.query(
-        f"select {column} as analysis_date, {_ENTITY_COLUMN[processor.key]} as entity_id, "  # noqa: S608
+        f"select {column} as analysis_date, {processor.entity_name} as entity_id, "  # noqa: S608
         f"{warehouse.row_hash} as record_hash from {processor.table} as t "
         f"where {column} between @first and @last and {column} in unnest(@days)",
         {"first": min(days), "last": max(days), "days": list(days)},
@@ -185,47 +154,26 @@ def _of(processor: Processor, days: Sequence[date]) -> dict[str, object]:
 def _failures(
     warehouse: Warehouse, processor: Processor, days: Sequence[date], records: pa.Table
 ) -> pa.Table:
-    expected = warehouse.query(_EXPECTED, _of(processor, days))
+    work = processor.work
+    if not isinstance(work, SqlWork):
+        raise TypeError(f"{processor.key} is not built by dbt")
+    reasons = warehouse.query(work.missing_rows, _of(processor, days))
     key = ["analysis_date", "entity_id"]
-    missing = expected.join(records.select(key), key, join_type="left anti").to_pylist()
-    if not missing:
-        return FAILURE_SCHEMA.empty_table()
-    gaps: dict[tuple[date, str], list[str]] = {}
-    if processor is TDZA:
-        params = {
-            name: value for name, value in _of(processor, days).items() if name != "processor"
-        }
-        for row in warehouse.query(_GAPS, params).to_pylist():
-            gaps.setdefault((row["analysis_date"], row["entity_id"]), []).append(
-                row["game_date"].isoformat()
-            )
+    missing = reasons.join(records.select(key), key, join_type="left anti").to_pylist()
     rows = []
     for row in sorted(missing, key=lambda row: (row["analysis_date"], row["entity_id"])):
-        dates = gaps.get((row["analysis_date"], row["entity_id"]), [])
-        category, reason = _why(processor, row["actual_game_count"], dates)
+        category = CATEGORIES[row["failure_category"]]
+        dates = row.pop("missing_game_dates")
         rows.append(
             {
                 **row,
-                "failure_category": category.name,
-                "failure_reason": reason,
                 "can_retry": category.can_retry,
                 "is_expected": category.is_expected,
-                "expected_game_count": TDZA_MIN_GAMES if processor is TDZA else None,
-                "missing_game_dates": json.dumps(dates),
+                "expected_game_count": work.required_games,
+                "missing_game_dates": json.dumps(dates.split(", ") if dates else []),
             }
         )
     return pa.Table.from_pylist(rows, schema=FAILURE_SCHEMA)
-
-
-def _why(processor: Processor, actual: int, missing: list[str]) -> tuple[FailureCategory, str]:
-    if processor is MLFS:
-        return PROCESSING_ERROR, "the feature store has no row for him: look at its inputs"
-    if actual < TDZA_MIN_GAMES:
-        return EXPECTED_INCOMPLETE, f"{actual} of {TDZA_MIN_GAMES} games required"
-    return (
-        INCOMPLETE_UPSTREAM,
-        f"{actual} games, but the box scores of {', '.join(missing) or 'some'} are missing",
-    )
 
 
 def _digests(days: Sequence[date], records: pa.Table, failures: pa.Table) -> dict[date, str]:

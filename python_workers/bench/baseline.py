@@ -23,7 +23,8 @@ from python_workers.bench.per_player import (
 )
 from python_workers.bench.per_player_factors import compute_composite_factors
 from python_workers.processors import composite_factors, daily_cache, shot_zones
-from python_workers.processors.catalogue import POOL_PROCESSORS, Processor
+from python_workers.processors.base import Processor
+from python_workers.processors.catalogue import POOL_PROCESSORS
 from python_workers.processors.failures import FAILURE_SCHEMA, ChunkResult
 from python_workers.processors.output_table import OutputTable
 from python_workers.warehouse.base import TableChange, Warehouse

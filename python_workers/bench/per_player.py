@@ -18,7 +18,7 @@ from typing import Any
 
 import pandas as pd
 
-from python_workers.hashing import HASH_FIELDS, data_hash
+from python_workers.columnar.record_hash import data_hash
 from python_workers.processors import completeness, daily_cache, shot_zones
 from python_workers.processors.failures import (
     EXPECTED_INCOMPLETE,
@@ -74,7 +74,7 @@ def finished(player: Record, columns: Mapping[str, Any], output: OutputTable, to
             reason = f"ValueError: {name} is {value}, outside {low:g} to {high:g}"
             failed(player, PROCESSING_ERROR, reason, None, to)
             return
-    record["data_hash"] = data_hash(record, HASH_FIELDS[output.processor])
+    record["data_hash"] = data_hash(record, output.hash_fields)
     to.rows.append(record)
 
 

@@ -34,15 +34,11 @@ from python_workers.cli import (
 from python_workers.cli import (
     report as cli_report,
 )
-from python_workers.cli.console import (
-    JsonReporter,
-    OutputError,
-    err,
-    give_output_up,
-)
+from python_workers.cli.console import JsonReporter, err
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.runtime.redaction import plain_address
 from python_workers.runtime.signals import exit_code, how_to_go_on, received
+from python_workers.runtime.streams import OutputError, give_output_up
 from python_workers.warehouse.job_labels import labelling
 
 # typer brings its own copy of click and exports only the leaves of its exceptions.

@@ -8,13 +8,11 @@ import typer
 
 from python_workers.accounting.coverage import Coverage, exit_code, read_coverage
 from python_workers.accounting.schedule import resolve
-from python_workers.backfill.compute import compute_range
 from python_workers.backfill.dbt_project import DbtProject
 from python_workers.backfill.run import (
     Backfill,
     BackfillOptions,
     BackfillResult,
-    new_run,
 )
 from python_workers.cli import options
 from python_workers.cli.console import (
@@ -33,7 +31,6 @@ from python_workers.cli.options import (
 )
 from python_workers.cli.plan import read_plan, show_costs, show_plan
 from python_workers.processors.catalogue import POOL_PROCESSORS
-from python_workers.warehouse.job_labels import labelling
 from python_workers.warehouse.open import open_warehouse
 
 
@@ -85,13 +82,7 @@ def backfill(
             BackfillOptions(chosen, mode.value, pool, run_tests=not skip_tests),
             reporter,
         )
-        if isinstance(reporter, JsonReporter):
-            reporter.run_id = run.result.run.run_id
-        try:
-            result = run.run()
-            found = read_coverage(warehouse, schedule, chosen)
-        finally:
-            reporter.close()
+        result, found = _carried_out(run, project.state(), reporter)
     return finish(result, found, reporter)
 
 
@@ -118,22 +109,25 @@ def compute(
     with open_warehouse(settings) as warehouse:
         schedule = resolve(warehouse, start, end, season or [], everything=everything)
         reporter = echo_range(schedule, as_json=log_format is LogFormat.JSON)
-        run = new_run("backfill")
-        if isinstance(reporter, JsonReporter):
-            reporter.run_id = run.run_id
-        try:
-            with labelling(run_id=run.run_id):
-                result = compute_range(
-                    warehouse,
-                    schedule,
-                    BackfillOptions(chosen, mode.value, pool),
-                    reporter,
-                    run,
-                )
-                found = read_coverage(warehouse, schedule, chosen, DbtProject(settings).state())
-        finally:
-            reporter.close()
+        project = DbtProject(settings)
+        run = Backfill(
+            warehouse, None, schedule, BackfillOptions(chosen, mode.value, pool), reporter
+        )
+        result, found = _carried_out(run, project.state(), reporter)
     return finish(result, found, reporter)
+
+
+def _carried_out(
+    run: Backfill, project_state: str, reporter: TextReporter | JsonReporter
+) -> tuple[BackfillResult, Coverage]:
+    if isinstance(reporter, JsonReporter):
+        reporter.run_id = run.result.run.run_id
+    try:
+        result = run.run()
+        chosen = run.options.processors
+        return result, read_coverage(run.warehouse, run.schedule, chosen, project_state)
+    finally:
+        reporter.close()
 
 
 def finish(result: BackfillResult, found: Coverage, reporter: TextReporter | JsonReporter) -> int:

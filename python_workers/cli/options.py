@@ -12,7 +12,8 @@ import typer
 from python_workers.accounting.ledger import processors_from
 from python_workers.backfill.pool_stage import PoolOptions
 from python_workers.errors import BackcourtError, ExitCode
-from python_workers.processors.catalogue import BY_KEY, Processor
+from python_workers.processors.base import Processor
+from python_workers.processors.catalogue import BY_KEY, PROCESSORS
 from python_workers.settings import Settings, load_settings
 
 
@@ -89,14 +90,14 @@ SchedulerOption = Annotated[
 ]
 ProcessorsOption = Annotated[
     str | None,
-    typer.Option(metavar="psza,pcf,pdc", help="Only these processors, separated by commas."),
+    typer.Option(metavar=",".join(BY_KEY), help="Only these processors, separated by commas."),
 ]
 StartFromOption = Annotated[
     int,
     typer.Option(
         min=1,
-        max=5,
-        help="Begin at this processor: 1 tdza, 2 psza, 3 pcf, 4 pdc, 5 mlfs.",
+        max=len(PROCESSORS),
+        help=f"Begin at this processor: {', '.join(f'{p.number} {p.key}' for p in PROCESSORS)}.",
     ),
 ]
 ReprocessChoice = Annotated[

@@ -29,11 +29,11 @@ from python_workers.cli.options import (
     chosen_processors,
     settings_of,
 )
+from python_workers.processors.base import Processor
 from python_workers.processors.catalogue import (
     BY_KEY,
     BY_NAME,
     PROCESSORS,
-    Processor,
 )
 from python_workers.settings import Settings
 from python_workers.warehouse.base import Warehouse

@@ -33,7 +33,7 @@ def reference_text() -> str:
     lines += [
         "## Settings",
         "",
-        "Environment variables; an option of a command overrides its variable. An empty variable is",
+        "Environment variables. An option of a command overrides its variable; an empty variable is",
         "an unset one.",
         "",
         "| variable | default | meaning |",

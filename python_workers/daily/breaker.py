@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from python_workers.accounting.ledger import Ledger
-from python_workers.processors.catalogue import BY_NAME, Processor
+from python_workers.processors.base import Processor
+from python_workers.processors.catalogue import BY_NAME
 from python_workers.processors.failures import CIRCUIT_BREAKER_ACTIVE, FAILURE_SCHEMA
 from python_workers.warehouse.base import TableChange, Warehouse
 

@@ -14,9 +14,9 @@ from typing import Any
 
 from tenacity import RetryError, Retrying, stop_after_attempt, wait_exponential_jitter
 
-from python_workers.cli.console import write_line
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.runtime.redaction import plain_hook
+from python_workers.runtime.streams import write_line
 
 ATTEMPTS = 3
 FIRST_WAIT_SECONDS = 1.0

@@ -29,12 +29,8 @@ from python_workers.daily.breaker import (
     read_attempts,
 )
 from python_workers.daily.readiness import check_dependencies
-from python_workers.processors.catalogue import (
-    PDC,
-    POOL_PROCESSORS,
-    PROCESSORS,
-    Processor,
-)
+from python_workers.processors.base import PoolWork, Processor
+from python_workers.processors.catalogue import POOL_PROCESSORS, PROCESSORS
 from python_workers.processors.failures import ChunkResult
 from python_workers.warehouse.base import TableChange, Warehouse
 
@@ -103,7 +99,7 @@ class DailyGuard:
         That is who is locked (a lock may run out) and whether completeness is waived.
         """
         if self.is_waived:
-            return "+waived" if processor is PDC else ""
+            return "+waived" if _checks_completeness(processor) else ""
         fingerprint = self._ledger.input_fingerprint(processor, self._day)
         locked = sorted(
             entity
@@ -116,7 +112,7 @@ class DailyGuard:
 
     def params(self, processor: Processor) -> dict[str, object]:
         """Return what the worker needs to know."""
-        if processor is not PDC:
+        if not _checks_completeness(processor):
             return {}
         return {"waived_dates" if self.is_waived else "checked_dates": [self._day]}
 
@@ -195,6 +191,10 @@ def run_daily(
         lambda warehouse, ledger, run: DailyGuard(warehouse, ledger, run, day),
     )
     return run.run()
+
+
+def _checks_completeness(processor: Processor) -> bool:
+    return isinstance(processor.work, PoolWork) and processor.work.checks_completeness
 
 
 def event_of(result: BackfillResult, day: date) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from python_workers.accounting.processed_dates import CURRENT_TABLE
 from python_workers.accounting.schedule import Schedule, game_dates
 from python_workers.daily.breaker import open_breakers
 from python_workers.daily.readiness import last_loads
-from python_workers.processors.catalogue import BY_NAME, PROCESSORS, Processor
+from python_workers.processors.base import Processor
+from python_workers.processors.catalogue import BY_NAME, PROCESSORS
 from python_workers.warehouse.base import Warehouse
 
 NEXT_DATES = 3

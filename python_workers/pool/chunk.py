@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib
 import os
 import pickle
 import socket
@@ -185,9 +186,8 @@ def code_digest() -> str:
     A version number stays the same while somebody works on the code. What computes is imported
     first, so that a worker that outlives a change of its files keeps the digest of what it runs.
     """
-    from python_workers.processors import worker as tasks  # noqa: F401, PLC0415 -- it imports everything that computes
-
-    package = Path(__file__).parent
+    importlib.import_module("python_workers.processors.worker")
+    package = Path(__file__).parents[1]
     digest = hashlib.sha256()
     for file in sorted(package.rglob("*.py")):
         content = file.read_bytes()

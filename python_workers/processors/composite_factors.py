@@ -29,6 +29,7 @@ from python_workers.columnar.segments import (
     team_rows,
 )
 from python_workers.columnar.value_texts import json_objects
+from python_workers.processors.base import PoolWork, Population, Processor
 from python_workers.processors.factor_scores import (
     FATIGUE_MAX,
     FATIGUE_MIN,
@@ -328,3 +329,22 @@ def _subset_texts(names: tuple[str, ...]) -> list[str]:
         json.dumps([name for bit, name in enumerate(names) if code >> bit & 1])
         for code in range(1 << len(names))
     ]
+
+
+COMPOSITE_FACTORS = Processor(
+    number=3,
+    key="pcf",
+    name="PlayerCompositeFactorsProcessor",
+    title="Composite factors",
+    calculation_version=CALCULATION_VERSION,
+    model="player_composite_factors",
+    inputs_model="player_composite_factors_inputs",
+    entity="player_id",
+    population=Population.LISTED_PLAYERS,
+    work=PoolWork(
+        compute,
+        OUTPUT,
+        PLAYER_COLUMNS,
+        upstream_columns={"tdza": TDZA_COLUMNS, "psza": PSZA_COLUMNS},
+    ),
+)

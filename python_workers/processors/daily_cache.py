@@ -31,6 +31,7 @@ from python_workers.columnar.segments import (
     rows_of,
     sorted_entities,
 )
+from python_workers.processors.base import PoolWork, Population, Processor
 from python_workers.processors.completeness import (
     day_window_reasons,
     day_windows_complete,
@@ -398,3 +399,24 @@ def _shot_zone_columns(keys: IntArray, psza: pa.Table) -> dict[str, pa.Array]:
         "shot_zone_data_available": pa.array(rows.known()),
         **{name: looked_up(psza, name, rows) for name in names},
     }
+
+
+DAILY_CACHE = Processor(
+    number=4,
+    key="pdc",
+    name="PlayerDailyCacheProcessor",
+    title="Daily cache",
+    calculation_version=CALCULATION_VERSION,
+    model="player_daily_cache",
+    inputs_model="player_daily_cache_inputs",
+    entity="player_id",
+    population=Population.LISTED_PLAYERS,
+    work=PoolWork(
+        compute,
+        OUTPUT,
+        PLAYER_COLUMNS,
+        GAME_COLUMNS,
+        upstream_columns={"psza": PSZA_COLUMNS},
+        checks_completeness=True,
+    ),
+)

@@ -27,6 +27,7 @@ from python_workers.columnar.segments import (
     game_segments,
     sorted_entities,
 )
+from python_workers.processors.base import PoolWork, Population, Processor
 from python_workers.processors.failures import (
     EXPECTED_INCOMPLETE,
     INCOMPLETE_UPSTREAM,
@@ -304,3 +305,17 @@ def _graded(amounts: IntArray, whole: int, grades: tuple[tuple[int, str], ...]) 
     """Return the first grade whose bound times `whole` each amount reaches."""
     codes = np.select([amounts >= bound * whole for bound, _ in grades], range(len(grades)))
     return labelled(codes, [grade for _, grade in grades])
+
+
+SHOT_ZONES = Processor(
+    number=2,
+    key="psza",
+    name="PlayerShotZoneAnalysisProcessor",
+    title="Player shot zones",
+    calculation_version=CALCULATION_VERSION,
+    model="player_shot_zone_analysis",
+    inputs_model="player_shot_zone_inputs",
+    entity="player_id",
+    population=Population.PLAYERS_WITH_A_GAME,
+    work=PoolWork(compute, OUTPUT, PLAYER_COLUMNS, GAME_COLUMNS),
+)

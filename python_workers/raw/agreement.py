@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 
 from python_workers.errors import BackcourtError
 from python_workers.raw.schema import GAMES, RawTable
-from python_workers.raw.stored_rows import StoredRows
 from python_workers.raw.tables import RawRows, shorten
 from python_workers.warehouse.base import Warehouse
+from python_workers.warehouse.stored_rows import StoredRows
 
 # The first season of the league; and the last year that the date range of a run may have.
 FIRST_SEASON, LAST_SEASON = 1946, 2198

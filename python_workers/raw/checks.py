@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 from python_workers.raw.agreement import check_game_ids
 from python_workers.raw.files import scratch_database
 from python_workers.raw.schema import GAMES, PLAYER_BOX_SCORES, RawTable
-from python_workers.raw.stored_rows import StoredRows
 from python_workers.raw.tables import RawRows
+from python_workers.warehouse.stored_rows import StoredRows
 
 Mask = npt.NDArray[np.bool_]
 

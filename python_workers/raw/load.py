@@ -31,9 +31,9 @@ from python_workers.raw.schema import (
     RAW_TABLES,
     RawTable,
 )
-from python_workers.raw.stored_rows import StoredRows
 from python_workers.raw.tables import RawRows, collapse_duplicates
 from python_workers.warehouse.base import TableChange, UpsertCounts, Warehouse
+from python_workers.warehouse.stored_rows import StoredRows
 
 _TEAMS_OF_GAMES = """
 select game_id, home_team_abbr, away_team_abbr

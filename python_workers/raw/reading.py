@@ -18,7 +18,6 @@ from python_workers.raw.distinct import UnusableTypeError, distinct
 from python_workers.raw.files import Batch, Column, read_batches
 from python_workers.raw.folders import find_files, label_of, partition_values
 from python_workers.raw.schema import RawColumn, RawTable
-from python_workers.raw.stored_rows import write_rows
 from python_workers.raw.tables import (
     NOTHING_LOADED,
     ROWS_SHOWN,
@@ -29,6 +28,7 @@ from python_workers.raw.tables import (
 )
 from python_workers.raw.values import Unusable, is_missing
 from python_workers.warehouse.base import ColumnType
+from python_workers.warehouse.stored_rows import write_rows
 
 _PARSED_ROWS = 1 << 16
 _ARROW_TYPES: dict[ColumnType, pa.DataType] = {

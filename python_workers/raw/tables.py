@@ -12,7 +12,7 @@ import numpy.typing as npt
 from python_workers.errors import BackcourtError
 from python_workers.raw.files import scratch_database
 from python_workers.raw.schema import RawTable
-from python_workers.raw.stored_rows import StoredRows
+from python_workers.warehouse.stored_rows import StoredRows
 
 ROWS_SHOWN = 3
 _VALUE_WIDTH = 60

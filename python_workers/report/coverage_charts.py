@@ -9,7 +9,8 @@ from datetime import date, timedelta
 from markupsafe import Markup
 
 from python_workers.accounting.coverage import Coverage
-from python_workers.processors.catalogue import PROCESSORS, Processor
+from python_workers.processors.base import Processor
+from python_workers.processors.catalogue import PROCESSORS
 from python_workers.report.queries import Row
 from python_workers.report.scales import Linear, SeasonAxis, month_starts, ticks, value_axis
 from python_workers.report.scope import Scope
@@ -30,13 +31,6 @@ STATUSES = {
     "stale": "computed before its inputs, or the raw data behind them, changed",
     "incomplete": "someone is unaccounted for, or there is no record of the run",
     "not_run": "not computed yet",
-}
-TITLES = {
-    "tdza": "Team defence by zone",
-    "psza": "Player shot zones",
-    "pcf": "Composite factors",
-    "pdc": "Daily cache",
-    "mlfs": "Feature store",
 }
 
 WIDTH = 1180.0
@@ -101,7 +95,7 @@ def _calendar(
         image(
             CALENDAR_LEFT + PITCH * weeks,
             CALENDAR_TOP + PITCH * 7,
-            f"{TITLES[processor.key]}, {season}: coverage by date",
+            f"{processor.title}, {season}: coverage by date",
             *months,
             *weekdays,
             *cells,
@@ -131,7 +125,7 @@ def records_by_date(coverage: Coverage, scope: Scope) -> list[Panel]:
     return [
         Panel(
             processor.key,
-            TITLES[processor.key],
+            processor.title,
             f"{sum(row['records'] for row in found[processor]):,} rows",
             _records_panel(processor, found[processor], scope, is_last=processor is shown[-1]),
         )
@@ -156,7 +150,7 @@ def _records_panel(
     return image(
         WIDTH,
         bottom + (NAMES_HEIGHT if is_last else 6.0),
-        f"{TITLES[processor.key]}: rows by date",
+        f"{processor.title}: rows by date",
         value_axis(scale, values, PANEL_LEFT, WIDTH),
         axis.frame(PANEL_TOP, bottom, named=is_last),
         *shapes,

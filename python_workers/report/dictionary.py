@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from python_workers.processors.catalogue import Processor
+from python_workers.processors.base import Processor
 from python_workers.warehouse.base import Column
 
 # The one in C is several times faster; it is not in every build of the package.

@@ -13,13 +13,12 @@ from markupsafe import Markup
 
 from python_workers import __version__
 from python_workers.accounting.coverage import INVESTIGATE
-from python_workers.processors.catalogue import BY_NAME
+from python_workers.processors.catalogue import BY_KEY, BY_NAME
 from python_workers.processors.failures import CATEGORIES
 from python_workers.raw.findings import MEANINGS, over_seasons
 from python_workers.report import zone_charts
 from python_workers.report.coverage_charts import (
     STATUSES,
-    TITLES,
     calendars,
     records_by_date,
 )
@@ -109,7 +108,7 @@ def render(data: ReportData, made_at: datetime, models: Path | None = None) -> s
             teams_day=data.teams_day,
             timeline=timeline(data.largest_run, data.commits) if data.largest_run else None,
             times=processor_times(data),
-            titles=TITLES,
+            titles={key: processor.title for key, processor in BY_KEY.items()},
             totals=totals,
             verdict=verdict(totals, schedule.start, schedule.end),
             version=__version__,

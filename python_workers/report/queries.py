@@ -10,14 +10,11 @@ from typing import Any
 
 from python_workers.accounting.coverage import Coverage, read_coverage
 from python_workers.accounting.processed_dates import CURRENT_TABLE
-from python_workers.processors.catalogue import (
-    BY_NAME,
-    PROCESSORS,
-    PSZA,
-    TDZA,
-    Processor,
-)
+from python_workers.processors.base import Processor
+from python_workers.processors.catalogue import BY_NAME, PROCESSORS
 from python_workers.processors.failures import NEEDS_ATTENTION
+from python_workers.processors.shot_zones import SHOT_ZONES
+from python_workers.processors.team_defense import TEAM_DEFENSE
 from python_workers.raw.findings import (
     CONTRADICTIONS,
     Finding,
@@ -237,7 +234,7 @@ def read_report(warehouse: Warehouse, scope: Scope, project_state: str | None = 
     investigations = reader.rows(_INVESTIGATIONS, limit=SHOWN_INVESTIGATIONS)
     runs = _runs(reader.rows(_RUNS))
     largest = max(runs, key=lambda run: (run.dates, run.finished_at), default=None)
-    teams_day = max(_days_with_rows(coverage, TDZA), default=None)
+    teams_day = max(_days_with_rows(coverage, TEAM_DEFENSE), default=None)
     # Unknown games and players have no date.
     about = f"({scope.condition('game_date')}) or game_date is null"
     return ReportData(
@@ -323,7 +320,7 @@ def _runs(rows: Sequence[Row]) -> list[Run]:
 
 
 def _players(reader: _Reader, coverage: Coverage) -> dict[date, list[Row]]:
-    seasons = reader.scope.seasons(_days_with_rows(coverage, PSZA))
+    seasons = reader.scope.seasons(_days_with_rows(coverage, SHOT_ZONES))
     days = [season_days[-1] for season_days in seasons.values()]
     found: dict[date, list[Row]] = {}
     if days:

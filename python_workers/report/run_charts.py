@@ -8,8 +8,9 @@ from datetime import datetime
 
 from markupsafe import Markup
 
-from python_workers.processors.catalogue import BY_NAME, PROCESSORS, Processor
-from python_workers.report.coverage_charts import TITLES, WIDTH
+from python_workers.processors.base import Processor
+from python_workers.processors.catalogue import BY_NAME, PROCESSORS
+from python_workers.report.coverage_charts import WIDTH
 from python_workers.report.queries import ReportData, Row, Run
 from python_workers.report.scales import Linear, ticks
 from python_workers.report.svg import bar, group, image, line, text
@@ -133,7 +134,7 @@ def timeline(run: Run, commits: Sequence[Row]) -> Markup:
             f"{start:,.1f} s to {last:,.1f} s after the start"
         )
         class_ = f"mark e-{processor.engine}"
-        parts.append(_row(index, TITLES[processor.key], start, last, scale, class_, tip))
+        parts.append(_row(index, processor.title, start, last, scale, class_, tip))
         y = _row_top(index)
         parts += [
             line(at, y, at, y + BAR, "commit")

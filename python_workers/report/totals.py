@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from python_workers.accounting.coverage import COUNTS, INVESTIGATE, Coverage
-from python_workers.processors.catalogue import PROCESSORS, Processor
+from python_workers.processors.base import Processor
+from python_workers.processors.catalogue import PROCESSORS
 from python_workers.processors.failures import CATEGORIES
 
 Level = Literal["good", "attention", "bad", "empty"]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from python_workers.raw.stored_rows import StoredRows
+    from python_workers.warehouse.stored_rows import StoredRows
 
 ColumnType = Literal["int64", "float64", "string", "bool", "date", "timestamp"]
 

@@ -17,7 +17,8 @@ from python_workers.accounting.schedule import Schedule, resolve
 from python_workers.backfill.dbt_project import DbtProject
 from python_workers.backfill.pool_stage import PoolOptions
 from python_workers.backfill.run import Backfill, BackfillOptions, BackfillResult
-from python_workers.processors.catalogue import BY_KEY, PROCESSORS, Processor
+from python_workers.processors.base import Processor
+from python_workers.processors.catalogue import BY_KEY, PROCESSORS
 from python_workers.processors.failures import CATEGORIES
 from python_workers.raw.load import LoadReport, load_directory
 from python_workers.settings import load_settings

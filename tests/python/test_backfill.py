@@ -22,12 +22,9 @@ from python_workers.backfill import run as backfill
 from python_workers.backfill.pool_stage import PoolOptions
 from python_workers.backfill.run import BackfillResult
 from python_workers.hashing import HASH_FIELDS, data_hash
-from python_workers.processors.catalogue import (
-    BY_KEY,
-    PDC,
-    POOL_PROCESSORS,
-    PSZA,
-)
+from python_workers.processors.catalogue import BY_KEY, POOL_PROCESSORS
+from python_workers.processors.daily_cache import DAILY_CACHE
+from python_workers.processors.shot_zones import SHOT_ZONES
 
 POOL_SHORTS = ("psza", "pcf", "pdc")
 RAW = ("games", "players", "player_box_scores", "shots")
@@ -112,7 +109,9 @@ class TestNothingTwice:
         assert computed(again, result) == set()
         assert {short: again.rows(short, bookkeeping=True) for short in SHORTS} == before
 
-    @pytest.mark.parametrize("processor", [PSZA, PDC], ids=lambda processor: processor.key)
+    @pytest.mark.parametrize(
+        "processor", [SHOT_ZONES, DAILY_CACHE], ids=lambda processor: processor.key
+    )
     def test_all_computes_everything_and_writes_no_row(
         self, simulated: Engine, tmp_path: Path, processor: Any
     ) -> None:

@@ -14,7 +14,8 @@ from engine import Engine, Quiet, assert_same
 
 from python_workers.accounting.commits import Commit, Run
 from python_workers.backfill.pool_stage import PoolOptions
-from python_workers.processors.catalogue import BY_KEY, POOL_PROCESSORS, Processor
+from python_workers.processors.base import Processor
+from python_workers.processors.catalogue import BY_KEY, POOL_PROCESSORS
 
 CHUNK_DATES = 5
 

@@ -32,11 +32,11 @@ from python_workers.bench.workspace import Memory, Workspace
 from python_workers.cli.bench import chosen_sections
 from python_workers.cli.console import out
 from python_workers.errors import BackcourtError
+from python_workers.processors.base import Processor
 from python_workers.processors.catalogue import (
     BY_KEY,
     POOL_PROCESSORS,
     PROCESSORS,
-    Processor,
 )
 from python_workers.processors.failures import ChunkResult
 from python_workers.processors.worker import COMPUTE

@@ -12,13 +12,11 @@ from command import CommandLine
 from engine import SHORTS, Engine, assert_same
 
 from python_workers.processors import shot_zones
-from python_workers.processors.catalogue import (
-    BY_KEY,
-    PCF,
-    PDC,
-    PSZA,
-    TDZA,
-)
+from python_workers.processors.catalogue import BY_KEY
+from python_workers.processors.composite_factors import COMPOSITE_FACTORS
+from python_workers.processors.daily_cache import DAILY_CACHE
+from python_workers.processors.shot_zones import SHOT_ZONES
+from python_workers.processors.team_defense import TEAM_DEFENSE
 from python_workers.settings import resolve_project_dir
 
 ALL_OF_IT = ("--start", "2021-10-19", "--end", "2021-12-06")
@@ -33,8 +31,8 @@ class TestBackfill:
         assert stages == {
             "inputs": "unchanged since the last build",
             "tdza": "nothing due",
-            "shot zones": "nothing due",
-            "factors and cache": "nothing due",
+            "psza": "nothing due",
+            "pcf and pdc": "nothing due",
             "mlfs": "nothing due",
         }
         assert lines[6].endswith("s, 0 rows written")
@@ -51,7 +49,7 @@ class TestBackfill:
         strict = engine.project().test(accounting, *WEEK)
         assert {test.name: test.status for test in strict} == dict.fromkeys(accounting, "fail")
 
-        engine.execute(f"delete from {PSZA.table} where analysis_date = date '2021-11-24'")
+        engine.execute(f"delete from {SHOT_ZONES.table} where analysis_date = date '2021-11-24'")
         again = loaded("backfill", "--season", "2021-22", "--processors", "tdza")
         assert again.code == 1
         (failed,) = (line for line in again.out.splitlines() if line.startswith("failed: "))
@@ -93,7 +91,9 @@ class TestBackfill:
     def test_a_failed_test_of_coverage_needs_attention_and_is_named(
         self, backfilled: CommandLine, engine: Engine
     ) -> None:
-        engine.execute(f"update {PCF.table} set fatigue_score = 101 where fatigue_score = 100")
+        engine.execute(
+            f"update {COMPOSITE_FACTORS.table} set fatigue_score = 101 where fatigue_score = 100"
+        )
         outcome = backfilled.attention("backfill", "--all")
         (failed,) = [line for line in outcome.out.splitlines() if line.startswith("failed:")]
         assert failed.startswith("failed: composite_factor_scores_are_in_range: Got ")
@@ -113,14 +113,14 @@ class TestBackfill:
         again = (
             "select count(*) as runs from nba_processing.processor_runs where processor_name = ?"
         )
-        assert engine.query(again, [PSZA.name]) == [{"runs": 2 * 48}]
+        assert engine.query(again, [SHOT_ZONES.name]) == [{"runs": 2 * 48}]
 
     def test_reprocess_takes_up_dates_with_failures_to_look_at(
         self, backfilled: CommandLine, engine: Engine
     ) -> None:
         engine.execute(
             "update nba_processing.processed_dates set investigate = 1 "
-            f"where processor_name = '{PSZA.name}' and analysis_date = date '2021-11-10'"
+            f"where processor_name = '{SHOT_ZONES.name}' and analysis_date = date '2021-11-10'"
         )
         chosen = ("backfill", "--all", "--processors", "psza", "--skip-tests")
         assert "nothing due" in backfilled.ok(*chosen).out
@@ -135,8 +135,8 @@ class TestBackfill:
         engine: Engine,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        version = PSZA.calculation_version
-        for versioned in (PSZA, shot_zones.OUTPUT):
+        version = SHOT_ZONES.calculation_version
+        for versioned in (SHOT_ZONES, shot_zones.OUTPUT):
             monkeypatch.setitem(vars(versioned), "calculation_version", "v99")
         before = engine.rows("psza", bookkeeping=True)
         assert f"version changed: {version} to v99" in backfilled.attention("plan", "--all").out
@@ -189,11 +189,11 @@ class TestPlan:
         early, late = "date '2021-11-10'", "date '2021-11-20'"
         engine.execute(
             "update nba_precompute.input_fingerprints set input_fingerprint = 'other' "
-            f"where processor_name = '{PSZA.name}' and analysis_date = {early}",
+            f"where processor_name = '{SHOT_ZONES.name}' and analysis_date = {early}",
             "update nba_processing.processed_dates set investigate = 2 "
-            f"where processor_name = '{PDC.name}' and analysis_date = {late}",
-            f"delete from nba_processing.processed_dates where processor_name = '{TDZA.name}' "
-            f"and analysis_date = {late}",
+            f"where processor_name = '{DAILY_CACHE.name}' and analysis_date = {late}",
+            "delete from nba_processing.processed_dates "
+            f"where processor_name = '{TEAM_DEFENSE.name}' and analysis_date = {late}",
         )
         rows = backfilled.attention("plan", "--all", "--format", "json").json()
         assert len(rows) == 5 * 48

@@ -23,7 +23,9 @@ from python_workers.accounting.commits import (
 from python_workers.accounting.processed_dates import CURRENT_TABLE, FAILURES_TABLE, WhatIsRead
 from python_workers.accounting.record_diff import count_by_date, diff_records
 from python_workers.processors import daily_cache
-from python_workers.processors.catalogue import PCF, PDC, Processor
+from python_workers.processors.base import Processor
+from python_workers.processors.composite_factors import COMPOSITE_FACTORS
+from python_workers.processors.daily_cache import DAILY_CACHE
 from python_workers.processors.failures import FAILURE_SCHEMA, ChunkResult
 from python_workers.warehouse.base import Column, TableChange, TableSpec
 from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
@@ -50,7 +52,7 @@ def spec(name: str, schema: pa.Schema, *instants: str) -> TableSpec:
 
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Iterator[DuckDBWarehouse]:
-    """Return a warehouse with the tables that a commit of PDC writes, empty."""
+    """Return a warehouse with the tables that a commit of DAILY_CACHE writes, empty."""
     text = pa.string()
     rows = compute(regular(FIVE_GAMES)).rows.schema.append(pa.field("run_id", text))
     failures = FAILURE_SCHEMA.append(pa.field("processor_name", text)).append(
@@ -58,13 +60,13 @@ def warehouse(tmp_path: Path) -> Iterator[DuckDBWarehouse]:
     )
     history, current = (
         change.rows.schema
-        for change in run_changes(PDC, run(1), {}, {}, 0.0, run(1).started_at)
+        for change in run_changes(DAILY_CACHE, run(1), {}, {}, 0.0, run(1).started_at)
         if change.rows is not None
     )
     with DuckDBWarehouse(tmp_path / "backcourt.duckdb") as opened:
         opened.ensure_tables(
             [
-                spec(PDC.table, rows, "created_at", "processed_at"),
+                spec(DAILY_CACHE.table, rows, "created_at", "processed_at"),
                 spec(FAILURES_TABLE, failures, "created_at"),
                 spec(RUNS_TABLE, history),
                 spec(CURRENT_TABLE, current),
@@ -82,7 +84,7 @@ def commit(
     number: int,
     result: ChunkResult,
     days: tuple[dt.date, ...] = (DAY,),
-    processor: Processor = PDC,
+    processor: Processor = DAILY_CACHE,
 ) -> Commit:
     read = dict.fromkeys(days, WhatIsRead(f"f{number}", "psza:1"))
     made = commit_of_pool_rows(
@@ -92,7 +94,7 @@ def commit(
     return made
 
 
-def stored(warehouse: DuckDBWarehouse, table: str = PDC.table) -> list[dict[str, Any]]:
+def stored(warehouse: DuckDBWarehouse, table: str = DAILY_CACHE.table) -> list[dict[str, Any]]:
     order = {RUNS_TABLE: "finished_at", CURRENT_TABLE: "processor_name"}.get(table, "player_id")
     found: list[dict[str, Any]] = warehouse.query(
         f"select * from {table} order by analysis_date, {order}"
@@ -106,7 +108,7 @@ def test_what_a_commit_holds_becomes_visible_together(warehouse: DuckDBWarehouse
     assert [row["player_id"] for row in stored(warehouse)] == [1]
     (failure,) = stored(warehouse, FAILURES_TABLE)
     assert (failure["processor_name"], failure["player_id"], failure["run_id"]) == (
-        PDC.name,
+        DAILY_CACHE.name,
         2,
         "run1",
     )
@@ -195,7 +197,7 @@ def test_a_date_on_which_nobody_is_left_is_emptied(warehouse: DuckDBWarehouse) -
 
 def test_other_dates_and_other_processors_stay_as_they_are(warehouse: DuckDBWarehouse) -> None:
     commit(warehouse, 1, compute(regular(FIVE_GAMES), regular([box_score()], 2)))
-    foreign = store_failures_of(warehouse, PCF)
+    foreign = store_failures_of(warehouse, COMPOSITE_FACTORS)
     commit(
         warehouse,
         2,
@@ -205,9 +207,9 @@ def test_other_dates_and_other_processors_stay_as_they_are(warehouse: DuckDBWare
     commit(warehouse, 3, compute(), (NEXT_DAY,))
     assert [row["analysis_date"] for row in stored(warehouse)] == [DAY]
     failures = stored(warehouse, FAILURES_TABLE)
-    assert {row["processor_name"] for row in failures} == {PDC.name, PCF.name}
+    assert {row["processor_name"] for row in failures} == {DAILY_CACHE.name, COMPOSITE_FACTORS.name}
     assert {row["analysis_date"] for row in failures} == {DAY, NEXT_DAY}
-    assert foreign == [row for row in failures if row["processor_name"] == PCF.name]
+    assert foreign == [row for row in failures if row["processor_name"] == COMPOSITE_FACTORS.name]
 
 
 def store_failures_of(warehouse: DuckDBWarehouse, processor: Processor) -> list[dict[str, Any]]:

@@ -10,14 +10,12 @@ from conftest import REPOSITORY
 from engine import Engine, assert_same
 
 from python_workers.accounting.ledger import Ledger, plan
-from python_workers.processors.catalogue import (
-    MLFS,
-    PCF,
-    PDC,
-    PROCESSORS,
-    PSZA,
-    TDZA,
-)
+from python_workers.processors.catalogue import PROCESSORS
+from python_workers.processors.composite_factors import COMPOSITE_FACTORS
+from python_workers.processors.daily_cache import DAILY_CACHE
+from python_workers.processors.feature_store import FEATURE_STORE
+from python_workers.processors.shot_zones import SHOT_ZONES
+from python_workers.processors.team_defense import TEAM_DEFENSE
 from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 
 PLAIN = REPOSITORY.parent / "shared" / "cases" / "plain"
@@ -98,9 +96,9 @@ def test_rows_that_are_gone_or_altered_are_missing_and_come_back(
     engine: Engine, original: Engine
 ) -> None:
     engine.execute(
-        *(f"delete from {each.table}" for each in (PSZA, PDC, MLFS)),
-        f"delete from {PCF.table} where player_id = {PLAYER}",
-        f"update {TDZA.table} set opponent_pace = 0 where team_abbr = 'AAA'",
+        *(f"delete from {each.table}" for each in (SHOT_ZONES, DAILY_CACHE, FEATURE_STORE)),
+        f"delete from {COMPOSITE_FACTORS.table} where player_id = {PLAYER}",
+        f"update {TEAM_DEFENSE.table} set opponent_pace = 0 where team_abbr = 'AAA'",
     )
     with DuckDBWarehouse(engine.path) as warehouse:
         states = plan(Ledger.read(warehouse, DAY, DAY), PROCESSORS, [DAY])

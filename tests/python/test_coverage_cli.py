@@ -11,12 +11,10 @@ from command import CommandLine, Outcome
 from engine import SHORTS, Engine
 
 from python_workers.accounting.schedule import Schedule
-from python_workers.processors.catalogue import (
-    BY_KEY,
-    PDC,
-    PSZA,
-    TDZA,
-)
+from python_workers.processors.catalogue import BY_KEY
+from python_workers.processors.daily_cache import DAILY_CACHE
+from python_workers.processors.shot_zones import SHOT_ZONES
+from python_workers.processors.team_defense import TEAM_DEFENSE
 
 DAY = dt.date(2021, 12, 4)
 CHOSEN = ["2021-22", "2023-24"]
@@ -79,7 +77,7 @@ def test_json_has_the_same_numbers_by_date_too(backfilled: CommandLine, engine: 
         assert of_date["analysis_date"] == str(DAY)
         assert of_date["coverage_status"] in ("complete", "complete_with_expected_gaps")
         assert of_date["records"] == row["records"] > 0
-    assert by_date[PDC.name]["records"] == sum(day == DAY for day, _ in engine.rows("pdc"))
+    assert by_date[DAILY_CACHE.name]["records"] == sum(day == DAY for day, _ in engine.rows("pdc"))
 
 
 def test_raw_rows_that_the_models_leave_out_are_judged_as_the_tests_of_dbt_judge_them(
@@ -141,13 +139,13 @@ def test_a_row_beside_a_failure_is_a_duplicate(backfilled: CommandLine, engine: 
     (row,) = [row for key, row in engine.rows("psza").items() if key == (DAY, lookup)]
     engine.execute(
         "insert into nba_processing.precompute_failures by name "
-        f"select '{PSZA.name}' as processor_name, date '{DAY}' as analysis_date, "
+        f"select '{SHOT_ZONES.name}' as processor_name, date '{DAY}' as analysis_date, "
         f"'{lookup}' as entity_id, {row['player_id']} as player_id, "
         "'EXPECTED_INCOMPLETE' as failure_category, true as is_expected"
     )
     outcome = backfilled("coverage", "--all")
     assert outcome.code == 1
-    assert f"incomplete: {PSZA.name} {DAY}: 0 unaccounted, 1 duplicated" in outcome.out
+    assert f"incomplete: {SHOT_ZONES.name} {DAY}: 0 unaccounted, 1 duplicated" in outcome.out
 
 
 def test_a_row_of_somebody_nobody_expects_is_told(backfilled: CommandLine, engine: Engine) -> None:
@@ -163,9 +161,9 @@ def test_a_row_of_somebody_nobody_expects_is_told(backfilled: CommandLine, engin
 
 def test_a_date_that_has_not_run_is_told(backfilled: CommandLine, engine: Engine) -> None:
     engine.execute(
-        f"delete from {TDZA.table} where analysis_date = date '{DAY}'",
+        f"delete from {TEAM_DEFENSE.table} where analysis_date = date '{DAY}'",
         *(
-            f"delete from nba_processing.{name} where processor_name = '{TDZA.name}' "
+            f"delete from nba_processing.{name} where processor_name = '{TEAM_DEFENSE.name}' "
             f"and analysis_date = date '{DAY}'"
             for name in ("processed_dates", "precompute_failures")
         ),
@@ -173,7 +171,7 @@ def test_a_date_that_has_not_run_is_told(backfilled: CommandLine, engine: Engine
     outcome = backfilled("coverage", "--all")
     assert outcome.code == 1
     assert table(outcome)["tdza"][:2] == [48, 1]
-    assert f"not_run: {TDZA.name} {DAY}: 10 unaccounted" in outcome.out
+    assert f"not_run: {TEAM_DEFENSE.name} {DAY}: 10 unaccounted" in outcome.out
 
 
 def test_games_loaded_since_then_have_not_run(backfilled: CommandLine, engine: Engine) -> None:
@@ -185,7 +183,7 @@ def test_games_loaded_since_then_have_not_run(backfilled: CommandLine, engine: E
     outcome = backfilled("coverage", "--all")
     assert outcome.code == 1
     assert [numbers[:2] for numbers in table(outcome).values()] == [[49, 1]] * 5
-    assert f"not_run: {TDZA.name} 2021-12-11" in outcome.out
+    assert f"not_run: {TEAM_DEFENSE.name} 2021-12-11" in outcome.out
     assert "everyone is accounted for" not in outcome.out
 
 
@@ -197,7 +195,7 @@ def test_a_failure_to_look_at_needs_attention(
     engine.execute(
         f"update nba_processing.precompute_failures set failure_category = '{category}', "
         "is_expected = false, failure_reason = 'no [bold]box score[/bold]' "
-        f"where processor_name = '{PDC.name}' and analysis_date = date '{DAY}' "
+        f"where processor_name = '{DAILY_CACHE.name}' and analysis_date = date '{DAY}' "
         f"and entity_id = '{key[1]}'"
     )
     outcome = backfilled("coverage", "--all")

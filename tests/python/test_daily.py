@@ -16,7 +16,7 @@ from python_workers.accounting.coverage import exit_code
 from python_workers.daily.breaker import open_breakers, reset
 from python_workers.daily.readiness import check_dependencies
 from python_workers.errors import BackcourtError
-from python_workers.processors.catalogue import PSZA
+from python_workers.processors.shot_zones import SHOT_ZONES
 from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 
 # Past the season's first 30 days and before the last 14 of its regular season: nothing is waived.
@@ -140,7 +140,7 @@ def test_the_third_unsuccessful_attempt_locks_and_the_missing_data_opens_the_loc
     # The lock changes what is tried, not what is missing: both still need attention.
     found = mornings.engine.coverage(next_day, next_day)
     assert {
-        row["coverage_status"] for row in found.by_date if row["processor_name"] == PSZA.name
+        row["coverage_status"] for row in found.by_date if row["processor_name"] == SHOT_ZONES.name
     } == {"investigate"}
     assert exit_code(found) == 1
     reasons = {

@@ -19,12 +19,10 @@ from hypothesis import strategies as st
 from python_workers.accounting.commits import BOOKKEEPING, Run
 from python_workers.accounting.ledger import Ledger
 from python_workers.backfill.pool_stage import PoolOptions, run_pool_stage
-from python_workers.processors.catalogue import (
-    PCF,
-    PDC,
-    PSZA,
-    Processor,
-)
+from python_workers.processors.base import Processor
+from python_workers.processors.composite_factors import COMPOSITE_FACTORS
+from python_workers.processors.daily_cache import DAILY_CACHE
+from python_workers.processors.shot_zones import SHOT_ZONES
 from python_workers.warehouse.base import TableChange
 from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 
@@ -32,7 +30,7 @@ pytestmark = pytest.mark.slow
 
 DATES = 7
 # Who reads nobody's rows, and who reads theirs.
-STAGES: tuple[tuple[Processor, ...], ...] = ((PSZA,), (PCF, PDC))
+STAGES: tuple[tuple[Processor, ...], ...] = ((SHOT_ZONES,), (COMPOSITE_FACTORS, DAILY_CACHE))
 
 Bytes = dict[str, bytes]
 

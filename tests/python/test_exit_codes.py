@@ -9,7 +9,8 @@ import pytest
 from command import CommandLine
 from engine import Engine
 
-from python_workers.processors.catalogue import BY_KEY, PDC
+from python_workers.processors.catalogue import BY_KEY
+from python_workers.processors.daily_cache import DAILY_CACHE
 
 DAY = dt.date(2021, 12, 4)
 RANGE = ("--start", DAY, "--end", DAY)
@@ -28,9 +29,9 @@ def fail(engine: Engine, category: str) -> None:
     """Give a failure of a daily cache another category."""
     engine.execute(
         f"update nba_processing.precompute_failures set failure_category = '{category}' "
-        f"where processor_name = '{PDC.name}' and entity_id = (select min(entity_id) "
+        f"where processor_name = '{DAILY_CACHE.name}' and entity_id = (select min(entity_id) "
         "from nba_processing.precompute_failures "
-        f"where processor_name = '{PDC.name}' and analysis_date = date '{DAY}') "
+        f"where processor_name = '{DAILY_CACHE.name}' and analysis_date = date '{DAY}') "
         f"and analysis_date = date '{DAY}'"
     )
 
@@ -76,7 +77,7 @@ def test_a_lock_hides_no_missing_data(
     assert shown["attention_counts"]["circuit_breaker_active"] == 1
     (failure,) = shown["to_investigate"]
     assert failure["failure_category"] == "CIRCUIT_BREAKER_ACTIVE"
-    (date,) = [row for row in shown["dates"] if row["processor_name"] == PDC.name]
+    (date,) = [row for row in shown["dates"] if row["processor_name"] == DAILY_CACHE.name]
     assert date["coverage_status"] == "investigate"
     (kind,) = backfilled.attention("status", "--date", DAY, "--format", "json").json()[
         "to_investigate"

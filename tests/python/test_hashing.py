@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from python_workers.columnar.columns import InputTableError
+from python_workers.columnar.record_hash import data_hashes
 from python_workers.columnar.value_texts import encode, hash_text
-from python_workers.hashing import HASH_FIELDS, data_hash, data_hashes
+from python_workers.hashing import HASH_FIELDS, data_hash
 from python_workers.processors import composite_factors, daily_cache, shot_zones
 
 VALUES: dict[str, tuple[pa.DataType, st.SearchStrategy[Any]]] = {

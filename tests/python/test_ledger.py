@@ -25,15 +25,13 @@ from python_workers.accounting.processed_dates import (
     WhatIsRead,
     current_change,
 )
-from python_workers.processors.catalogue import (
-    MLFS,
-    PCF,
-    PDC,
-    PROCESSORS,
-    PSZA,
-    TDZA,
-    Processor,
-)
+from python_workers.processors.base import Processor
+from python_workers.processors.catalogue import PROCESSORS
+from python_workers.processors.composite_factors import COMPOSITE_FACTORS
+from python_workers.processors.daily_cache import DAILY_CACHE
+from python_workers.processors.feature_store import FEATURE_STORE
+from python_workers.processors.shot_zones import SHOT_ZONES
+from python_workers.processors.team_defense import TEAM_DEFENSE
 from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 
 DAY = dt.date(2022, 1, 15)
@@ -75,64 +73,68 @@ def finished() -> Ledger:
 
 class TestState:
     def test_a_date_that_has_never_run_is_missing(self) -> None:
-        assert ledger_of().state(PSZA, DAY) == DateState("missing")
+        assert ledger_of().state(SHOT_ZONES, DAY) == DateState("missing")
 
     def test_a_date_whose_run_still_holds_is_done(self, finished: Ledger) -> None:
         assert {finished.state(each, DAY) for each in PROCESSORS} == {DateState("done")}
 
     def test_changed_inputs_re_open_the_processor_that_reads_them(self, finished: Ledger) -> None:
         finished.inputs["psza", DAY] = ("2:2:2", 2)
-        assert finished.state(PSZA, DAY) == DateState("stale", "inputs changed")
-        assert finished.state(PCF, DAY).status == "done"
+        assert finished.state(SHOT_ZONES, DAY) == DateState("stale", "inputs changed")
+        assert finished.state(COMPOSITE_FACTORS, DAY).status == "done"
 
     def test_an_upstream_with_other_rows_re_opens_what_reads_it(self, finished: Ledger) -> None:
-        run(finished, PSZA, digest="b")
-        for processor in (PCF, PDC, MLFS):
+        run(finished, SHOT_ZONES, digest="b")
+        for processor in (COMPOSITE_FACTORS, DAILY_CACHE, FEATURE_STORE):
             assert finished.state(processor, DAY) == DateState("stale", "upstream changed")
-        assert finished.state(TDZA, DAY).status == "done"
+        assert finished.state(TEAM_DEFENSE, DAY).status == "done"
 
     def test_an_upstream_that_comes_out_the_same_re_opens_nothing(self, finished: Ledger) -> None:
         finished.inputs["psza", DAY] = ("2:2:2", 2)
-        run(finished, PSZA, digest="a")
+        run(finished, SHOT_ZONES, digest="a")
         assert {finished.state(each, DAY).status for each in PROCESSORS} == {"done"}
 
     def test_a_lost_upstream_is_named(self, finished: Ledger) -> None:
         del finished.current["tdza", DAY]
-        assert finished.state(PCF, DAY) == DateState("stale", "upstream missing: tdza")
-        assert finished.missing_upstream(MLFS, DAY) == ["tdza"]
+        assert finished.state(COMPOSITE_FACTORS, DAY) == DateState(
+            "stale", "upstream missing: tdza"
+        )
+        assert finished.missing_upstream(FEATURE_STORE, DAY) == ["tdza"]
 
     def test_another_version_re_opens_the_date(self, finished: Ledger) -> None:
-        newer = replace(PSZA, calculation_version="v99")
+        newer = replace(SHOT_ZONES, calculation_version="v99")
         state = finished.state(newer, DAY)
-        assert state == DateState("stale", f"version changed: {PSZA.calculation_version} to v99")
+        assert state == DateState(
+            "stale", f"version changed: {SHOT_ZONES.calculation_version} to v99"
+        )
 
     def test_failures_to_look_at_make_a_date_failed_while_it_holds(self, finished: Ledger) -> None:
-        run(finished, PDC, investigate=3)
-        assert finished.state(PDC, DAY) == DateState("failed", "3 failures to investigate")
+        run(finished, DAILY_CACHE, investigate=3)
+        assert finished.state(DAILY_CACHE, DAY) == DateState("failed", "3 failures to investigate")
         finished.inputs["pdc", DAY] = ("2:2:2", 2)
-        assert finished.state(PDC, DAY).status == "stale"
+        assert finished.state(DAILY_CACHE, DAY).status == "stale"
 
     def test_a_mark_is_part_of_what_was_read(self, finished: Ledger) -> None:
         finished.marks["pdc", DAY] = "+waived"
-        assert finished.state(PDC, DAY) == DateState("stale", "inputs changed")
-        run(finished, PDC)
-        assert finished.state(PDC, DAY).status == "done"
+        assert finished.state(DAILY_CACHE, DAY) == DateState("stale", "inputs changed")
+        run(finished, DAILY_CACHE)
+        assert finished.state(DAILY_CACHE, DAY).status == "done"
 
     def test_rows_that_dbt_may_have_built_too_early_are_built_again(self, finished: Ledger) -> None:
-        record = run(finished, MLFS)
+        record = run(finished, FEATURE_STORE)
         unverified = replace(record, read=replace(record.read, upstream_digests=UNVERIFIED))
-        finished.record(MLFS, {DAY: unverified})
+        finished.record(FEATURE_STORE, {DAY: unverified})
         why = "built by dbt run, perhaps before its upstream"
-        assert finished.state(MLFS, DAY) == DateState("stale", why)
+        assert finished.state(FEATURE_STORE, DAY) == DateState("stale", why)
 
     @pytest.mark.parametrize(
         ("processor", "stored", "reason"),
         [
-            (PDC, None, "0 of 3 rows and 0 of 2 failures are there"),
-            (PDC, Stored("2", 2), "2 of 3 rows and 2 of 2 failures are there"),
-            (PDC, Stored("3", 1), "3 of 3 rows and 1 of 2 failures are there"),
-            (PDC, Stored("4", 2), "4 of 3 rows and 2 of 2 failures are there"),
-            (MLFS, Stored("3:8:7", 2), "its rows have changed since they were computed"),
+            (DAILY_CACHE, None, "0 of 3 rows and 0 of 2 failures are there"),
+            (DAILY_CACHE, Stored("2", 2), "2 of 3 rows and 2 of 2 failures are there"),
+            (DAILY_CACHE, Stored("3", 1), "3 of 3 rows and 1 of 2 failures are there"),
+            (DAILY_CACHE, Stored("4", 2), "4 of 3 rows and 2 of 2 failures are there"),
+            (FEATURE_STORE, Stored("3:8:7", 2), "its rows have changed since they were computed"),
         ],
     )
     def test_a_date_whose_rows_are_gone_is_missing(
@@ -148,8 +150,8 @@ class TestState:
 
     def test_a_date_without_inputs_can_be_done_too(self) -> None:
         ledger = Ledger()
-        run(ledger, PSZA)
-        assert ledger.state(PSZA, DAY).status == "done"
+        run(ledger, SHOT_ZONES)
+        assert ledger.state(SHOT_ZONES, DAY).status == "done"
 
 
 @pytest.mark.parametrize(
@@ -168,8 +170,8 @@ def test_what_is_due(status: Any, due: set[str], reprocess: Reprocess) -> None:
 
 def test_due_dates_keep_their_order(finished: Ledger) -> None:
     dates = [NEXT_DAY, DAY]
-    assert finished.due_dates(PSZA, dates, "missing") == [NEXT_DAY]
-    assert finished.due_dates(PSZA, dates, "all") == dates
+    assert finished.due_dates(SHOT_ZONES, dates, "missing") == [NEXT_DAY]
+    assert finished.due_dates(SHOT_ZONES, dates, "all") == dates
 
 
 class TestPlan:
@@ -189,24 +191,27 @@ class TestPlan:
     def test_only_chosen_processors_are_planned(self, finished: Ledger) -> None:
         finished.inputs["psza", DAY] = ("2:2:2", 2)
         states = plan(finished, processors_from(3), [DAY])
-        assert states == {(each.key, DAY): DateState("done") for each in (PCF, PDC, MLFS)}
+        assert states == {
+            (each.key, DAY): DateState("done")
+            for each in (COMPOSITE_FACTORS, DAILY_CACHE, FEATURE_STORE)
+        }
 
     def test_failures_are_planned_as_failed(self, finished: Ledger) -> None:
-        run(finished, MLFS, investigate=1)
-        assert plan(finished, [MLFS], [DAY]) == {
+        run(finished, FEATURE_STORE, investigate=1)
+        assert plan(finished, [FEATURE_STORE], [DAY]) == {
             ("mlfs", DAY): DateState("failed", "1 failures to investigate")
         }
 
 
 def test_processors_come_in_their_order_whatever_the_order_asked_for() -> None:
     assert processors_from() == PROCESSORS
-    assert processors_from(3) == (PCF, PDC, MLFS)
-    assert processors_from(1, ["mlfs", "psza"]) == (PSZA, MLFS)
-    assert processors_from(4, ["psza", "pdc"]) == (PDC,)
+    assert processors_from(3) == (COMPOSITE_FACTORS, DAILY_CACHE, FEATURE_STORE)
+    assert processors_from(1, ["mlfs", "psza"]) == (SHOT_ZONES, FEATURE_STORE)
+    assert processors_from(4, ["psza", "pdc"]) == (DAILY_CACHE,)
 
 
 def create_current_table(warehouse: DuckDBWarehouse) -> None:
-    rows = current_change(PSZA, "", {}, dt.datetime.now(dt.UTC)).rows
+    rows = current_change(SHOT_ZONES, "", {}, dt.datetime.now(dt.UTC)).rows
     assert rows is not None
     types = {"string": "text", "int64": "bigint", "date32[day]": "date"}
     columns = ", ".join(
@@ -235,31 +240,35 @@ class TestReading:
             for text in ("old", "new")
         )
         for record, run_id, now in ((old, "z", late), (new, "a", early)):
-            warehouse.commit([current_change(PSZA, run_id, {DAY: record, EARLIER: record}, now)])
+            warehouse.commit(
+                [current_change(SHOT_ZONES, run_id, {DAY: record, EARLIER: record}, now)]
+            )
         ledger = Ledger.read(warehouse, DAY, NEXT_DAY)
         assert ledger.current == {("psza", DAY): new}
         assert ledger.computed_dates == {DAY}
 
     def test_what_stands_in_the_tables_is_counted_by_date(self, warehouse: DuckDBWarehouse) -> None:
         for table, columns in (
-            (PDC.table, "analysis_date date"),
-            (TDZA.table, "analysis_date date, team_abbr text"),
+            (DAILY_CACHE.table, "analysis_date date"),
+            (TEAM_DEFENSE.table, "analysis_date date, team_abbr text"),
             (FAILURES_TABLE, "processor_name text, analysis_date date"),
         ):
             warehouse.execute(f"create schema if not exists {table.split('.')[0]}")
             warehouse.execute(f"create table {table} ({columns})")
-        warehouse.execute(f"insert into {PDC.table} select @day from range(3)", {"day": DAY})
-        warehouse.execute(f"insert into {PDC.table} values (@day)", {"day": EARLIER})
-        warehouse.execute(f"insert into {TDZA.table} values (@day, 'LAL')", {"day": DAY})
+        warehouse.execute(
+            f"insert into {DAILY_CACHE.table} select @day from range(3)", {"day": DAY}
+        )
+        warehouse.execute(f"insert into {DAILY_CACHE.table} values (@day)", {"day": EARLIER})
+        warehouse.execute(f"insert into {TEAM_DEFENSE.table} values (@day, 'LAL')", {"day": DAY})
         warehouse.execute(
             f"insert into {FAILURES_TABLE} values (@name, @day), (@name, @day), ('Other', @day)",
-            {"name": PDC.name, "day": NEXT_DAY},
+            {"name": DAILY_CACHE.name, "day": NEXT_DAY},
         )
         found = Ledger.read(warehouse, DAY, NEXT_DAY).stored
         teams = found.pop(("tdza", DAY))
         assert (teams.records, teams.failures) == (1, 0)
         assert found == {("pdc", DAY): Stored("3"), ("pdc", NEXT_DAY): Stored("0", 2)}
-        warehouse.execute(f"update {TDZA.table} set team_abbr = 'BOS'")
+        warehouse.execute(f"update {TEAM_DEFENSE.table} set team_abbr = 'BOS'")
         changed = Ledger.read(warehouse, DAY, NEXT_DAY).stored["tdza", DAY]
         assert changed.records == 1
         assert changed != teams
@@ -268,7 +277,7 @@ class TestReading:
         warehouse.execute("create schema nba_precompute")
         rows = pa.table(
             {
-                "processor_name": [PSZA.name, PDC.name, PDC.name],
+                "processor_name": [SHOT_ZONES.name, DAILY_CACHE.name, DAILY_CACHE.name],
                 "analysis_date": [DAY, NEXT_DAY, NEXT_DAY + dt.timedelta(days=1)],
                 "input_rows": [5, 6, 7],
                 "input_fingerprint": ["5:5:5", "6:6:6", "7:7:7"],

@@ -17,12 +17,7 @@ from engine import Engine
 from rich.table import Table
 from terminal import PROJECT, Terminal
 
-from python_workers.cli.console import (
-    JsonReporter,
-    err,
-    out,
-    print_table,
-)
+from python_workers.cli.console import JsonReporter, err, out, print_table
 from python_workers.errors import BackcourtError
 from python_workers.runtime.redaction import plain_process
 from python_workers.runtime.writing import check_writable, replaced, write_text

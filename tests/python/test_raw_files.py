@@ -320,7 +320,7 @@ def test_rows_do_not_depend_on_how_many_are_parsed_at_a_time(
 ) -> None:
     monkeypatch.setattr(raw_reading, "_PARSED_ROWS", parsed_rows)
     monkeypatch.setattr("python_workers.raw.json_lines._BATCH_ROWS", 5)
-    monkeypatch.setattr("python_workers.raw.stored_rows._BATCH_ROWS", 4)
+    monkeypatch.setattr("python_workers.warehouse.stored_rows._BATCH_ROWS", 4)
     rows = [shot(n, player_id=1 + n % 7) for n in range(20)]
     for number in range(3):
         # The files overlap, so that rows are there twice.

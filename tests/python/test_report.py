@@ -21,7 +21,8 @@ from leagues import League, days
 from python_workers.accounting.coverage import COUNTS, Coverage
 from python_workers.accounting.schedule import Schedule, game_dates, resolve
 from python_workers.cli.app import main
-from python_workers.processors.catalogue import PROCESSORS, PSZA
+from python_workers.processors.catalogue import PROCESSORS
+from python_workers.processors.shot_zones import SHOT_ZONES
 from python_workers.report.queries import read_report
 from python_workers.report.scales import SEASON_GAP, SeasonAxis, ticks
 from python_workers.report.scope import Scope
@@ -290,7 +291,7 @@ def test_the_dictionary_describes_every_column_of_the_outputs(
     page = report(backfilled)
     for processor in PROCESSORS:
         assert processor.table in page.texts["code"]
-    for column in backfilled.query(f"describe {PSZA.table}"):
+    for column in backfilled.query(f"describe {SHOT_ZONES.table}"):
         assert column["column_name"] in page.texts["code"]
     described = yaml.safe_load((MODELS / "_precompute__models.yml").read_text(encoding="utf-8"))
     for model in described["models"]:
@@ -429,7 +430,7 @@ def test_ticks_are_few_and_round_and_reach_the_highest_value(high: int) -> None:
 
 def coverage_row(status: str = "complete", **counts: int) -> dict[str, Any]:
     return {
-        "processor_name": PSZA.name,
+        "processor_name": SHOT_ZONES.name,
         "analysis_date": DATES[0],
         "coverage_status": status,
         **dict.fromkeys(COUNTS, 0),

@@ -56,7 +56,8 @@ def one(db: duckdb.DuckDBPyConnection, sql: str) -> float:
 def test_the_same_seed_gives_the_same_bytes_also_in_another_process(tmp_path: Path) -> None:
     simulate(tmp_path / "here", ["2021-22", "2022-23"], 7, teams=6, games_per_team=25)
     code = (
-        "import sys; from pathlib import Path; from python_workers.simulation.simulate import simulate; "
+        "import sys; from pathlib import Path; "
+        "from python_workers.simulation.simulate import simulate; "
         "simulate(Path(sys.argv[1]), ['2021-22', '2022-23'], 7, teams=6, games_per_team=25)"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "there")], check=True, timeout=60)

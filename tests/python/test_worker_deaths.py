@@ -21,7 +21,9 @@ from python_workers.errors import BackcourtError
 from python_workers.pool import run_chunks as pool
 from python_workers.pool.chunk import Chunk
 from python_workers.pool.run_chunks import run_chunks
-from python_workers.processors.catalogue import BY_KEY, PDC, Processor
+from python_workers.processors.base import Processor
+from python_workers.processors.catalogue import BY_KEY
+from python_workers.processors.daily_cache import DAILY_CACHE
 from python_workers.processors.isolation import set_apart
 
 pytestmark = pytest.mark.slow
@@ -167,7 +169,7 @@ def test_a_player_who_hangs_is_one_failure_too(terminal: Terminal, victims: Vict
         BACKCOURT_HANG_SECONDS="2",
     )
     reason = "its worker process was still busy after 2 s"
-    assert lost(terminal, PDC) == {
+    assert lost(terminal, DAILY_CACHE) == {
         (victims.lookups[1], victims.last, "PROCESSING_ERROR", reason, False)
     }
 

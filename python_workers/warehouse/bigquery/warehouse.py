@@ -15,7 +15,6 @@ from google.api_core import exceptions as google_exceptions
 from google.cloud import bigquery
 
 from python_workers.errors import BackcourtError, ExitCode
-from python_workers.raw.stored_rows import StoredRows
 from python_workers.settings import Settings
 from python_workers.warehouse.base import (
     ChangeNote,
@@ -45,6 +44,7 @@ from python_workers.warehouse.bigquery.sql import (
     with_dataset_prefix,
 )
 from python_workers.warehouse.bigquery.staging import Staging, ensure_dataset
+from python_workers.warehouse.stored_rows import StoredRows
 from python_workers.warehouse.widths import narrowed
 
 # As in the target `emulator` of profiles.yml.

@@ -15,7 +15,6 @@ import duckdb
 import pyarrow as pa
 
 from python_workers.errors import BackcourtError, ExitCode
-from python_workers.raw.stored_rows import StoredRows
 from python_workers.runtime import injected_faults as faults
 from python_workers.warehouse.base import (
     ChangeNote,
@@ -36,6 +35,7 @@ from python_workers.warehouse.duckdb.dialect import (
     with_widths,
 )
 from python_workers.warehouse.duckdb.file import open_file, plain_errors
+from python_workers.warehouse.stored_rows import StoredRows
 from python_workers.warehouse.widths import Widths, narrowed, wider, widths_of
 
 

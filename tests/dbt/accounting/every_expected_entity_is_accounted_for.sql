@@ -11,7 +11,7 @@ processed as (
     where {{ in_date_range('analysis_date') }}
 
 ),
-{% for processor_name, output in processor_outputs().items() %}
+{% for processor_name, output in processors().items() %}
 {{ output.key }}_outcomes as (
 
     select
@@ -58,7 +58,7 @@ processed as (
 
 ){{ ',' if not loop.last }}
 {% endfor %}
-{% for output in processor_outputs().values() %}
+{% for output in processors().values() %}
 select * from {{ output.key }}_unaccounted
 {% if not loop.last %}
 union all

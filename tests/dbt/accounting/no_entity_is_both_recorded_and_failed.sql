@@ -1,5 +1,5 @@
 -- No entity has both a row and a failure for one processor and date.
-{% for processor_name, output in processor_outputs().items() %}
+{% for processor_name, output in processors().items() %}
 select
     failures.processor_name,
     failures.analysis_date,

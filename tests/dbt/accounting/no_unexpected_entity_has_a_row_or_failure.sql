@@ -1,6 +1,6 @@
 -- Only expected entities have rows or failures; on a date without games nobody has.
 with
-{% for processor_name, output in processor_outputs().items() %}
+{% for processor_name, output in processors().items() %}
 {{ output.key }}_outcomes as (
 
     select
@@ -48,7 +48,7 @@ with
 
 ){{ ',' if not loop.last }}
 {% endfor %}
-{% for output in processor_outputs().values() %}
+{% for output in processors().values() %}
 select * from {{ output.key }}_unexpected
 {% if not loop.last %}
 union all
