@@ -33,8 +33,8 @@ def reference_text() -> str:
     lines += [
         "## Settings",
         "",
-        "Environment variables. An option of a command overrides its variable; an empty variable is",
-        "an unset one.",
+        "Environment variables. An option of a command overrides its variable; an empty variable",
+        "is an unset one.",
         "",
         "| variable | default | meaning |",
         "|---|---|---|",

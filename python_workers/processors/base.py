@@ -79,9 +79,9 @@ class SqlWork:
     required_games: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Processor:
-    """One processor.
+    """One processor, the same only as itself.
 
     Parameters
     ----------
