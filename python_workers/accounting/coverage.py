@@ -34,7 +34,7 @@ COUNTS = (
 
 # Failures that somebody should look at.
 INVESTIGATE = (
-    *(each.name.lower() for each in CATEGORIES.values() if each.needs_attention),
+    *(category.name.lower() for category in CATEGORIES.values() if category.needs_attention),
     "unknown_category",
 )
 
@@ -108,7 +108,7 @@ class Coverage:
             total["not_run"] += row["coverage_status"] == "not_run"
             for name in COUNTS:
                 total[name] += row[name]
-        return {each: sums[each] for each in PROCESSORS if each in sums}
+        return {processor: sums[processor] for processor in PROCESSORS if processor in sums}
 
     @property
     def to_investigate(self) -> int:
@@ -129,7 +129,7 @@ class Coverage:
             count = sum(row["coverage_status"] == status for row in self.by_date)
             if count:
                 found.append(f"{count:,} processor-dates {words}")
-        errors = sum(each.found for each in self.raw_errors)
+        errors = sum(error.found for error in self.raw_errors)
         if errors:
             found.append(f"{errors:,} raw rows to mend")
         return found

@@ -92,8 +92,8 @@ class Ledger:
             {"start": start, "end": end},
         )
         for row in inputs.to_pylist():
-            short = BY_NAME[row["processor_name"]].key
-            self.inputs[short, row["analysis_date"]] = (row["input_fingerprint"], row["input_rows"])
+            key = BY_NAME[row["processor_name"]].key
+            self.inputs[key, row["analysis_date"]] = (row["input_fingerprint"], row["input_rows"])
 
     def input_fingerprint(self, processor: Processor, day: date) -> str:
         """Return the fingerprint of the processor's input rows on a date."""
@@ -106,9 +106,9 @@ class Ledger:
 
     def upstream_digests(self, processor: Processor, day: date) -> str:
         """Return the output digests of the processors whose rows the date reads."""
-        records = ((short, self.current.get((short, day))) for short in processor.upstream)
+        records = ((key, self.current.get((key, day))) for key in processor.upstream)
         return "|".join(
-            f"{short}:{record.output_digest if record else NO_RUN}" for short, record in records
+            f"{key}:{record.output_digest if record else NO_RUN}" for key, record in records
         )
 
     def what_is_read(self, processor: Processor, day: date) -> WhatIsRead:
@@ -121,7 +121,7 @@ class Ledger:
 
     def missing_upstream(self, processor: Processor, day: date) -> list[str]:
         """Return the upstream processors that have not run on a date."""
-        return [short for short in processor.upstream if (short, day) not in self.current]
+        return [key for key in processor.upstream if (key, day) not in self.current]
 
     def state(self, processor: Processor, day: date) -> DateState:
         """Tell where a (processor, date) stands."""
@@ -179,9 +179,9 @@ def plan(
         for day in days:
             state = ledger.state(processor, day)
             due = [
-                short
-                for short in processor.upstream
-                if (short, day) in states and states[short, day].is_due("missing")
+                key
+                for key in processor.upstream
+                if (key, day) in states and states[key, day].is_due("missing")
             ]
             if state.status in ("done", "failed") and due:
                 state = DateState("stale", f"upstream due: {', '.join(due)}")
@@ -190,10 +190,10 @@ def plan(
 
 
 def processors_from(
-    start_from: int = 1, shorts: Iterable[str] | None = None
+    start_from: int = 1, keys: Iterable[str] | None = None
 ) -> tuple[Processor, ...]:
     """Return the processors of a command in their order."""
-    chosen = set(shorts) if shorts is not None else set(BY_KEY)
+    chosen = set(keys) if keys is not None else set(BY_KEY)
     return tuple(
         processor
         for processor in BY_KEY.values()

@@ -165,7 +165,9 @@ def read_stored(
     found: dict[tuple[str, date], str] = {}
     failures: dict[tuple[str, date], int] = {}
     selects = [
-        _count_rows(warehouse, each) for each in processors if warehouse.has_table(each.table)
+        _count_rows(warehouse, processor)
+        for processor in processors
+        if warehouse.has_table(processor.table)
     ]
     if warehouse.has_table(FAILURES_TABLE):
         selects.append(

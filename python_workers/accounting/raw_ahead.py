@@ -95,7 +95,9 @@ def read_behind(
     reasons: Reasons = {}
     if project_state is not None:
         by_date = InputBuilds.read(warehouse, project_state).behind(days)
-        reasons = {(each.name, day): why for day, why in by_date.items() for each in PROCESSORS}
+        reasons = {
+            (processor.name, day): why for day, why in by_date.items() for processor in PROCESSORS
+        }
     if warehouse.has_table(STALE_VIEW):
         for row in warehouse.query(_STALE, ends).to_pylist():
             reasons[row["processor_name"], row["analysis_date"]] = row["stale_reason"]
@@ -122,7 +124,7 @@ def _games(
 ) -> list[Mapping[str, Any]]:
     if not days or not warehouse.has_table(CHANGED_GAMES.name):
         return []
-    if all(each.name != "last_raw_change" for each in warehouse.columns(_FINGERPRINTS)):
+    if all(column.name != "last_raw_change" for column in warehouse.columns(_FINGERPRINTS)):
         return []  # built by an older version, which did not note it
     found: list[Mapping[str, Any]] = warehouse.query(
         _GAMES, {"start": schedule.start, "end": schedule.end, "days": list(days)}

@@ -46,7 +46,7 @@ def estimates(
     schedule, processors
         What would be computed. Commits come on top: they rewrite the partitions of their dates.
     """
-    models = [each.model for each in processors if each.engine == "sql"]
+    models = [processor.model for processor in processors if processor.engine == "sql"]
     nodes = project.compiled([*INPUTS, *models, *EVERY_DATE_TESTS], schedule.start, schedule.end)
     found = [
         Estimate(node.name, warehouse.dry_run(_statement(warehouse, node, schedule)))

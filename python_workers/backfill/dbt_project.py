@@ -20,7 +20,7 @@ from python_workers.runtime import signals
 from python_workers.settings import Settings, resolve_project_dir
 from python_workers.warehouse.duckdb.file import (
     disk_full,
-    in_use,
+    in_use_error,
     is_disk_full,
     is_lock_conflict,
     lock_holder,
@@ -196,16 +196,16 @@ class DbtProject:
         prefix = self._settings.bq_dataset_prefix
         return [
             CompiledNode(
-                f"{each.node.schema.removeprefix(prefix)}.{each.node.alias}"
-                if each.node.resource_type == "model"
-                else each.node.name,
-                str(each.node.config.materialized),
-                each.node.config.get("date_column"),
-                tuple(each.node.columns),
-                each.node.compiled_code or "",
+                f"{result.node.schema.removeprefix(prefix)}.{result.node.alias}"
+                if result.node.resource_type == "model"
+                else result.node.name,
+                str(result.node.config.materialized),
+                result.node.config.get("date_column"),
+                tuple(result.node.columns),
+                result.node.compiled_code or "",
             )
-            for each in self._results
-            if each.node.resource_type in ("model", "test")
+            for result in self._results
+            if result.node.resource_type in ("model", "test")
         ]
 
     def _invoke(self, arguments: list[str], variables: Mapping[str, Any]) -> list[NodeOutcome]:
@@ -226,22 +226,22 @@ class DbtProject:
                 if conflict is None:
                     break
                 if time.monotonic() >= deadline:
-                    raise in_use(self._settings.warehouse_file, lock_holder(conflict))
+                    raise in_use_error(self._settings.warehouse_file, lock_holder(conflict))
                 time.sleep(POLL_SECONDS)
         self._check(result)
         found: Any = result.result or []
-        nodes = [each for each in found if each.node.resource_type != "operation"]
+        nodes = [result for result in found if result.node.resource_type != "operation"]
         self._results = nodes
-        self.nodes_run += sum(str(each.status) != "skipped" for each in nodes)
+        self.nodes_run += sum(str(result.status) != "skipped" for result in nodes)
         return [
             NodeOutcome(
-                each.node.name,
-                str(each.status),
-                each.message or "",
-                each.failures or 0,
-                each.execution_time,
+                result.node.name,
+                str(result.status),
+                result.message or "",
+                result.failures or 0,
+                result.execution_time,
             )
-            for each in nodes
+            for result in nodes
         ]
 
     def _check_target_folder(self) -> None:
@@ -289,7 +289,7 @@ class DbtProject:
         if event.info.name not in ("LogModelResult", "LogSeedResult"):
             return
         data = event.data
-        faults.point(f"after-dbt-{data.node_info.node_name}")
+        faults.crash_point(f"after-dbt-{data.node_info.node_name}")
         if self._on_node is None:
             return
         self._on_node(

@@ -157,17 +157,18 @@ def run_pool_stage(
     with warehouse.beside_workers(), closing(results):
         for chunk, result in results:
             processor, days = days_of.pop(chunk.key)
-            batch = batches[processor.key]
             changes: list[TableChange] = []
             if guard is not None:
                 result, changes = guard.complete(processor, result)  # noqa: PLW2901 -- the same one
             now = time.perf_counter()
-            batch.add(days, result, changes, now, now - last)
+            batches[processor.key].add(days, result, changes, now, now - last)
             last = now
-            for each in batches.values():
-                if each.is_due(options, now):
+            for batch in batches.values():
+                if batch.is_due(options, now):
                     # Nothing here keeps the commit, whose tables are the largest there are.
-                    totals[each.processor.key].add(_commit(warehouse, ledger, run, each, on_commit))
+                    totals[batch.processor.key].add(
+                        _commit(warehouse, ledger, run, batch, on_commit)
+                    )
                     return_free_memory()
             stop_if_received()
     return totals
@@ -249,9 +250,9 @@ def _commit(
             result.failures,
             batch.seconds / len(batch.days),
         )
-        faults.point("before-commit")
+        faults.crash_point("before-commit")
         warehouse.commit([*commit.changes, *batch.changes])
-        faults.point("after-commit")
+        faults.crash_point("after-commit")
     ledger.record(batch.processor, commit.records)
     batch.clear()
     on_commit(batch.processor, commit)

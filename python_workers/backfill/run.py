@@ -39,7 +39,7 @@ STATEMENT_DATES = 700
 With the seasons it would need ever more memory on DuckDB, and touch more partitions than a job may
 on BigQuery.
 """
-SQL_PROCESSORS = tuple(each for each in PROCESSORS if isinstance(each.work, SqlWork))
+SQL_PROCESSORS = tuple(processor for processor in PROCESSORS if isinstance(processor.work, SqlWork))
 VIEWS = "tag:stage_coverage"
 EVERY_DATE_TESTS = ("tag:coverage",)
 
@@ -170,16 +170,18 @@ class Backfill:
         if self._guard_of is not None:
             self._guard = self._guard_of(self.warehouse, self.ledger, self.result.run)
         chosen = self.options.processors
-        if any(self._due(each) for each in chosen if isinstance(each.work, PoolWork)):
+        if any(
+            self._due(processor) for processor in chosen if isinstance(processor.work, PoolWork)
+        ):
             prepare_pool(self.options.pool)
         for wave in waves(PROCESSORS):
             for processor in wave:
                 if isinstance(processor.work, SqlWork):
                     self._sql(processor)
-            self._pool([each for each in wave if isinstance(each.work, PoolWork)])
+            self._pool([processor for processor in wave if isinstance(processor.work, PoolWork)])
         if self.options.run_tests and self.project is not None:
             self.test_coverage(self.project)
-        self.result.jobs = jobs_of(self.warehouse, self.project)
+        self.result.jobs = job_counts(self.warehouse, self.project)
         return self.result
 
     def build_inputs(self, project: DbtProject) -> None:
@@ -202,18 +204,22 @@ class Backfill:
                 return
             start, end = stale
             builds.forget(self.warehouse, start, end)
-            faults.point("before-inputs")
+            faults.crash_point("before-inputs")
             seasons = builds.season_years(builds.stale_seasons(start, end))
-            has_outputs = all(self.warehouse.has_table(each.table) for each in SQL_PROCESSORS)
+            has_outputs = all(
+                self.warehouse.has_table(processor.table) for processor in SQL_PROCESSORS
+            )
             self.warehouse.close()
             select: tuple[str, ...] = (*INPUTS, VIEWS) if has_outputs else INPUTS
-            for first, last in pieces(start, end, self.schedule.dates):
+            for first, last in split_range(start, end, self.schedule.dates):
                 project.build(select, first, last, seasons=seasons)
                 select = INPUTS_BY_DATE
             if not has_outputs:
                 # Empty, so that coverage can be asked for.
-                project.build((*(each.model for each in SQL_PROCESSORS), VIEWS), start, end, [])
-            faults.point("after-inputs")
+                project.build(
+                    (*(processor.model for processor in SQL_PROCESSORS), VIEWS), start, end, []
+                )
+            faults.crash_point("after-inputs")
             check_seasons(self.warehouse, self.schedule)
             self._check_inputs()
             builds.note(self.warehouse, self.result.run.run_id, start, end)
@@ -271,9 +277,7 @@ class Backfill:
         for processor in self.options.processors:
             for day in self.schedule.dates:
                 missing = [
-                    short
-                    for short in self.ledger.missing_upstream(processor, day)
-                    if short not in chosen
+                    key for key in self.ledger.missing_upstream(processor, day) if key not in chosen
                 ]
                 if missing:
                     raise BackcourtError(
@@ -333,7 +337,7 @@ class Backfill:
             with labelling(processor=processor.key):
                 before = record_hashes(self.warehouse, processor, days)
                 self._build(project, (processor.model,), days)
-                faults.point(f"after-{processor.key}")
+                faults.crash_point(f"after-{processor.key}")
                 counts = register_sql_dates(
                     self.warehouse,
                     self.ledger,
@@ -370,7 +374,7 @@ class Backfill:
             )
             self.result.counts.update(counts)
             done(
-                "; ".join(f"{short} {describe(each)}" for short, each in counts.items())
+                "; ".join(f"{key} {describe(found)}" for key, found in counts.items())
                 or "nothing due"
             )
 
@@ -383,7 +387,7 @@ class Backfill:
         self.warehouse.close()
         whole = len(days) == len(self.schedule.dates)
         only = self.schedule.only_dates if whole else days
-        for first, last in pieces(self.schedule.start, self.schedule.end, days):
+        for first, last in split_range(self.schedule.start, self.schedule.end, days):
             within = None if only is None else [day for day in only if first <= day <= last]
             project.build(select, first, last, within)
 
@@ -399,12 +403,12 @@ class Backfill:
         self.reporter.stage_done(name, seconds, outcome[-1] if outcome else "")
 
 
-def pieces(start: date, end: date, days: Sequence[date]) -> list[tuple[date, date]]:
+def split_range(start: date, end: date, days: Sequence[date]) -> list[tuple[date, date]]:
     """Cut a range into ranges of at most `STATEMENT_DATES` of some dates, without gaps.
 
     Examples
     --------
-    >>> pieces(date(2022, 1, 1), date(2022, 1, 31), [date(2022, 1, 2), date(2022, 1, 5)])
+    >>> split_range(date(2022, 1, 1), date(2022, 1, 31), [date(2022, 1, 2), date(2022, 1, 5)])
     [(datetime.date(2022, 1, 1), datetime.date(2022, 1, 31))]
     """
     inside = sorted(day for day in days if start <= day <= end)
@@ -413,7 +417,7 @@ def pieces(start: date, end: date, days: Sequence[date]) -> list[tuple[date, dat
     return list(zip(firsts, lasts, strict=True))
 
 
-def jobs_of(warehouse: Warehouse, project: DbtProject | None = None) -> dict[str, int]:
+def job_counts(warehouse: Warehouse, project: DbtProject | None = None) -> dict[str, int]:
     """Return the jobs that a run made of a warehouse that has jobs, by kind."""
     jobs = warehouse.jobs_by_kind()
     return {**jobs, "dbt_nodes": project.nodes_run if project else 0} if jobs else {}

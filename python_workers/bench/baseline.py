@@ -67,8 +67,8 @@ class Baseline:
     def seconds_for(self, player_dates: Mapping[str, int]) -> float:
         """Extrapolate to the given numbers of player-dates."""
         return sum(
-            sampled.seconds_per_player_date * player_dates[short]
-            for short, sampled in self.sampled.items()
+            sampled.seconds_per_player_date * player_dates[key]
+            for key, sampled in self.sampled.items()
         )
 
 
@@ -148,13 +148,13 @@ def equal_hashes(warehouse: Warehouse, dates: Sequence[date]) -> tuple[int, int]
 
 
 def compute_frames(
-    short: str, tables: Mapping[str, pa.Table], executor: Executor | None = None, jobs: int = 1
+    key: str, tables: Mapping[str, pa.Table], executor: Executor | None = None, jobs: int = 1
 ) -> ChunkResult:
     """Compute the player-dates of some inputs with one pandas frame per player.
 
     Parameters
     ----------
-    short
+    key
         The processor.
     tables
         Its inputs of one date, as a worker of the engine receives them.
@@ -166,23 +166,21 @@ def compute_frames(
     if "games" in frames:
         frames["games"] = frames["games"].sort_values(["player_id", "game_rank"])
     if executor is None:
-        batches = [compute_batch(short, players, frames)]
+        batches = [compute_batch(key, players, frames)]
     else:
         size = max(1, -(-len(players) // (jobs * BATCHES_PER_WORKER)))
         parts = [players[first : first + size] for first in range(0, len(players), size)]
         tasks = [
-            executor.submit(compute_batch, short, part, _frames_of(part, frames)) for part in parts
+            executor.submit(compute_batch, key, part, _frames_of(part, frames)) for part in parts
         ]
         batches = [task.result() for task in tasks]
     return ChunkResult(
-        _table([row for batch in batches for row in batch.rows], row_schema(short)),
+        _table([row for batch in batches for row in batch.rows], row_schema(key)),
         _table([row for batch in batches for row in batch.failures], FAILURE_SCHEMA),
     )
 
 
-def compute_batch(
-    short: str, players: Sequence[Record], frames: Mapping[str, pd.DataFrame]
-) -> Batch:
+def compute_batch(key: str, players: Sequence[Record], frames: Mapping[str, pd.DataFrame]) -> Batch:
     """Compute some players of a date, each from his own frame; what a pool worker runs."""
     batch = Batch()
     for player in players:
@@ -191,9 +189,9 @@ def compute_batch(
             for name, frame in frames.items()
             if "player_id" in frame
         }
-        if short == "psza":
+        if key == "psza":
             compute_shot_zones(player, own["games"], batch)
-        elif short == "pdc":
+        elif key == "pdc":
             compute_daily_cache(player, own["games"], own["psza"], batch)
         else:
             tdza = frames["tdza"]
@@ -202,9 +200,9 @@ def compute_batch(
     return batch
 
 
-def row_schema(short: str) -> pa.Schema:
+def row_schema(key: str) -> pa.Schema:
     """Return the columns of a processor's rows, the hash at the end."""
-    return _OUTPUTS[short].schema.append(pa.field("data_hash", pa.string()))
+    return _OUTPUTS[key].schema.append(pa.field("data_hash", pa.string()))
 
 
 def _frames_of(

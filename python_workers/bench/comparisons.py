@@ -53,7 +53,7 @@ def measure_frames(bench: Bench) -> None:
         exactly(0, "rows"),
         f"of {compared:,} compared",
     )
-    sampled = sum(each.player_dates for each in baseline.sampled.values())
+    sampled = sum(sample.player_dates for sample in baseline.sampled.values())
     results.note(
         f"Extrapolated: the frames were timed on {len(sample)} of {len(dates):,} dates, spread "
         f"evenly ({sampled:,} of {total:,} player-dates), and each processor's time per "
@@ -65,8 +65,8 @@ def _add(bench: Bench, baseline: Baseline, player_dates: dict[str, int], ours: f
     name = f"frames, {baseline.jobs} {baseline.pool}"
     seconds = baseline.seconds_for(player_dates)
     each = ", ".join(
-        f"{short} {1000 * sampled.seconds_per_player_date:.2f}"
-        for short, sampled in baseline.sampled.items()
+        f"{key} {1000 * sampled.seconds_per_player_date:.2f}"
+        for key, sampled in baseline.sampled.items()
     )
     bench.results.add(f"{name}, extrapolated", seconds, "s", note=f"ms per player-date: {each}")
     bar = FASTER_THAN_FRAMES if baseline.pool == "processes" else None

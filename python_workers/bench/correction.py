@@ -68,7 +68,7 @@ def measure_correction(bench: Bench) -> None:
     for stage, seconds in outcome.stages.items():
         results.add(f"of it {stage}", seconds, "s")
     for processor in PROCESSORS:
-        dates = sorted(day for short, day in found.recomputed if short == processor.key)
+        dates = sorted(day for key, day in found.recomputed if key == processor.key)
         note = f"{dates[0]} to {dates[-1]}" if dates else ""
         results.add(f"{processor.key} dates recomputed", len(dates), "dates", note=note)
     nothing = exactly(0, "dates")
@@ -191,7 +191,7 @@ def compare(before: Path, after: Path, again: Path, run_id: str) -> Comparison:
             f"select processor_name, analysis_date from new.{RUNS_TABLE} where run_id = ?",  # noqa: S608
             [run_id],
         ).fetchall()
-        shorts = {processor.name: processor.key for processor in PROCESSORS}
+        keys = {processor.name: processor.key for processor in PROCESSORS}
         changed_inputs = {
             processor.key: _changed_dates(
                 connection,
@@ -212,9 +212,9 @@ def compare(before: Path, after: Path, again: Path, run_id: str) -> Comparison:
             affected |= {(processor.key, day) for day in days}
         different = sum(
             _different_rows(connection, table)
-            for table in (*(each.table for each in PROCESSORS), FAILURES_TABLE)
+            for table in (*(processor.table for processor in PROCESSORS), FAILURES_TABLE)
         )
-    return Comparison(affected, {(shorts[name], day) for name, day in runs}, different)
+    return Comparison(affected, {(keys[name], day) for name, day in runs}, different)
 
 
 def _changed_outputs(connection: duckdb.DuckDBPyConnection, processor: Processor) -> set[date]:

@@ -242,7 +242,7 @@ def turn_back_to_the_morning_of(warehouse: Warehouse, day: date) -> None:
         "where game_date = @day",
         {"day": day},
     )
-    computed = [(each.table, each.date_column) for each in PROCESSORS]
+    computed = [(processor.table, processor.date_column) for processor in PROCESSORS]
     for table, column in [
         *computed,
         (FAILURES_TABLE, "analysis_date"),

@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in given
-    plain = [each for each in given if each != "--debug"]
+    plain = [argument for argument in given if argument != "--debug"]
     sys.exit(_outcome(lambda: _invoke(plain), plain, debug=debug))
 
 

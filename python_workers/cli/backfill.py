@@ -170,11 +170,11 @@ def finish(result: BackfillResult, found: Coverage, reporter: TextReporter | Jso
 
 def _print_result(result: BackfillResult, seconds: float) -> None:
     rows = []
-    for short, counts in result.counts.items():
+    for key, counts in result.counts.items():
         rows.append(
             (
-                short,
-                result.dates[short],
+                key,
+                result.dates[key],
                 counts.expected,
                 counts.records,
                 counts.inserted,

@@ -176,14 +176,18 @@ def breaker_reset(
     wait: options.WaitOption = None,
 ) -> int:
     """Open locks before their time, so that the next daily run tries again."""
-    if everything == any(each is not None for each in (processor, player, day)):
+    if everything == any(option is not None for option in (processor, player, day)):
         raise BackcourtError(
             "which locks?",
             "Use --all, or one or more of --processor, --player and --date.",
             ExitCode.USAGE,
         )
     settings = load_settings(target=target.value if target else None, wait_seconds=wait)
-    names = None if processor is None else [each.name for each in chosen_processors(processor)]
+    names = (
+        None
+        if processor is None
+        else [processor.name for processor in chosen_processors(processor)]
+    )
     with open_warehouse(settings) as warehouse:
         count = reset(warehouse, names, player, day)
     out.print(f"{count} locks opened")

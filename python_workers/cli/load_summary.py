@@ -42,23 +42,23 @@ def print_load(report: LoadReport, seconds: float, *, verbose: bool) -> None:
         ],
         [
             (
-                each.table,
-                each.files,
-                each.rows_read,
-                each.counts.inserted,
-                each.counts.updated,
-                each.counts.unchanged,
-                each.counts.deleted,
+                loaded.table,
+                loaded.files,
+                loaded.rows_read,
+                loaded.counts.inserted,
+                loaded.counts.updated,
+                loaded.counts.unchanged,
+                loaded.counts.deleted,
             )
-            for each in report.tables
+            for loaded in report.tables
         ],
     )
     if report.new_players:
         out.print(f"{report.new_players:,} new players got their lookup")
     print_changed_games(report.changed_games, verbose=verbose)
-    for each in report.tables:
-        if each.left:
-            err.print(f"warning: {_left(each, verbose=verbose)}", markup=False)
+    for loaded in report.tables:
+        if loaded.left:
+            err.print(f"warning: {_left(loaded, verbose=verbose)}", markup=False)
     for warning in report.warnings:
         err.print(f"warning: {warning}", markup=False)
 
@@ -67,7 +67,7 @@ def print_changed_games(games: Sequence[ChangedGame], *, verbose: bool) -> None:
     """Name the games and dates that a load changed: the first of them, or all."""
     if not games:
         return
-    dates = sorted({day for each in games for day in _dates(each)})
+    dates = sorted({day for game in games for day in _dates(game)})
     span = "no known date"
     if dates:
         span = str(dates[0]) if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
@@ -76,8 +76,8 @@ def print_changed_games(games: Sequence[ChangedGame], *, verbose: bool) -> None:
         markup=False,
     )
     shown = games if verbose else games[:SHOWN_GAMES]
-    for each in shown:
-        out.print(f"  {_described(each)}", markup=False)
+    for game in shown:
+        out.print(f"  {_described(game)}", markup=False)
     if len(games) > len(shown):
         out.print(f"  … and {len(games) - len(shown):,} more (--verbose names all)")
 
@@ -114,9 +114,9 @@ def print_findings(found: Sequence[Finding], details: Sequence[Mapping[str, obje
 
 def say_next(games: Sequence[ChangedGame], seasons: Collection[str]) -> None:
     """Say the command that brings the features up to date."""
-    changed = {each.season for each in games if each.season and not each.former_game_date}
-    is_part = games and len(changed) < len(seasons) and all(each.season for each in games)
-    is_part = is_part and not any(each.former_game_date for each in games)
+    changed = {game.season for game in games if game.season and not game.former_game_date}
+    is_part = games and len(changed) < len(seasons) and all(game.season for game in games)
+    is_part = is_part and not any(game.former_game_date for game in games)
     options = " ".join(f"--season {season}" for season in sorted(changed)) if is_part else "--all"
     out.print(f"next: backcourt backfill {options}", markup=False)
 
@@ -124,21 +124,21 @@ def say_next(games: Sequence[ChangedGame], seasons: Collection[str]) -> None:
 def log_load(report: LoadReport, found: Sequence[Finding], seconds: float) -> None:
     """Write the same as JSON lines."""
     log = JsonReporter()
-    for each in report.tables:
+    for loaded in report.tables:
         log.event(
             "table_loaded",
             load_id=report.load_id,
-            table=each.table,
-            files=each.files,
-            rows_read=each.rows_read,
-            inserted=each.counts.inserted,
-            updated=each.counts.updated,
-            unchanged=each.counts.unchanged,
-            deleted=each.counts.deleted,
+            table=loaded.table,
+            files=loaded.files,
+            rows_read=loaded.rows_read,
+            inserted=loaded.counts.inserted,
+            updated=loaded.counts.updated,
+            unchanged=loaded.counts.unchanged,
+            deleted=loaded.counts.deleted,
         )
     for game in report.changed_games:
         log.event("game_changed", load_id=report.load_id, **vars(game))
-    left = [_left(each, verbose=True) for each in report.tables if each.left]
+    left = [_left(loaded, verbose=True) for loaded in report.tables if loaded.left]
     for warning in (*left, *report.warnings):
         log.event("load_warning", load_id=report.load_id, message=warning, severity="WARNING")
     for finding in found:

@@ -121,15 +121,15 @@ def chosen_processors(
     names: str | None, start_from: int = 1, allowed: Sequence[Processor] | None = None
 ) -> tuple[Processor, ...]:
     """Return the processors that options name, in their order."""
-    allowed_shorts = [each.key for each in allowed or BY_KEY.values()]
+    allowed_keys = [processor.key for processor in allowed or BY_KEY.values()]
     if names is None:
-        return processors_from(start_from, allowed_shorts)
+        return processors_from(start_from, allowed_keys)
     given = [name.strip().lower() for name in names.split(",") if name.strip()]
-    unknown = [name for name in given if name not in allowed_shorts]
+    unknown = [name for name in given if name not in allowed_keys]
     if unknown or not given:
         raise BackcourtError(
             f"{', '.join(unknown) or 'nothing'} is no processor of this command",
-            f"Choose from {', '.join(allowed_shorts)}.",
+            f"Choose from {', '.join(allowed_keys)}.",
             ExitCode.USAGE,
         )
     chosen = processors_from(start_from, given)

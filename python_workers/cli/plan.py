@@ -61,8 +61,8 @@ class Plan:
     def ranges(self) -> list[tuple[Processor, DateState, list[date]]]:
         """Return the dates by processor and state, in the order of processors and dates."""
         found: dict[tuple[int, DateState], list[date]] = {}
-        for (short, day), state in self.states.items():
-            found.setdefault((BY_KEY[short].number, state), []).append(day)
+        for (key, day), state in self.states.items():
+            found.setdefault((BY_KEY[key].number, state), []).append(day)
         ordered = sorted(found.items(), key=lambda item: (item[0][0], min(item[1])))
         return [(PROCESSORS[number - 1], state, days) for (number, state), days in ordered]
 
@@ -98,13 +98,13 @@ def plan_command(
     if output is OutputFormat.JSON:
         rows = [
             {
-                "processor": BY_KEY[short].name,
+                "processor": BY_KEY[key].name,
                 "date": day.isoformat(),
                 "status": state.status,
                 "reason": state.reason,
                 "due": state.is_due(reprocess.value),
             }
-            for (short, day), state in sorted(planned.states.items(), key=lambda item: item[0][1])
+            for (key, day), state in sorted(planned.states.items(), key=lambda item: item[0][1])
         ]
         out.print(json.dumps(rows, indent=1), markup=False)
     else:
@@ -203,17 +203,19 @@ def show_costs(
         found = estimates(warehouse, DbtProject(settings), schedule, processors)
     rate = settings.bq_usd_per_tib
     if isinstance(reporter, JsonReporter):
-        for each in found:
-            usd = None if each.bytes is None else round(price(each.bytes, rate), 4)
-            reporter.event("cost_estimated", statement=each.statement, bytes=each.bytes, usd=usd)
+        for estimate in found:
+            usd = None if estimate.bytes is None else round(price(estimate.bytes, rate), 4)
+            reporter.event(
+                "cost_estimated", statement=estimate.statement, bytes=estimate.bytes, usd=usd
+            )
         return
-    known = sum(each.bytes or 0 for each in found)
-    unknown = sum(each.bytes is None for each in found)
+    known = sum(estimate.bytes or 0 for estimate in found)
+    unknown = sum(estimate.bytes is None for estimate in found)
     rows = [
-        (each.statement, "-", "-")
-        if each.bytes is None
-        else (each.statement, each.bytes, f"{price(each.bytes, rate):.4f}")
-        for each in found
+        (estimate.statement, "-", "-")
+        if estimate.bytes is None
+        else (estimate.statement, estimate.bytes, f"{price(estimate.bytes, rate):.4f}")
+        for estimate in found
     ]
     print_table(
         f"what the statements would read, at {rate:g} USD a TiB",

@@ -129,12 +129,12 @@ def simulate(
 
 def _changed(report: LoadReport) -> tuple[str, Mapping[str, object]]:
     """Return the condition that keeps the findings about what this load has changed."""
-    games = [each.game_id for each in report.changed_games]
+    games = [game.game_id for game in report.changed_games]
     return of_games(games, with_players=_has_players(report))
 
 
 def _has_players(report: LoadReport) -> bool:
-    return any(each.table == PLAYERS.name and each.counts.changed for each in report.tables)
+    return any(table.table == PLAYERS.name and table.counts.changed for table in report.tables)
 
 
 def _names(text: str | None) -> list[str] | None:

@@ -155,7 +155,7 @@ def iso_date(day: int) -> str:
     return str(np.datetime64(int(day), "D"))
 
 
-def plain(array: pa.Array) -> pa.Array:
+def decoded(array: pa.Array) -> pa.Array:
     """Return a dictionary column as plain values, any other as it is."""
     if pa.types.is_dictionary(array.type):
         return array.cast(array.type.value_type)
@@ -171,7 +171,7 @@ def nullable(values: IntArray | FloatArray | BoolArray, valid: BoolArray | None)
     return pa.array(values, mask=~valid)
 
 
-def blanked(values: IntArray, known: BoolArray) -> IntArray:
+def zero_where_unknown(values: IntArray, known: BoolArray) -> IntArray:
     """Return the values with 0 where they are not known; fast where few are unknown."""
     blank = values.copy()
     blank[np.flatnonzero(~known)] = 0
@@ -198,12 +198,12 @@ def minutes_array(seconds: Integers) -> pa.Array:
     return nullable(round_ratio(seconds.values, 60, 2), seconds.valid)
 
 
-def labelled(codes: IntArray, labels: Sequence[str | None]) -> pa.Array:
+def labels_of(codes: IntArray, labels: Sequence[str | None]) -> pa.Array:
     """Return the label of each code; a label of None is NULL."""
     return pa.array(labels, pa.string()).take(pa.array(codes))
 
 
-def both(first: BoolArray | None, second: BoolArray | None) -> BoolArray | None:
+def both_valid(first: BoolArray | None, second: BoolArray | None) -> BoolArray | None:
     """Return the mask of what is valid in both, None if everything is."""
     if first is None:
         return second
@@ -219,7 +219,7 @@ def _cast(array: pa.Array, to: pa.DataType, name: str) -> pa.Array:
         raise InputTableError(f"the column {name} cannot be read as {to}: {error}") from error
 
 
-def looked_up(table: pa.Table, name: str, rows: Integers) -> pa.Array:
+def values_at(table: pa.Table, name: str, rows: Integers) -> pa.Array:
     """Return the values of a column at some rows, NULL where there is no row."""
     indices = pa.array(rows.values, mask=None if rows.valid is None else ~rows.valid)
-    return plain(one_array(table, name).take(indices))
+    return decoded(one_array(table, name).take(indices))

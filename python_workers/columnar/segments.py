@@ -18,10 +18,10 @@ from python_workers.columnar.columns import (
     Integers,
     booleans,
     days,
+    decoded,
     integers,
     iso_date,
     one_array,
-    plain,
 )
 from python_workers.columnar.rounding import BoolArray, IntArray
 
@@ -258,7 +258,7 @@ def team_rows(players: pa.Table, team_column: str, teams: pa.Table) -> Integers:
     Integers
         Row numbers; missing where the table has no row.
     """
-    names = [plain(one_array(players, team_column)), plain(one_array(teams, "team_abbr"))]
+    names = [decoded(one_array(players, team_column)), decoded(one_array(teams, "team_abbr"))]
     encoded = pa.concat_arrays([name.cast(pa.string()) for name in names]).dictionary_encode()
     codes = pc.fill_null(encoded.indices, len(encoded.dictionary))
     numbers = codes.to_numpy(zero_copy_only=False).astype(np.int64)

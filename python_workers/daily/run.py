@@ -208,7 +208,7 @@ def event_of(result: BackfillResult, day: date) -> dict[str, Any]:
         "rows_written": result.written,
         "failed_tests": [test.name for test in result.failed_tests],
         "processors": {
-            short: {
+            key: {
                 "status": counts.status,
                 "expected": counts.expected,
                 "records": counts.records,
@@ -218,6 +218,6 @@ def event_of(result: BackfillResult, day: date) -> dict[str, Any]:
                 "deleted": counts.deleted,
                 "failures": dict(counts.failures or {}),
             }
-            for short, counts in result.counts.items()
+            for key, counts in result.counts.items()
         },
     }

@@ -143,7 +143,7 @@ def _picklable(error: Exception) -> Exception:
     return error
 
 
-def answer() -> None:
+def ping() -> None:
     """Do nothing; that it returns shows that a process has started."""
 
 

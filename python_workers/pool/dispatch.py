@@ -131,7 +131,7 @@ class Dispatcher:
         """Begin to read and to dispatch."""
         self._thread.start()
 
-    def used_up(self, job: Job) -> None:
+    def release(self, job: Job) -> None:
         """Let another job be read in the place of `job`."""
         self._used.put(self._callbacks.pop(job))
 

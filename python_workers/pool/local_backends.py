@@ -22,7 +22,7 @@ from joblib._parallel_backends import LokyBackend, ThreadingBackend
 from joblib.executor import get_memmapping_executor
 
 from python_workers.errors import BackcourtError, ExitCode
-from python_workers.pool.chunk import answer, enter_process
+from python_workers.pool.chunk import enter_process, ping
 from python_workers.pool.dispatch import JOBS_READ_TOGETHER, Dispatcher
 from python_workers.pool.supervise import describe_death
 from python_workers.runtime.interrupts import interrupts_kept_from_children
@@ -120,7 +120,7 @@ class ProcessBackend(LokyBackend):  # type: ignore[misc]  # joblib is untyped
     def _start(self) -> None:
         self._is_started = True
         with interrupts_kept_from_children():
-            started = self._workers.submit(answer)
+            started = self._workers.submit(ping)
         if self._dispatcher is not None:
             started.add_done_callback(self._dispatcher.worker_answered)
 

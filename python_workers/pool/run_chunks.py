@@ -34,7 +34,7 @@ from python_workers.pool.local_backends import (
     warn_of_threads,
     why_no_processes,
 )
-from python_workers.pool.supervise import Call
+from python_workers.pool.supervise import SupervisedCall
 
 __all__ = ["Chunk", "count_workers", "run_chunks", "start_workers"]
 
@@ -272,13 +272,15 @@ class _Run:
     def _job(self, chunk: Chunk) -> Job:
         return Job(chunk.key, self._pack(chunk))
 
-    def _call(self, jobs: Iterator[Job], backend: Backend, bound: int, hang_seconds: float) -> Call:
+    def _call(
+        self, jobs: Iterator[Job], backend: Backend, bound: int, hang_seconds: float
+    ) -> SupervisedCall:
         dispatcher = Dispatcher(jobs, self._entry, self._worker, backend, bound)
-        return Call(dispatcher, backend, hang_seconds)
+        return SupervisedCall(dispatcher, backend, hang_seconds)
 
     # ---- what was lost
 
-    def _note_losses(self, call: Call) -> None:
+    def _note_losses(self, call: SupervisedCall) -> None:
         self._again.extend(call.lost)
         fruitless = bool(call.lost) and not call.are_workers_ready
         self._fruitless_calls = self._fruitless_calls + 1 if fruitless else 0

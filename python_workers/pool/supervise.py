@@ -27,7 +27,7 @@ class PoolLostError(Exception):
     """A worker process died or had to be killed, and the pool with it."""
 
 
-class Call:
+class SupervisedCall:
     """Iterate over (job, result) as jobs are completed.
 
     Parameters
@@ -79,7 +79,7 @@ class Call:
                 return
             if event.kind == "done" and job is not None:
                 yield job, event.value
-                self._dispatcher.used_up(job)
+                self._dispatcher.release(job)
             elif job is not None and isinstance(error, self._backend.lost_task_errors):
                 self._set_aside(job, error)
             elif _is_pool_loss(event):
@@ -148,7 +148,7 @@ class Call:
         self.lost.append(job)
         del self._turns[job]
         self._dispatcher.wind_up()
-        self._dispatcher.used_up(job)
+        self._dispatcher.release(job)
 
     def _late_results(self) -> Iterator[tuple[Job, object]]:
         """Yield what arrived before the pool broke; the rest is lost."""

@@ -176,9 +176,11 @@ def waves(processors: Sequence[Processor]) -> list[tuple[Processor, ...]]:
     left = sorted(processors, key=lambda processor: processor.number)
     while left:
         waiting = {processor.key for processor in left}
-        wave = tuple(each for each in left if not waiting.intersection(each.upstream))
+        wave = tuple(
+            processor for processor in left if not waiting.intersection(processor.upstream)
+        )
         if not wave:
             raise ValueError(f"these processors wait for each other: {', '.join(sorted(waiting))}")
         found.append(wave)
-        left = [each for each in left if each not in wave]
+        left = [processor for processor in left if processor not in wave]
     return found

@@ -13,11 +13,11 @@ from python_workers.columnar.columns import (
     Integers,
     booleans,
     decimal_array,
+    decoded,
     fixed_point,
     integers,
-    labelled,
+    labels_of,
     one_array,
-    plain,
     require_columns,
 )
 from python_workers.columnar.rounding import BoolArray, IntArray, round_half_even
@@ -254,7 +254,7 @@ def compute(tables: Tables, params: Mapping[str, object]) -> ChunkResult:  # noq
 
 def _primary_zones(psza: pa.Table, rows: Integers) -> IntArray:
     """Return each player's primary zone; balanced and unknown count as paint."""
-    names = plain(one_array(psza, "primary_scoring_zone"))
+    names = decoded(one_array(psza, "primary_scoring_zone"))
     others = pa.array(["mid_range", "perimeter"])
     codes = pc.index_in(names.cast(pa.string()), others).fill_null(-1).to_numpy() + 1
     return _at(Integers(codes.astype(np.int64)), rows).values
@@ -298,7 +298,7 @@ def _score_columns(factors: Mapping[str, Factor]) -> dict[str, pa.Array]:
         **dict.fromkeys(DEFERRED_SCORES, zeros),
         "total_composite_adjustment": decimal_array(Integers(total_e2), TOTAL_DECIMALS),
         "has_warnings": pa.array(warnings > 0),
-        "warning_details": labelled(warnings, [None, *_subset_texts(WARNINGS)[1:]]),
+        "warning_details": labels_of(warnings, [None, *_subset_texts(WARNINGS)[1:]]),
     }
 
 
@@ -307,7 +307,7 @@ def _readiness_columns(present: Mapping[str, BoolArray]) -> dict[str, pa.Array]:
     count = len(INPUTS) - _sum([gone.astype(np.int64) for gone in absent])
     return {
         "data_completeness_pct": decimal_array(Integers(100 * count // len(INPUTS)), 0),
-        "missing_data_fields": labelled(_subset_code(absent), _subset_texts(INPUTS)),
+        "missing_data_fields": labels_of(_subset_code(absent), _subset_texts(INPUTS)),
         "upstream_psza_ready": pa.array(present["player_shot_zone_analysis"]),
         "upstream_tdza_ready": pa.array(present["team_defense_zone_analysis"]),
     }

@@ -10,17 +10,17 @@ import pyarrow as pa
 
 from python_workers.columnar.columns import (
     Integers,
-    blanked,
-    both,
+    both_valid,
     days,
     integers,
     iso_date,
-    looked_up,
     minutes_array,
     nullable,
     one_array,
     ratio_array,
     require_columns,
+    values_at,
+    zero_where_unknown,
 )
 from python_workers.columnar.rounding import BoolArray, IntArray, round_sqrt_ratio
 from python_workers.columnar.segments import (
@@ -315,8 +315,8 @@ def _known(
     """Read a game column, 0 where the value is missing or the game unavailable."""
     column = games.integers(name)
     reject_values(rejected, games, name, column, used=used, high=GAME_RANGES[name])
-    known = both(column.valid, used)
-    return column if known is None else Integers(blanked(column.values, known), known)
+    known = both_valid(column.valid, used)
+    return column if known is None else Integers(zero_where_unknown(column.values, known), known)
 
 
 def _player_columns(players: pa.Table, rejected: Rejections) -> dict[str, Integers]:
@@ -340,8 +340,10 @@ def _form_columns(games: GameSegments, form: Mapping[str, Integers]) -> dict[str
 
     # A week has no more games than the long window.
     in_week = games.days("game_date").values >= games.dates - WEEK_DAYS
-    (week_seconds,) = games.sums(blanked(form["seconds_played"].values, in_week), LONG_WINDOW)
-    (week_games,) = games.tallies(both(form["seconds_played"].valid, in_week), LONG_WINDOW)
+    (week_seconds,) = games.sums(
+        zero_where_unknown(form["seconds_played"].values, in_week), LONG_WINDOW
+    )
+    (week_games,) = games.tallies(both_valid(form["seconds_played"].valid, in_week), LONG_WINDOW)
     points = form["points"].values
     (total,) = games.sums(points, LONG_WINDOW)
     (squares,) = games.sums(points * points, LONG_WINDOW)
@@ -350,10 +352,10 @@ def _form_columns(games: GameSegments, form: Mapping[str, Integers]) -> dict[str
     several = count > 1
     deviation = round_sqrt_ratio(spread, count * (count - 1), MEAN_DECIMALS, several)
     # A game counts as made of assisted and unassisted shots only where both are known.
-    known = both(form["assisted_fg_makes"].valid, form["unassisted_fg_makes"].valid)
+    known = both_valid(form["assisted_fg_makes"].valid, form["unassisted_fg_makes"].valid)
     made = [form[f"{kind}_fg_makes"].values for kind in ("assisted", "unassisted")]
     if known is not None:
-        made = [blanked(makes, known) for makes in made]
+        made = [zero_where_unknown(makes, known) for makes in made]
     assisted, unassisted = (games.sums(makes, LONG_WINDOW)[0] for makes in made)
     return {
         "points_avg_last_5": mean("points", SHORT_WINDOW, 1),
@@ -373,7 +375,7 @@ def _load_columns(load: Mapping[str, Integers]) -> dict[str, pa.Array]:
     """Return season means, the team's last 10 games, and the load of the last days."""
 
     def mean(total: str, count: str, unit: int) -> pa.Array:
-        known = both(load[total].valid, load[count].valid)
+        known = both_valid(load[total].valid, load[count].valid)
         return ratio_array(
             load[total].values, load[count].values * unit, MEAN_DECIMALS, where=known
         )
@@ -397,7 +399,7 @@ def _shot_zone_columns(keys: IntArray, psza: pa.Table) -> dict[str, pa.Array]:
     names = ("primary_scoring_zone", "paint_rate_last_10", "three_pt_rate_last_10")
     return {
         "shot_zone_data_available": pa.array(rows.known()),
-        **{name: looked_up(psza, name, rows) for name in names},
+        **{name: values_at(psza, name, rows) for name in names},
     }
 
 

@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from python_workers.columnar.columns import (
     Integers,
-    both,
+    both_valid,
     decimal_array,
-    labelled,
+    labels_of,
     minutes_array,
 )
 from python_workers.columnar.rounding import (
@@ -159,7 +159,7 @@ def shot_zone_mismatch(zone: IntArray, rate_e2: Integers, defense_e2: Integers) 
     defense_e2
         The opponent's percentage allowed there minus the league's, hundredths of a point.
     """
-    known = both(rate_e2.valid, defense_e2.valid)
+    known = both_valid(rate_e2.valid, defense_e2.valid)
     weight_e4 = np.minimum(rate_e2.values, FULL_WEIGHT_RATE_E2) * (10_000 // FULL_WEIGHT_RATE_E2)
     plain_score = defense_e2.values * weight_e4 * (UNIT // 10**6)
     amplified = np.abs(plain_score) > AMPLIFIED_BEYOND * UNIT
@@ -173,7 +173,7 @@ def shot_zone_mismatch(zone: IntArray, rate_e2: Integers, defense_e2: Integers) 
             "amplifier": decimal_array(Integers(amplifier_pct, known), 2),
             "defense_vs_league_avg": decimal_array(defense_e2, 2),
             "score": score,
-            "zone": labelled(zone, ["paint", "mid_range", "perimeter"]),
+            "zone": labels_of(zone, ["paint", "mid_range", "perimeter"]),
             "zone_rate": decimal_array(rate_e2, 2),
             "zone_weight": decimal_array(Integers(weight_e4, rate_e2.valid), 4),
         },

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from python_workers.columnar.columns import Integers, one_array, plain
+from python_workers.columnar.columns import Integers, decoded, one_array
 from python_workers.columnar.rounding import BoolArray, FloatArray, IntArray
 
 
@@ -88,7 +88,9 @@ CATEGORIES: dict[str, FailureCategory] = {
 
 # Of failure rows; a category that nobody knows needs attention, too.
 NEEDS_ATTENTION = "coalesce(failure_category, '') not in ({})".format(
-    ", ".join(f"'{each.name}'" for each in CATEGORIES.values() if not each.needs_attention)
+    ", ".join(
+        f"'{category.name}'" for category in CATEGORIES.values() if not category.needs_attention
+    )
 )
 
 FAILURE_SCHEMA = pa.schema(
@@ -182,7 +184,7 @@ def _category_rows(players: pa.Table, part: Failed, required_games: int | None) 
     missing = part.missing_dates
     columns = [
         rows.column("analysis_date").cast(pa.date32()),
-        plain(one_array(rows, "player_lookup")),
+        decoded(one_array(rows, "player_lookup")),
         rows.column("player_id").cast(pa.int64()),
         pa.repeat(part.category.name, count),
         part.reasons if isinstance(part.reasons, pa.Array) else pa.array(part.reasons, pa.string()),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
-from python_workers.columnar.columns import Integers, iso_date, labelled
+from python_workers.columnar.columns import Integers, iso_date, labels_of
 from python_workers.columnar.rounding import BoolArray, IntArray
 from python_workers.columnar.segments import GameSegments
 from python_workers.processors.failures import Rejections, outside
@@ -135,7 +135,7 @@ def missing_games(
 def too_few_reasons(actual: IntArray, required: int) -> pa.Array:
     """Say for each player how many games he has and needs."""
     counts, codes = np.unique(actual, return_inverse=True)
-    return labelled(
+    return labels_of(
         codes, [f"{games} actual games this season, {required} required" for games in counts]
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from python_workers.columnar.columns import one_array, plain
+from python_workers.columnar.columns import decoded, one_array
 from python_workers.columnar.record_hash import with_data_hash
 from python_workers.columnar.rounding import BoolArray
 from python_workers.processors.failures import PROCESSING_ERROR, Failed, Rejections
@@ -125,7 +125,7 @@ class OutputTable:
         for name in self.schema.names:
             if name not in filled:
                 array = one_array(players, name)
-                filled[name] = plain(
+                filled[name] = decoded(
                     array if len(at) == len(array) else array.filter(pa.array(computed))
                 )
         table = pa.table({field.name: filled[field.name].cast(field.type) for field in self.schema})

@@ -10,14 +10,14 @@ import pyarrow as pa
 
 from python_workers.columnar.columns import (
     Integers,
-    blanked,
-    both,
+    both_valid,
     decimal_array,
     integers,
-    labelled,
+    labels_of,
     nullable,
     ratio_array,
     require_columns,
+    zero_where_unknown,
 )
 from python_workers.columnar.rounding import BoolArray, IntArray, round_half_even
 from python_workers.columnar.segments import (
@@ -207,10 +207,12 @@ class _Counts:
 
 
 def _counts(first: Integers, second: Integers, used: BoolArray | None) -> _Counts:
-    known = both(both(first.valid, second.valid), used)
+    known = both_valid(both_valid(first.valid, second.valid), used)
     if known is None:
         return _Counts(first.values, second.values, None)
-    return _Counts(blanked(first.values, known), blanked(second.values, known), known)
+    return _Counts(
+        zero_where_unknown(first.values, known), zero_where_unknown(second.values, known), known
+    )
 
 
 def _zone(
@@ -298,13 +300,13 @@ def _primary_zone(rates: Mapping[str, Integers]) -> pa.Array:
         [0, 1, 2, 3],
         4,
     )
-    return labelled(codes, [None, "paint", "perimeter", "mid_range", "balanced"])
+    return labels_of(codes, [None, "paint", "perimeter", "mid_range", "balanced"])
 
 
 def _graded(amounts: IntArray, whole: int, grades: tuple[tuple[int, str], ...]) -> pa.Array:
     """Return the first grade whose bound times `whole` each amount reaches."""
     codes = np.select([amounts >= bound * whole for bound, _ in grades], range(len(grades)))
-    return labelled(codes, [grade for _, grade in grades])
+    return labels_of(codes, [grade for _, grade in grades])
 
 
 SHOT_ZONES = Processor(

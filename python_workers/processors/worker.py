@@ -48,7 +48,7 @@ def player_of(chunk: Chunk) -> int:
 
 def set_players_apart(chunk: Chunk, players: AbstractSet[Hashable]) -> list[Chunk]:
     """Return a chunk without some players, followed by each of their entities by itself."""
-    parts = set_apart(chunk.tables, {each for each in players if isinstance(each, int)})
+    parts = set_apart(chunk.tables, {player for player in players if isinstance(player, int)})
     return [
         Chunk(f"{chunk.key}.{number}", part, chunk.params)
         for number, part in enumerate(parts, start=1)

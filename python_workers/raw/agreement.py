@@ -217,15 +217,15 @@ def rows_left(warehouse: Warehouse, schema: RawTable, rows: StoredRows) -> list[
         "where game_id in unnest(@game_ids) group by game_id",
         {"game_ids": list(counts)},
     )
-    short = [game for game, number in _tuples(stored) if number > counts[game]]
-    if not short:
+    incomplete = [game for game, number in _tuples(stored) if number > counts[game]]
+    if not incomplete:
         return []
-    known = set(_tuples(_of_games(keys, short)))
+    known = set(_tuples(_of_games(keys, incomplete)))
     key = ", ".join(schema.key)
     found = warehouse.query(
         f"select {key} from {schema.spec.name} "  # noqa: S608 our own names
         f"where game_id in unnest(@game_ids) order by {key}",
-        {"game_ids": short},
+        {"game_ids": incomplete},
     )
     return [
         row for row in found.to_pylist() if tuple(row[name] for name in schema.key) not in known

@@ -103,7 +103,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 def _python_values(values: pa.Array, kind: pa.DataType) -> list[object]:
     if _is_text(kind):
-        return [_text(each) for each in values.to_pylist()]
+        return [_text(value) for value in values.to_pylist()]
     if pa.types.is_date32(kind):
         return [_moment(days, 1, "D", None) for days in values.cast(pa.int32()).to_pylist()]
     if pa.types.is_date64(kind):

@@ -122,19 +122,21 @@ class FindingRow:
 
 def over_seasons(found: Sequence[Finding]) -> tuple[list[str | None], list[FindingRow]]:
     """Return the seasons that occur and a row per finding, errors first."""
-    seasons: list[str | None] = [*sorted({each.season for each in found if each.season})]
-    if any(not each.season for each in found):
+    seasons: list[str | None] = [*sorted({finding.season for finding in found if finding.season})]
+    if any(not finding.season for finding in found):
         seasons.append(None)
     kinds: dict[tuple[bool, str, str], list[Finding]] = {}
-    for each in found:
-        kinds.setdefault((not each.is_error, each.table_name, each.finding), []).append(each)
+    for finding in found:
+        kinds.setdefault((not finding.is_error, finding.table_name, finding.finding), []).append(
+            finding
+        )
     rows = [
         FindingRow(
             table,
             group[0].meaning,
             group[0].is_error,
-            {each.season: each.found for each in group},
-            min(each.example for each in group),
+            {finding.season: finding.found for finding in group},
+            min(finding.example for finding in group),
         )
         for (_, table, _), group in sorted(kinds.items(), key=lambda item: item[0])
     ]

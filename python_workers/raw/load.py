@@ -95,7 +95,7 @@ class LoadReport:
     @property
     def has_changes(self) -> bool:
         """Whether any row was written."""
-        written = sum(each.counts.changed for each in self.tables)
+        written = sum(table.counts.changed for table in self.tables)
         return bool(written or self.new_players)
 
 
@@ -158,7 +158,7 @@ def _load(
         check_rows(raw)
         read.append((raw, collapse_duplicates(raw)))
     warehouse.ensure_tables(
-        [*(each.spec for each in RAW_TABLES), PLAYER_REGISTRY, LOADS, CHANGED_GAMES]
+        [*(table.spec for table in RAW_TABLES), PLAYER_REGISTRY, LOADS, CHANGED_GAMES]
     )
     warnings = _check_across_tables(warehouse, read, replace_games=replace_games)
 
@@ -247,13 +247,13 @@ def _load_rows(load_id: str, done: Sequence[TableLoad], now: dt.datetime) -> pa.
     return pa.table(
         {
             "load_id": [load_id] * len(done),
-            "table_name": [each.table for each in done],
-            "files": [each.files for each in done],
-            "rows_read": [each.rows_read for each in done],
-            "inserted": [each.counts.inserted for each in done],
-            "updated": [each.counts.updated for each in done],
-            "unchanged": [each.counts.unchanged for each in done],
-            "deleted": [each.counts.deleted for each in done],
+            "table_name": [table.table for table in done],
+            "files": [table.files for table in done],
+            "rows_read": [table.rows_read for table in done],
+            "inserted": [table.counts.inserted for table in done],
+            "updated": [table.counts.updated for table in done],
+            "unchanged": [table.counts.unchanged for table in done],
+            "deleted": [table.counts.deleted for table in done],
             "loaded_at": pa.array([now] * len(done), pa.timestamp("us", tz="UTC")),
         }
     )

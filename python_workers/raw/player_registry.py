@@ -106,9 +106,9 @@ def register_players(warehouse: Warehouse) -> int:
     rows = pa.table(
         {
             "player_id": new.column("player_id"),
-            "player_lookup": pa.array([lookups[each] for each in ids], pa.string()),
+            "player_lookup": pa.array([lookups[player_id] for player_id in ids], pa.string()),
             "universal_player_id": pa.array(
-                [f"{lookups[each]}_{each}" for each in ids], pa.string()
+                [f"{lookups[player_id]}_{player_id}" for player_id in ids], pa.string()
             ),
             "player_name": new.column("player_name"),
             "first_game_date": new.column("first_game_date"),

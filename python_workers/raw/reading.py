@@ -218,7 +218,7 @@ class _Reading:
         """Return the error about some rows of the table; those of the first file are shown."""
         file = self.origin.file(int(positions[0]))
         here = [position for position in positions.tolist() if self.origin.file(position) == file]
-        lines = [f"row {self.origin.row(each)}: {describe(each)}" for each in here[:ROWS_SHOWN]]
+        lines = [f"row {self.origin.row(index)}: {describe(index)}" for index in here[:ROWS_SHOWN]]
         if len(here) > ROWS_SHOWN:
             lines.append(f"and {len(here) - ROWS_SHOWN} more rows")
         return BackcourtError(f"{file}: {problem}", [*lines, NOTHING_LOADED])

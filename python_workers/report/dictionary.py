@@ -46,7 +46,7 @@ def data_dictionary(
     models
         Folder of the dbt models, whose ``_*__models.yml`` hold the descriptions.
     """
-    tables = [each.table.partition(".")[2] for each in columns]
+    tables = [processor.table.partition(".")[2] for processor in columns]
     described = _descriptions(models, tables) if models is not None else {}
     entries = []
     for processor, found in columns.items():
@@ -55,7 +55,9 @@ def data_dictionary(
             Entry(
                 processor,
                 description,
-                tuple((each.name, each.type, of_columns.get(each.name, "")) for each in found),
+                tuple(
+                    (column.name, column.type, of_columns.get(column.name, "")) for column in found
+                ),
             )
         )
     return entries

@@ -22,7 +22,7 @@ from python_workers.report.scope import Scope
 from python_workers.report.svg import bar, image
 
 MEANINGS = {
-    **{each.name.lower(): each.meaning for each in CATEGORIES.values()},
+    **{category.name.lower(): category.meaning for category in CATEGORIES.values()},
     "unknown_category": "a category that is none of the five",
     "unaccounted": "neither row nor failure, on a date that has run",
 }
@@ -44,9 +44,9 @@ def _panel(name: str, count: int, rows: Sequence[Row], scope: Scope, *, is_last:
         if row[name]:
             day = row["analysis_date"]
             of_period = sums.setdefault((scope.season(day), scope.period(day)), {})
-            short = BY_NAME[row["processor_name"]].key
-            of_period[short] = of_period.get(short, 0) + row[name]
-    values = ticks(max(sum(each.values()) for each in sums.values()), 3)
+            key = BY_NAME[row["processor_name"]].key
+            of_period[key] = of_period.get(key, 0) + row[name]
+    values = ticks(max(sum(of_period.values()) for of_period in sums.values()), 3)
     bottom = PANEL_TOP + PANEL_HEIGHT
     scale = Linear(0, values[-1], bottom, PANEL_TOP)
     bars = []
@@ -54,7 +54,7 @@ def _panel(name: str, count: int, rows: Sequence[Row], scope: Scope, *, is_last:
         left, right = axis.edges(first, scope.period_days)
         together = sum(by_processor.values())
         when = f"week of {first}" if scope.period_days > 1 else f"{first}"
-        of = ", ".join(f"{short} {number:,}" for short, number in sorted(by_processor.items()))
+        of = ", ".join(f"{key} {number:,}" for key, number in sorted(by_processor.items()))
         top = scale(together)
         inset = 0.5 if right - left > 3 else 0.0
         bars.append(

@@ -94,7 +94,7 @@ def render(data: ReportData, made_at: datetime, models: Path | None = None) -> s
             shares=zone_charts.shares_by_month(data.zone_attempts, data.scope)
             if data.zone_attempts
             else None,
-            shorts={name: processor.key for name, processor in BY_NAME.items()},
+            keys={name: processor.key for name, processor in BY_NAME.items()},
             shown_categories=[
                 name
                 for name, count in totals.by_category.items()

@@ -255,9 +255,9 @@ def read_report(warehouse: Warehouse, scope: Scope, project_state: str | None = 
         teams=reader.rows(_TEAMS, day=teams_day) if teams_day else [],
         teams_day=teams_day,
         columns={
-            each: warehouse.columns(each.table)
-            for each in PROCESSORS
-            if warehouse.has_table(each.table)
+            processor: warehouse.columns(processor.table)
+            for processor in PROCESSORS
+            if warehouse.has_table(processor.table)
         },
         raw_findings=count_findings(warehouse, about, scope.parameters()),
         raw_lines=list_findings(
@@ -312,7 +312,11 @@ def _runs(rows: Sequence[Row]) -> list[Run]:
         Run(
             run_id,
             mode,
-            {each: by_processor[each] for each in PROCESSORS if each in by_processor},
+            {
+                processor: by_processor[processor]
+                for processor in PROCESSORS
+                if processor in by_processor
+            },
         )
         for (run_id, mode), by_processor in found.items()
     ]

@@ -71,7 +71,7 @@ def processor_times(data: ReportData) -> list[ProcessorTimes]:
     seconds = sum(row["seconds"] for row in data.last_runs.values())
     found = []
     for processor in PROCESSORS:
-        run = next((each for each in data.runs if processor in each.by_processor), None)
+        run = next((run for run in data.runs if processor in run.by_processor), None)
         if run is None or processor not in data.last_runs:
             continue
         last, every = run.by_processor[processor], data.last_runs[processor]

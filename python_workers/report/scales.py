@@ -101,7 +101,7 @@ class SeasonAxis:
     def edges(self, day: date, days: int = 1) -> tuple[float, float]:
         """Return the left and right edge of a day or a week, cut to its season."""
         last = day + timedelta(days=days - 1)
-        span = next((each for each in self.spans if each.last >= day), self.spans[-1])
+        span = next((span for span in self.spans if span.last >= day), self.spans[-1])
         first, last = max(day, span.first), min(last, span.last)
         left = span.left + self.day_width * (first - span.first).days
         return left, left + self.day_width * ((last - first).days + 1)

@@ -13,7 +13,9 @@ from python_workers.processors.failures import CATEGORIES
 
 Level = Literal["good", "attention", "bad", "empty"]
 
-EXPECTED_GAPS = tuple(each.name.lower() for each in CATEGORIES.values() if not each.needs_attention)
+EXPECTED_GAPS = tuple(
+    category.name.lower() for category in CATEGORIES.values() if not category.needs_attention
+)
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def total(coverage: Coverage) -> Totals:
         by_category={name: sums[name] for name in (*EXPECTED_GAPS, *INVESTIGATE)},
         processor_dates=len(coverage.by_date),
         processor_dates_run=pairs_run,
-        raw_errors=sum(each.found for each in coverage.raw_errors),
+        raw_errors=sum(error.found for error in coverage.raw_errors),
     )
 
 

@@ -103,17 +103,17 @@ def primary_zones(players: Mapping[date, Sequence[Row]], scope: Scope) -> Markup
     left, height, gap = 84.0, 24.0, 7.0
     scale = Linear(0, 100, left, WIDTH - 44)
     y, parts = 4.0, []
-    for each in groups:
-        y += 14.0 if each.starts_block else 0.0
-        total = each.zones.total()
-        parts.append(text(each.name, left - 10, y + 16, "label", "end"))
+    for shown in groups:
+        y += 14.0 if shown.starts_block else 0.0
+        total = shown.zones.total()
+        parts.append(text(shown.name, left - 10, y + 16, "label", "end"))
         parts.append(text(f"{total:,}", WIDTH, y + 16, "tick", "end"))
         below = 0.0
         for zone, name in PRIMARY_ZONES.items():
-            count = each.zones[zone]
+            count = shown.zones[zone]
             share = 100 * count / total if total else 0.0
             at, end = scale(below), scale(below + share)
-            tip = f"{each.name}: {name.lower()}\n{count:,} of {total:,} players, {share:.1f} %"
+            tip = f"{shown.name}: {name.lower()}\n{count:,} of {total:,} players, {share:.1f} %"
             parts.append(bar(at, y, end - at, height, f"mark p-{zone}", tip))
             if end - at >= 34:
                 parts.append(text(f"{share:.0f} %", (at + end) / 2, y + 16, "inside", "middle"))

@@ -37,7 +37,7 @@ def worker_faults() -> dict[str, list[int]]:
     return {name: players for name, players in configured().items() if name in WORKER_FAULTS}
 
 
-def point(name: str) -> None:
+def crash_point(name: str) -> None:
     """Kill this process here if the environment says so."""
     if VARIABLE not in os.environ:
         return

@@ -30,7 +30,7 @@ def check_writable(path: Path) -> None:
             "Name a file.",
             ExitCode.USAGE,
         )
-    above = next(each for each in path.absolute().parents if each.exists())
+    above = next(parent for parent in path.absolute().parents if parent.exists())
     if not above.is_dir():
         raise BackcourtError(
             f"cannot write {path}: {above} is a file", "Name another place.", ExitCode.USAGE

@@ -28,7 +28,7 @@ def narrowed(table: pa.Table) -> pa.Table:
 def wider(first: Widths, second: Widths) -> Widths:
     """Return, by column, the type that holds what either holds."""
     return {
-        name: max(type_, second.get(name, type_), key=lambda each: each.bit_width)
+        name: max(type_, second.get(name, type_), key=lambda arrow_type: arrow_type.bit_width)
         for name, type_ in first.items()
     }
 

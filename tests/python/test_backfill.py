@@ -339,7 +339,7 @@ def test_a_long_range_is_built_in_pieces_without_gaps(
 ) -> None:
     monkeypatch.setattr(backfill, "STATEMENT_DATES", 13)
     dates = game_dates(simulated)
-    cut = backfill.pieces(dates[0], dates[-1], dates)
+    cut = backfill.split_range(dates[0], dates[-1], dates)
     assert (cut[0][0], cut[-1][1]) == (dates[0], dates[-1])
     assert [sum(first <= day <= last for day in dates) for first, last in cut[:-1]] == [13] * (
         len(cut) - 1

@@ -84,7 +84,7 @@ def test_a_correction_is_undone_where_its_run_was_killed(
 
     engine.load(PLAIN / "correct", "player_box_scores")
     with monkeypatch.context() as patch:
-        patch.setattr("python_workers.runtime.injected_faults.point", stop)
+        patch.setattr("python_workers.runtime.injected_faults.crash_point", stop)
         with pytest.raises(SystemExit):
             engine.backfill(DAY, DAY)
     engine.load(PLAIN / "restore", "player_box_scores")

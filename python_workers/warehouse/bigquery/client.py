@@ -21,11 +21,11 @@ from google.cloud.bigquery_storage_v1.services.big_query_read.transports import 
 
 from python_workers.errors import BackcourtError
 from python_workers.warehouse.bigquery.errors import (
-    elsewhere,
+    elsewhere_error,
     explained,
     is_passing,
     message_of,
-    no_credentials,
+    no_credentials_error,
     out_of_patience,
 )
 
@@ -133,7 +133,7 @@ class BigQueryConnection:
         try:
             credentials, _ = google.auth.default(scopes=[CLOUD_SCOPE])
         except google.auth.exceptions.DefaultCredentialsError as error:
-            raise no_credentials() from error
+            raise no_credentials_error() from error
         if self.options.impersonate:
             return google.auth.impersonated_credentials.Credentials(
                 source_credentials=credentials,
@@ -198,7 +198,7 @@ class BigQueryConnection:
             named = _DATASET.search(message_of(error))
             found = self._location_of(named[1].replace(":", ".", 1)) if named else None
             if named and found and found.upper() != self.options.location.upper():
-                return elsewhere(named[1], found, self.options.location)
+                return elsewhere_error(named[1], found, self.options.location)
         return explained(error, project=self.options.project, location=self.options.location)
 
     def _location_of(self, dataset: str) -> str | None:

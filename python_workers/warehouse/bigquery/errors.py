@@ -127,7 +127,7 @@ def is_passing(error: BaseException) -> bool:
     return reason not in LASTING_REASONS and error.code in PASSING_CODES
 
 
-def no_credentials() -> BackcourtError:
+def no_credentials_error() -> BackcourtError:
     """Return the error of a machine without Google credentials."""
     return BackcourtError("no Google credentials found", [LOGIN, KEY_FILE], ExitCode.ENVIRONMENT)
 
@@ -144,7 +144,7 @@ def out_of_patience(error: BaseException, seconds: float) -> BackcourtError:
     )
 
 
-def elsewhere(dataset: str, found: str, wanted: str) -> BackcourtError:
+def elsewhere_error(dataset: str, found: str, wanted: str) -> BackcourtError:
     """Return the error of a dataset that lies in another location than configured."""
     return BackcourtError(
         f"dataset {dataset} is in location {found}, not in {wanted}",
@@ -164,7 +164,7 @@ def explained(error: BaseException, *, project: str, location: str) -> Backcourt
         The configured ones, named where they are the likely cause.
     """
     if isinstance(error, google.auth.exceptions.DefaultCredentialsError):
-        return no_credentials()
+        return no_credentials_error()
     reason, said = reason_of(error), message_of(error)
     code = getattr(error, "code", None)
     if isinstance(error, google.auth.exceptions.GoogleAuthError) or code == HTTPStatus.UNAUTHORIZED:

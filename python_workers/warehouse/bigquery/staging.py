@@ -16,7 +16,7 @@ from google.cloud import bigquery
 from google.cloud.bigquery.table import TableListItem
 
 from python_workers.warehouse.bigquery.client import ONCE, BigQueryConnection
-from python_workers.warehouse.bigquery.errors import elsewhere
+from python_workers.warehouse.bigquery.errors import elsewhere_error
 
 STAGING_DATASET = "nba_processing"
 DROP_SECONDS = 5.0
@@ -113,4 +113,4 @@ def ensure_dataset(connection: BigQueryConnection, name: str) -> None:
         )
         return
     if dataset.location and dataset.location.upper() != options.location.upper():
-        raise elsewhere(dataset.dataset_id, dataset.location, options.location)
+        raise elsewhere_error(dataset.dataset_id, dataset.location, options.location)

@@ -72,7 +72,7 @@ def open_file(
             if not is_lock_conflict(str(error)):
                 raise _opening_error(path, error) from error
             if time.monotonic() >= deadline:
-                raise in_use(path, lock_holder(str(error))) from error
+                raise in_use_error(path, lock_holder(str(error))) from error
             if not announced:
                 _LOG.warning("waiting for %s to let go of %s", lock_holder(str(error)), path)
                 announced = True
@@ -220,7 +220,7 @@ def describe_process(pid: int) -> str:
     return f"process {pid} ({command})" if command else f"process {pid}"
 
 
-def in_use(path: Path, holder: str) -> BackcourtError:
+def in_use_error(path: Path, holder: str) -> BackcourtError:
     """Return the error of a file that somebody else is using."""
     return BackcourtError(
         f"{path} is in use by {holder}",

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from python_workers.warehouse.duckdb.file import describe_process, in_use
+from python_workers.warehouse.duckdb.file import describe_process, in_use_error
 
 _LOG = logging.getLogger(__name__)
 _POLL_SECONDS = 0.2
@@ -76,7 +76,7 @@ def _lock(path: Path, descriptor: int, *, shared: bool, wait_seconds: float) -> 
             fcntl.flock(descriptor, operation)
         except BlockingIOError as error:
             if time.monotonic() >= deadline:
-                raise in_use(path, _holder(descriptor)) from error
+                raise in_use_error(path, _holder(descriptor)) from error
             if not announced:
                 _LOG.warning("waiting for %s to let go of %s", _holder(descriptor), path)
                 announced = True

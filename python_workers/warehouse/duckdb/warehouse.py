@@ -338,9 +338,9 @@ class DuckDBWarehouse:
             cursor.execute("begin transaction")
             try:
                 yield cursor
-                faults.point("before-write")
+                faults.crash_point("before-write")
                 cursor.execute("commit")
-                faults.point("after-write")
+                faults.crash_point("after-write")
             except BaseException:
                 # After a failed commit, or on a database that a full disk has invalidated, there
                 # is nothing left to roll back; the first error is the one to report.
