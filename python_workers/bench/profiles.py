@@ -66,8 +66,12 @@ def top_functions(file: Path, count: int) -> list[tuple[str, float, int]]:
     stats = pstats.Stats(str(file)).get_stats_profile().func_profiles
     ranked = sorted(stats.items(), key=lambda item: item[1].tottime, reverse=True)
     return [
-        (_described(each.file_name, name), each.tottime, int(str(each.ncalls).partition("/")[0]))
-        for name, each in ranked[:count]
+        (
+            _described(profile.file_name, name),
+            profile.tottime,
+            int(str(profile.ncalls).partition("/")[0]),
+        )
+        for name, profile in ranked[:count]
     ]
 
 

@@ -88,8 +88,8 @@ def _print(found: Coverage, failures: list[dict[str, Any]]) -> None:
             *((HEADINGS[name], "right") for name in COUNTS),
         ],
         [
-            (each.key, total["dates"], total["not_run"], *(total[name] for name in COUNTS))
-            for each, total in found.totals().items()
+            (processor.key, total["dates"], total["not_run"], *(total[name] for name in COUNTS))
+            for processor, total in found.totals().items()
         ],
     )
     gaps = [row for row in found.by_date if row["coverage_status"] in ("not_run", "incomplete")]

@@ -207,14 +207,14 @@ class Dispatcher:
 
     def _pass_on_callbacks(self, outputs: Generator[None, None, None]) -> None:
         """Tell joblib of each result that was used up, which makes it send the next job."""
-        used_up = 0
-        while not (self._reading_over and used_up == self._read_count):
+        released = 0
+        while not (self._reading_over and released == self._read_count):
             callback = self._used.get()
             if callback is None:
                 raise _StoppedError
             callback(None)
             next(outputs)
-            used_up += 1
+            released += 1
         for _ in outputs:  # runs out, which is how joblib takes leave of the pool
             pass
 
