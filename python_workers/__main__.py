@@ -16,16 +16,16 @@ def main() -> None:
     """Run the command line as a process of its own."""
     signals.answer_signals()
     _open_standard_streams()
-    # It then has no worker processes, which the pool says in a sentence of its own.
+    # The pool has its own message for this case, in which joblib starts no worker processes.
     warnings.filterwarnings("ignore", ".*joblib will operate in serial mode")
-    # Our warnings are sentences; dbt would put its own prefix before them.
+    # Our warnings are whole sentences; dbt would add its own prefix.
     ours = logging.getLogger("python_workers")
     ours.addHandler(logging.StreamHandler())
     ours.propagate = False
-    # numpy's threads for linear algebra, which is not used here, would spin while they wait.
+    # numpy's linear-algebra threads, which nothing here needs, would spin while idle.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
-        gc.disable()  # of what is imported nothing ever goes, and looking through it takes time
+        gc.disable()  # imported objects are never freed, and scanning them takes time
         from python_workers.cli.app import main as run  # noqa: PLC0415 -- takes half a second
 
         gc.freeze()
@@ -40,9 +40,9 @@ def main() -> None:
 
 
 def _open_standard_streams() -> None:
-    """Give streams that were closed a place, and let no character be too much for any of them.
+    """Open closed standard streams on /dev/null, and escape characters that they cannot encode.
 
-    Otherwise the warehouse's file could become number 1, and get what is printed.
+    Otherwise the warehouse file could become descriptor 1 and receive the printed text.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         stream = getattr(sys, name)

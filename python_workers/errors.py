@@ -1,4 +1,4 @@
-"""The one exception whose text is meant for the person at the terminal."""
+"""The one exception whose text is written for the user at the terminal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the process tells its caller."""
+    """Exit codes of the command line."""
 
     OK = 0
     ATTENTION = 1
@@ -17,14 +17,14 @@ class ExitCode(IntEnum):
 
 
 class BackcourtError(Exception):
-    """Something the user can put right, said in one message with the fix in it.
+    """An error that the user can fix; its message says how.
 
     Parameters
     ----------
     message
         What is wrong, with which value, in one line.
     hint
-        Further lines: the facts around it, and what to do. A single string is one line.
+        Further lines: the relevant facts and what to do. A single string is one line.
     exit_code
         The exit code of the command that raises it.
 
@@ -47,7 +47,7 @@ class BackcourtError(Exception):
         self.exit_code = int(exit_code)
 
     def __reduce__(self) -> tuple[type[BackcourtError], tuple[str, tuple[str, ...], int]]:
-        """Survive a trip through a process pool with all three parts."""
+        """Keep all three parts when a process pool pickles the error."""
         return (type(self), (self.message, self.hint, self.exit_code))
 
     def render(self) -> str:

@@ -1,4 +1,4 @@
-"""Record hashes for people who verify stored rows: the readable definition, and its fields.
+"""Record hashes, for verifying stored rows: the readable definition and the fields it hashes.
 
 The hash of a stored row is ``data_hash(row, HASH_FIELDS["psza"])``.
 """

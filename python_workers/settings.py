@@ -1,4 +1,4 @@
-"""What the environment configures: one typed object, read once per command."""
+"""Settings from the environment: one typed object, which a command reads once."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from python_workers.runtime.redaction import plain_address
 
 PROJECT_DIR_VARIABLE = "BACKCOURT_PROJECT_DIR"
 DEFAULT_DUCKDB_PATH = Path("data") / "backcourt.duckdb"
-# A row group of DuckDB: commits of so many rows are written once, past the log. For BigQuery it is
-# the fewer and larger load jobs that count.
+# One row group of DuckDB: DuckDB writes commits of this size once, without going through its log.
+# On BigQuery larger commits mean fewer load jobs.
 COMMIT_ROWS = 122_880
 
 _MEMORY_SIZE = r"^(\d+(?:\.\d+)?) ?([KMGT]i?B)$"
 MemorySize = Annotated[str, StringConstraints(pattern=_MEMORY_SIZE)]
-# They become parts of SQL identifiers, so nothing but what BigQuery allows in names gets through.
+# These values become parts of SQL identifiers, so admit only what BigQuery allows in names.
 ProjectId = Annotated[str, StringConstraints(pattern=r"^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,61}$")]
 DatasetPrefix = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{0,64}$")]
 Location = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{2,40}$")]
@@ -30,7 +30,7 @@ Location = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{2,40}$")]
 class Settings(BaseSettings):
     """Configuration from ``BACKCOURT_*`` variables; command-line options override it.
 
-    An empty variable is as good as none.
+    An empty variable counts as unset.
 
     Attributes
     ----------
@@ -41,34 +41,36 @@ class Settings(BaseSettings):
         the project directory.
     duckdb_memory_limit
         Upper bound of DuckDB's own memory while dbt runs; beyond it DuckDB spills to disk beside
-        the file. The package's own statements, which stream, get half of it.
+        the file. The package's own streaming statements get half of it.
     wait_seconds
-        How long to wait for another process to let go of the DuckDB file.
+        How long to wait for another process to release the DuckDB file.
     raw_dir
-        Folder of raw files, for the commands that fall back to one.
+        Folder of raw files for commands that get none.
     bq_project, bq_location, bq_dataset_prefix, bq_endpoint, bq_max_bytes_billed, bq_impersonate
         BigQuery: project, location, prefix of every dataset name, address of an emulator, the most
         bytes one statement may bill, and a service account to impersonate.
     bq_storage_endpoint
-        host:port of an emulator's Storage Read service; without it rows come through REST.
+        host:port of an emulator's Storage Read service; without it, rows are read through REST.
     bq_retry_seconds
-        Total time to repeat a BigQuery request whose failures pass by themselves.
+        Total time in which to repeat a BigQuery request after transient failures.
     n_jobs
         Pool processes; -1 is one per core (joblib's convention).
     backend
         joblib backend of the pool.
     fresh_hours
-        Age in hours from which daily mode calls a raw table stale.
+        Age in hours from which daily mode reports a raw table as stale.
     hook
-        What a daily run tells at its end: a command, an http(s) address, or - for standard output.
+        What a daily run notifies at its end: a command, an http(s) address, or - for standard
+        output.
     bq_usd_per_tib
-        Price of a TiB that a statement reads, for ``backfill --dry-run``.
+        Price of one TiB read, in USD, for ``backfill --dry-run``.
     chunk_dates
-        Game dates in one task of the pool.
+        Game dates in one pool task.
     commit_rows
-        Chunks are committed together from so many records on; 1 commits each by itself.
+        Number of records from which on finished chunks are committed together; 1 commits every
+        chunk by itself.
     hang_seconds
-        A task of the pool that takes longer is taken for hung, and its worker process killed.
+        A pool task that takes longer counts as hung, and its worker process is killed.
     """
 
     model_config = SettingsConfigDict(
@@ -122,7 +124,7 @@ class Settings(BaseSettings):
     def streaming_memory_limit(self) -> str:
         """DuckDB's bound for the package's own statements, half of ``duckdb_memory_limit``.
 
-        What DuckDB holds then lies beside the tables of the chunks under way.
+        Meanwhile the tables of the running chunks also need memory.
         """
         return re.sub(
             _MEMORY_SIZE,
@@ -132,12 +134,12 @@ class Settings(BaseSettings):
 
 
 def load_settings(**overrides: object) -> Settings:
-    """Read the environment, with a plain message for a value that does not fit.
+    """Read the environment; report an invalid value in a plain message.
 
     Parameters
     ----------
     **overrides
-        Values of command-line options; ``None`` leaves the environment's value.
+        Values of command-line options; ``None`` keeps the environment's value.
 
     Raises
     ------
@@ -153,7 +155,7 @@ def load_settings(**overrides: object) -> Settings:
         source = f"--{name.replace('_', '-')}" if name in given else f"BACKCOURT_{name.upper()}"
         rule = re.sub(r"^(Value error, |Input |String )", "", first["msg"])
         raise BackcourtError(
-            f"{source} is {plain_address(repr(first['input']))}, which does not fit",
+            f"{source} is {plain_address(repr(first['input']))}, which is not valid",
             [f"It {rule}."],
             ExitCode.USAGE,
         ) from error
@@ -162,13 +164,13 @@ def load_settings(**overrides: object) -> Settings:
 def resolve_project_dir() -> Path:
     """Return the folder of ``dbt_project.yml``.
 
-    The variable ``BACKCOURT_PROJECT_DIR`` decides, else the working directory if it is a Backcourt
+    That is ``BACKCOURT_PROJECT_DIR`` if set, else the working directory if it is a Backcourt
     project, else the folder that holds this package (an editable install or a clone).
 
     Raises
     ------
     BackcourtError
-        With exit code 3 where none of them is one.
+        With exit code 3 if none of them is a Backcourt project.
     """
     named = os.environ.get(PROJECT_DIR_VARIABLE)
     if named:

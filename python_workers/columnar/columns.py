@@ -1,7 +1,7 @@
 """Arrow columns as numpy integers with a validity mask, and back.
 
-Whatever the engine delivered (int32, int64, decimals without a fraction, dictionary strings, any
-chunking), a column is read to one form here, so that no result depends on it.
+Engines deliver int32, int64, decimals without a fraction, dictionary strings, in any chunking. This
+module reads all of them into one form, so that no result depends on the engine.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from python_workers.columnar.rounding import (
 
 
 class InputTableError(ValueError):
-    """A worker's input table as a whole is unusable: no single player is to blame."""
+    """A worker cannot use an input table; the fault lies with the table, not with one player."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Integers:
     values
         The values; 0 where missing.
     valid
-        False where the value is missing (NULL); None if none is.
+        False where the value is missing (NULL); None if no value is missing.
     """
 
     values: IntArray
@@ -120,7 +120,7 @@ def fixed_point(table: pa.Table, name: str, decimals: int) -> Integers:
 
 
 def booleans(table: pa.Table, name: str) -> BoolArray:
-    """Read a column of flags, none of them missing."""
+    """Read a column of flags, which must have no NULL."""
     array = one_array(table, name)
     if not pa.types.is_boolean(array.type):
         raise InputTableError(f"the column {name} holds {array.type}, not flags")
@@ -156,7 +156,7 @@ def iso_date(day: int) -> str:
 
 
 def decoded(array: pa.Array) -> pa.Array:
-    """Return a dictionary column as plain values, any other as it is."""
+    """Decode a dictionary column into plain values; return any other column unchanged."""
     if pa.types.is_dictionary(array.type):
         return array.cast(array.type.value_type)
     if pa.types.is_large_string(array.type):
@@ -172,7 +172,7 @@ def nullable(values: IntArray | FloatArray | BoolArray, valid: BoolArray | None)
 
 
 def zero_where_unknown(values: IntArray, known: BoolArray) -> IntArray:
-    """Return the values with 0 where they are not known; fast where few are unknown."""
+    """Replace unknown values by 0; fast where few are unknown."""
     blank = values.copy()
     blank[np.flatnonzero(~known)] = 0
     return blank
@@ -204,7 +204,7 @@ def labels_of(codes: IntArray, labels: Sequence[str | None]) -> pa.Array:
 
 
 def both_valid(first: BoolArray | None, second: BoolArray | None) -> BoolArray | None:
-    """Return the mask of what is valid in both, None if everything is."""
+    """Return the mask of rows that are valid in both columns, None if all rows are."""
     if first is None:
         return second
     if second is None:

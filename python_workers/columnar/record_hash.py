@@ -1,9 +1,8 @@
 """Record hashes: 16 hex digits of SHA-256 over a record's identifying and business fields.
 
-`data_hash` is the readable definition, for one record. `data_hashes` is the same for a whole table.
-It may sort the fields once, by ``name + ":"``, instead of sorting ``name:text`` per record: no name
-contains a colon, so no ``name:`` is the beginning of another one, and two of these strings differ
-before any value begins.
+`data_hash` is the readable definition, for one record. `data_hashes` gives the same hashes for a
+whole table. It sorts the fields once, by ``name + ":"``, instead of ``name:text`` per record. The
+order is the same: no name contains a colon, so two of these strings differ before a value begins.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from python_workers.columnar.value_texts import (
 )
 
 HASH_DIGITS = 16
-# Rows joined and hashed at a time: the text of a block stays in the processor's cache.
+# Rows to join and hash at a time: the text of a block fits into the processor's cache.
 _BLOCK_ROWS = 8192
 
 
@@ -47,9 +46,9 @@ def data_hash(record: Mapping[str, object], fields: Sequence[str]) -> str:
     Raises
     ------
     KeyError
-        If the record lacks a field: absent is not NULL.
+        If the record lacks a field; a missing field is not NULL.
     TypeError
-        If a value has no text (see `text.hash_text`).
+        If a value has no text (see `value_texts.hash_text`).
 
     Examples
     --------
@@ -64,7 +63,7 @@ def data_hash(record: Mapping[str, object], fields: Sequence[str]) -> str:
 
 
 def data_hashes(table: pa.Table, fields: Sequence[str]) -> pa.Array:
-    """Hash every row of a table, each as `data_hash` would.
+    """Hash every row of a table as `data_hash` does.
 
     Parameters
     ----------

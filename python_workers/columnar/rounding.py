@@ -1,8 +1,8 @@
 """Exact half-even rounding of integer ratios, columnar.
 
-Every rate, mean and score is one division of two exact integers. It is rounded here, in integer
-arithmetic, and only the rounded decimal becomes a float: the double nearest to it. No float is ever
-added up, so that a value is the same whatever the order, the chunking or the engine.
+Every rate, mean and score is one division of two exact integers. This module rounds it in integer
+arithmetic and turns only the rounded decimal into a float: the double nearest to it. No code adds
+floats, so a value depends neither on the order of rows nor on chunks nor on the engine.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def round_half_even(
     decimals
         Decimals kept; may be zero.
     where
-        Elements to compute; the others are 0. All of them by default.
+        Elements to compute; the others are 0. By default, compute all.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def round_half_even(
     numerators, denominators = _operands(num, den, where)
     _require_products_fit(numerators, 10**decimals, "numerator")
     quotient, remainder = np.divmod(numerators * np.int64(10**decimals), denominators)
-    # Comparing the remainder with its complement instead of doubling it cannot overflow.
+    # Compare the remainder with its complement; doubling it could overflow.
     complement = denominators - remainder
     up = (remainder > complement) | ((remainder == complement) & (quotient & 1 == 1))
     rounded: IntArray = quotient + up
@@ -68,7 +68,8 @@ def round_half_even_wide(
 ) -> IntArray:
     """Round ``num / den`` half-even like `round_half_even`, with Python integers of any size.
 
-    For products that do not fit 64 bits, as object arrays; `round_half_even` is many times faster.
+    Use it for products that do not fit 64 bits, in object arrays; `round_half_even` is many times
+    faster.
 
     Examples
     --------
@@ -89,7 +90,7 @@ def round_ratio(
 ) -> FloatArray:
     """Round ``num / den`` half-even, as the double nearest to the rounded decimal.
 
-    Parameters, and what is raised, are those of `round_half_even`.
+    Parameters and exceptions are those of `round_half_even`.
 
     Examples
     --------
@@ -104,7 +105,7 @@ def round_sqrt_ratio(
 ) -> FloatArray:
     """Round the square root of ``num / den`` half-even, as the nearest double.
 
-    Parameters, and what is raised, are those of `round_half_even`; numerators are not negative.
+    Parameters and exceptions are those of `round_half_even`; numerators must not be negative.
 
     Examples
     --------
@@ -126,9 +127,9 @@ def round_sqrt_ratio(
     squared = numerators * np.int64(scale)
     whole = squared // denominators
     root = np.sqrt(whole.astype(np.float64)).astype(np.int64)
-    # Where an exact root is very close to a whole number, the float's floor may be off by one; both
-    # floors are rounded to that number by the exact comparison that follows.
-    # sqrt(squared / den) against the midpoint root + 1/2, both squared and times 4 * den.
+    # Near a whole number, the floor of the float may be off by one. The exact comparison below
+    # rounds both floors to the same number. It compares sqrt(squared / den) with the midpoint
+    # root + 1/2, both squared and multiplied by 4 * den.
     midpoint = denominators * (2 * root + 1) ** 2
     up = (4 * squared > midpoint) | ((4 * squared == midpoint) & (root & 1 == 1))
     return decimal_to_float(root + up, decimals)
@@ -137,8 +138,8 @@ def round_sqrt_ratio(
 def decimal_to_float(scaled: IntArray, decimals: int) -> FloatArray:
     """Return the doubles nearest to the decimals ``scaled * 10**-decimals``.
 
-    Both operands of the one division are exact doubles, so IEEE 754 makes it the nearest double,
-    whose shortest repr is the decimal itself.
+    Both operands of the division are exact doubles, so IEEE 754 guarantees the nearest double. Its
+    shortest repr is the decimal itself.
 
     Raises
     ------

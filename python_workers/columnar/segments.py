@@ -1,7 +1,7 @@
 """A chunk's rows as sorted segments: one per player and date, his games most recent first.
 
-Rows arrive in any order. Each (analysis_date, player_id) is packed into one integer key, so that
-sorting, matching and grouping are single passes over one int64 array; sorted input skips the sort.
+Rows arrive in any order. One integer key holds (analysis_date, player_id), so that sorting,
+matching and grouping are single passes over one int64 array; sorted input skips the sort.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Tables = Mapping[str, pa.Table]
 
 
 def entity_keys(table: pa.Table) -> IntArray:
-    """Return one integer per row, ordered and equal as its (analysis_date, player_id).
+    """Return one integer per row; the integers sort and compare as (analysis_date, player_id).
 
     Raises
     ------
@@ -54,7 +54,7 @@ def sorted_entities(table: pa.Table, keys: IntArray) -> tuple[pa.Table, IntArray
     Raises
     ------
     ValueError
-        If a player and date has two rows.
+        If a player has two rows on one date.
     """
     order = _sorting(keys)
     if order is not None:
@@ -86,14 +86,14 @@ def rows_of(keys: IntArray, table: pa.Table) -> Integers:
 def match(
     wanted: IntArray, present: IntArray, named: Callable[[int], str] | None = None
 ) -> Integers:
-    """Find the position in `present` of each wanted key; missing where it is not there.
+    """Find the position in `present` of each wanted key; missing where `present` lacks the key.
 
     Parameters
     ----------
     wanted, present
         Keys, in any order.
     named
-        What a key stands for in a message.
+        Gives the text for a key in an error message.
 
     Raises
     ------
@@ -154,7 +154,7 @@ class GameSegments:
     def sums(self, values: IntArray, *ranks: int) -> list[IntArray]:
         """Sum a sorted column over each player's games of rank 1 to n, for each n of `ranks`.
 
-        A difference of running totals is exact even where the total itself wraps around.
+        A difference of running totals is exact even where the totals overflow and wrap around.
         """
         running = np.zeros(len(values) + 1, dtype=np.int64)
         np.cumsum(values, out=running[1:])
@@ -162,7 +162,7 @@ class GameSegments:
         return [running[self.starts + np.minimum(self.counts, n)] - before for n in ranks]
 
     def tallies(self, mask: BoolArray | None, *ranks: int) -> list[IntArray]:
-        """Count the games of rank 1 to n for which `mask` holds; None holds for all."""
+        """Count the games of rank 1 to n for which `mask` is True; None counts all games."""
         if mask is None or mask.all():
             return [np.minimum(self.counts, n) for n in ranks]
         return self.sums(mask.astype(np.int64), *ranks)
@@ -207,7 +207,7 @@ def game_segments(games: pa.Table, keys: IntArray, deepest_rank: int) -> GameSeg
     keys
         The sorted keys of the players.
     deepest_rank
-        The oldest game looked at.
+        The highest rank, that is the oldest game, that the processor reads.
 
     Raises
     ------
@@ -249,7 +249,7 @@ def team_rows(players: pa.Table, team_column: str, teams: pa.Table) -> Integers:
     players
         Rows of (analysis_date, `team_column`, ...).
     team_column
-        Which of a player's teams is meant.
+        The column that names the player's team.
     teams
         At most one row per (analysis_date, team_abbr), in any order.
 

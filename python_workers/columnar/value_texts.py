@@ -1,7 +1,7 @@
 """Values as text: Python's own text of every value, made once per distinct value.
 
-A column of a million rows holds some thousand distinct values. Each is turned into text by plain
-Python, and the rows take theirs by index, so that the columnar text equals the scalar one by
+A column of a million rows holds some thousand distinct values. Plain Python turns each distinct
+value into text, and rows take their text by index. So the columnar text equals the scalar text by
 construction.
 """
 
@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 
 NULL_TEXT = "NULL"
 
-# Python and Arrow both write the fewest digits that read back as the same double. Outside of this
-# range they turn to exponents at different sizes, and Arrow leaves the ".0" off whole numbers.
+# Python and Arrow both write the fewest digits that read back as the same double. Outside this
+# range they switch to exponents at different sizes, and Arrow omits the ".0" of whole numbers.
 _ARROW_TEXT_FROM, _ARROW_TEXT_BELOW = 1e-4, 1e10
 
 
@@ -35,7 +35,7 @@ def hash_text(value: object) -> str:
     Raises
     ------
     TypeError
-        For any other type: its text would not be the same on every engine.
+        For any other type, whose text would differ between engines.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def hash_text(value: object) -> str:
         return NULL_TEXT
     if isinstance(value, str):
         return value.strip()
-    # A bool is an int to Python, so it is asked for first.
+    # A bool is an int to Python, so test for it first.
     if isinstance(value, bool):
         return str(value)
     if isinstance(value, int | float):
@@ -92,9 +92,9 @@ class Encoded:
     has_null: bool
 
     def texts(self, render: Callable[[object], str], prefix: str = "") -> pa.Array:
-        """Return the text that each index stands for, `prefix` before it.
+        """Return the text that each index stands for, with `prefix` before it.
 
-        Numbers are written as by repr, whatever `render` says: a hash and JSON agree on them.
+        Write numbers as repr does and ignore `render`: a hash and JSON write them alike.
         """
         if pa.types.is_integer(self.values.type):
             texts = self.values.cast(pa.string())
@@ -126,7 +126,7 @@ def encode(column: pa.Array | pa.ChunkedArray) -> Encoded:
 
 
 def _encode_floats(array: pa.Array) -> Encoded:
-    # By their bits: -0.0 equals 0.0 but has another text.
+    # Compare doubles by their bits: -0.0 equals 0.0 but has another text.
     doubles = array.cast(pa.float64())
     valid = pc.is_valid(doubles) if doubles.null_count else None
     floats = doubles.fill_null(0.0) if valid is not None else doubles
@@ -144,7 +144,7 @@ def _encoded(indices: pa.Array, values: pa.Array) -> Encoded:
 
 
 def _float_texts(values: pa.Array) -> pa.Array:
-    """Return Python's repr of doubles: Arrow's text where the two agree, which is far cheaper."""
+    """Return Python's repr of doubles; take Arrow's text, far cheaper, where the two agree."""
     floats = values.to_numpy()
     size = np.abs(floats)
     agrees = (size >= _ARROW_TEXT_FROM) & (size < _ARROW_TEXT_BELOW) & (floats != np.rint(floats))
@@ -164,7 +164,7 @@ def joined(
     columns
         Per column its rows and the text of each of its distinct values.
     separator
-        Put between two columns.
+        Text between two columns.
     first, rows
         The slice of rows wanted.
     """
@@ -180,7 +180,7 @@ def joined(
 
 
 def json_objects(fields: dict[str, pa.Array]) -> pa.Array:
-    """Return one JSON object per row, keys sorted, as ``json.dumps(..., sort_keys=True)`` does.
+    """Return one JSON object per row, as ``json.dumps(..., sort_keys=True)`` writes it.
 
     Parameters
     ----------

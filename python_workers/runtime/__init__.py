@@ -1,4 +1,4 @@
 """The process itself: signals, memory, imports, faults injected by tests.
 
-Nothing here knows dates, players or tables.
+No code here knows dates, players or tables.
 """

@@ -1,9 +1,9 @@
-"""Faults on purpose, for tests: the parent reads them from the environment.
+"""Faults that tests inject; the parent process reads them from the environment.
 
 ``BACKCOURT_FAULTS`` is a JSON object such as ``{"sigkill": [2544], "stop_at": "commit:2"}``.
-``sigkill``, ``exit``, ``abort``, ``hang`` and ``raise`` list players whose computation ends so;
-``stop_at`` names a point (and which passing of it) at which the parent kills itself; ``trace``
-names a file to which it writes every point that it passes, and when.
+``sigkill``, ``exit``, ``abort``, ``hang`` and ``raise`` list players whose computation ends that
+way. ``stop_at`` names the crash point at which the parent kills itself, and on which visit to it.
+``trace`` names a file in which the parent logs every crash point that it visits, with the time.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ _passed: Counter[str] = Counter()
 
 
 def configured() -> dict[str, Any]:
-    """Return the faults of the environment; none outside of tests."""
+    """Return the faults from the environment; outside of tests there are none."""
     faults: dict[str, Any] = json.loads(os.environ.get(VARIABLE) or "{}")
     return faults
 
 
 def worker_faults() -> dict[str, list[int]]:
-    """Return those that go to the workers, as part of a chunk's parameters."""
+    """Return the faults for workers, which travel in a chunk's parameters."""
     return {name: players for name, players in configured().items() if name in WORKER_FAULTS}
 
 
 def crash_point(name: str) -> None:
-    """Kill this process here if the environment says so."""
+    """Kill this process if the environment names this crash point."""
     if VARIABLE not in os.environ:
         return
     _passed[name] += 1
@@ -54,7 +54,7 @@ def wrapped(
     compute: Callable[[Mapping[str, pa.Table], Mapping[str, object]], Any],
     params: Mapping[str, object],
 ) -> Callable[[Mapping[str, pa.Table], Mapping[str, object]], Any]:
-    """Return `compute`, preceded by the faults that the parameters hold, if any."""
+    """Return `compute`; if the parameters hold faults, inject them first."""
     if not params.get("faults"):
         return compute
 
@@ -79,4 +79,4 @@ def _commit_fault(name: str) -> None:
         case "hang":
             time.sleep(3600)
         case _:
-            raise RuntimeError("a fault on purpose")
+            raise RuntimeError("an injected fault")

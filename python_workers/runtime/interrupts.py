@@ -1,4 +1,4 @@
-"""Signals with worker processes about: one answer, and nobody left behind."""
+"""Signals while worker processes run: only the parent answers, and no process stays behind."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from python_workers.runtime.signals import SIGNALS
 
 @contextmanager
 def interrupts_deferred() -> Iterator[None]:
-    """Hold the signals back until the block is done, for what must not be left half done."""
+    """Delay signals until the block ends, so that they cannot interrupt it halfway."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -36,9 +36,9 @@ def interrupts_deferred() -> Iterator[None]:
 
 @contextmanager
 def interrupts_kept_from_children() -> Iterator[None]:
-    """Let the processes that are started here ignore Ctrl-C and SIGHUP from the first instruction.
+    """Start child processes that ignore Ctrl-C and SIGHUP from their first instruction.
 
-    Both reach every process of the terminal, and they are the parent's to answer. Processes and
+    The terminal sends both to every process, and only the parent answers them. Processes and
     threads inherit the signal mask, so processes that loky's threads start later have it, too.
     """
     resource_tracker.ensure_running()  # starting it later would lift the mask

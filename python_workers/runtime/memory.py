@@ -1,4 +1,4 @@
-"""How the memory of a process goes back to the system."""
+"""Returns the memory of a process to the system."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import sys
 
 
 def return_free_memory() -> None:
-    """Give back what lies free in the heap of malloc, on Linux with glibc; elsewhere do nothing.
+    """Return malloc's free memory to the system, on Linux with glibc; elsewhere do nothing.
 
-    The results of workers are freed in another order than they came in. glibc would keep hundreds
-    of MB between those that are still there.
+    Python frees the results of workers in another order than it allocated them, and glibc would
+    keep hundreds of MB between those in use.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:

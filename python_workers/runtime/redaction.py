@@ -1,6 +1,6 @@
-"""Commands and addresses as others may read them: without what could be a secret.
+"""Removes everything that could be a secret from commands and addresses that others may read.
 
-Only the standard library, since a command may be interrupted while it is still importing.
+The module imports only the standard library: a signal may arrive while imports still run.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _INTERPRETER = re.compile(r"python[\d.]*$")
 
 
 def plain_address(address: str) -> str:
-    """Return an address with its scheme and host alone: the rest may be a password or a token.
+    """Return only the scheme and host of an address: the rest may hold a password or a token.
 
     Examples
     --------
@@ -34,7 +34,7 @@ def plain_address(address: str) -> str:
 
 
 def plain_hook(hook: str) -> str:
-    """Return a hook as it may be shown: the host of an address, the program of a command.
+    """Return the part of a hook that may be shown: the host of an address or a command's program.
 
     Examples
     --------
@@ -50,12 +50,12 @@ def plain_hook(hook: str) -> str:
 
 
 def plain_command(arguments: Sequence[str]) -> str:
-    """Return the command line of a ``backcourt`` command, its hook and addresses cut short.
+    """Return the command line of a ``backcourt`` command with its hook and addresses shortened.
 
     Parameters
     ----------
     arguments
-        Those after ``backcourt``.
+        The arguments after ``backcourt``.
 
     Examples
     --------
@@ -77,10 +77,10 @@ def plain_command(arguments: Sequence[str]) -> str:
 
 
 def plain_process(command: Sequence[str]) -> str:
-    """Return what a process is, from its whole command line.
+    """Describe a process by its command line.
 
-    Of this project's own commands all but the secrets is shown; of others the program alone, since
-    nobody knows which of their arguments is a password.
+    For this project's own commands, show all but the secrets. For others, show only the program,
+    since any of their arguments may be a password.
 
     Examples
     --------

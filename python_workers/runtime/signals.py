@@ -1,6 +1,6 @@
-"""Ctrl-C, SIGTERM, SIGHUP: the command ends in order, says how to go on, and leaves nothing behind.
+"""On Ctrl-C, SIGTERM or SIGHUP, ends the command in order and says how to resume it.
 
-Only the standard library, since a command may be interrupted while it is still importing.
+The module imports only the standard library: a signal may arrive while imports still run.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _WORDS = {
 }
 SIGNALS = tuple(_WORDS)
 
-# An exception there may leave Python's import lock locked for ever, and may be swallowed besides.
+# An exception inside the import machinery may be swallowed, or leave Python's import lock locked.
 _IMPORT_MACHINERY = "<frozen importlib"
 _NEXT_TRY_SECONDS = 0.02
 
@@ -30,18 +30,18 @@ _over: list[bool] = []
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal has come.
+    """A signal has arrived.
 
-    A class of its own, because a plain KeyboardInterrupt that passes through an ``exec`` of text,
-    as in many an import, lets Python end with the signal instead of the exit code.
+    It is a class of its own because Python ends with the signal instead of the exit code when a
+    plain KeyboardInterrupt passes through an ``exec`` of text, as many imports do.
     """
 
 
 def answer_signals() -> None:
-    """Let the first of the signals raise Interrupted, and a second one end the process.
+    """Install handlers: the first signal raises Interrupted, a second one ends the process.
 
-    A signal that is ignored stays ignored, as Ctrl-C is in a shell script's background job and
-    SIGHUP under nohup.
+    An ignored signal stays ignored, such as Ctrl-C in a shell script's background job and SIGHUP
+    under nohup.
     """
     for number in _WORDS:
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
@@ -50,33 +50,33 @@ def answer_signals() -> None:
 
 
 def received() -> signal.Signals | None:
-    """Return the signal that has come, if any."""
+    """Return the signal that has arrived, if any."""
     return _received[0] if _received else None
 
 
 def stop_if_received() -> None:
-    """Raise Interrupted again where something in between has swallowed it."""
+    """Raise Interrupted again if other code has swallowed it."""
     if _received:
         raise Interrupted
 
 
 def command_over() -> None:
-    """From now on a signal ends the process at once: there is nothing left to do in order."""
+    """Mark the command as finished: from now on a signal ends the process at once."""
     _over.append(True)
 
 
 def exit_code() -> int:
-    """Return what a shell gives to the signal: 129 SIGHUP, 130 Ctrl-C, 143 SIGTERM."""
+    """Return a shell's exit code for the signal: 129 SIGHUP, 130 Ctrl-C, 143 SIGTERM."""
     return 128 + (received() or signal.SIGINT)
 
 
 def how_to_go_on(arguments: Sequence[str]) -> str:
-    """Return what the user is told.
+    """Return the message that tells the user how to resume.
 
     Parameters
     ----------
     arguments
-        Of the command.
+        The arguments of the command.
     """
     return (
         f"{_WORDS[received() or signal.SIGINT]}: everything committed so far is kept\n"
@@ -86,8 +86,8 @@ def how_to_go_on(arguments: Sequence[str]) -> str:
 
 def _answer(number: int, frame: FrameType | None) -> None:
     if _received or _over:
-        # Somebody who does not want to wait. A commit is all or nothing, and the pool's processes
-        # leave when their parent is gone.
+        # The user does not want to wait. A commit is all or nothing, and the pool's processes exit
+        # when their parent is gone.
         with suppress(OSError):
             os.write(2, f"{how_to_go_on(sys.argv[1:])}\n".encode())
         os._exit(128 + number)
@@ -96,7 +96,7 @@ def _answer(number: int, frame: FrameType | None) -> None:
 
 
 def _interrupt(frame: FrameType | None) -> None:
-    """Raise Interrupted; in the middle of the import machinery, a little later."""
+    """Raise Interrupted; if the import machinery is running, try again a little later."""
     if frame is not None and frame.f_code.co_filename.startswith(_IMPORT_MACHINERY):
         signal.setitimer(signal.ITIMER_REAL, _NEXT_TRY_SECONDS)
         return

@@ -1,4 +1,4 @@
-"""The standard streams: text that steers no terminal, and failures told from others."""
+"""The standard streams: control characters are escaped, and write failures have their own class."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Any, Literal
 
-# Control characters but tab and line feed, marks that turn the direction of writing, separators of
-# lines and paragraphs, and halves of characters, which no encoding can write.
+# Control characters except tab and line feed, marks that change the direction of writing,
+# separators of lines and paragraphs, and lone surrogates, which no encoding can write.
 _UNSHOWN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
 
 def shown(text: str) -> str:
-    r"""Return text for a terminal, each character that would steer it as a visible escape.
+    r"""Escape the characters that would control a terminal, so that they are visible.
 
-    The escapes are JSON's, so JSON stays the same JSON.
+    The escapes are those of JSON, so a JSON text keeps its meaning.
 
     Examples
     --------
@@ -30,12 +30,12 @@ def shown(text: str) -> str:
 
 
 class OutputError(Exception):
-    """Standard output or standard error cannot be written to.
+    """Writing to standard output or standard error failed.
 
     Parameters
     ----------
     cause
-        Why: a BrokenPipeError where the reader has gone, as ``head`` does.
+        The reason; a BrokenPipeError if the reader has exited, as ``head`` does.
     """
 
     def __init__(self, cause: OSError) -> None:
@@ -44,27 +44,28 @@ class OutputError(Exception):
 
 
 class Stream:
-    """Standard output or standard error of the moment, whose failures are told from others."""
+    """The current standard output or standard error; write failures raise `OutputError`."""
 
     def __init__(self, name: Literal["stdout", "stderr"]) -> None:
         self._name = name
 
     def write(self, text: str) -> int:
-        """Write text as it is."""
+        """Write the text unchanged."""
         with self._checked() as stream:
             return stream.write(text)
 
     def flush(self) -> None:
-        """Hand over what was written."""
+        """Flush the written text."""
         with self._checked() as stream:
             stream.flush()
 
-    def __getattr__(self, attribute: str) -> Any:  # noqa: ANN401 -- whatever a file has
+    def __getattr__(self, attribute: str) -> Any:  # noqa: ANN401 -- any attribute of a file
         return getattr(self._current(), attribute)
 
     def _current(self) -> IO[str]:
         stream: IO[str] = getattr(sys, self._name)
-        # While a progress bar is up, rich puts a proxy there, which prints through a console.
+        # While a progress bar is visible, rich replaces the stream by a proxy that prints through a
+        # console.
         proxied: IO[str] = getattr(stream, "rich_proxied_file", stream)
         return proxied
 
@@ -77,19 +78,19 @@ class Stream:
 
 
 def write_line(text: str) -> None:
-    """Write a line to standard output as it is, but for control characters."""
+    """Write a line to standard output with its control characters escaped."""
     stream = Stream("stdout")
     stream.write(shown(text) + "\n")
     stream.flush()
 
 
 def give_output_up() -> None:
-    """Send what is still to be written nowhere: the interpreter would fail on it at its end."""
+    """Redirect unwritable streams to /dev/null: the interpreter would fail to flush them."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except OSError:
-            with suppress(OSError, ValueError):  # a stand-in without a file, as in a test
+            with suppress(OSError, ValueError):  # a test's stand-in has no file
                 os.dup2(nowhere, stream.fileno())
     os.close(nowhere)

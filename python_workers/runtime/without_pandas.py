@@ -1,7 +1,7 @@
-"""Spares a process the import of pandas, which others would take for it.
+"""Keeps pyarrow and DuckDB from importing pandas, which costs every command up to half a second.
 
-pyarrow and DuckDB import pandas, where it is installed, to see whether a value is one of its own:
-a quarter of a second to half a second of every command, for data that is Arrow throughout.
+Where pandas is installed, both import it only to test whether a value is a pandas object; here all
+data is Arrow.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pyarrow as pa
 
 @contextmanager
 def pandas_kept_out() -> Iterator[None]:
-    """Let nobody import pandas for a while; where it is imported already it stays."""
+    """Block imports of pandas inside the block; an earlier import stays valid."""
     sys.meta_path.insert(0, _NoPandas)
     try:
         yield
@@ -24,13 +24,13 @@ def pandas_kept_out() -> Iterator[None]:
 
 
 def keep_pandas_out_of_pyarrow() -> None:
-    """Have pyarrow look for pandas once, in vain: it remembers."""
+    """Make pyarrow's first look for pandas fail; pyarrow remembers the result."""
     with pandas_kept_out():
         pa.array(())
 
 
 class _NoPandas:
-    """A finder that finds everything but pandas elsewhere."""
+    """An import finder that refuses pandas and leaves all other modules to the next finder."""
 
     @staticmethod
     def find_spec(name: str, _path: object = None, _target: object = None) -> None:

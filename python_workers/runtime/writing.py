@@ -1,4 +1,4 @@
-"""Files that a command writes where it is told to: whole or not at all, and only regular ones."""
+"""Writes output files whole or not at all, and only regular files."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from python_workers.errors import BackcourtError, ExitCode
 
 
 def check_writable(path: Path) -> None:
-    """Refuse a place that cannot become a file, before anything is read or computed.
+    """Refuse a path that cannot become a file, before the command reads or computes.
 
     Raises
     ------
     BackcourtError
-        With exit code 2: a folder, a device, a pipe or a socket, or a place below a file.
+        With exit code 2, for a folder, a device, a pipe, a socket, or a path below a file.
     """
     if path.is_dir():
         raise BackcourtError(
@@ -39,15 +39,15 @@ def check_writable(path: Path) -> None:
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """Give the name of an unfinished file beside `path`, and put it there once it is whole.
+    """Yield the name of a temporary file beside `path`, and rename it to `path` at the end.
 
-    Nobody reads half a file, and an existing one stays as it is when the writing fails. A symbolic
-    link stays one: the file that it points to is replaced.
+    So no reader sees half a file, and an existing file stays unchanged when writing fails. For a
+    symbolic link, replace the file that it points to.
 
     Raises
     ------
     BackcourtError
-        As `check_writable`, and with exit code 3 where the disk or the folder does not take it.
+        As `check_writable`, and with exit code 3 if the disk or the folder refuses the file.
     """
     check_writable(path)
     place = path.resolve()

@@ -93,7 +93,7 @@ class TestErrors:
             ),
             ("load . --tables ,", "no raw table is named", "Name some of games,"),
             ("breaker reset --processor psza,shots", "shots is no processor", "Choose from"),
-            ("backfill --all --n-jobs 0", "--n-jobs is 0, which does not fit", "It must be"),
+            ("backfill --all --n-jobs 0", "--n-jobs is 0, which is not valid", "It must be"),
             ("backfill --all --start-from 6", "Invalid value for '--start-from'", "See:"),
             ("backfill --all --reprocess some", "Invalid value for '--reprocess'", "See:"),
             ("coverage --all --format xml", "Invalid value for '--format'", "See:"),

@@ -292,7 +292,7 @@ def test_one_player_whose_computation_raises_costs_nobody_else_his_row(
         assert his
         assert after == before | dict.fromkeys(his, "PROCESSING_ERROR")
     failure = engine.failures("psza")[key]
-    assert failure["failure_reason"] == "RuntimeError: a fault on purpose"
+    assert failure["failure_reason"] == "RuntimeError: an injected fault"
     assert (failure["is_expected"], failure["can_retry"]) == (False, False)
     assert backfilled("coverage", "--start", start, "--end", end).code == 1
 

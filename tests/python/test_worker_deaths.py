@@ -115,7 +115,7 @@ def test_workers_killed_in_the_middle_cost_nothing(terminal: Terminal, simulated
     ("reasons", "shorts"),
     [
         ({"sigkill": "its worker process was killed by SIGKILL"}, ("psza", "pcf", "pdc")),
-        ({"raise": "RuntimeError: a fault on purpose"}, ("psza", "pcf", "pdc")),
+        ({"raise": "RuntimeError: an injected fault"}, ("psza", "pcf", "pdc")),
         (
             {
                 "exit": "its worker process exited with code 7",
