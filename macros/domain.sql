@@ -105,15 +105,6 @@
     )
 {%- endmacro %}
 
-{# Each processor and the inputs model that its computation reads. #}
-{% macro processor_inputs() -%}
-    {%- set found = {} -%}
-    {%- for name, processor in processors().items() -%}
-        {%- do found.update({name: processor.inputs_model}) -%}
-    {%- endfor -%}
-    {{- return(found) -}}
-{%- endmacro %}
-
 {# Names of the processors that have to have run on every date: those the vars name, else all. #}
 {% macro required_processors() -%}
     {%- set outputs = processors() -%}

@@ -13,6 +13,7 @@
             'population': 'scheduled_teams',
             'upstream': [],
             'built_by': 'dbt',
+            'past_dates': [],
             'required_games': 5,
         },
         'PlayerShotZoneAnalysisProcessor': {
@@ -25,6 +26,7 @@
             'population': 'players_with_a_game',
             'upstream': [],
             'built_by': 'pool',
+            'past_dates': ['game_date'],
             'required_games': none,
         },
         'PlayerCompositeFactorsProcessor': {
@@ -37,6 +39,7 @@
             'population': 'listed_players',
             'upstream': ['tdza', 'psza'],
             'built_by': 'pool',
+            'past_dates': [],
             'required_games': none,
         },
         'PlayerDailyCacheProcessor': {
@@ -49,6 +52,7 @@
             'population': 'listed_players',
             'upstream': ['psza'],
             'built_by': 'pool',
+            'past_dates': ['game_date', 'last_played_date'],
             'required_games': none,
         },
         'MLFeatureStoreProcessor': {
@@ -61,6 +65,7 @@
             'population': 'listed_players',
             'upstream': ['tdza', 'psza', 'pcf', 'pdc'],
             'built_by': 'dbt',
+            'past_dates': [],
             'required_games': none,
         },
     }) }}

@@ -9,7 +9,7 @@ game_dates as (
 ),
 
 processors as (
-    {% for processor_name in processor_inputs() %}
+    {% for processor_name in processors() %}
     select '{{ processor_name }}' as processor_name
     {% if not loop.last %}
     union all

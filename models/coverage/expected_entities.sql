@@ -53,8 +53,8 @@ teams_of_season as (
 
 ),
 
--- Every team of the season, on every date.
-teams as (
+-- Population scheduled_teams: every team of the season, on every date.
+scheduled_teams as (
 
     select
         cast(null as int64) as player_id,
@@ -82,8 +82,8 @@ first_games as (
 
 ),
 
--- Everybody who has played in the season before the date.
-seasoned as (
+-- Population players_with_a_game: everybody who has played in the season before the date.
+players_with_a_game as (
 
     select
         first_games.player_id,
@@ -96,7 +96,8 @@ seasoned as (
 
 ),
 
--- Everybody in a box score of the date, or where a team has none on its recent roster.
+-- Population listed_players: everybody in a box score of the date, or where a team has none on its
+-- recent roster.
 listed as (
 
     select
@@ -121,7 +122,7 @@ unlisted_teams as (
 
 ),
 
-population as (
+listed_players as (
 
     select * from listed
 
@@ -136,35 +137,37 @@ population as (
 ),
 
 players as (
-    {% for processor_name in [
-        'PlayerShotZoneAnalysisProcessor', 'PlayerCompositeFactorsProcessor',
-        'PlayerDailyCacheProcessor', 'MLFeatureStoreProcessor',
-    ] %}
+
     select
-        '{{ processor_name }}' as processor_name,
+        'players_with_a_game' as population,
         player_id,
         analysis_date,
-    from {{ 'seasoned' if loop.first else 'population' }}
-    {% if not loop.last %}
-    union all
-    {% endif %}
-    {%- endfor %}
-),
+    from players_with_a_game
 
-final as (
+    union all
 
     select
-        'TeamDefenseZoneAnalysisProcessor' as processor_name,
+        'listed_players' as population,
+        player_id,
+        analysis_date,
+    from listed_players
+
+),
+
+populations as (
+
+    select
+        'scheduled_teams' as population,
         entity_id,
         player_id,
         coalesce(actual_game_count, 0) as actual_game_count,
         analysis_date,
-    from teams
+    from scheduled_teams
 
     union all
 
     select
-        players.processor_name,
+        players.population,
         registry.player_lookup as entity_id,
         players.player_id,
         coalesce(as_of.actual_game_count, 0) as actual_game_count,
@@ -175,6 +178,30 @@ final as (
         on
             players.analysis_date = as_of.analysis_date
             and players.player_id = as_of.player_id
+
+),
+
+processors as (
+    {% for processor_name, processor in processors().items() %}
+    select
+        '{{ processor_name }}' as processor_name,
+        '{{ processor.population }}' as population,
+    {% if not loop.last %}
+    union all
+    {% endif %}
+    {%- endfor %}
+),
+
+final as (
+
+    select
+        processors.processor_name,
+        populations.entity_id,
+        populations.player_id,
+        populations.actual_game_count,
+        populations.analysis_date,
+    from populations
+    inner join processors on populations.population = processors.population
 
 )
 

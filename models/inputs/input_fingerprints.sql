@@ -10,12 +10,12 @@ game_dates as (
 ),
 
 row_hashes as (
-    {% for processor_name, inputs in processor_inputs().items() %}
+    {% for processor_name, processor in processors().items() %}
     select
         '{{ processor_name }}' as processor_name,
         analysis_date,
         {{ row_hash('inputs') }} as row_hash,
-    from {{ ref(inputs) }} as inputs  -- noqa: AL05
+    from {{ ref(processor.inputs_model) }} as inputs  -- noqa: AL05
     where {{ in_date_range('analysis_date') }}
     {% if not loop.last %}
     union all
@@ -37,7 +37,7 @@ fingerprints as (
 
 -- A date without input rows has a fingerprint too: nothing is expected of it, and that can change.
 every_date as (
-    {% for processor_name in processor_inputs() %}
+    {% for processor_name in processors() %}
     select
         '{{ processor_name }}' as processor_name,
         analysis_date,

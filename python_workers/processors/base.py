@@ -56,6 +56,12 @@ class PoolWork:
     upstream_columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
     checks_completeness: bool = False
 
+    @property
+    def past_dates(self) -> tuple[str, ...]:
+        """Columns of the inputs model whose dates come before the row's: those of games."""
+        dates = {"game_date": self.game_columns, "last_played_date": self.player_columns}
+        return tuple(name for name, columns in dates.items() if name in columns)
+
 
 @dataclass(frozen=True)
 class SqlWork:

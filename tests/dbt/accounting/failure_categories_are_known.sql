@@ -1,4 +1,4 @@
--- Every failure is one of the five processors' and has one of the five categories.
+-- Every failure is a declared processor's and has a declared category.
 select
     processor_name,
     analysis_date,
@@ -10,7 +10,7 @@ where
     and (
         coalesce(failure_category, '') not in {{ failure_category_list() }}
         or coalesce(processor_name, '') not in (
-            {%- for processor_name in processor_inputs() %}
+            {%- for processor_name in processors() %}
             '{{ processor_name }}'{{ ',' if not loop.last }}
             {%- endfor %}
         )

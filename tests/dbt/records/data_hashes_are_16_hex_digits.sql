@@ -1,17 +1,15 @@
--- Every row of the Python processors carries a hash of 16 lower-case hexadecimal digits.
+-- Every row of the pool's processors carries a hash of 16 lower-case hexadecimal digits.
 with
 
 data_hashes as (
-    {% for model in [
-        'player_shot_zone_analysis', 'player_composite_factors', 'player_daily_cache'
-    ] %}
+    {% for processor in processors().values() | selectattr('built_by', 'equalto', 'pool') %}
     select
-        '{{ model }}' as table_name,
-        analysis_date,
-        player_id,
+        '{{ processor.model }}' as table_name,
+        {{ processor.date_column }} as analysis_date,
+        {{ processor.entity }} as entity,
         data_hash,
-    from {{ ref(model) }}
-    where {{ in_date_range('analysis_date') }}
+    from {{ ref(processor.model) }}
+    where {{ in_date_range(processor.date_column) }}
     {% if not loop.last %}
     union all
     {% endif %}

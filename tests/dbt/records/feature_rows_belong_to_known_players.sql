@@ -8,20 +8,15 @@ registry as (
 ),
 
 named as (
-    {% for model, date_column in {
-        'player_shot_zone_analysis': 'analysis_date',
-        'player_composite_factors': 'analysis_date',
-        'player_daily_cache': 'analysis_date',
-        'ml_feature_store_v2': 'game_date',
-    }.items() %}
+    {% for processor in processors().values() | selectattr('entity', 'equalto', 'player_id') %}
     select
-        '{{ model }}' as table_name,
-        {{ date_column }} as analysis_date,
+        '{{ processor.model }}' as table_name,
+        {{ processor.date_column }} as analysis_date,
         player_id,
         player_lookup,
         universal_player_id,
-    from {{ ref(model) }}
-    where {{ in_date_range(date_column) }}
+    from {{ ref(processor.model) }}
+    where {{ in_date_range(processor.date_column) }}
 
     union all
     {% endfor %}
@@ -34,7 +29,11 @@ named as (
     from {{ ref('precompute_failures') }}
     where
         {{ in_date_range('analysis_date') }}
-        and processor_name != 'TeamDefenseZoneAnalysisProcessor'
+        and processor_name in (
+            {%- for name, processor in processors().items() if processor.entity == 'player_id' %}
+            '{{ name }}'{{ ',' if not loop.last }}
+            {%- endfor %}
+        )
 
 ),
 

@@ -2,34 +2,25 @@
 with
 
 used_games as (
-
+    {% for processor in processors().values() if processor.past_dates %}
     select
-        'player_shot_zone_inputs' as table_name,
+        '{{ processor.inputs_model }}' as table_name,
         analysis_date,
-        player_id,
-        game_date as used_date,
-    from {{ ref('player_shot_zone_inputs') }}
-    where {{ in_date_range('analysis_date') }}
-
-    union all
-
-    select
-        'player_daily_cache_inputs' as table_name,
-        analysis_date,
-        player_id,
+        {{ processor.entity }} as entity,
         greatest(
-            coalesce(game_date, date '1900-01-01'),
-            coalesce(last_played_date, date '1900-01-01')
+            {%- for column in processor.past_dates %}
+            coalesce({{ column }}, date '1900-01-01'){{ ',' if not loop.last }}
+            {%- endfor %}
         ) as used_date,
-    from {{ ref('player_daily_cache_inputs') }}
+    from {{ ref(processor.inputs_model) }}
     where {{ in_date_range('analysis_date') }}
 
     union all
-
+    {% endfor %}
     select
         'upcoming_player_game_context' as table_name,
         game_date as analysis_date,
-        player_id,
+        player_id as entity,
         last_played_date as used_date,
     from {{ ref('upcoming_player_game_context') }}
     where {{ in_date_range('game_date') }}
