@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ from python_workers.warehouse.base import Column
 
 # The one in C is several times faster; it is not in every build of the package.
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+_DOC_CALL = re.compile(r"\{\{ doc\('(?P<name>\w+)'\) \}\}")
+_DOC_BLOCK = re.compile(r"\{% docs (?P<name>\w+) %\}\s*(?P<text>.*?)\s*\{% enddocs %\}", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ def data_dictionary(
     columns
         Columns of each table, as the warehouse has them.
     models
-        Folder of the dbt models, whose ``_*__models.yml`` hold the descriptions.
+        Folder of the dbt models; the file ``<table>.yml`` in it describes a table.
     """
     tables = [processor.table.partition(".")[2] for processor in columns]
     described = _descriptions(models, tables) if models is not None else {}
@@ -64,15 +68,26 @@ def data_dictionary(
 
 
 def _descriptions(models: Path, tables: Sequence[str]) -> dict[str, tuple[str, dict[str, str]]]:
+    shared = _doc_blocks(models)
+
+    def text(described: Mapping[str, str]) -> str:
+        return _DOC_CALL.sub(lambda call: shared[call["name"]], described.get("description", ""))
+
     found = {}
-    for path in sorted(models.glob("*/_*__models.yml")):
-        content = path.read_text(encoding="utf-8")
-        # Reading YAML takes its time: only the files that describe one of the tables.
-        if not any(f"name: {table}\n" in content for table in tables):
-            continue
-        for model in yaml.load(content, Loader=_Loader)["models"]:  # noqa: S506 -- a safe loader
-            columns = {
-                column["name"]: column.get("description", "") for column in model.get("columns", ())
-            }
-            found[model["name"]] = (model.get("description", ""), columns)
+    for table in tables:
+        for path in models.rglob(f"{table}.yml"):
+            # Reading YAML takes its time: the unit tests, at the end of a file, are left out.
+            content = path.read_text(encoding="utf-8").partition("\nunit_tests:")[0]
+            for model in yaml.load(content, Loader=_Loader)["models"]:  # noqa: S506 -- a safe loader
+                columns = {column["name"]: text(column) for column in model.get("columns", ())}
+                found[model["name"]] = (text(model), columns)
     return found
+
+
+def _doc_blocks(models: Path) -> dict[str, str]:
+    """Return the descriptions that several columns share, by the name of dbt's docs block."""
+    return {
+        block["name"]: block["text"]
+        for path in models.rglob("*.md")
+        for block in _DOC_BLOCK.finditer(path.read_text(encoding="utf-8"))
+    }
