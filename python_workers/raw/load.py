@@ -24,10 +24,9 @@ from python_workers.raw.files import scratch_folder
 from python_workers.raw.player_registry import register_players
 from python_workers.raw.reading import read_raw_table
 from python_workers.raw.schema import (
-    CHANGED_GAMES,
     GAMES,
     LOADS,
-    PLAYER_REGISTRY,
+    RAW_SPECS,
     RAW_TABLES,
     RawTable,
 )
@@ -157,9 +156,7 @@ def _load(
         raw = read_raw_table(directory, schema, scratch)
         check_rows(raw)
         read.append((raw, collapse_duplicates(raw)))
-    warehouse.ensure_tables(
-        [*(table.spec for table in RAW_TABLES), PLAYER_REGISTRY, LOADS, CHANGED_GAMES]
-    )
+    warehouse.ensure_tables(RAW_SPECS)
     warnings = _check_across_tables(warehouse, read, replace_games=replace_games)
 
     load_id, now = uuid.uuid4().hex, dt.datetime.now(dt.UTC)

@@ -259,3 +259,6 @@ CHANGED_GAMES = TableSpec(
     # And game_id, which is no key column because it may be NULL.
     key=("load_id", "table_name"),
 )
+
+# Every table of the raw dataset: the models read all of them.
+RAW_SPECS = (*(table.spec for table in RAW_TABLES), PLAYER_REGISTRY, LOADS, CHANGED_GAMES)

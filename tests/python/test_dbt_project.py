@@ -11,7 +11,7 @@ from engine import Engine
 
 from python_workers.backfill.dbt_project import DbtProject
 from python_workers.errors import BackcourtError
-from python_workers.raw.schema import PLAYER_REGISTRY, RAW_TABLES
+from python_workers.raw.schema import RAW_SPECS
 from python_workers.settings import load_settings, resolve_project_dir
 from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 
@@ -20,7 +20,7 @@ def test_unit_tests_pass_on_empty_tables(tmp_path: Path) -> None:
     # dbt reads the types of the mocked columns from the parents, so these have to exist.
     engine = Engine(tmp_path / "backcourt.duckdb")
     with DuckDBWarehouse(engine.path) as warehouse:
-        warehouse.ensure_tables([*(table.spec for table in RAW_TABLES), PLAYER_REGISTRY])
+        warehouse.ensure_tables(RAW_SPECS)
     project = engine.project()
     project._invoke(["run", "--empty"], {})
     # A range in the vars does not reach the mocked rows.

@@ -20,8 +20,7 @@ from python_workers.raw.playing_time import MAX_MINUTES
 from python_workers.raw.schema import (
     BOX_COUNTS,
     MAX_PLAYER_COUNT,
-    PLAYER_REGISTRY,
-    RAW_TABLES,
+    RAW_SPECS,
 )
 from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 
@@ -75,7 +74,7 @@ once_in_one_database = settings(
 def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Models]:
     engine = Engine(tmp_path_factory.mktemp("empty"))
     with DuckDBWarehouse(engine.path) as warehouse:
-        warehouse.ensure_tables([*(table.spec for table in RAW_TABLES), PLAYER_REGISTRY])
+        warehouse.ensure_tables(RAW_SPECS)
     project = engine.project()
     project._invoke(["seed"], {})
     project._invoke(["run", "--empty"], {})
