@@ -1,4 +1,4 @@
-"""Chunks of work through worker processes, threads or a Dask cluster, whatever happens to them.
+"""Runs chunks of work in worker processes, threads or a Dask cluster, and survives their failures.
 
 No basketball belongs here: a chunk is tables and plain values, a task is a function.
 """

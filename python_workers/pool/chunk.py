@@ -2,10 +2,9 @@
 
 Workers import this module, so it needs nothing beyond the standard library and pyarrow.
 
-A chunk crosses to another process as one :class:`Parcel`: a pickle in which every Arrow table has
-been replaced by an IPC stream that lies beside it, unpickled without a copy. A table pickled by
-itself would drag along the whole parent of which it may be a slice; an IPC stream holds the rows
-of the slice alone.
+A chunk crosses to another process as one :class:`Parcel`: a pickle, with every Arrow table as an
+IPC stream beside it, which the receiver reads without a copy. Pickling a sliced table would
+include its whole parent; an IPC stream holds only the rows of the slice.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from python_workers.errors import BackcourtError, ExitCode
 from python_workers.runtime.without_pandas import keep_pandas_out_of_pyarrow
 
 PARENT_CHECK_SECONDS = 0.5
-# Steps of niceness. Everything waits for the parent, which reads and commits: it goes first.
+# Steps of niceness: workers yield to the parent, on whose reading and committing all others wait.
 BEHIND_PARENT = 5
 
 
@@ -43,11 +42,11 @@ class Chunk:
     Parameters
     ----------
     key
-        Names the chunk in messages.
+        Name of the chunk in messages.
     tables
-        What the worker computes from, as Arrow tables by name.
+        The worker's input, as Arrow tables by name.
     params
-        Plain values that go with them.
+        Plain values beside the tables.
     """
 
     key: str
@@ -56,11 +55,11 @@ class Chunk:
 
 
 class Parcel:
-    """A pickle and the buffers that belong to it.
+    """A pickle and its buffers.
 
-    Without ``__weakref__``: joblib's Dask backend scatters whatever can be weakly referenced, and
-    scattered data dies with the worker that holds it. A parcel stays part of its task instead, so
-    the scheduler can give it to another worker.
+    The class has no ``__weakref__``: joblib's Dask backend scatters objects that have one, and
+    scattered data is lost with the worker that holds it. A parcel stays part of its task instead,
+    so the scheduler can give it to another worker.
     """
 
     __slots__ = ("buffers", "head")
@@ -71,16 +70,16 @@ class Parcel:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that travel."""
+        """Size of the parcel in bytes."""
         return len(self.head) + sum(int(buffer.size) for buffer in self.buffers)
 
     def __sizeof__(self) -> int:
-        """Count the payload, which is what a Dask worker's memory limit is about."""
+        """Include the payload, so that a Dask worker counts it against its memory limit."""
         return self.nbytes
 
 
 def pack(payload: object) -> Parcel:
-    """Return `payload` ready to travel, its Arrow tables reduced to their own rows.
+    """Pack `payload` for another process; its Arrow tables are reduced to their own rows.
 
     Parameters
     ----------
@@ -96,8 +95,8 @@ def pack(payload: object) -> Parcel:
     return Parcel(head.getvalue(), buffers)
 
 
-def unpack(parcel: Parcel) -> Any:  # noqa: ANN401 -- whatever was packed
-    """Return what was packed; Arrow tables point into the parcel, nothing is copied."""
+def unpack(parcel: Parcel) -> Any:  # noqa: ANN401 -- any packed type
+    """Return the packed object; its Arrow tables point into the parcel, without a copy."""
     return pickle.loads(parcel.head, buffers=parcel.buffers)  # noqa: S301 -- from `pack`, by pipe
 
 
@@ -120,38 +119,38 @@ def _read_stream(stream: pa.Buffer) -> pa.Table:
 
 
 def compute_parcel(worker: Callable[[Chunk], object], parcel: Parcel) -> Parcel:
-    """Run `worker` on a packed chunk; what pool processes and Dask workers execute."""
+    """Run `worker` on a packed chunk; pool processes and Dask workers execute this function."""
     if pa.cpu_count() != 1:
         pa.set_cpu_count(1)  # the pool already has one process per core
     try:
         return pack(worker(unpack(parcel)))
     except Exception as error:
-        stand_in = _picklable(error)
-        if stand_in is error:
+        substitute = _picklable(error)
+        if substitute is error:
             raise
-        raise stand_in from error
+        raise substitute from error
     finally:
         pa.default_memory_pool().release_unused()
 
 
 def _picklable(error: Exception) -> Exception:
-    """Return `error`, or a plain stand-in where it would break the pool on its way home."""
+    """Return `error`, or a plain substitute if `error` cannot be pickled, which breaks the pool."""
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301 -- pickled on this very line
-    except Exception:  # noqa: BLE001 -- any failure means that it cannot travel
+    except Exception:  # noqa: BLE001 -- any failure means that it cannot be pickled
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error
 
 
 def ping() -> None:
-    """Do nothing; that it returns shows that a process has started."""
+    """Do nothing; the return proves that a worker process has started."""
 
 
 def enter_process(parent: int) -> None:
-    """Prepare a pool process: behind its parent, no pandas, quiet on a crash, gone with `parent`.
+    """Prepare a pool process: lower priority, no pandas, quiet on a crash, exit with `parent`.
 
-    loky would put a crash's stack on the terminal (PYTHONFAULTHANDLER=1 brings it back), and would
-    leave the workers of a killed parent waiting for minutes.
+    Otherwise loky prints a crash's stack on the terminal (PYTHONFAULTHANDLER=1 brings it back), and
+    lets the workers of a killed parent wait for minutes.
     """
     keep_pandas_out_of_pyarrow()
     os.nice(BEHIND_PARENT)
@@ -167,8 +166,8 @@ def _leave_with(parent: int) -> None:
 
 
 def versions() -> dict[str, str]:
-    """Return what must agree for workers elsewhere to compute the same bytes."""
-    import numpy as np  # noqa: PLC0415 -- asked once per cluster; a pool process may not need it
+    """Return the versions that must agree so that other machines compute the same bytes."""
+    import numpy as np  # noqa: PLC0415 -- only clusters call this; a pool process may not need numpy
 
     return {
         "Python": f"{sys.version_info.major}.{sys.version_info.minor}",
@@ -183,8 +182,8 @@ def versions() -> dict[str, str]:
 def code_digest() -> str:
     """Return a digest of the package's sources, as they were when this process loaded them.
 
-    A version number stays the same while somebody works on the code. What computes is imported
-    first, so that a worker that outlives a change of its files keeps the digest of what it runs.
+    A version number stays the same while developers change the code. Import the computing code
+    first, so that a worker that outlives a change of its files keeps the digest of its own code.
     """
     importlib.import_module("python_workers.processors.worker")
     package = Path(__file__).parents[1]
@@ -208,14 +207,14 @@ def differing_versions(there: Mapping[str, str], here: Mapping[str, str]) -> lis
 def compute_parcel_alike(
     expected: Mapping[str, str], worker: Callable[[Chunk], object], parcel: Parcel
 ) -> Parcel:
-    """Run `worker` on a packed chunk where this process has the versions of its caller.
+    """Run `worker` on a packed chunk if this process has the versions of its caller.
 
-    A cluster's workers come and go during a run, so each task asks.
+    Workers may join a cluster during a run, so each task checks.
 
     Raises
     ------
     BackcourtError
-        Naming this worker's host and what differs.
+        If versions differ; it names this worker's host and the differences.
     """
     if different := differing_versions(versions(), expected):
         raise other_versions(f"on {socket.gethostname()}", different)
@@ -223,13 +222,13 @@ def compute_parcel_alike(
 
 
 def other_versions(place: str, different: Sequence[str]) -> BackcourtError:
-    """Return the error of a worker that would compute other bytes."""
+    """Return the error for a worker that could compute other bytes."""
     return BackcourtError(
         f"the Dask worker {place} has other versions than this machine",
         [
             *different,
             "Rows are the same byte for byte only with the same versions and code:",
-            "install them there, and start its workers again.",
+            "install them there, and restart its workers.",
         ],
         ExitCode.ENVIRONMENT,
     )

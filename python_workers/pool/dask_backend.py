@@ -1,6 +1,6 @@
-"""joblib's Dask backend: the same chunks on a cluster that is already there.
+"""joblib's Dask backend: runs the same chunks on an existing cluster.
 
-Dask exchanges pickles: connect to a scheduler that you trust, over TLS where the network is not.
+Dask exchanges pickles: connect only to a scheduler that you trust, over TLS on untrusted networks.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ WORKERLESS_SECONDS = 60
 
 @contextmanager
 def cluster(scheduler: str) -> Iterator[Any]:
-    """Connect to a scheduler for the length of the block and yield the ``distributed.Client``.
+    """Connect to a scheduler, yield the ``distributed.Client``, and close it at the end.
 
     Parameters
     ----------
@@ -34,8 +34,8 @@ def cluster(scheduler: str) -> Iterator[Any]:
     Raises
     ------
     BackcourtError
-        Without the ``dask`` extra, without an answer, without a worker, without the certificates
-        that TLS needs, or with a worker whose versions or code differ from those here.
+        If the ``dask`` extra is missing, the scheduler does not answer or has no worker, TLS
+        certificates are missing, or a worker's versions or code differ from this machine's.
     """
     try:
         import dask  # noqa: PLC0415 -- an optional extra, and slow to import
@@ -46,7 +46,7 @@ def cluster(scheduler: str) -> Iterator[Any]:
             "In the folder of the clone: make setup, or pip install -e '.[dask]'",
             ExitCode.ENVIRONMENT,
         ) from error
-    # Chunks travel inside their tasks, see `chunks.Parcel`; that is not the mistake Dask warns of.
+    # Chunks travel inside their tasks on purpose (see `chunk.Parcel`); silence Dask's warning.
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
         if scheduler.startswith("tls:"):
             _check_certificates(dask.config.get("distributed.comm.tls"))
@@ -59,10 +59,10 @@ def cluster(scheduler: str) -> Iterator[Any]:
 
 
 def _check_certificates(tls: Mapping[str, Any]) -> None:
-    """Name the variables of the certificates that are not named, or not there."""
+    """Raise an error that names the variables of missing certificates."""
     client = tls.get("client") or {}
     named = {"CA_FILE": tls.get("ca-file"), "CLIENT__CERT": client.get("cert")}
-    if client.get("key") is not None:  # which may stand in the file of the certificate
+    if client.get("key") is not None:  # the certificate's file may hold the key, too
         named["CLIENT__KEY"] = client["key"]
     lacking = [
         f"DASK_DISTRIBUTED__COMM__TLS__{name} "
@@ -121,10 +121,10 @@ def count_slots(client: Any) -> int:  # noqa: ANN401 -- untyped
 
 
 class DaskBackend(DaskDistributedBackend):  # type: ignore[misc]  # joblib is untyped
-    """A cluster as joblib sees it, with the ways out that joblib's own backend lacks.
+    """A cluster as a joblib backend that also notices lost tasks, workers and schedulers.
 
-    Dask itself gives the tasks of a dead worker to another one. It gives a task up after so many
-    deaths (its ``allowed-failures``), which joblib's backend would wait for without end.
+    Dask itself gives the tasks of a dead worker to another worker. After ``allowed-failures``
+    deaths it abandons the task; joblib's own backend would then wait forever.
 
     Parameters
     ----------
@@ -144,11 +144,11 @@ class DaskBackend(DaskDistributedBackend):  # type: ignore[misc]  # joblib is un
         self._workerless_since: float | None = None
 
     def attach(self, dispatcher: Dispatcher) -> None:
-        """Send everything that arrives to `dispatcher`."""
+        """Send every result and failure to `dispatcher`."""
         self._dispatcher = dispatcher
 
     def configure(self, n_jobs: int = 1, parallel: Any = None, **_kwargs: object) -> int:  # noqa: ANN401, ARG002
-        """Take note of the joblib call; workers that are being restarted are waited for later."""
+        """Store the joblib call; do not wait for restarting workers here."""
         self.parallel = parallel
         assert self._dispatcher is not None  # noqa: S101 -- for mypy; it attaches itself
         self._dispatcher.workers_ready()
@@ -164,22 +164,22 @@ class DaskBackend(DaskDistributedBackend):  # type: ignore[misc]  # joblib is un
         return future
 
     def retrieve_result_callback(self, out: object) -> list[None]:  # noqa: ARG002
-        """Give joblib no copy of the result: the caller has it."""
+        """Return no copy of the result to joblib: the caller already has it."""
         return [None]
 
     def abort_everything(self, ensure_ready: bool = True) -> None:  # noqa: FBT001, FBT002
-        """Take the tasks that are under way off the cluster; joblib's hook."""
-        under_way = list(self._results)
+        """Cancel the running tasks on the cluster; joblib calls this hook."""
+        running = list(self._results)
         super().abort_everything(ensure_ready=ensure_ready)
-        if under_way and self.client.status == "running":
-            self.client.cancel(under_way)
+        if running and self.client.status == "running":
+            self.client.cancel(running)
 
     def kill(self) -> bool:
         """Return False: the workers belong to the cluster."""
         return False
 
     def check(self) -> None:
-        """Raise where the scheduler is gone, or every worker."""
+        """Raise an error if the scheduler or all workers are gone."""
         if self.client.status != "running":
             raise _scheduler_gone()
         if sum(self.client.ncores().values()):
@@ -191,7 +191,7 @@ class DaskBackend(DaskDistributedBackend):  # type: ignore[misc]  # joblib is un
                 f"the Dask cluster has had no worker for {WORKERLESS_SECONDS} s",
                 [
                     "Start workers and run the same command again: finished chunks are kept.",
-                    "If a chunk crashed them all: --backend loky finds the entity that does it.",
+                    "If a chunk crashed them all: --backend loky finds the entity that causes it.",
                 ],
                 ExitCode.ENVIRONMENT,
             )

@@ -1,13 +1,13 @@
-"""joblib over a stream of jobs, in a thread of its own.
+"""Runs joblib over a stream of jobs, in a separate thread.
 
-``joblib.Parallel(return_as="generator_unordered")`` starts the next task when it sees one end. Two
-things are added here, through the hooks joblib has for backends:
+``joblib.Parallel(return_as="generator_unordered")`` starts the next task when it sees one end. This
+module adds two things, through joblib's hooks for backends:
 
-- A result goes to the caller the moment it arrives, but joblib is told that its task has ended
-  only when the caller has used the result up. So joblib's own ``pre_dispatch`` bounds what has been
-  read and not yet used, however slow the caller is.
-- joblib runs in a thread of its own, in which it also reads the next job. So the caller's work on a
-  result, the reading and the pool's computing go on side by side.
+- The caller gets a result as soon as it arrives, but joblib learns that the task has ended only
+  when the caller releases the result. So joblib's own ``pre_dispatch`` bounds the jobs that are
+  read and not yet released, however slow the caller is.
+- joblib runs in a separate thread, which also reads the next job. So the caller handles a result
+  while the thread reads and the pool computes.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ import joblib
 from python_workers.pool.chunk import Chunk
 from python_workers.runtime.interrupts import interrupts_deferred
 
-# What every backend's `configure` reports, whatever its size: joblib reads that many jobs at a time
-# (and with 1 it would run them in its own thread, where a killed worker is a killed backcourt).
+# Every backend's `configure` returns this number of workers, whatever its real size: joblib reads
+# that many jobs at a time. (With 1, joblib would run jobs in its own thread, where a crash of a job
+# is a crash of backcourt.)
 JOBS_READ_TOGETHER = 2
 
 
@@ -40,13 +41,13 @@ class Job:
     Parameters
     ----------
     key
-        Names it in messages.
+        Name of the job in messages.
     payload
-        What the task receives: a parcel, or for threads the chunk itself.
+        The task's argument: a parcel, or for threads the chunk itself.
     deaths
         How often its worker died or hung.
     reason
-        What happened the last time.
+        How its worker died or hung the last time.
     """
 
     key: str
@@ -56,7 +57,7 @@ class Job:
 
 
 class Event(NamedTuple):
-    """What the thread and the pool tell the caller."""
+    """A message from the thread or the pool to the caller."""
 
     kind: str  # 'ready' (workers), 'sent', 'done', 'failed' (a job) or 'ended' (the thread)
     job: Job | None
@@ -65,23 +66,23 @@ class Event(NamedTuple):
 
 
 class Backend(Protocol):
-    """What is needed of a backend, beyond joblib's own protocol."""
+    """The methods a backend needs beyond joblib's own protocol."""
 
     slots: int
-    lost_task_errors: tuple[type[BaseException], ...]  # one task is lost, the pool goes on
+    lost_task_errors: tuple[type[BaseException], ...]  # the task is lost, the pool continues
 
     def attach(self, dispatcher: Dispatcher) -> None:
-        """Send everything that arrives to `dispatcher`."""
+        """Send every result and failure to `dispatcher`."""
 
     def kill(self) -> bool:
-        """End what runs, now. Return False where that cannot be done."""
+        """Kill the running tasks at once. Return False if the backend cannot."""
 
     def check(self) -> str | None:
-        """Say what broke the pool unnoticed, or raise what would be waited for in vain."""
+        """Return the reason if the pool broke unnoticed; raise an error if it can never recover."""
 
 
 class _StoppedError(Exception):
-    """Ends joblib's generator from outside."""
+    """Stops joblib's generator from outside."""
 
 
 class Dispatcher:
@@ -90,13 +91,13 @@ class Dispatcher:
     Parameters
     ----------
     jobs
-        Read lazily, in the thread.
+        The jobs; the thread reads them lazily.
     entry, worker
-        Each task is ``entry(worker, job.payload)``.
+        Functions; each task calls ``entry(worker, job.payload)``.
     backend
-        A backend of `local_backends` or `dask_backend`, fresh for each dispatcher.
+        A backend of `local_backends` or `dask_backend`, new for each dispatcher.
     bound
-        At most so many jobs are read and not yet used up.
+        Greatest number of jobs that are read and not yet released.
     """
 
     def __init__(
@@ -108,7 +109,7 @@ class Dispatcher:
         bound: int,
     ) -> None:
         self.events: SimpleQueue[Event] = SimpleQueue()
-        self.unsent: deque[Job] = deque()  # read, and not yet handed to the pool
+        self.unsent: deque[Job] = deque()  # read, and not yet sent to the pool
         self._jobs = jobs
         self._entry = entry
         self._worker = worker
@@ -128,19 +129,19 @@ class Dispatcher:
     # ---- for the caller
 
     def start(self) -> None:
-        """Begin to read and to dispatch."""
+        """Start the thread, which reads and dispatches jobs."""
         self._thread.start()
 
     def release(self, job: Job) -> None:
-        """Let another job be read in the place of `job`."""
+        """Mark the result of `job` as used, so that the thread may read another job."""
         self._used.put(self._callbacks.pop(job))
 
     def wind_up(self) -> None:
-        """Read no more; what is under way comes to its end."""
+        """Stop reading jobs; let the running ones finish."""
         self._is_winding_up = True
 
     def stop(self) -> None:
-        """Be done: at once where something is still under way."""
+        """Stop the thread; kill jobs that are still running."""
         if self._thread.is_alive() and not (self._reading_over and not self._callbacks):
             self._is_stopping = True
             with interrupts_deferred():
@@ -151,16 +152,16 @@ class Dispatcher:
     # ---- for the backend
 
     def workers_ready(self) -> None:
-        """Note that the workers have started."""
+        """Tell the caller that the workers have started."""
         self._tell("ready")
 
     def worker_answered(self, answer: Future[Any]) -> None:
-        """Note that a worker has started, unless it died of it."""
+        """Tell the caller that a worker has started, unless it died while starting."""
         if answer.exception() is None:
             self.workers_ready()
 
     def sending(self, callback: Callable[[Any], None]) -> Callable[[Callable[[], Any]], None]:
-        """Note that the next job goes to the pool; return whom to tell how to get its outcome."""
+        """Mark the next job as sent; return the callback that takes its result."""
         job = self.unsent.popleft()
         self._callbacks[job] = callback
         self._tell("sent", job)
@@ -168,7 +169,7 @@ class Dispatcher:
         def arrived(get: Callable[[], list[Any]]) -> None:
             try:
                 (result,) = get()
-            except BaseException as error:  # noqa: BLE001 -- the caller raises it or deals with it
+            except BaseException as error:  # noqa: BLE001 -- the caller raises or handles it
                 self._tell("failed", job, error)
             else:
                 self._tell("done", job, result)
@@ -186,7 +187,7 @@ class Dispatcher:
             self._dispatch()
         except _StoppedError:
             pass
-        except BaseException as caught:  # noqa: BLE001 -- the caller raises it or deals with it
+        except BaseException as caught:  # noqa: BLE001 -- the caller raises or handles it
             error = caught
         self._tell("ended", None, error)
 
@@ -202,11 +203,11 @@ class Dispatcher:
             self._pass_on_callbacks(outputs)
         except BaseException:
             with suppress(_StoppedError):
-                outputs.throw(_StoppedError())  # joblib tidies up here and now, in its own thread
+                outputs.throw(_StoppedError())  # makes joblib clean up now, in its own thread
             raise
 
     def _pass_on_callbacks(self, outputs: Generator[None, None, None]) -> None:
-        """Tell joblib of each result that was used up, which makes it send the next job."""
+        """Tell joblib about each released result, which makes it send the next job."""
         released = 0
         while not (self._reading_over and released == self._read_count):
             callback = self._used.get()
@@ -215,7 +216,7 @@ class Dispatcher:
             callback(None)
             next(outputs)
             released += 1
-        for _ in outputs:  # runs out, which is how joblib takes leave of the pool
+        for _ in outputs:  # exhausting the generator makes joblib terminate the pool
             pass
 
     def _tasks(self) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""The two pools of this machine, as joblib backends: worker processes and threads."""
+"""The two local pools as joblib backends: worker processes and threads."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _LOG = logging.getLogger(__name__)
 IDLE_WORKER_SECONDS = 300
 PIPE_BYTES = 1 << 20
 STUCK_SECONDS = 2.0
-# A worker keeps the memory of a chunk for the next one. Given back to the kernel, its pages would
-# come zeroed anew for each chunk, which is a fifth of a worker's time.
+# A worker keeps the memory of a chunk for the next one. If it returned the memory, the kernel would
+# zero the pages again for each chunk, which costs a fifth of a worker's time.
 _WORKER_ENVIRONMENT = {
     "MIMALLOC_PURGE_DELAY": "-1",  # Arrow's allocator
     "MALLOC_MMAP_THRESHOLD_": str(1 << 28),
@@ -41,12 +41,12 @@ _WORKER_ENVIRONMENT = {
 
 
 def why_no_processes() -> str | None:
-    """Say why there can be no worker processes here, or return None where there can."""
+    """Return why this machine cannot run worker processes, or None if it can."""
     if os.environ.get("JOBLIB_MULTIPROCESSING") == "0":
         return "JOBLIB_MULTIPROCESSING is 0"
     try:
         from _multiprocessing import (  # type: ignore[import-not-found]  # noqa: PLC0415
-            SemLock,  # Python may be built without it
+            SemLock,  # some Python builds lack it
         )
 
         SemLock(0, 0, 1, name=f"/backcourt-{uuid4().hex}", unlink=True)
@@ -57,7 +57,7 @@ def why_no_processes() -> str | None:
 
 @functools.cache
 def warn_of_threads(reason: str) -> None:
-    """Say once that threads have to do."""
+    """Warn once that threads replace worker processes."""
     _LOG.warning(
         "no worker processes here (%s): computing in threads of this process, "
         "which survives neither a crash nor a hang",
@@ -66,14 +66,14 @@ def warn_of_threads(reason: str) -> None:
 
 
 class ProcessBackend(LokyBackend):  # type: ignore[misc]  # joblib is untyped
-    """joblib's process pool, its workers kept for the next call.
+    """joblib's process pool, which keeps its workers for the next call.
 
     Parameters
     ----------
     n_jobs
         Number of worker processes.
     is_early
-        Start them while the first job is read, not only when it is there.
+        Whether to start the workers while the first job is still being read.
     """
 
     lost_task_errors: tuple[type[BaseException], ...] = (MemoryError,)
@@ -85,7 +85,7 @@ class ProcessBackend(LokyBackend):  # type: ignore[misc]  # joblib is untyped
                 "To run without them: --backend threading",
                 ExitCode.ENVIRONMENT,
             )
-        # One thread each for numpy's BLAS: the order in which it sums must not depend on n_jobs.
+        # Give numpy's BLAS one thread: its order of summation must not depend on n_jobs.
         super().__init__(inner_max_num_threads=1)
         self.slots = n_jobs
         self._dispatcher: Dispatcher | None = None
@@ -101,7 +101,7 @@ class ProcessBackend(LokyBackend):  # type: ignore[misc]  # joblib is untyped
         self._dispatcher = dispatcher
 
     def configure(self, n_jobs: int = 1, parallel: Any = None, **_kwargs: object) -> int:  # noqa: ANN401, ARG002
-        """Take over the workers that are there, or prepare to start some."""
+        """Reuse existing workers, or prepare to start new ones."""
         self.parallel = parallel
         self._workers = get_memmapping_executor(
             self.slots,
@@ -109,8 +109,8 @@ class ProcessBackend(LokyBackend):  # type: ignore[misc]  # joblib is untyped
             initializer=enter_process,
             initargs=(os.getpid(),),
             env=_WORKER_ENVIRONMENT | self._prepare_worker_env(n_jobs=self.slots),
-            context_id=parallel._id,  # noqa: SLF001 -- as joblib's own backend does
-            max_nbytes=None,  # tables go through the pipe; nothing lies on disk after a crash
+            context_id=parallel._id,  # noqa: SLF001 -- joblib's own backend does the same
+            max_nbytes=None,  # send tables through the pipe, so that a crash leaves nothing on disk
         )
         _widen_pipes(self._workers)
         if self._is_early:
@@ -140,11 +140,11 @@ class ProcessBackend(LokyBackend):  # type: ignore[misc]  # joblib is untyped
         return [None]
 
     def abort_everything(self, ensure_ready: bool = True) -> None:  # noqa: ARG002, FBT001, FBT002
-        """Kill the workers; joblib's hook."""
+        """Kill the workers; joblib calls this hook."""
         self.kill()
 
     def kill(self) -> bool:
-        """Kill the workers, also where loky's own thread waits for one of them."""
+        """Kill the workers, even while loky's own thread waits for one of them."""
         with self._kill_lock:
             executor = self._workers
             if executor is not None and not self._killed:
@@ -153,9 +153,9 @@ class ProcessBackend(LokyBackend):  # type: ignore[misc]  # joblib is untyped
         return True
 
     def check(self) -> str | None:
-        """Name the worker that died unnoticed.
+        """Describe a worker's death that loky did not notice.
 
-        loky waits for the rest of a result whose sender was killed in the middle of sending it.
+        If a worker is killed while it sends a result, loky waits for the rest of the result.
         """
         if self._workers is None:
             return None
@@ -167,10 +167,10 @@ class ProcessBackend(LokyBackend):  # type: ignore[misc]  # joblib is untyped
 
 
 class _Threads:
-    """Threads that take tasks in turn.
+    """Threads that take tasks from one queue.
 
-    joblib's pool needs a semaphore of the system, and those of ``concurrent.futures`` are waited
-    for at the end of the process, also where one hangs.
+    joblib's own thread pool needs a system semaphore; and at exit Python waits for threads of
+    ``concurrent.futures``, even for one that hangs.
     """
 
     def __init__(self, count: int) -> None:
@@ -194,14 +194,14 @@ class _Threads:
                 return
             try:
                 result = func()
-            except BaseException as error:  # noqa: BLE001 -- raised in the caller
+            except BaseException as error:  # noqa: BLE001 -- the caller raises it
                 future.set_exception(error)
             else:
                 future.set_result(result)
 
 
 class ThreadBackend(ThreadingBackend):  # type: ignore[misc]  # joblib is untyped
-    """Threads of this process. Nothing in them can be killed.
+    """Threads of this process; a task in a thread cannot be killed.
 
     Parameters
     ----------
@@ -222,7 +222,7 @@ class ThreadBackend(ThreadingBackend):  # type: ignore[misc]  # joblib is untype
         self._dispatcher = dispatcher
 
     def configure(self, n_jobs: int = 1, parallel: Any = None, **_kwargs: object) -> int:  # noqa: ANN401, ARG002
-        """Note joblib's call; the threads start with the first task."""
+        """Store joblib's call; the threads start with the first task."""
         self.parallel = parallel
         assert self._dispatcher is not None  # noqa: S101 -- for mypy; it attaches itself
         self._dispatcher.workers_ready()
@@ -239,13 +239,13 @@ class ThreadBackend(ThreadingBackend):  # type: ignore[misc]  # joblib is untype
         return future
 
     def terminate(self) -> None:
-        """Let the threads end; joblib's hook."""
+        """Let the threads end; joblib calls this hook."""
         if self._threads is not None:
             self._threads.end()
             self._threads = None
 
     def abort_everything(self, ensure_ready: bool = True) -> None:  # noqa: ARG002, FBT001, FBT002
-        """Begin no further task; joblib's hook."""
+        """Begin no further task; joblib calls this hook."""
         self.terminate()
 
     def retrieve_result_callback(self, out: object) -> list[None]:  # noqa: ARG002
@@ -257,13 +257,13 @@ class ThreadBackend(ThreadingBackend):  # type: ignore[misc]  # joblib is untype
         return False
 
     def check(self) -> None:
-        """Find nothing: a thread cannot die by itself."""
+        """Return None: a thread cannot die by itself."""
 
 
 def start_workers(n_jobs: int) -> None:
     """Start the worker processes that the next call with `n_jobs` will use; do not wait for them.
 
-    Where there can be none, do nothing.
+    Do nothing if this machine cannot run worker processes.
 
     Parameters
     ----------
@@ -274,23 +274,23 @@ def start_workers(n_jobs: int) -> None:
         return
     backend = ProcessBackend(n_jobs, is_early=True)
     backend.configure(parallel=SimpleNamespace(_id=uuid4().hex))
-    backend.terminate()  # joblib's word for leaving the workers to the next call
+    backend.terminate()  # in joblib this leaves the workers to the next call
 
 
 def _widen_pipes(executor: Any) -> None:  # noqa: ANN401 -- loky is untyped
-    """Give the pool's pipes 1 MiB each: a third of the time for tables of 20 MB."""
+    """Enlarge the pool's pipes to 1 MiB: tables of 20 MB then take a third of the time."""
     if sys.platform != "linux":
         return
     for queue in (executor._call_queue, executor._result_queue):  # noqa: SLF001 -- no public way
-        with suppress(OSError):  # the user's quota of pipe memory is used up
+        with suppress(OSError):  # the user's quota of pipe memory may be used up
             fcntl.fcntl(queue._writer.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)  # noqa: SLF001
 
 
 def _kill_executor(executor: Any) -> None:  # noqa: ANN401 -- loky is untyped
-    """Kill the workers and see loky's threads end.
+    """Kill the workers and wait for loky's threads to end.
 
-    loky's own ``shutdown(kill_workers=True)`` trips over a task that comes in at the same time. Of
-    workers that died it takes leave properly, so that is what it gets to see.
+    loky's own ``shutdown(kill_workers=True)`` fails if a task arrives at the same time. But loky
+    shuts down properly after workers died, so kill them first.
     """
     manager = executor._executor_manager_thread  # noqa: SLF001 -- no public way, here and below
     calls, results = executor._call_queue, executor._result_queue  # noqa: SLF001
@@ -302,20 +302,20 @@ def _kill_executor(executor: Any) -> None:  # noqa: ANN401 -- loky is untyped
     if manager is not None:
         manager.join(timeout=STUCK_SECONDS)
         if manager.is_alive():
-            # It waits for the rest of a result that a killed worker had begun to send. With no
-            # other end of the pipe left open it reads end-of-file instead.
-            _let_go_of_pipe(results._writer)  # noqa: SLF001
+            # The thread waits for the rest of a result from a killed worker. Once no process holds
+            # the pipe's writing end, the thread reads end-of-file instead.
+            _replace_pipe_end(results._writer)  # noqa: SLF001
             manager.join()
         calls._reader.close()  # noqa: SLF001 -- loky's feeder may wait for room in this pipe
     executor.shutdown(wait=True)
     for process in processes:
-        process.join(timeout=STUCK_SECONDS)  # also those that loky has lost sight of
+        process.join(timeout=STUCK_SECONDS)  # including those that loky no longer tracks
 
 
-def _let_go_of_pipe(connection: Any) -> None:  # noqa: ANN401 -- loky is untyped
-    """Put another file in the place of a pipe's end.
+def _replace_pipe_end(connection: Any) -> None:  # noqa: ANN401 -- loky is untyped
+    """Replace a pipe's end by /dev/null.
 
-    To close it would race with the thread on the other end, which closes it, too, once it is awake.
+    Closing the end would race with the thread on the other end, which also closes it on waking up.
     """
     nothing = os.open(os.devnull, os.O_WRONLY)
     try:

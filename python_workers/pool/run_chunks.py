@@ -1,8 +1,9 @@
-"""Chunks through a pool of workers, whatever happens to the workers.
+"""Runs chunks in a pool of workers and survives workers that die or hang.
 
-joblib runs the chunks (see `dispatch` and `calls`). Where a worker process dies or hangs, joblib
-gives the whole call up; here the chunks without a result are run again, and what kills its worker
-again and again is narrowed down to the single entity, while everybody else gets a result.
+joblib runs the chunks (see `dispatch` and `supervise`). When a worker process dies or hangs, joblib
+abandons the whole call. This module then runs the chunks without a result again. If a chunk kills
+its worker repeatedly, it halves the chunk until it finds the one entity that is the cause; all
+others get their results.
 """
 
 from __future__ import annotations
@@ -42,10 +43,10 @@ R = TypeVar("R")
 BackendName = Literal["loky", "threading", "dask"]
 
 _LOG = logging.getLogger(__name__)
-WORKERS_PER_CORE = 4  # more of them cost memory, and compute nothing sooner
+WORKERS_PER_CORE = 4  # more workers cost memory and are not faster
 HANG_SECONDS = 600.0
 SHORTEST_HANG_SECONDS = 60.0
-SPARE_CHUNKS = 8  # in the caller's hands while it commits, waiting for a worker, being read
+SPARE_CHUNKS = 8  # being committed by the caller, waiting for a worker, being read
 DEATHS_BEFORE_ISOLATION = 2
 FRUITLESS_CALLS = 5  # pools in a row that broke before a worker had started
 MAX_LOST_ENTITIES = 100
@@ -68,52 +69,51 @@ def run_chunks(
 ) -> Generator[tuple[Chunk, R], None, None]:
     """Compute chunks in parallel and yield each with its result, in order of completion.
 
-    The caller's work on a result, the reading of the next chunk and the computing go on side by
-    side. Close the generator (``contextlib.closing``) to end early: no process is left running.
+    The caller handles a result while a thread reads the next chunk and workers compute. Close the
+    generator (``contextlib.closing``) to end early: no process keeps running.
 
     Parameters
     ----------
     chunks
-        Read lazily, in a thread of its own: a generator's body may query the warehouse while the
-        caller commits. An exception in it is raised after the results of what it gave before.
-        It is closed at the end.
+        The chunks. A separate thread reads them lazily: a generator's body may query the warehouse
+        while the caller commits. If it raises, the results of earlier chunks come first. The
+        generator is closed at the end.
     worker
-        Module-level function. It sees its own copy of the chunk, and one Arrow thread. What it
-        raises is raised here, except MemoryError, which counts as a death.
+        Module-level function. It gets its own copy of the chunk and one Arrow thread. The caller
+        gets its exceptions, except MemoryError, which counts as a death.
     n_jobs
-        Number of workers; -1 stands for every core, and WORKERS_PER_CORE for each of them are the
-        most. Dask uses the whole cluster instead.
+        Number of workers; -1 is one per core, and WORKERS_PER_CORE per core is the maximum. Dask
+        uses the whole cluster instead.
     split
-        Halves a chunk; returns at most one chunk where it holds a single entity.
+        Halves a chunk; returns at most one chunk if it holds a single entity.
     on_lost_entity
-        Makes the result of a single entity that kills its worker each time, from its chunk and
-        the reason.
+        Makes the result for a single entity that always kills its worker, from its chunk and the
+        reason.
     merge
-        Makes one result of those of the pieces of a chunk that had to be split. Without it the
-        pieces are yielded, each with its own result.
+        Merges the results for the parts of a split chunk into one. Without it, each part is
+        yielded with its own result.
     name_entity
-        Names the single entity of a chunk; other chunks may hold it, too.
+        Names the single entity of a chunk; other chunks may hold the same entity.
     set_apart
         Takes a chunk and some names; returns the chunk without these entities, followed by one
-        chunk for each of them. With both, an entity that was lost once is tried by itself in every
-        later chunk that dies, instead of being searched for by halving.
+        chunk for each of them. With both functions, an entity that was lost once runs alone in
+        every later chunk that dies, without a new search by halving.
     backend
-        ``loky``: worker processes, also with one job, since only a process can be survived. Where
-        the system has no semaphores for them: threads, after a warning.
-        ``threading``: threads, or with one job the caller's own thread; the chunks are not
-        copied, and neither a crash nor a hang can be survived.
+        ``loky``: worker processes, even for one job, since the parent survives their crashes. If
+        the system lacks semaphores: threads, after a warning.
+        ``threading``: threads, or for one job the caller's own thread; chunks are not copied, and
+        a crash or a hang ends the run.
         ``dask``: a cluster, through joblib's own backend. Dask itself gives the tasks of a dead
-        worker to others. A chunk that it gives up, after the death of as many workers as its
-        ``allowed-failures`` says, is halved in a process on this machine. A hang cannot be ended
-        from here.
+        worker to others. If Dask abandons a chunk after ``allowed-failures`` deaths, a process on
+        this machine halves it. A hang on the cluster cannot be ended from here.
     scheduler
         Address of the Dask scheduler.
     max_in_flight
-        At most so many chunks are read and not yet used up by the caller (at least 2; default
-        three more than there are workers).
+        Greatest number of chunks that are read and not yet handled by the caller (at least 2;
+        default: SPARE_CHUNKS more than workers).
     hang_seconds
-        A chunk that is computed for longer is taken for hung, and its worker killed. Pieces of a
-        chunk get less, in proportion, but not less than a minute.
+        A chunk that takes longer counts as hung, and its worker is killed. Parts of a chunk get
+        proportionally less, but at least a minute.
 
     Yields
     ------
@@ -123,9 +123,9 @@ def run_chunks(
     Raises
     ------
     BackcourtError
-        A hang where workers cannot be killed; workers that cannot start; more than
-        MAX_LOST_ENTITIES different lost entities; and, with Dask, no package, no scheduler, no
-        workers or other versions.
+        If a worker hangs and cannot be killed, workers cannot start, or more than
+        MAX_LOST_ENTITIES entities are lost; with Dask also if the package, the scheduler or the
+        workers are missing, or versions differ.
     """
     if n_jobs == 0 or (max_in_flight is not None and max_in_flight < 2) or hang_seconds <= 0:
         raise ValueError(f"{n_jobs=}, {max_in_flight=}, {hang_seconds=}: out of range")
@@ -156,23 +156,23 @@ def run_chunks(
 
 @functools.cache
 def count_workers(n_jobs: int) -> int:
-    """Return how many workers are meant: -1 is one per core, as in joblib.
+    """Return the number of workers to start: -1 is one per core, as in joblib.
 
-    More than WORKERS_PER_CORE are not started, which is said once.
+    WORKERS_PER_CORE per core is the maximum; warn once if `n_jobs` asks for more.
     """
     cores = joblib.cpu_count()
     if n_jobs <= 0:
         return int(max(cores + 1 + n_jobs, 1))
     if n_jobs > cores * WORKERS_PER_CORE:
         _LOG.warning(
-            "--n-jobs %d is more than %d workers for each of %d cores: %d are started at most",
+            "--n-jobs %d is more than %d workers for each of %d cores: starting %d",
             *(n_jobs, WORKERS_PER_CORE, cores, cores * WORKERS_PER_CORE),
         )
     return int(min(n_jobs, cores * WORKERS_PER_CORE))
 
 
 class _Run:
-    """One call of `run_chunks`: which jobs are still without a result, and why."""
+    """One call of `run_chunks`; tracks the jobs without a result and the reasons."""
 
     def __init__(
         self,
@@ -225,20 +225,20 @@ class _Run:
             for chunk in self._chunks:
                 self._has_read = True
                 yield self._job(chunk)
-        except Exception as error:  # noqa: BLE001 -- raised again once the chunks before it are done
+        except Exception as error:  # noqa: BLE001 -- raised again after the earlier chunks
             self._read_error = error
         self._exhausted = True
 
     def _next_jobs(self) -> Iterator[Job]:
-        """Give what is to be run again, then unread chunks; another call may go on after it."""
+        """Yield the jobs to run again, then unread ones; a later call may continue the reading."""
         while self._again:
             yield self._again.popleft()
-        for job in self._unread:  # noqa: UP028 -- `yield from` would close it with this one
+        for job in self._unread:  # noqa: UP028 -- `yield from` would close `_unread` with this generator
             yield job
 
     def _close(self) -> None:
         close = getattr(self._chunks, "close", None)
-        with suppress(ValueError):  # still running: a second Ctrl-C did not wait for it
+        with suppress(ValueError):  # it may still run if a second Ctrl-C did not wait for it
             cast("Generator[Job, None, None]", self._unread).close()
             if close is not None:
                 close()
@@ -248,7 +248,7 @@ class _Run:
     def _open(
         self, stack: ExitStack, backend: BackendName, n_jobs: int, scheduler: str | None
     ) -> int:
-        """Choose the backend and how chunks travel; return how many run at once."""
+        """Choose the backend and how to pack chunks; return how many chunks run at once."""
         self._entry: Callable[[Callable[[Chunk], Any], Any], Any] = compute_parcel
         self._new_backend: Callable[[], Backend] = lambda: ProcessBackend(
             n_jobs, is_early=not self._has_read
@@ -258,7 +258,7 @@ class _Run:
         if backend == "threading":
             self._entry = _compute_here
             self._new_backend = lambda: ThreadBackend(n_jobs)
-            self._pack = self._unpack = _as_it_is
+            self._pack = self._unpack = _unchanged
         elif backend == "dask":
             from python_workers.pool.dask_backend import DaskBackend, cluster, count_slots  # noqa: PLC0415 -- an optional extra
 
@@ -299,24 +299,24 @@ class _Run:
         return suspects
 
     def _settle(self, job: Job) -> Iterator[tuple[Chunk, Any]]:
-        """Run a suspect with nothing beside it, and halve it as long as it kills its worker."""
+        """Run a suspect job alone, and halve its chunk as long as it kills its worker."""
         chunk = self._unpack(job.payload)
         parts = self._known_apart(chunk)
         if len(parts) == 1:
-            pieces = list(self._settled(job, chunk, depth=0))
+            settled = list(self._settled(job, chunk, depth=0))
         else:
-            pieces = [
-                piece
+            settled = [
+                found
                 for number, part in enumerate(parts)
-                for piece in self._settled(self._job(part), part, depth=0, is_known=number > 0)
+                for found in self._settled(self._job(part), part, depth=0, is_known=number > 0)
             ]
-        if self._merge is not None and len(pieces) > 1:
-            yield chunk, self._merge([result for _, result in pieces])
+        if self._merge is not None and len(settled) > 1:
+            yield chunk, self._merge([result for _, result in settled])
         else:
-            yield from pieces
+            yield from settled
 
     def _known_apart(self, chunk: Chunk) -> list[Chunk]:
-        """Return the chunk without those who killed a worker before, and each of them alone."""
+        """Return the chunk without the known lost entities, followed by each of them alone."""
         if self._set_apart is None or not self._lost_entities:
             return [chunk]
         return self._set_apart(chunk, self._lost_entities)
@@ -328,24 +328,24 @@ class _Run:
             self._hang_seconds / 2**depth, min(self._hang_seconds, SHORTEST_HANG_SECONDS)
         )
         outcome = self._alone(job, hang_seconds)
-        pieces: list[Chunk] = []
+        halves: list[Chunk] = []
         if not outcome:
-            pieces = self._split(chunk)
-            if len(pieces) <= 1 and not is_known:
+            halves = self._split(chunk)
+            if len(halves) <= 1 and not is_known:
                 outcome = self._alone(job, hang_seconds)
         if outcome:
             yield chunk, outcome[0]
-        elif len(pieces) > 1:
-            for piece in pieces:
-                yield from self._settled(self._job(piece), piece, depth=depth + 1)
+        elif len(halves) > 1:
+            for half in halves:
+                yield from self._settled(self._job(half), half, depth=depth + 1)
         else:
             self._note_lost_entity(job, chunk)
             yield chunk, self._on_lost_entity(chunk, job.reason)
 
     def _alone(self, job: Job, hang_seconds: float) -> list[Any]:
-        """Return the one result, or nothing where the worker died.
+        """Run one job alone; return its result, or an empty list if its worker died.
 
-        Always in a process here, so that a cluster does not lose worker after worker over it.
+        Run it in a local process, so that it does not kill one worker of a cluster after another.
         """
         for _ in range(FRUITLESS_CALLS):
             call = self._call(iter([job]), ProcessBackend(1), 2, hang_seconds)
@@ -359,7 +359,7 @@ class _Run:
         if len(self._lost_entities) > MAX_LOST_ENTITIES:
             raise BackcourtError(
                 f"more than {MAX_LOST_ENTITIES} entities killed their worker; the last: {job.key}",
-                [f"What happened: {job.reason}.", "Look for a cause in the machine, not the data."],
+                [f"Reason: {job.reason}.", "Look for the cause in the machine, not in the data."],
             )
 
 
@@ -367,7 +367,7 @@ def _workers_do_not_start() -> BackcourtError:
     return BackcourtError(
         "worker processes cannot start on this machine, or die while idle",
         [
-            "Look for its memory limit, and for processes that something else kills.",
+            "Check its memory limit, and whether another program kills processes.",
             "To run without worker processes: --backend threading",
         ],
         ExitCode.ENVIRONMENT,
@@ -382,5 +382,5 @@ def _compute_here(worker: Callable[[Chunk], R], chunk: Chunk) -> R:
     return worker(chunk)
 
 
-def _as_it_is(payload: Any) -> Any:  # noqa: ANN401 -- whatever it is
+def _unchanged(payload: Any) -> Any:  # noqa: ANN401 -- any payload
     return payload

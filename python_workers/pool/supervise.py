@@ -1,4 +1,4 @@
-"""One call of joblib, from the side of the one who waits: results, hangs and losses."""
+"""Supervises one joblib call: yields results, detects hung and dead workers."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from python_workers.pool.dispatch import (
 )
 
 POLL_SECONDS = 1.0
-START_SECONDS = 120.0  # for the workers' first answer, on a machine with much else to do
+START_SECONDS = 120.0  # longest wait for the first worker, on a busy machine
 
 
 class PoolLostError(Exception):
-    """A worker process died or had to be killed, and the pool with it."""
+    """A worker process died or was killed, which ends its pool."""
 
 
 class SupervisedCall:
@@ -33,20 +33,20 @@ class SupervisedCall:
     Parameters
     ----------
     dispatcher
-        Not yet started.
+        A dispatcher that has not started.
     backend
-        Its backend.
+        The backend of the dispatcher.
     hang_seconds
-        A job that runs longer is taken for hung. It runs from when its turn came: pools start jobs
-        in the order in which they get them.
+        A job that runs longer counts as hung. Its time begins with its turn: pools start jobs in
+        the order in which they receive them.
 
     Attributes
     ----------
     lost
-        After the iteration: the jobs that were read and have no result. Those that may have been
-        the cause have one death more (two, where it is certain) and a reason.
+        After the iteration: the jobs that were read and have no result. A job that may be the
+        cause has one more death (two if it certainly is) and a reason.
     are_workers_ready
-        Whether a worker has started. A death before that is no job's doing.
+        Whether a worker has started. No job causes a death before that.
     """
 
     def __init__(self, dispatcher: Dispatcher, backend: Backend, hang_seconds: float) -> None:
@@ -54,12 +54,12 @@ class SupervisedCall:
         self._dispatcher = dispatcher
         self._backend = backend
         self._hang_seconds = hang_seconds
-        self._turns: dict[Job, float | None] = {}  # jobs in the pool, in order: when it was theirs
+        self._turns: dict[Job, float | None] = {}  # start time of each job in the pool, in order
         self.are_workers_ready = False
         self._started_at = self._checked_at = time.monotonic()
 
     def __iter__(self) -> Iterator[tuple[Job, object]]:
-        """Yield each job with its result; an exception of the worker is raised as it is."""
+        """Yield each job with its result; raise an exception of the worker unchanged."""
         self._dispatcher.start()
         try:
             try:
@@ -90,7 +90,7 @@ class SupervisedCall:
                 raise error
 
     def _next_event(self) -> Event:
-        """Return the next result or failure; meanwhile note whose turn it is."""
+        """Return the next result or failure; meanwhile record when jobs start."""
         events = self._dispatcher.events
         poll = min(POLL_SECONDS, self._hang_seconds / 4)
         while True:
@@ -117,7 +117,7 @@ class SupervisedCall:
                 self._turns[job] = event.at
 
     def _running(self) -> list[Job]:
-        """Return the jobs that may be running: the first ones, one for each worker."""
+        """Return the jobs that may be running: the first ones, as many as there are workers."""
         return list(self._turns)[: self._backend.slots]
 
     def _look_for_trouble(self) -> None:
@@ -142,8 +142,8 @@ class SupervisedCall:
             job.reason = reason
 
     def _set_aside(self, job: Job, error: BaseException) -> None:
-        """Note a job that was lost by itself, and let the others come to their end."""
-        # A cluster has tried it repeatedly, and memory that is short stays short.
+        """Record a single lost job, and let the others finish."""
+        # Count two deaths: a cluster has tried the job repeatedly, or it needs too much memory.
         self._blame([job], f"{type(error).__name__}: {error}".splitlines()[0], deaths=2)
         self.lost.append(job)
         del self._turns[job]
@@ -151,7 +151,7 @@ class SupervisedCall:
         self._dispatcher.release(job)
 
     def _late_results(self) -> Iterator[tuple[Job, object]]:
-        """Yield what arrived before the pool broke; the rest is lost."""
+        """Yield the results that arrived before the pool broke; the other jobs are lost."""
         with suppress(Empty):
             while True:
                 event = self._dispatcher.events.get_nowait()
@@ -164,18 +164,18 @@ class SupervisedCall:
 def _is_pool_loss(event: Event) -> bool:
     if isinstance(event.value, (TerminatedWorkerError, ShutdownExecutorError)):
         return True
-    # A worker that dies while it is being started
+    # A worker died during its start.
     return event.kind == "ended" and isinstance(event.value, BrokenPipeError)
 
 
 def _cause_of_death(error: BaseException) -> str:
-    """Say in a few words what loky says in a paragraph."""
+    """Summarise loky's message in a few words."""
     codes = re.search(r"exit codes of the workers are \{\w+\((-?\d+)\)", str(error))
     return describe_death(int(codes[1])) if codes else "its worker process died"
 
 
 def describe_death(exit_code: int) -> str:
-    """Say in a few words how a process ended."""
+    """Describe in a few words how a process ended."""
     if exit_code < 0:
         return f"its worker process was killed by {signal.Signals(-exit_code).name}"
     return f"its worker process exited with code {exit_code}"
