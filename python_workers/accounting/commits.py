@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from python_workers import table_names
 from python_workers.accounting.processed_dates import (
-    FAILURES_TABLE,
     Processed,
     WhatIsRead,
     current_change,
@@ -24,8 +24,6 @@ from python_workers.hashing import HASH_FIELDS
 from python_workers.processors.base import Processor
 from python_workers.processors.failures import CATEGORIES, CIRCUIT_BREAKER_ACTIVE, FAILURE_SCHEMA
 from python_workers.warehouse.base import TableChange, Warehouse
-
-RUNS_TABLE = "nba_processing.processor_runs"
 
 RECORD_KEY = ("analysis_date", "player_id")
 FAILURE_KEY = ("analysis_date", "entity_id")
@@ -174,7 +172,7 @@ def failure_changes(
     """Replace the failures of the dates on which they differ from the stored ones."""
     compared = [name for name in FAILURE_SCHEMA.names if name not in FAILURE_KEY]
     stored = warehouse.query(
-        f"select {', '.join(FAILURE_SCHEMA.names)} from {FAILURES_TABLE} "  # noqa: S608
+        f"select {', '.join(FAILURE_SCHEMA.names)} from {table_names.PRECOMPUTE_FAILURES} "  # noqa: S608 our own names
         "where processor_name = @processor and analysis_date between @first and @last "
         "and analysis_date in unnest(@days)",
         {"processor": processor.name, "first": days[0], "last": days[-1], "days": list(days)},
@@ -201,7 +199,7 @@ def failure_changes(
             "entity_id": gone.column("entity_id"),
         }
     )
-    return [TableChange(FAILURES_TABLE, rows=written, delete_keys=keys)]
+    return [TableChange(table_names.PRECOMPUTE_FAILURES, rows=written, delete_keys=keys)]
 
 
 def run_changes(
@@ -214,7 +212,10 @@ def run_changes(
 ) -> list[TableChange]:
     """Replace the current records of some dates, and add them to the history."""
     rows = _run_rows(processor, run, records, counts, seconds_per_date, now)
-    return [TableChange(RUNS_TABLE, rows), current_change(processor, run.run_id, records, now)]
+    return [
+        TableChange(table_names.PROCESSOR_RUNS, rows),
+        current_change(processor, run.run_id, records, now),
+    ]
 
 
 def _run_rows(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from python_workers import table_names
 from python_workers.accounting.raw_ahead import read_behind
 from python_workers.accounting.schedule import Schedule
 from python_workers.errors import BackcourtError, ExitCode
@@ -19,8 +20,6 @@ from python_workers.processors.catalogue import BY_NAME, PROCESSORS
 from python_workers.processors.failures import CATEGORIES, NEEDS_ATTENTION
 from python_workers.raw.findings import Finding, count_findings
 from python_workers.warehouse.base import Warehouse
-
-COVERAGE_VIEW = "nba_processing.backfill_coverage"
 
 COUNTS = (
     "expected",
@@ -51,7 +50,7 @@ SHOWN_GAMES = 10
 
 _COVERAGE = f"""
 select processor_name, analysis_date, coverage_status, {", ".join(COUNTS)}
-from {COVERAGE_VIEW}
+from {table_names.BACKFILL_COVERAGE}
 where analysis_date between @start and @end
 order by analysis_date, processor_name
 """  # noqa: S608 our own names
@@ -62,7 +61,7 @@ select
     processor_name, entity_id, failure_category, missing_game_dates,
     min(failure_reason) as failure_reason, min(analysis_date) as first_date,
     max(analysis_date) as last_date, count(*) as dates
-from nba_processing.precompute_failures
+from {table_names.PRECOMPUTE_FAILURES}
 where analysis_date between @start and @end
     and {NEEDS_ATTENTION}
     and {{condition}}
@@ -199,7 +198,7 @@ def read_coverage(
     BackcourtError
         Where nothing has been built yet.
     """
-    has_view = warehouse.has_table(COVERAGE_VIEW)
+    has_view = warehouse.has_table(table_names.BACKFILL_COVERAGE)
     if must_exist and not has_view:
         raise BackcourtError(
             "there is no coverage yet: no backfill has run on this warehouse",

@@ -10,12 +10,10 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from python_workers.accounting.schedule import SEASONS_TABLE, Schedule, game_dates
+from python_workers import table_names
+from python_workers.accounting.schedule import Schedule, game_dates
 from python_workers.processors.catalogue import PROCESSORS
 from python_workers.warehouse.base import TableChange, Warehouse
-
-BUILDS_TABLE = "nba_processing.input_builds"
-FINGERPRINTS_TABLE = "nba_precompute.input_fingerprints"
 
 _SCHEMA = pa.schema(
     [
@@ -29,20 +27,20 @@ _SCHEMA = pa.schema(
 )
 
 # Rows of each raw table as ``t``, with the season that reads them. Keys are unique.
-_BY_GAME = "inner join nba_raw.games as g on t.game_id = g.game_id"
-_BY_PLAYER = """
+_BY_GAME = f"inner join {table_names.GAMES} as g on t.game_id = g.game_id"
+_BY_PLAYER = f"""
 inner join (
     select distinct g.season, lines.player_id
-    from nba_raw.player_box_scores as lines
-    inner join nba_raw.games as g on lines.game_id = g.game_id
+    from {table_names.PLAYER_BOX_SCORES} as lines
+    inner join {table_names.GAMES} as g on lines.game_id = g.game_id
 ) as listed on t.player_id = listed.player_id
-"""
+"""  # noqa: S608 our own names
 _SEASON_ROWS = {
-    "nba_raw.games": "nba_raw.games as t",
-    "nba_raw.player_box_scores": f"nba_raw.player_box_scores as t {_BY_GAME}",
-    "nba_raw.shots": f"nba_raw.shots as t {_BY_GAME}",
-    "nba_raw.players": f"nba_raw.players as t {_BY_PLAYER}",
-    "nba_raw.player_registry": f"nba_raw.player_registry as t {_BY_PLAYER}",
+    table_names.GAMES: f"{table_names.GAMES} as t",
+    table_names.PLAYER_BOX_SCORES: f"{table_names.PLAYER_BOX_SCORES} as t {_BY_GAME}",
+    table_names.SHOTS: f"{table_names.SHOTS} as t {_BY_GAME}",
+    table_names.PLAYERS: f"{table_names.PLAYERS} as t {_BY_PLAYER}",
+    table_names.PLAYER_REGISTRY: f"{table_names.PLAYER_REGISTRY} as t {_BY_PLAYER}",
 }
 
 RAW_TABLES = tuple(_SEASON_ROWS)
@@ -72,7 +70,7 @@ class SeasonDates(NamedTuple):
 
 @dataclass(frozen=True)
 class Build:
-    """A row of `BUILDS_TABLE`: the inputs of some dates of a season, and their analytics tables.
+    """A row of `INPUT_BUILDS`: the inputs of some dates of a season, and their analytics tables.
 
     Without dates, the season's analytics tables alone.
     """
@@ -119,13 +117,13 @@ class InputBuilds:
         seasons = _season_dates(known)
         years: dict[str, int] = {}
         builds: list[Build] = []
-        if warehouse.has_table(SEASONS_TABLE):
-            found = warehouse.query(f"select season, season_year from {SEASONS_TABLE}")  # noqa: S608
+        if warehouse.has_table(table_names.SEASONS):
+            found = warehouse.query(f"select season, season_year from {table_names.SEASONS}")  # noqa: S608 our own names
             years = {row["season"]: row["season_year"] for row in found.to_pylist()}
-        if warehouse.has_table(BUILDS_TABLE):
+        if warehouse.has_table(table_names.INPUT_BUILDS):
             noted = warehouse.query(
-                "select build_id, raw_state, project_state, start_date, end_date "  # noqa: S608
-                f"from {BUILDS_TABLE}"
+                "select build_id, raw_state, project_state, start_date, end_date "  # noqa: S608 our own names
+                f"from {table_names.INPUT_BUILDS}"
             )
             builds = [_build_of(row) for row in noted.to_pylist()]
         lacking = lacking_inputs(warehouse, [day for day, _ in known])
@@ -195,7 +193,7 @@ class InputBuilds:
         ]
         if left:
             keys = pa.table({"build_id": pa.array(left, pa.string())})
-            warehouse.commit([TableChange(BUILDS_TABLE, delete_keys=keys)])
+            warehouse.commit([TableChange(table_names.INPUT_BUILDS, delete_keys=keys)])
 
     def note(self, warehouse: Warehouse, run_id: str, start: date, end: date) -> None:
         """Note that the inputs of a range are built, and the analytics tables of all seasons."""
@@ -216,7 +214,11 @@ class InputBuilds:
             schema=_SCHEMA,
         )
         warehouse.commit(
-            [TableChange(BUILDS_TABLE, rows=rows, delete_keys=rows.select(["build_id"]))]
+            [
+                TableChange(
+                    table_names.INPUT_BUILDS, rows=rows, delete_keys=rows.select(["build_id"])
+                )
+            ]
         )
 
     def _within(self, start: date, end: date) -> dict[str, Span]:
@@ -257,10 +259,10 @@ class InputBuilds:
 
 def lacking_inputs(warehouse: Warehouse, days: Sequence[date]) -> list[date]:
     """Return those of some game dates that have no input fingerprint of one processor or more."""
-    if not days or not warehouse.has_table(FINGERPRINTS_TABLE):
+    if not days or not warehouse.has_table(table_names.INPUT_FINGERPRINTS):
         return list(days)
     found = warehouse.query(
-        f"select analysis_date from {FINGERPRINTS_TABLE} "  # noqa: S608 our own name
+        f"select analysis_date from {table_names.INPUT_FINGERPRINTS} "  # noqa: S608 our own name
         "where analysis_date between @first and @last "
         "group by analysis_date having count(*) = @processors",
         {"first": min(days), "last": max(days), "processors": len(PROCESSORS)},
@@ -306,7 +308,7 @@ def _raw_states(warehouse: Warehouse, seasons: Iterable[str]) -> dict[str, str]:
             # A sum, too: DuckDB mixes the last column in by exclusive or, so that the same change
             # of it in two rows, such as two games called off, leaves bit_xor as it is.
             rows = warehouse.query(
-                f"select season, count(*) as n, bit_xor({warehouse.row_hash}) as hash, "  # noqa: S608
+                f"select season, count(*) as n, bit_xor({warehouse.row_hash}) as hash, "  # noqa: S608 our own names
                 f"sum(mod({warehouse.row_hash}, {_PRIME})) as total from {relation} group by season"
             )
             for row in rows.to_pylist():

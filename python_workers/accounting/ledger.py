@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
+from python_workers import table_names
 from python_workers.accounting.processed_dates import (
     UNVERIFIED,
     Processed,
@@ -81,14 +82,14 @@ class Ledger:
     def read_inputs(self, warehouse: Warehouse, start: date, end: date) -> None:
         """Read the input fingerprints of a range anew, as after dbt has built the inputs."""
         self.inputs.clear()
-        if not warehouse.has_table("nba_precompute.input_fingerprints"):
+        if not warehouse.has_table(table_names.INPUT_FINGERPRINTS):
             return
         inputs = warehouse.query(
-            """
+            f"""
             select processor_name, analysis_date, input_rows, input_fingerprint
-            from nba_precompute.input_fingerprints
+            from {table_names.INPUT_FINGERPRINTS}
             where analysis_date between @start and @end
-            """,
+            """,  # noqa: S608 our own names
             {"start": start, "end": end},
         )
         for row in inputs.to_pylist():

@@ -1,6 +1,6 @@
 """The current record of each processor and date, and what stands in the tables of it.
 
-`CURRENT_TABLE` has one record per (processor, date), replaced in the transaction that writes the
+`PROCESSED_DATES` has one record per (processor, date), replaced in the transaction that writes the
 rows. What is skipped is decided from it and from the rows themselves; no clock orders anything.
 ``processor_runs`` is the history beside it.
 """
@@ -14,12 +14,10 @@ from datetime import date, datetime
 
 import pyarrow as pa
 
+from python_workers import table_names
 from python_workers.processors.base import Processor
 from python_workers.processors.catalogue import BY_NAME, PROCESSORS
 from python_workers.warehouse.base import TableChange, Warehouse
-
-CURRENT_TABLE = "nba_processing.processed_dates"
-FAILURES_TABLE = "nba_processing.precompute_failures"
 
 UNVERIFIED = "unverified"
 """Upstream digests of a date whose rows `dbt run` built at an unknown time."""
@@ -133,10 +131,10 @@ ByDate = dict[tuple[str, date], Processed]
 
 def read_current(warehouse: Warehouse, start: date, end: date) -> ByDate:
     """Read the current records of a range, both ends included."""
-    if not warehouse.has_table(CURRENT_TABLE):
+    if not warehouse.has_table(table_names.PROCESSED_DATES):
         return {}
     rows = warehouse.query(
-        f"select {', '.join(_SCHEMA.names)} from {CURRENT_TABLE} "  # noqa: S608 our own names
+        f"select {', '.join(_SCHEMA.names)} from {table_names.PROCESSED_DATES} "  # noqa: S608 our own names
         "where analysis_date between @start and @end",
         {"start": start, "end": end},
     )
@@ -169,11 +167,11 @@ def read_stored(
         for processor in processors
         if warehouse.has_table(processor.table)
     ]
-    if warehouse.has_table(FAILURES_TABLE):
+    if warehouse.has_table(table_names.PRECOMPUTE_FAILURES):
         selects.append(
-            f"select 'failures' as kind, processor_name, analysis_date, count(*) as n, "  # noqa: S608
+            f"select 'failures' as kind, processor_name, analysis_date, count(*) as n, "  # noqa: S608 our own names
             "cast(null as int64) as hashes, cast(null as int64) as total "
-            f"from {FAILURES_TABLE} where analysis_date between @start and @end "
+            f"from {table_names.PRECOMPUTE_FAILURES} where analysis_date between @start and @end "
             "group by processor_name, analysis_date"
         )
     if not selects:
@@ -220,7 +218,7 @@ def current_change(
         ],
         schema=_SCHEMA,
     )
-    return TableChange(CURRENT_TABLE, rows, delete_keys=rows.select(list(_KEY)))
+    return TableChange(table_names.PROCESSED_DATES, rows, delete_keys=rows.select(list(_KEY)))
 
 
 def _count_rows(warehouse: Warehouse, processor: Processor) -> str:

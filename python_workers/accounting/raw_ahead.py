@@ -7,27 +7,25 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from python_workers import table_names
 from python_workers.accounting.input_builds import InputBuilds
-from python_workers.accounting.processed_dates import CURRENT_TABLE
 from python_workers.accounting.schedule import Schedule
 from python_workers.processors.catalogue import BY_NAME, PROCESSORS
 from python_workers.raw.schema import CHANGED_GAMES
 from python_workers.warehouse.base import Warehouse
 
-STALE_VIEW = "nba_processing.stale_dates"
 RAW_CHANGED = "raw data changed"
 
-_FINGERPRINTS = "nba_precompute.input_fingerprints"
 
 _STALE = f"""
 select processor_name, analysis_date, stale_reason
-from {STALE_VIEW}
+from {table_names.STALE_DATES}
 where analysis_date between @start and @end
 """  # noqa: S608 our own name
 
 _VERSIONS = f"""
 select processor_name, analysis_date, calculation_version
-from {CURRENT_TABLE}
+from {table_names.PROCESSED_DATES}
 where analysis_date between @start and @end
 """  # noqa: S608 our own name
 
@@ -39,12 +37,12 @@ select
 from {CHANGED_GAMES.name}
 where game_id is not null
     and season in (
-        select season from nba_raw.games where game_date in unnest(@days)
+        select season from {table_names.GAMES} where game_date in unnest(@days)
     )
     and coalesce(game_date, former_game_date) <= @end
     and coalesce(change_number, 0) > (
         select min(coalesce(last_raw_change, 0))
-        from {_FINGERPRINTS}
+        from {table_names.INPUT_FINGERPRINTS}
         where analysis_date between @start and @end
             and analysis_date in unnest(@days)
     )
@@ -98,10 +96,10 @@ def read_behind(
         reasons = {
             (processor.name, day): why for day, why in by_date.items() for processor in PROCESSORS
         }
-    if warehouse.has_table(STALE_VIEW):
+    if warehouse.has_table(table_names.STALE_DATES):
         for row in warehouse.query(_STALE, ends).to_pylist():
             reasons[row["processor_name"], row["analysis_date"]] = row["stale_reason"]
-    if warehouse.has_table(CURRENT_TABLE):
+    if warehouse.has_table(table_names.PROCESSED_DATES):
         for row in warehouse.query(_VERSIONS, ends).to_pylist():
             was, processor = row["calculation_version"], BY_NAME.get(row["processor_name"])
             if processor is not None and was != processor.calculation_version:
@@ -124,7 +122,10 @@ def _games(
 ) -> list[Mapping[str, Any]]:
     if not days or not warehouse.has_table(CHANGED_GAMES.name):
         return []
-    if all(column.name != "last_raw_change" for column in warehouse.columns(_FINGERPRINTS)):
+    if all(
+        column.name != "last_raw_change"
+        for column in warehouse.columns(table_names.INPUT_FINGERPRINTS)
+    ):
         return []  # built by an older version, which did not note it
     found: list[Mapping[str, Any]] = warehouse.query(
         _GAMES, {"start": schedule.start, "end": schedule.end, "days": list(days)}

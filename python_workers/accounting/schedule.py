@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
+from python_workers import table_names
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.raw.values import parse_season
 from python_workers.warehouse.base import Warehouse
 
-SEASONS_TABLE = "nba_staging.seasons"
-RUNS_TABLE = "nba_processing.processor_runs"
 LOAD_HINT = "Load raw data with: backcourt load DIR"
 
 
@@ -65,20 +64,20 @@ class Schedule:
 
 def game_dates(warehouse: Warehouse) -> list[tuple[date, str]]:
     """Return every game date on the schedule with its season, ascending."""
-    if not warehouse.has_table("nba_raw.games"):
+    if not warehouse.has_table(table_names.GAMES):
         raise BackcourtError("there are no raw tables yet", LOAD_HINT, ExitCode.ENVIRONMENT)
     found = warehouse.query(
-        """
+        f"""
         select game_date, min(season) as season
-        from nba_raw.games
+        from {table_names.GAMES}
         where status != 'postponed'
         group by game_date
         order by game_date
-        """
+        """  # noqa: S608 our own names
     )
     dates = [(row["game_date"], row["season"]) for row in found.to_pylist()]
     if not dates:
-        raise BackcourtError("nba_raw.games is empty", LOAD_HINT, ExitCode.ENVIRONMENT)
+        raise BackcourtError(f"{table_names.GAMES} is empty", LOAD_HINT, ExitCode.ENVIRONMENT)
     return dates
 
 
@@ -138,19 +137,19 @@ def check_seasons(
         With exit code 3, naming the season and where its dates belong.
     """
     if known is None:
-        if not warehouse.has_table(SEASONS_TABLE):
+        if not warehouse.has_table(table_names.SEASONS):
             return
-        found = warehouse.query(f"select season from {SEASONS_TABLE}")  # noqa: S608 our own name
+        found = warehouse.query(f"select season from {table_names.SEASONS}")  # noqa: S608 our own name
         known = found.column("season").to_pylist()
     seasons = warehouse.query(
-        """
+        f"""
         select season, min(game_date) as first_date
-        from nba_raw.games
+        from {table_names.GAMES}
         where game_date between @start and @end
             and status != 'postponed'
         group by season
         order by season
-        """,
+        """,  # noqa: S608 our own names
         {"start": schedule.start, "end": schedule.end},
     ).to_pylist()
     unknown = [(row["season"], row["first_date"]) for row in seasons if row["season"] not in known]
@@ -173,9 +172,9 @@ def no_games_error(known: Sequence[tuple[date, str]], start: date, end: date) ->
     before = [day for day, _ in known if day < start]
     after = [day for day, _ in known if day > end]
     if not before:
-        fact = f"The schedule in nba_raw.games begins on {known[0][0]}."
+        fact = f"The schedule in {table_names.GAMES} begins on {known[0][0]}."
     elif not after:
-        fact = f"The schedule in nba_raw.games ends on {known[-1][0]}."
+        fact = f"The schedule in {table_names.GAMES} ends on {known[-1][0]}."
     else:
         fact = f"The nearest game dates are {before[-1]} and {after[0]}."
     return BackcourtError(
@@ -187,10 +186,11 @@ def no_games_error(known: Sequence[tuple[date, str]], start: date, end: date) ->
 
 def _computed_ends(warehouse: Warehouse, first: date, last: date) -> list[date]:
     """Return the ends of what is computed: games there beyond the schedule were called off."""
-    if not warehouse.has_table(RUNS_TABLE):
+    if not warehouse.has_table(table_names.PROCESSOR_RUNS):
         return []
     (ends,) = warehouse.query(
-        f"select min(analysis_date) as first, max(analysis_date) as last from {RUNS_TABLE} "  # noqa: S608 our own name
+        "select min(analysis_date) as first, max(analysis_date) as last "  # noqa: S608 our own names
+        f"from {table_names.PROCESSOR_RUNS} "
         "where analysis_date between @first and @last",
         {"first": first, "last": last},
     ).to_pylist()
@@ -220,10 +220,10 @@ def _check_options(
 
 
 def _spans(warehouse: Warehouse, seasons: Sequence[str]) -> tuple[tuple[date, date], ...]:
-    if not warehouse.has_table(SEASONS_TABLE):
+    if not warehouse.has_table(table_names.SEASONS):
         return ()
     found = warehouse.query(
-        f"select season, first_date, last_date from {SEASONS_TABLE} order by season"  # noqa: S608 our own name
+        f"select season, first_date, last_date from {table_names.SEASONS} order by season"  # noqa: S608 our own name
     ).to_pylist()
     return tuple((row["first_date"], row["last_date"]) for row in found if row["season"] in seasons)
 
@@ -242,7 +242,7 @@ def _of_seasons(
     unknown = [season for season in seasons if season not in present]
     if unknown:
         raise BackcourtError(
-            f"no games of season {unknown[0]} in nba_raw.games",
+            f"no games of season {unknown[0]} in {table_names.GAMES}",
             [f"It has {', '.join(present)}.", LOAD_HINT],
             ExitCode.ENVIRONMENT,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from python_workers import table_names
 from python_workers.bench.baseline import (
     Baseline,
     PoolKind,
@@ -77,7 +78,7 @@ def _player_dates(warehouse: Warehouse) -> dict[str, int]:
     counts = {}
     for processor in POOL_PROCESSORS:
         found = warehouse.query(
-            "select sum(expected) as player_dates from nba_processing.processor_runs "
+            f"select sum(expected) as player_dates from {table_names.PROCESSOR_RUNS} "  # noqa: S608 our own names
             "where processor_name = @name",
             {"name": processor.name},
         )
@@ -112,5 +113,5 @@ def run_statement(warehouse: Warehouse, threads: int) -> tuple[float, int]:
     began = time.perf_counter()
     warehouse.execute(STATEMENT)
     seconds = time.perf_counter() - began
-    counted = warehouse.query(f"select count(*) as written from {AGGREGATE_TABLE}")  # noqa: S608
+    counted = warehouse.query(f"select count(*) as written from {AGGREGATE_TABLE}")  # noqa: S608 our own names
     return seconds, int(counted.to_pylist()[0]["written"])

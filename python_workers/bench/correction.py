@@ -10,8 +10,8 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as pq
 
-from python_workers.accounting.commits import BOOKKEEPING, RUNS_TABLE
-from python_workers.accounting.processed_dates import FAILURES_TABLE
+from python_workers import table_names
+from python_workers.accounting.commits import BOOKKEEPING
 from python_workers.bench.results import at_most, exactly
 from python_workers.bench.stages import RAW, SCRATCH, WHOLE, Bench
 from python_workers.processors.base import Processor
@@ -101,7 +101,7 @@ def measure_correction(bench: Bench) -> None:
 def choose_line(warehouse: Warehouse) -> Correction:
     """Return the line of the player with the most minutes in a game of mid-season."""
     found = warehouse.query(
-        """
+        f"""
         with dates as (
             select
                 game_date,
@@ -110,7 +110,7 @@ def choose_line(warehouse: Warehouse) -> Correction:
                 count(*) over (partition by season) as dates,
                 dense_rank() over (order by season) as season_number
             from (
-                select distinct game_date, season from nba_raw.games where status = 'final'
+                select distinct game_date, season from {table_names.GAMES} where status = 'final'
             )
         ),
 
@@ -122,13 +122,13 @@ def choose_line(warehouse: Warehouse) -> Correction:
         )
 
         select lines.game_id, games.game_date, lines.player_id, lines.player_name
-        from nba_raw.player_box_scores as lines
-        inner join nba_raw.games as games on lines.game_id = games.game_id
+        from {table_names.PLAYER_BOX_SCORES} as lines
+        inner join {table_names.GAMES} as games on lines.game_id = games.game_id
         inner join middle on games.game_date = middle.game_date
         where not lines.is_dnp
         order by lines.minutes desc, lines.game_id, lines.player_id
         limit 1
-        """
+        """  # noqa: S608 our own names
     )
     return Correction(**found.to_pylist()[0])
 
@@ -141,11 +141,11 @@ def write_correction(warehouse: Warehouse, correction: Correction, folder: Path)
         for name in ("points", "ftm", "fta")
     )
     queries = {
-        "games": "select * from nba_raw.games where game_id = @game_id",
-        "players": "select * from nba_raw.players where player_id = @player_id",
+        "games": f"select * from {table_names.GAMES} where game_id = @game_id",  # noqa: S608 our own names
+        "players": f"select * from {table_names.PLAYERS} where player_id = @player_id",  # noqa: S608 our own names
         "player_box_scores": f"select * replace ({corrected}) "  # noqa: S608 our own names
-        "from nba_raw.player_box_scores where game_id = @game_id",
-        "shots": "select * from nba_raw.shots where game_id = @game_id",
+        f"from {table_names.PLAYER_BOX_SCORES} where game_id = @game_id",
+        "shots": f"select * from {table_names.SHOTS} where game_id = @game_id",  # noqa: S608 our own names
     }
     for table in RAW_TABLES:
         (folder / table.name).mkdir(parents=True, exist_ok=True)
@@ -188,7 +188,8 @@ def compare(before: Path, after: Path, again: Path, run_id: str) -> Comparison:
                 f"attach '{str(path).replace(chr(39), chr(39) * 2)}' as {name} (read_only)"
             )
         runs = connection.execute(
-            f"select processor_name, analysis_date from new.{RUNS_TABLE} where run_id = ?",  # noqa: S608
+            "select processor_name, analysis_date "  # noqa: S608 our own names
+            f"from new.{table_names.PROCESSOR_RUNS} where run_id = ?",
             [run_id],
         ).fetchall()
         keys = {processor.name: processor.key for processor in PROCESSORS}
@@ -212,7 +213,10 @@ def compare(before: Path, after: Path, again: Path, run_id: str) -> Comparison:
             affected |= {(processor.key, day) for day in days}
         different = sum(
             _different_rows(connection, table)
-            for table in (*(processor.table for processor in PROCESSORS), FAILURES_TABLE)
+            for table in (
+                *(processor.table for processor in PROCESSORS),
+                table_names.PRECOMPUTE_FAILURES,
+            )
         )
     return Comparison(affected, {(keys[name], day) for name, day in runs}, different)
 
@@ -226,7 +230,7 @@ def _changed_outputs(connection: duckdb.DuckDBPyConnection, processor: Processor
     rows = _changed_dates(connection, processor.table, processor.date_column, columns)
     failures = _changed_dates(
         connection,
-        FAILURES_TABLE,
+        table_names.PRECOMPUTE_FAILURES,
         "analysis_date",
         ["entity_id", "failure_category", "failure_reason"],
         f"processor_name = '{processor.name}'",
@@ -244,11 +248,11 @@ def _changed_dates(
     """Return the dates on which a table has other rows in the old and the new warehouse."""
     hashed = f"hash({', '.join(columns)})"
     digests = (
-        f"select {date_column} as day, count(*) as lines, sum({hashed}) as total, "  # noqa: S608
+        f"select {date_column} as day, count(*) as lines, sum({hashed}) as total, "  # noqa: S608 our own names
         f"bit_xor({hashed}) as mixed from {{}}.{table} where {condition} group by {date_column}"
     )
     found = connection.execute(
-        f"select coalesce(o.day, n.day) from ({digests.format('old')}) as o "  # noqa: S608
+        f"select coalesce(o.day, n.day) from ({digests.format('old')}) as o "  # noqa: S608 our own names
         f"full outer join ({digests.format('new')}) as n on o.day = n.day "
         "where (o.lines, o.total, o.mixed) is distinct from (n.lines, n.total, n.mixed)"
     ).fetchall()
@@ -257,9 +261,9 @@ def _changed_dates(
 
 def _different_rows(connection: duckdb.DuckDBPyConnection, table: str) -> int:
     columns = ", ".join(_columns(connection, table))
-    new, again = (f"select {columns} from {name}.{table}" for name in ("new", "again"))  # noqa: S608
+    new, again = (f"select {columns} from {name}.{table}" for name in ("new", "again"))  # noqa: S608 our own names
     found = connection.execute(
-        f"select (select count(*) from ({new} except all {again})) "  # noqa: S608
+        f"select (select count(*) from ({new} except all {again})) "  # noqa: S608 our own names
         f"+ (select count(*) from ({again} except all {new}))"
     ).fetchone()
     return int(found[0]) if found else 0

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from python_workers import table_names
 from python_workers.accounting.schedule import game_dates
 from python_workers.bench.results import Bar, at_most
 from python_workers.bench.stages import PEAK_MEMORY, RAW, WHOLE, Bench
@@ -165,18 +166,18 @@ def seasons_of(warehouse: Warehouse) -> list[str]:
 def typical_season(warehouse: Warehouse) -> str:
     """Return the season whose box-score lines per date come closest to those of all seasons."""
     found = warehouse.query(
-        """
+        f"""
         with seasons as (
             select games.season, count(*) as lines, count(distinct games.game_date) as dates
-            from nba_raw.games as games
-            inner join nba_raw.player_box_scores as lines on games.game_id = lines.game_id
+            from {table_names.GAMES} as games
+            inner join {table_names.PLAYER_BOX_SCORES} as lines on games.game_id = lines.game_id
             group by games.season
         )
         select season from seasons
         order by
             abs(lines / dates - (select sum(lines) / sum(dates) from seasons)), season
         limit 1
-        """
+        """  # noqa: S608 our own names
     )
     return str(found.to_pylist()[0]["season"])
 
@@ -225,7 +226,7 @@ def write_seasons(
     ]
     for table in RAW_TABLES:
         (folder / table.name).mkdir(parents=True, exist_ok=True)
-    players = warehouse.query("select * from nba_raw.players")
+    players = warehouse.query(f"select * from {table_names.PLAYERS}")  # noqa: S608 our own names
     pq.write_table(players, folder / "players" / "players.parquet")
     games: list[str] = []
     for number, (season, years) in enumerate(written):
@@ -244,7 +245,8 @@ def write_seasons(
 def _moved_tables(warehouse: Warehouse, season: str, years: int) -> dict[str, pa.Table]:
     """Return the rows of one season under other years, by raw table."""
     games = warehouse.query(
-        "select * from nba_raw.games where season = @season order by game_id", {"season": season}
+        f"select * from {table_names.GAMES} where season = @season order by game_id",  # noqa: S608 our own names
+        {"season": season},
     )
     label = moved_season(season, years)
     new_ids = [f"{old[:3]}{label[2:4]}{old[5:]}" for old in games.column("game_id").to_pylist()]
@@ -258,8 +260,8 @@ def _moved_tables(warehouse: Warehouse, season: str, years: int) -> dict[str, pa
     old_ids = games.column("game_id").combine_chunks()
     for table in ("player_box_scores", "shots"):
         rows = warehouse.query(
-            f"select lines.* from nba_raw.{table} as lines "  # noqa: S608 our own names
-            "inner join nba_raw.games as games on lines.game_id = games.game_id "
+            f"select lines.* from {table_names.RAW}.{table} as lines "  # noqa: S608 our own names
+            f"inner join {table_names.GAMES} as games on lines.game_id = games.game_id "
             "where games.season = @season",
             {"season": season},
         )

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from python_workers.processors import daily_cache, shot_zones
 from python_workers.processors import factor_scores as scores
+from python_workers.processors.composite_factors import COMPOSITE_FACTORS
+from python_workers.processors.team_defense import TEAM_DEFENSE
 
 AGGREGATE_TABLE = "bench_sql.aggregate"
 
@@ -35,7 +37,7 @@ shot_zones as (
         sum(paint_makes) as paint_makes_20,
         sum(paint_attempts) as paint_attempts_20,
         sum(mid_range_attempts) + sum(three_attempts) as other_attempts_20,
-    from nba_precompute.player_shot_zone_inputs
+    from {shot_zones.SHOT_ZONES.inputs}
     where has_complete_shot_zones and actual_game_count >= {shot_zones.MIN_GAMES_REQUIRED}
     group by analysis_date, player_id
     having count(*) filter (where game_rank <= 10) = 10
@@ -112,10 +114,10 @@ factor_inputs as (
             2
         ) as pace_differential,
         round(usage_e4_sum_last_7 / nullif(usage_games_last_7, 0) / 10000, 4) as recent_usage_rate,
-    from nba_precompute.player_composite_factors_inputs as inputs
+    from {COMPOSITE_FACTORS.inputs} as inputs
     left join psza
         on inputs.analysis_date = psza.analysis_date and inputs.player_id = psza.player_id
-    left join nba_precompute.team_defense_zone_analysis as tdza
+    left join {TEAM_DEFENSE.table} as tdza
         on
             inputs.analysis_date = tdza.analysis_date
             and inputs.opponent_team_abbr = tdza.team_abbr
@@ -242,7 +244,7 @@ cache_windows as (
         avg(ts_e4) as ts_10,
         sum(assisted_fg_makes) as assisted_makes,
         sum(unassisted_fg_makes) as unassisted_makes,
-    from nba_precompute.player_daily_cache_inputs
+    from {daily_cache.DAILY_CACHE.inputs}
     where game_rank >= 1 and actual_game_count >= {daily_cache.ABSOLUTE_MIN_GAMES}
     group by analysis_date, player_id
     having

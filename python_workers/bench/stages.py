@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 
-from python_workers.accounting.commits import RUNS_TABLE
-from python_workers.accounting.processed_dates import CURRENT_TABLE, FAILURES_TABLE
+from python_workers import table_names
 from python_workers.accounting.schedule import game_dates
 from python_workers.bench.results import Results, at_most, exactly
 from python_workers.bench.workspace import Memory, Outcome, Workspace
@@ -19,9 +18,9 @@ RAW, WHOLE, INPUTS, SCRATCH = "raw", "whole", "inputs", "scratch"
 
 OUTPUT_TABLES = (
     *(processor.table for processor in PROCESSORS),
-    FAILURES_TABLE,
-    RUNS_TABLE,
-    CURRENT_TABLE,
+    table_names.PRECOMPUTE_FAILURES,
+    table_names.PROCESSOR_RUNS,
+    table_names.PROCESSED_DATES,
 )
 
 WHOLE_BACKFILL = at_most(60, "s", " (aim 30 s)")
@@ -120,7 +119,11 @@ def forget_computed(warehouse: Warehouse) -> None:
     """Empty what the pool has written, as if it had never run."""
     for processor in POOL_PROCESSORS:
         warehouse.execute(f"delete from {processor.table}")  # noqa: S608 our own name
-        for table in (FAILURES_TABLE, RUNS_TABLE, CURRENT_TABLE):
+        for table in (
+            table_names.PRECOMPUTE_FAILURES,
+            table_names.PROCESSOR_RUNS,
+            table_names.PROCESSED_DATES,
+        ):
             warehouse.execute(
                 f"delete from {table} where processor_name = @name",  # noqa: S608 our own name
                 {"name": processor.name},
@@ -231,23 +234,23 @@ def measure_one_date(bench: Bench) -> None:
 
 def turn_back_to_the_morning_of(warehouse: Warehouse, day: date) -> None:
     """Take away the results of a date, and everything computed for it."""
-    games = "select game_id from nba_raw.games where game_date = @day"
-    for table in ("nba_raw.player_box_scores", "nba_raw.shots"):
+    games = f"select game_id from {table_names.GAMES} where game_date = @day"  # noqa: S608 our own names
+    for table in (table_names.PLAYER_BOX_SCORES, table_names.SHOTS):
         warehouse.execute(
             f"delete from {table} where game_id in ({games})",  # noqa: S608 our own names
             {"day": day},
         )
     warehouse.execute(
-        "update nba_raw.games set status = 'scheduled', home_score = null, away_score = null "
-        "where game_date = @day",
+        f"update {table_names.GAMES} "  # noqa: S608 our own names
+        "set status = 'scheduled', home_score = null, away_score = null where game_date = @day",
         {"day": day},
     )
     computed = [(processor.table, processor.date_column) for processor in PROCESSORS]
     for table, column in [
         *computed,
-        (FAILURES_TABLE, "analysis_date"),
-        (RUNS_TABLE, "analysis_date"),
-        (CURRENT_TABLE, "analysis_date"),
+        (table_names.PRECOMPUTE_FAILURES, "analysis_date"),
+        (table_names.PROCESSOR_RUNS, "analysis_date"),
+        (table_names.PROCESSED_DATES, "analysis_date"),
     ]:
         warehouse.execute(
             f"delete from {table} where {column} = @day",  # noqa: S608 our own names

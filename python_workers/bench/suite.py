@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from python_workers import table_names
 from python_workers.accounting.schedule import game_dates
 from python_workers.bench.comparisons import measure_frames, measure_sql
 from python_workers.bench.correction import measure_correction
@@ -140,10 +141,10 @@ def _load(workspace: Workspace, raw: Path, options: Options, say: Callable[[str]
 def data_facts(warehouse: Warehouse, *, simulated: bool) -> dict[str, Any]:
     """Say what the raw tables hold."""
     counts = {
-        name: warehouse.query(f"select count(*) as n from {table}").to_pylist()[0]["n"]  # noqa: S608
+        name: warehouse.query(f"select count(*) as n from {table}").to_pylist()[0]["n"]  # noqa: S608 our own names
         for name, table in (
-            ("box_score_lines", "nba_raw.player_box_scores"),
-            ("shots", "nba_raw.shots"),
+            ("box_score_lines", table_names.PLAYER_BOX_SCORES),
+            ("shots", table_names.SHOTS),
         )
     }
     seasons = seasons_of(warehouse)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from python_workers import table_names
 from python_workers.accounting.coverage import exit_code, read_coverage
 from python_workers.accounting.schedule import Schedule, game_dates, no_games_error
 from python_workers.backfill.dbt_project import DbtProject
@@ -230,7 +231,7 @@ def _print_status(found: PipelineStatus) -> None:
     else:
         out.print("no run yet: backcourt backfill --all")
     for table, loaded_at in sorted(found.loads.items()):
-        out.print(f"nba_raw.{table} last loaded {loaded_at:%Y-%m-%d %H:%M} UTC")
+        out.print(f"{table_names.RAW}.{table} last loaded {loaded_at:%Y-%m-%d %H:%M} UTC")
     if found.breakers:
         _print_breakers(found.breakers)
     else:

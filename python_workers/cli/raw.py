@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from python_workers.accounting.schedule import SEASONS_TABLE
+from python_workers import table_names
 from python_workers.backfill.dbt_project import DbtProject
 from python_workers.cli.console import out
 from python_workers.cli.load_summary import (
@@ -30,7 +30,6 @@ from python_workers.cli.options import (
 )
 from python_workers.raw.findings import (
     FINDINGS_MODEL,
-    FINDINGS_VIEW,
     count_findings,
     list_findings,
     of_games,
@@ -75,7 +74,9 @@ def load(
         report = load_directory(
             warehouse, directory, tables=_names(tables), replace_games=replace_games
         )
-        is_missing = not all(map(warehouse.has_table, (SEASONS_TABLE, FINDINGS_VIEW)))
+        is_missing = not all(
+            map(warehouse.has_table, (table_names.SEASONS, table_names.RAW_FINDINGS))
+        )
         warehouse.close()
         if is_missing:
             # The seasons, so that `dbt run` works right after a load; and what is read below.

@@ -10,13 +10,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from python_workers import table_names
 from python_workers.accounting.ledger import Ledger
 from python_workers.processors.base import Processor
 from python_workers.processors.catalogue import BY_NAME
 from python_workers.processors.failures import CIRCUIT_BREAKER_ACTIVE, FAILURE_SCHEMA
 from python_workers.warehouse.base import TableChange, Warehouse
-
-ATTEMPTS_TABLE = "nba_processing.reprocess_attempts"
 
 ATTEMPTS_BEFORE_LOCK = 3
 LOCK = timedelta(days=7)
@@ -74,7 +73,7 @@ Attempts = dict[tuple[str, str], Attempt]
 def read_attempts(warehouse: Warehouse, day: date) -> Attempts:
     """Read the attempts of all processors and players on a date, in one query."""
     rows = warehouse.query(
-        f"select {', '.join(_SCHEMA.names)} from {ATTEMPTS_TABLE} "  # noqa: S608 our own names
+        f"select {', '.join(_SCHEMA.names)} from {table_names.REPROCESS_ATTEMPTS} "  # noqa: S608 our own names
         "where analysis_date = @day",
         {"day": day},
     )
@@ -169,10 +168,10 @@ def open_breakers(warehouse: Warehouse) -> list[dict[str, Any]]:
 
     Those whose time is over do not, nor those whose inputs have changed since.
     """
-    if not warehouse.has_table(ATTEMPTS_TABLE):
+    if not warehouse.has_table(table_names.REPROCESS_ATTEMPTS):
         return []
     found: list[dict[str, Any]] = warehouse.query(
-        f"select {', '.join(_SCHEMA.names)} from {ATTEMPTS_TABLE} "  # noqa: S608 our own names
+        f"select {', '.join(_SCHEMA.names)} from {table_names.REPROCESS_ATTEMPTS} "  # noqa: S608 our own names
         "where analysis_date >= @since and status = @locked and locked_until > @now "
         "order by locked_until desc, analysis_date, processor_name, entity_id",
         # Named for the partition column: every date there can be.
@@ -252,4 +251,8 @@ def _replacing(rows: Sequence[Mapping[str, Any]]) -> list[TableChange]:
     if not rows:
         return []
     table = pa.Table.from_pylist([dict(row) for row in rows], schema=_SCHEMA)
-    return [TableChange(ATTEMPTS_TABLE, rows=table, delete_keys=table.select(list(_KEY)))]
+    return [
+        TableChange(
+            table_names.REPROCESS_ATTEMPTS, rows=table, delete_keys=table.select(list(_KEY))
+        )
+    ]

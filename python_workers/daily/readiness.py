@@ -7,27 +7,27 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from python_workers import table_names
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.warehouse.base import Warehouse
 
-LOADS_TABLE = "nba_raw.loads"
 SHOWN_GAMES = 10
 
 # Schedule and results arrive every day; a players file may stay the same for months.
 FRESH_TABLES = ("games", "player_box_scores", "shots")
 
 # A feed may deliver one side of a game and not the other.
-_LACKING_GAMES = """
+_LACKING_GAMES = f"""
 with boxes as (
-    select distinct game_id, team_abbr from nba_raw.player_box_scores
+    select distinct game_id, team_abbr from {table_names.PLAYER_BOX_SCORES}
 ),
 
 shots as (
-    select distinct game_id, team_abbr from nba_raw.shots
+    select distinct game_id, team_abbr from {table_names.SHOTS}
 ),
 
 season as (
-    select max(season) as season from nba_raw.games where game_date = @day
+    select max(season) as season from {table_names.GAMES} where game_date = @day
 )
 
 select
@@ -36,7 +36,7 @@ select
     home_box.game_id is not null as has_home_box,
     away_shots.game_id is not null as has_away_shots,
     home_shots.game_id is not null as has_home_shots
-from nba_raw.games as games
+from {table_names.GAMES} as games
 inner join season on games.season = season.season
 left join boxes as away_box
     on games.game_id = away_box.game_id and games.away_team_abbr = away_box.team_abbr
@@ -56,14 +56,14 @@ where games.game_date < @day
         or home_shots.game_id is null
     )
 order by games.game_date, games.game_id
-"""
+"""  # noqa: S608 our own names
 
 # Loads from before a clock was set back lie in the future, where they say nothing about their age.
 _LAST_LOADS = f"""
 select table_name, coalesce(
     max(case when loaded_at <= @now then loaded_at end), min(loaded_at)
 ) as loaded_at
-from {LOADS_TABLE}
+from {table_names.LOADS}
 group by table_name
 """  # noqa: S608 our own name
 
@@ -110,7 +110,7 @@ def check_dependencies(warehouse: Warehouse, day: date, fresh_hours: float) -> D
 
 def last_loads(warehouse: Warehouse, now: datetime) -> dict[str, datetime]:
     """Return when each raw table was last loaded; later than now only where no load was before."""
-    if not warehouse.has_table(LOADS_TABLE):
+    if not warehouse.has_table(table_names.LOADS):
         return {}
     found = warehouse.query(_LAST_LOADS, {"now": now}).to_pylist()
     return {row["table_name"]: row["loaded_at"] for row in found}
@@ -133,18 +133,18 @@ def _stale(warehouse: Warehouse, fresh_hours: float) -> Sequence[str]:
     loads = last_loads(warehouse, now)
     oldest = now - timedelta(hours=fresh_hours)
     lines = []
-    for table in FRESH_TABLES:
-        loaded_at = loads.get(table)
+    for name in FRESH_TABLES:
+        loaded_at, table = loads.get(name), f"{table_names.RAW}.{name}"
         if loaded_at is None:
-            lines.append(f"nba_raw.{table} has never been loaded by backcourt load.")
+            lines.append(f"{table} has never been loaded by backcourt load.")
         elif loaded_at > now:
             lines.append(
-                f"nba_raw.{table} was last loaded on {loaded_at:%Y-%m-%d %H:%M} UTC, in the "
+                f"{table} was last loaded on {loaded_at:%Y-%m-%d %H:%M} UTC, in the "
                 "future: the clock was set back since. Load it again."
             )
         elif loaded_at < oldest:
             lines.append(
-                f"nba_raw.{table} was last loaded on {loaded_at:%Y-%m-%d %H:%M} UTC, more than "
+                f"{table} was last loaded on {loaded_at:%Y-%m-%d %H:%M} UTC, more than "
                 f"{fresh_hours:g} hours ago (BACKCOURT_FRESH_HOURS)."
             )
     return lines

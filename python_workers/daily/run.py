@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from python_workers import table_names
 from python_workers.accounting.commits import Run
 from python_workers.accounting.ledger import Ledger
 from python_workers.accounting.schedule import Schedule
@@ -38,11 +39,11 @@ MODE = "daily"
 MODE_INCOMPLETE = "daily_incomplete"
 """Mode of the run records when --allow-incomplete went on without some of the inputs."""
 
-_FLAGS = """
+_FLAGS = f"""
 select is_bootstrap, is_season_boundary
-from nba_analytics.game_dates
+from {table_names.GAME_DATES}
 where game_date = @day
-"""
+"""  # noqa: S608 our own names
 
 
 @dataclass(frozen=True)

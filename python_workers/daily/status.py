@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
+from python_workers import table_names
 from python_workers.accounting.coverage import (
     ATTENTION_STATUSES,
     INVESTIGATE,
     Coverage,
     read_coverage,
 )
-from python_workers.accounting.processed_dates import CURRENT_TABLE
 from python_workers.accounting.schedule import Schedule, game_dates
 from python_workers.daily.breaker import open_breakers
 from python_workers.daily.readiness import last_loads
@@ -29,13 +29,13 @@ select
     latest.processor_name, latest.analysis_date as latest_date, runs.mode, runs.status,
     latest.run_id, latest.records, latest.failures, latest.finished_at
 from (
-    select * from {CURRENT_TABLE}
+    select * from {table_names.PROCESSED_DATES}
     where analysis_date >= @since
     qualify row_number() over (partition by processor_name order by analysis_date desc) = 1
 ) as latest
 left join (
     select processor_name, analysis_date, run_id, mode, status
-    from nba_processing.processor_runs
+    from {table_names.PROCESSOR_RUNS}
     where analysis_date >= @since
 ) as runs
     on latest.processor_name = runs.processor_name
@@ -104,7 +104,7 @@ def read_status(
 ) -> PipelineStatus:
     """Read where the pipeline stands on a day."""
     dates = [day for day, _ in game_dates(warehouse)]
-    has_runs = warehouse.has_table(CURRENT_TABLE)
+    has_runs = warehouse.has_table(table_names.PROCESSED_DATES)
     runs = warehouse.query(_LATEST_DATES, {"since": FIRST_DATE}).to_pylist() if has_runs else []
     past = Schedule(FIRST_DATE, today, tuple(day for day in dates if day <= today))
     return PipelineStatus(

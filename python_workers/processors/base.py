@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from python_workers import table_names
 from python_workers.processors.isolation import Compute
 from python_workers.processors.output_table import OutputTable
 
 Entity = Literal["player_id", "team_abbr"]
 
-INPUTS_SCHEMA = "nba_precompute"
+INPUTS_SCHEMA = table_names.PRECOMPUTE
 
 
 class Population(StrEnum):
@@ -123,7 +124,7 @@ class Processor:
     entity: Entity
     population: Population
     work: PoolWork | SqlWork
-    schema: str = "nba_precompute"
+    schema: str = table_names.PRECOMPUTE
     date_column: str = "analysis_date"
 
     @property

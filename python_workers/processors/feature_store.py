@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from python_workers import table_names
 from python_workers.processors.base import Population, Processor, SqlWork
+from python_workers.processors.failures import PROCESSING_ERROR
 
-_MISSING_ROWS = """
+_MISSING_ROWS = f"""
 select
     analysis_date,
     entity_id,
     player_id,
     actual_game_count,
-    'PROCESSING_ERROR' as failure_category,
+    '{PROCESSING_ERROR.name}' as failure_category,
     'the feature store has no row for him: look at its inputs' as failure_reason,
     cast(null as string) as missing_game_dates,
-from nba_processing.expected_entities
+from {table_names.EXPECTED_ENTITIES}
 where processor_name = @processor
     and analysis_date between @first and @last
     and analysis_date in unnest(@days)
-"""
+"""  # noqa: S608 our own names
 
 FEATURE_STORE = Processor(
     number=5,
@@ -25,7 +27,7 @@ FEATURE_STORE = Processor(
     name="MLFeatureStoreProcessor",
     title="Feature store",
     calculation_version="v2_2",
-    schema="nba_predictions",
+    schema=table_names.PREDICTIONS,
     model="ml_feature_store_v2",
     date_column="game_date",
     inputs_model="ml_feature_store_inputs",

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from python_workers.processors.base import Population, Processor, SqlWork
+from python_workers import table_names
+from python_workers.processors.base import INPUTS_SCHEMA, Population, Processor, SqlWork
+from python_workers.processors.failures import EXPECTED_INCOMPLETE, INCOMPLETE_UPSTREAM
 
 REQUIRED_GAMES = 5
+
+_INPUTS_MODEL = "team_defense_zone_inputs"
 
 _MISSING_ROWS = f"""
 with
@@ -15,8 +19,8 @@ gaps as (
         inputs.analysis_date,
         inputs.team_abbr,
         string_agg(cast(games.game_date as string), ', ' order by games.game_date) as game_dates,
-    from nba_precompute.team_defense_zone_inputs as inputs
-    inner join nba_analytics.int_team_games as games
+    from {INPUTS_SCHEMA}.{_INPUTS_MODEL} as inputs
+    inner join {table_names.TEAM_GAMES} as games
         on inputs.team_abbr = games.team_abbr
         and inputs.season_year = games.season_year
         and games.game_date < inputs.analysis_date
@@ -33,7 +37,9 @@ select
     expected.player_id,
     expected.actual_game_count,
     if(
-        expected.actual_game_count < {REQUIRED_GAMES}, 'EXPECTED_INCOMPLETE', 'INCOMPLETE_UPSTREAM'
+        expected.actual_game_count < {REQUIRED_GAMES},
+        '{EXPECTED_INCOMPLETE.name}',
+        '{INCOMPLETE_UPSTREAM.name}'
     ) as failure_category,
     if(
         expected.actual_game_count < {REQUIRED_GAMES},
@@ -44,7 +50,7 @@ select
         )
     ) as failure_reason,
     gaps.game_dates as missing_game_dates,
-from nba_processing.expected_entities as expected
+from {table_names.EXPECTED_ENTITIES} as expected
 left join gaps
     on expected.analysis_date = gaps.analysis_date
     and expected.entity_id = gaps.team_abbr
@@ -60,7 +66,7 @@ TEAM_DEFENSE = Processor(
     title="Team defence by zone",
     calculation_version="v2",
     model="team_defense_zone_analysis",
-    inputs_model="team_defense_zone_inputs",
+    inputs_model=_INPUTS_MODEL,
     entity="team_abbr",
     population=Population.SCHEDULED_TEAMS,
     work=SqlWork(_MISSING_ROWS, required_games=REQUIRED_GAMES),

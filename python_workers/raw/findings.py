@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from python_workers import table_names
 from python_workers.warehouse.base import Warehouse
 
-FINDINGS_VIEW = "nba_processing.raw_findings"
 FINDINGS_MODEL = "raw_findings"
 
 # What each finding says, for people. The conditions are in macros/raw_findings.sql.
@@ -52,14 +52,14 @@ select
         || coalesce('player ' || cast(player_id as string) || ': ', '')
         || detail
     ) as example
-from {FINDINGS_VIEW}
+from {table_names.RAW_FINDINGS}
 where {{condition}}
 group by finding, table_name, season, is_error
 order by is_error desc, table_name, finding, season
 """  # noqa: S608 our own names
 _ALL = f"""
 select {_COLUMNS}
-from {FINDINGS_VIEW}
+from {table_names.RAW_FINDINGS}
 where {{condition}}
 order by is_error desc, table_name, finding, game_date, game_id, team_abbr, player_id, detail
 """  # noqa: S608 as above
@@ -156,7 +156,7 @@ def count_findings(
     warehouse: Warehouse, condition: str, params: Mapping[str, object]
 ) -> list[Finding]:
     """Count the findings that a condition on the view's columns keeps; none without the view."""
-    if not warehouse.has_table(FINDINGS_VIEW):
+    if not warehouse.has_table(table_names.RAW_FINDINGS):
         return []
     rows = warehouse.query(_COUNTS.format(condition=condition), params).to_pylist()
     return [Finding(**row) for row in rows]
@@ -166,7 +166,7 @@ def list_findings(
     warehouse: Warehouse, condition: str, params: Mapping[str, object]
 ) -> list[Mapping[str, object]]:
     """Return each of these findings by itself, errors first."""
-    if not warehouse.has_table(FINDINGS_VIEW):
+    if not warehouse.has_table(table_names.RAW_FINDINGS):
         return []
     found: list[Mapping[str, object]] = warehouse.query(
         _ALL.format(condition=condition), params

@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from python_workers import table_names
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.raw.agreement import check_franchises, check_stored_teams, rows_left
 from python_workers.raw.changed_games import ChangedGame, games_changed_by, note_of_changes
@@ -34,11 +35,11 @@ from python_workers.raw.tables import RawRows, collapse_duplicates
 from python_workers.warehouse.base import TableChange, UpsertCounts, Warehouse
 from python_workers.warehouse.stored_rows import StoredRows
 
-_TEAMS_OF_GAMES = """
+_TEAMS_OF_GAMES = f"""
 select game_id, home_team_abbr, away_team_abbr
-from nba_raw.games
+from {table_names.GAMES}
 where game_id in unnest(@game_ids)
-"""
+"""  # noqa: S608 our own names
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
+from python_workers import table_names
 from python_workers.raw.schema import PLAYER_REGISTRY
 from python_workers.warehouse.base import Warehouse
 
 # Who is listed in a box score and has no key yet, in order of debut. The players table has the
 # full name; a feed's box scores may abbreviate it.
-_NEW_PLAYERS = """
+_NEW_PLAYERS = f"""
 with
 
 listings as (
@@ -25,8 +26,8 @@ listings as (
             partition by box.player_id
             order by games.game_date, games.game_id
         ) as listing
-    from nba_raw.player_box_scores as box
-    inner join nba_raw.games as games on box.game_id = games.game_id
+    from {table_names.PLAYER_BOX_SCORES} as box
+    inner join {table_names.GAMES} as games on box.game_id = games.game_id
 
 )
 
@@ -35,11 +36,11 @@ select
     coalesce(players.player_name, listings.player_name) as player_name,
     listings.game_date as first_game_date
 from listings
-left join nba_raw.players as players on listings.player_id = players.player_id
-left join nba_raw.player_registry as registry on listings.player_id = registry.player_id
+left join {table_names.PLAYERS} as players on listings.player_id = players.player_id
+left join {table_names.PLAYER_REGISTRY} as registry on listings.player_id = registry.player_id
 where listings.listing = 1 and registry.player_id is null
 order by listings.game_date, listings.player_id
-"""
+"""  # noqa: S608 our own names
 
 
 def fold_name(name: str) -> str:
@@ -98,7 +99,7 @@ def register_players(warehouse: Warehouse) -> int:
     new = warehouse.query(_NEW_PLAYERS)
     if not new.num_rows:
         return 0
-    taken = warehouse.query("select player_lookup from nba_raw.player_registry")
+    taken = warehouse.query(f"select player_lookup from {table_names.PLAYER_REGISTRY}")  # noqa: S608 our own names
     ids, names = new.column("player_id").to_pylist(), new.column("player_name").to_pylist()
     lookups = assign_lookups(
         zip(ids, names, strict=True), taken.column("player_lookup").to_pylist()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from python_workers import table_names
 from python_workers.raw.playing_time import parse_minutes
 from python_workers.raw.values import (
     Parse,
@@ -18,8 +19,6 @@ from python_workers.raw.values import (
     whole_number,
 )
 from python_workers.warehouse.base import Column, ColumnType, TableSpec
-
-RAW_SCHEMA = "nba_raw"
 
 SEASON_TYPES = ("regular", "play_in", "playoffs")
 GAME_STATUSES = ("scheduled", "in_progress", "final", "postponed")
@@ -84,7 +83,7 @@ class RawTable:
     def spec(self) -> TableSpec:
         """The table as the warehouse stores it."""
         return TableSpec(
-            f"{RAW_SCHEMA}.{self.name}",
+            f"{table_names.RAW}.{self.name}",
             tuple(Column(column.name, column.type) for column in self.columns),
             self.key,
         )
@@ -210,7 +209,7 @@ PLAYERS = RawTable(
 RAW_TABLES = (GAMES, PLAYERS, PLAYER_BOX_SCORES, SHOTS)
 
 PLAYER_REGISTRY = TableSpec(
-    f"{RAW_SCHEMA}.player_registry",
+    f"{table_names.RAW}.player_registry",
     (
         Column("player_id", "int64"),
         Column("player_lookup", "string"),
@@ -222,7 +221,7 @@ PLAYER_REGISTRY = TableSpec(
 )
 
 LOADS = TableSpec(
-    f"{RAW_SCHEMA}.loads",
+    f"{table_names.RAW}.loads",
     (
         Column("load_id", "string"),
         Column("table_name", "string"),
@@ -242,7 +241,7 @@ LOADS = TableSpec(
 # removed, also has the date that it had. One without a game in nba_raw.games has neither. The rows
 # of one transaction share a number, which is larger than any before: no clock orders the changes.
 CHANGED_GAMES = TableSpec(
-    f"{RAW_SCHEMA}.changed_games",
+    f"{table_names.RAW}.changed_games",
     (
         Column("load_id", "string"),
         Column("table_name", "string"),

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
+from python_workers import table_names
 from python_workers.accounting.coverage import Coverage, read_coverage
-from python_workers.accounting.processed_dates import CURRENT_TABLE
 from python_workers.processors.base import Processor
 from python_workers.processors.catalogue import BY_NAME, PROCESSORS
 from python_workers.processors.failures import NEEDS_ATTENTION
@@ -35,8 +35,8 @@ select
     failures.processor_name, failures.entity_id, registry.player_name, failures.failure_category,
     failures.failure_reason, count(*) as dates, min(failures.analysis_date) as first_date,
     max(failures.analysis_date) as last_date, count(*) over () as entries
-from nba_processing.precompute_failures as failures
-left join nba_raw.player_registry as registry
+from {table_names.PRECOMPUTE_FAILURES} as failures
+left join {table_names.PLAYER_REGISTRY} as registry
     on failures.player_id = registry.player_id
 where {{failures.analysis_date}}
     and {NEEDS_ATTENTION}
@@ -47,84 +47,84 @@ order by dates desc, first_date, failures.processor_name, failures.entity_id
 limit @limit
 """  # noqa: S608 our own names
 
-_RUNS = """
+_RUNS = f"""
 select
     processor_name, run_id, mode, count(*) as dates, sum(seconds) as seconds,
     sum(records) as records, sum(inserted) as inserted, sum(updated) as updated,
     sum(unchanged) as unchanged, sum(deleted) as deleted, min(started_at) as started_at,
     max(finished_at) as finished_at
-from nba_processing.processor_runs
-where {analysis_date}
+from {table_names.PROCESSOR_RUNS}
+where {{analysis_date}}
 group by processor_name, run_id, mode
 order by finished_at desc, processor_name
-"""
+"""  # noqa: S608 our own names
 
-_CURRENT_RUNS = """
+_CURRENT_RUNS = f"""
 select
     runs.processor_name, count(*) as dates, sum(runs.seconds) as seconds,
     sum(runs.records) as records
 from (
     select processor_name, analysis_date, run_id
-    from nba_processing.processed_dates
-    where {analysis_date}
+    from {table_names.PROCESSED_DATES}
+    where {{analysis_date}}
 ) as processed
-inner join nba_processing.processor_runs as runs
+inner join {table_names.PROCESSOR_RUNS} as runs
     on processed.processor_name = runs.processor_name
     and processed.analysis_date = runs.analysis_date
     and processed.run_id = runs.run_id
-where {runs.analysis_date}
+where {{runs.analysis_date}}
 group by runs.processor_name
-"""
+"""  # noqa: S608 our own names
 
-_COMMITS = """
+_COMMITS = f"""
 select
     processor_name, finished_at, count(*) as dates, sum(seconds) as seconds,
     sum(records) as records
-from nba_processing.processor_runs
-where {analysis_date}
+from {table_names.PROCESSOR_RUNS}
+where {{analysis_date}}
     and run_id = @run_id
 group by processor_name, finished_at
 order by finished_at, processor_name
-"""
+"""  # noqa: S608 our own names
 
-_ZONE_ATTEMPTS = """
+_ZONE_ATTEMPTS = f"""
 select
     game_date, sum(paint_attempts) as paint, sum(mid_range_attempts) as mid_range,
     sum(three_attempts_pbp) as three
-from nba_analytics.player_game_summary
-where {game_date}
+from {table_names.PLAYER_GAME_SUMMARY}
+where {{game_date}}
     and paint_attempts is not null
 group by game_date
 order by game_date
-"""
+"""  # noqa: S608 our own names
 
-_PLAYERS = """
+_PLAYERS = f"""
 select
     zones.analysis_date, zones.player_lookup, registry.player_name, zones.player_position,
     zones.primary_scoring_zone, zones.total_shots_last_10, zones.paint_rate_last_10,
     zones.mid_range_rate_last_10, zones.three_pt_rate_last_10
-from nba_precompute.player_shot_zone_analysis as zones
-left join nba_raw.player_registry as registry
+from {SHOT_ZONES.table} as zones
+left join {table_names.PLAYER_REGISTRY} as registry
     on zones.player_id = registry.player_id
-where {zones.analysis_date}
+where {{zones.analysis_date}}
     and zones.analysis_date in unnest(@days)
 order by zones.analysis_date, zones.total_shots_last_10 desc, zones.player_lookup
-"""
+"""  # noqa: S608 our own names
 
-_TEAMS = """
+_TEAMS = f"""
 select
     team_abbr, games_in_sample, defensive_rating_last_15, strongest_zone, weakest_zone,
     paint_defense_vs_league_avg, mid_range_defense_vs_league_avg, three_pt_defense_vs_league_avg
-from nba_precompute.team_defense_zone_analysis
+from {TEAM_DEFENSE.table}
 where analysis_date = @day
 order by defensive_rating_last_15, team_abbr
-"""
+"""  # noqa: S608 our own names
 
-_SIMULATED = """
+_SIMULATED = f"""
 select count(*) as players
-from nba_raw.players
+from {table_names.PLAYERS}
 where player_id >= @first_simulated
-"""
+"""  # noqa: S608 our own names
 
 
 @dataclass(frozen=True)
@@ -245,12 +245,12 @@ def read_report(warehouse: Warehouse, scope: Scope, project_state: str | None = 
         runs=runs,
         last_runs={
             BY_NAME[row["processor_name"]]: row
-            for row in reader.rows(_CURRENT_RUNS, needs=CURRENT_TABLE)
+            for row in reader.rows(_CURRENT_RUNS, needs=table_names.PROCESSED_DATES)
             if row["processor_name"] in BY_NAME
         },
         largest_run=largest,
         commits=reader.rows(_COMMITS, run_id=largest.run_id) if largest else [],
-        zone_attempts=reader.rows(_ZONE_ATTEMPTS, needs="nba_analytics.player_game_summary"),
+        zone_attempts=reader.rows(_ZONE_ATTEMPTS, needs=table_names.PLAYER_GAME_SUMMARY),
         players=_players(reader, coverage),
         teams=reader.rows(_TEAMS, day=teams_day) if teams_day else [],
         teams_day=teams_day,

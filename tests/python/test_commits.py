@@ -12,15 +12,15 @@ from factories import DAY, NO_BOX_SCORE, Row, box_score, daily_cache_tables, reg
 from hypothesis import given
 from hypothesis import strategies as st
 
+from python_workers import table_names
 from python_workers.accounting.commits import (
-    RUNS_TABLE,
     Commit,
     Counts,
     Run,
     commit_of_pool_rows,
     run_changes,
 )
-from python_workers.accounting.processed_dates import CURRENT_TABLE, FAILURES_TABLE, WhatIsRead
+from python_workers.accounting.processed_dates import WhatIsRead
 from python_workers.accounting.record_diff import count_by_date, diff_records
 from python_workers.processors import daily_cache
 from python_workers.processors.base import Processor
@@ -67,9 +67,9 @@ def warehouse(tmp_path: Path) -> Iterator[DuckDBWarehouse]:
         opened.ensure_tables(
             [
                 spec(DAILY_CACHE.table, rows, "created_at", "processed_at"),
-                spec(FAILURES_TABLE, failures, "created_at"),
-                spec(RUNS_TABLE, history),
-                spec(CURRENT_TABLE, current),
+                spec(table_names.PRECOMPUTE_FAILURES, failures, "created_at"),
+                spec(table_names.PROCESSOR_RUNS, history),
+                spec(table_names.PROCESSED_DATES, current),
             ]
         )
         yield opened
@@ -95,7 +95,10 @@ def commit(
 
 
 def stored(warehouse: DuckDBWarehouse, table: str = DAILY_CACHE.table) -> list[dict[str, Any]]:
-    order = {RUNS_TABLE: "finished_at", CURRENT_TABLE: "processor_name"}.get(table, "player_id")
+    order = {
+        table_names.PROCESSOR_RUNS: "finished_at",
+        table_names.PROCESSED_DATES: "processor_name",
+    }.get(table, "player_id")
     found: list[dict[str, Any]] = warehouse.query(
         f"select * from {table} order by analysis_date, {order}"
     ).to_pylist()
@@ -106,13 +109,13 @@ def test_what_a_commit_holds_becomes_visible_together(warehouse: DuckDBWarehouse
     result = compute(regular(FIVE_GAMES, 1), regular([NO_BOX_SCORE, *FIVE_GAMES], 2))
     made = commit(warehouse, 1, result)
     assert [row["player_id"] for row in stored(warehouse)] == [1]
-    (failure,) = stored(warehouse, FAILURES_TABLE)
+    (failure,) = stored(warehouse, table_names.PRECOMPUTE_FAILURES)
     assert (failure["processor_name"], failure["player_id"], failure["run_id"]) == (
         DAILY_CACHE.name,
         2,
         "run1",
     )
-    (record,) = stored(warehouse, RUNS_TABLE)
+    (record,) = stored(warehouse, table_names.PROCESSOR_RUNS)
     assert record["status"] == "investigate"
     assert (record["expected"], record["records"], record["failures"]) == (2, 1, 1)
     assert (record["inserted"], record["incomplete_upstream"], record["seconds"]) == (1, 1, 0.5)
@@ -124,11 +127,14 @@ def test_what_a_commit_holds_becomes_visible_together(warehouse: DuckDBWarehouse
 def test_the_same_rows_again_write_the_run_record_alone(warehouse: DuckDBWarehouse) -> None:
     result = compute(regular(FIVE_GAMES, 1), regular([box_score()], 2))
     first = commit(warehouse, 1, result)
-    before = stored(warehouse), stored(warehouse, FAILURES_TABLE)
+    before = stored(warehouse), stored(warehouse, table_names.PRECOMPUTE_FAILURES)
     second = commit(warehouse, 2, result)
-    assert (stored(warehouse), stored(warehouse, FAILURES_TABLE)) == before
-    assert [row["run_id"] for row in stored(warehouse, RUNS_TABLE)] == ["run1", "run2"]
-    (current,) = stored(warehouse, CURRENT_TABLE)
+    assert (stored(warehouse), stored(warehouse, table_names.PRECOMPUTE_FAILURES)) == before
+    assert [row["run_id"] for row in stored(warehouse, table_names.PROCESSOR_RUNS)] == [
+        "run1",
+        "run2",
+    ]
+    (current,) = stored(warehouse, table_names.PROCESSED_DATES)
     assert (current["run_id"], current["input_fingerprint"]) == ("run2", "f2")
     assert second.counts[DAY].unchanged == second.counts[DAY].records == 1
     assert second.records[DAY].output_digest == first.records[DAY].output_digest
@@ -172,27 +178,27 @@ def test_a_row_gives_way_to_a_failure_and_back(warehouse: DuckDBWarehouse) -> No
     commit(warehouse, 1, compute(regular(FIVE_GAMES)))
     made = commit(warehouse, 2, compute(regular([box_score()])))
     assert (stored(warehouse), made.counts[DAY].deleted) == ([], 1)
-    assert [row["failure_category"] for row in stored(warehouse, FAILURES_TABLE)] == [
-        "EXPECTED_INCOMPLETE"
-    ]
+    assert [
+        row["failure_category"] for row in stored(warehouse, table_names.PRECOMPUTE_FAILURES)
+    ] == ["EXPECTED_INCOMPLETE"]
     made = commit(warehouse, 3, compute(regular(FIVE_GAMES)))
     assert len(stored(warehouse)) == made.counts[DAY].inserted == 1
-    assert stored(warehouse, FAILURES_TABLE) == []
+    assert stored(warehouse, table_names.PRECOMPUTE_FAILURES) == []
 
 
 def test_a_reworded_failure_replaces_the_old_one(warehouse: DuckDBWarehouse) -> None:
     commit(warehouse, 1, compute(regular([box_score()])))
     commit(warehouse, 2, compute(regular([box_score()] * 2)))
-    (failure,) = stored(warehouse, FAILURES_TABLE)
+    (failure,) = stored(warehouse, table_names.PRECOMPUTE_FAILURES)
     assert (failure["actual_game_count"], failure["run_id"]) == (2, "run2")
 
 
 def test_a_date_on_which_nobody_is_left_is_emptied(warehouse: DuckDBWarehouse) -> None:
     commit(warehouse, 1, compute(regular(FIVE_GAMES, 1), regular([box_score()], 2)))
     made = commit(warehouse, 2, compute())
-    assert stored(warehouse) == stored(warehouse, FAILURES_TABLE) == []
+    assert stored(warehouse) == stored(warehouse, table_names.PRECOMPUTE_FAILURES) == []
     assert made.counts[DAY] == Counts(deleted=1, failures=Counter())
-    assert stored(warehouse, RUNS_TABLE)[-1]["status"] == "complete"
+    assert stored(warehouse, table_names.PROCESSOR_RUNS)[-1]["status"] == "complete"
 
 
 def test_other_dates_and_other_processors_stay_as_they_are(warehouse: DuckDBWarehouse) -> None:
@@ -206,7 +212,7 @@ def test_other_dates_and_other_processors_stay_as_they_are(warehouse: DuckDBWare
     )
     commit(warehouse, 3, compute(), (NEXT_DAY,))
     assert [row["analysis_date"] for row in stored(warehouse)] == [DAY]
-    failures = stored(warehouse, FAILURES_TABLE)
+    failures = stored(warehouse, table_names.PRECOMPUTE_FAILURES)
     assert {row["processor_name"] for row in failures} == {DAILY_CACHE.name, COMPOSITE_FACTORS.name}
     assert {row["analysis_date"] for row in failures} == {DAY, NEXT_DAY}
     assert foreign == [row for row in failures if row["processor_name"] == COMPOSITE_FACTORS.name]
@@ -224,8 +230,8 @@ def store_failures_of(warehouse: DuckDBWarehouse, processor: Processor) -> list[
         }
         for day in (DAY, NEXT_DAY)
     ]
-    warehouse.commit([TableChange(FAILURES_TABLE, pa.Table.from_pylist(rows))])
-    found = stored(warehouse, FAILURES_TABLE)
+    warehouse.commit([TableChange(table_names.PRECOMPUTE_FAILURES, pa.Table.from_pylist(rows))])
+    found = stored(warehouse, table_names.PRECOMPUTE_FAILURES)
     return [row for row in found if row["processor_name"] == processor.name]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from python_workers import table_names
 from python_workers.accounting.ledger import (
     DateState,
     Ledger,
@@ -17,8 +18,6 @@ from python_workers.accounting.ledger import (
     processors_from,
 )
 from python_workers.accounting.processed_dates import (
-    CURRENT_TABLE,
-    FAILURES_TABLE,
     UNVERIFIED,
     Processed,
     Stored,
@@ -217,8 +216,8 @@ def create_current_table(warehouse: DuckDBWarehouse) -> None:
     columns = ", ".join(
         f"{field.name} {types.get(str(field.type), 'timestamptz')}" for field in rows.schema
     )
-    warehouse.execute("create schema nba_processing")
-    warehouse.execute(f"create table {CURRENT_TABLE} ({columns})")
+    warehouse.execute(f"create schema {table_names.PROCESSING}")
+    warehouse.execute(f"create table {table_names.PROCESSED_DATES} ({columns})")
 
 
 class TestReading:
@@ -251,7 +250,7 @@ class TestReading:
         for table, columns in (
             (DAILY_CACHE.table, "analysis_date date"),
             (TEAM_DEFENSE.table, "analysis_date date, team_abbr text"),
-            (FAILURES_TABLE, "processor_name text, analysis_date date"),
+            (table_names.PRECOMPUTE_FAILURES, "processor_name text, analysis_date date"),
         ):
             warehouse.execute(f"create schema if not exists {table.split('.')[0]}")
             warehouse.execute(f"create table {table} ({columns})")
@@ -261,7 +260,8 @@ class TestReading:
         warehouse.execute(f"insert into {DAILY_CACHE.table} values (@day)", {"day": EARLIER})
         warehouse.execute(f"insert into {TEAM_DEFENSE.table} values (@day, 'LAL')", {"day": DAY})
         warehouse.execute(
-            f"insert into {FAILURES_TABLE} values (@name, @day), (@name, @day), ('Other', @day)",
+            f"insert into {table_names.PRECOMPUTE_FAILURES} "
+            "values (@name, @day), (@name, @day), ('Other', @day)",
             {"name": DAILY_CACHE.name, "day": NEXT_DAY},
         )
         found = Ledger.read(warehouse, DAY, NEXT_DAY).stored
@@ -274,7 +274,7 @@ class TestReading:
         assert changed != teams
 
     def test_fingerprints_are_those_of_the_range(self, warehouse: DuckDBWarehouse) -> None:
-        warehouse.execute("create schema nba_precompute")
+        warehouse.execute(f"create schema {table_names.PRECOMPUTE}")
         rows = pa.table(
             {
                 "processor_name": [SHOT_ZONES.name, DAILY_CACHE.name, DAILY_CACHE.name],
@@ -284,11 +284,11 @@ class TestReading:
             }
         )
         warehouse.execute(
-            "create table nba_precompute.input_fingerprints (processor_name text, "
+            f"create table {table_names.INPUT_FINGERPRINTS} (processor_name text, "
             "analysis_date date, input_rows bigint, input_fingerprint text)"
         )
         from python_workers.warehouse.base import TableChange
 
-        warehouse.commit([TableChange("nba_precompute.input_fingerprints", rows)])
+        warehouse.commit([TableChange(table_names.INPUT_FINGERPRINTS, rows)])
         ledger = Ledger.read(warehouse, DAY, NEXT_DAY)
         assert ledger.inputs == {("psza", DAY): ("5:5:5", 5), ("pdc", NEXT_DAY): ("6:6:6", 6)}

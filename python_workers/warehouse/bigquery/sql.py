@@ -10,16 +10,8 @@ from typing import cast
 import pyarrow as pa
 from google.cloud import bigquery
 
+from python_workers.table_names import DATASETS
 from python_workers.warehouse.base import ColumnType, checked_identifier, split_table_name
-
-DATASETS = (
-    "nba_raw",
-    "nba_staging",
-    "nba_analytics",
-    "nba_precompute",
-    "nba_predictions",
-    "nba_processing",
-)
 
 Scalar = bool | int | float | str | dt.date | dt.datetime
 Parameter = bigquery.ScalarQueryParameter | bigquery.ArrayQueryParameter
@@ -277,7 +269,7 @@ def delete_left_out_statement(target: str, staging: str, key: Sequence[str], who
 
 def _is_left_out(staging: str, key: Sequence[str], whole: str) -> str:
     lines = [
-        f"old_rows.{column(whole)} in (select {column(whole)} from {staging})",  # noqa: S608
+        f"old_rows.{column(whole)} in (select {column(whole)} from {staging})",  # noqa: S608 our own names
         f"    and not exists (select 1 from {staging} as new_rows",  # noqa: S608 (checked names)
         f"        where {equal_on(key, 'old_rows', 'new_rows')})",
     ]

@@ -15,10 +15,11 @@ from google.api_core import exceptions as google_exceptions
 from google.cloud import bigquery
 from google.cloud.bigquery.table import TableListItem
 
+from python_workers import table_names
 from python_workers.warehouse.bigquery.client import ONCE, BigQueryConnection
 from python_workers.warehouse.bigquery.errors import elsewhere_error
 
-STAGING_DATASET = "nba_processing"
+STAGING_DATASET = table_names.PROCESSING
 DROP_SECONDS = 5.0
 LIFETIME = dt.timedelta(days=1)
 # A staging table lives for one commit; nothing that waits within the total limits is this old.

@@ -15,6 +15,7 @@ import psutil
 
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.runtime.redaction import plain_process
+from python_workers.table_names import DATASETS
 
 _LOG = logging.getLogger(__name__)
 _OTHER_CATALOG = re.compile(r'Catalog "[^"]*" does not exist')
@@ -27,10 +28,7 @@ _PATH_HINT = "Name another file with BACKCOURT_DUCKDB_PATH."
 DEFAULT_NAME = "backcourt.duckdb"
 # DuckDB's catalog is named after the file, whatever the case of its letters. The name of a schema
 # would make every `schema.table` ambiguous; DuckDB renames the others, and dbt does not.
-_TAKEN_NAMES = {
-    *("nba_analytics", "nba_precompute", "nba_predictions", "nba_processing"),
-    *("nba_raw", "nba_staging", "main", "system", "temp"),
-}
+_TAKEN_NAMES = {*DATASETS, "main", "system", "temp"}
 # dbt takes the path for an address and puts the catalog's name between quotes as it is.
 _CUT_BY_DBT = "?#;"
 _QUOTES = "'\"`"

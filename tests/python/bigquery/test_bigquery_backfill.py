@@ -25,9 +25,9 @@ from engine import Engine
 from fault_proxy import FaultProxy, running_proxy
 from sent_jobs import sent_jobs
 
+from python_workers import table_names
 from python_workers.accounting import coverage
 from python_workers.accounting.commits import BOOKKEEPING
-from python_workers.accounting.coverage import COVERAGE_VIEW
 from python_workers.backfill import sql_stage
 from python_workers.daily import readiness as dependencies
 from python_workers.daily import run as daily
@@ -37,8 +37,8 @@ from python_workers.raw import load
 from python_workers.raw import player_registry as registry
 from python_workers.report import queries
 from python_workers.settings import Settings, load_settings
+from python_workers.table_names import DATASETS
 from python_workers.warehouse.base import Warehouse
-from python_workers.warehouse.bigquery.sql import DATASETS
 from python_workers.warehouse.bigquery.warehouse import BigQueryWarehouse, open_bigquery
 from python_workers.warehouse.job_labels import label_value
 from python_workers.warehouse.open import open_warehouse
@@ -451,7 +451,7 @@ def test_every_statement_of_the_commands_is_bigquery_s_and_names_its_dates(
     jobs = [job for job in sent_jobs(seen.seen) if job.is_python and not job.is_dry]
     statements = [*(job.statement for job in jobs if job.statement), *constant_statements()]
     types = dict(job.loaded for job in jobs if job.loaded)
-    partitioned = {COVERAGE_VIEW: "analysis_date"}
+    partitioned = {table_names.BACKFILL_COVERAGE: "analysis_date"}
     with project.warehouse() as warehouse:
         client = warehouse._connection.client
         for dataset in DATASETS:

@@ -1,0 +1,40 @@
+"""The datasets, and the name of every table and view that Python reads or writes in them.
+
+Where the rows and inputs of a processor stand follows from its declaration.
+"""
+
+from __future__ import annotations
+
+RAW = "nba_raw"
+STAGING = "nba_staging"
+ANALYTICS = "nba_analytics"
+PRECOMPUTE = "nba_precompute"
+PREDICTIONS = "nba_predictions"
+PROCESSING = "nba_processing"
+DATASETS = (RAW, STAGING, ANALYTICS, PRECOMPUTE, PREDICTIONS, PROCESSING)
+
+GAMES = f"{RAW}.games"
+PLAYERS = f"{RAW}.players"
+PLAYER_BOX_SCORES = f"{RAW}.player_box_scores"
+SHOTS = f"{RAW}.shots"
+PLAYER_REGISTRY = f"{RAW}.player_registry"
+LOADS = f"{RAW}.loads"
+CHANGED_GAMES = f"{RAW}.changed_games"
+
+SEASONS = f"{STAGING}.seasons"
+
+GAME_DATES = f"{ANALYTICS}.game_dates"
+TEAM_GAMES = f"{ANALYTICS}.int_team_games"
+PLAYER_GAME_SUMMARY = f"{ANALYTICS}.player_game_summary"
+
+INPUT_FINGERPRINTS = f"{PRECOMPUTE}.input_fingerprints"
+
+PROCESSOR_RUNS = f"{PROCESSING}.processor_runs"
+PROCESSED_DATES = f"{PROCESSING}.processed_dates"
+PRECOMPUTE_FAILURES = f"{PROCESSING}.precompute_failures"
+INPUT_BUILDS = f"{PROCESSING}.input_builds"
+REPROCESS_ATTEMPTS = f"{PROCESSING}.reprocess_attempts"
+EXPECTED_ENTITIES = f"{PROCESSING}.expected_entities"
+BACKFILL_COVERAGE = f"{PROCESSING}.backfill_coverage"
+STALE_DATES = f"{PROCESSING}.stale_dates"
+RAW_FINDINGS = f"{PROCESSING}.raw_findings"
