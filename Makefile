@@ -41,16 +41,15 @@ demo: setup $(if $(filter $(SIMULATED),$(RAW_DIR)),$(SIMULATED)/SIMULATED.md)  #
 	$(BIN)/backcourt report --out $(REPORT) || $(ON_ATTENTION)
 
 test: setup  ## Run every test but the campaign of random kills
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=tests/python/test_kill_campaign.py
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=tests/python/scenarios/test_kill_campaign.py
 
 kills: setup  ## Kill backfills at random moments (BACKCOURT_KILLS says how often)
-	$(BIN)/python -m pytest tests/python/test_kill_campaign.py
+	$(BIN)/python -m pytest tests/python/scenarios/test_kill_campaign.py
 
 lint: setup  ## Check style, types and SQL
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy tests/python/bigquery/conftest.py
 	$(BIN)/lint-imports --no-cache
 	BACKCOURT_DUCKDB_PATH=:memory: $(BIN)/sqlfluff lint models tests/dbt
 

@@ -12,18 +12,27 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from command import CommandLine
-from engine import Engine
 from hypothesis import HealthCheck, settings
-from leagues import League, random_league, write_tables
-from raw_factories import Format, Row, Rows, league, read, write_league, write_rows
-from terminal import Terminal
 
 from python_workers.raw.load import LoadReport, load_directory
 from python_workers.raw.schema import RawTable
 from python_workers.settings import Settings
 from python_workers.simulation.simulate import MARKER, simulate
 from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
+from tests.python.support.command import CommandLine
+from tests.python.support.engine import Engine
+from tests.python.support.folders import REPOSITORY
+from tests.python.support.leagues import League, random_league, write_tables
+from tests.python.support.raw_factories import (
+    Format,
+    Row,
+    Rows,
+    league,
+    read,
+    write_league,
+    write_rows,
+)
+from tests.python.support.terminal import Terminal
 
 # Times vary on a shared machine; what a property test may not do is depend on them.
 settings.register_profile(
@@ -37,7 +46,6 @@ FIRST_DATES = {
     "2023-24": dt.date(2023, 10, 24),
     "2024-25": dt.date(2024, 10, 22),
 }
-REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,14 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from emulator import (
+from tests.python.bigquery.emulator import (
     BQEMULATOR,
-    HERE,
-    REPOSITORY,
     cache_directory,
     ensure_environment,
     environment_with,
 )
+from tests.python.support.folders import REPOSITORY
 
 
 @dataclass(frozen=True)
@@ -61,15 +60,16 @@ def check_statements(
 
 
 def run_analyser(arguments: Sequence[str], given: str = "") -> Report:
-    result = json.loads(run_program("googlesql.py", arguments, given))
+    result = json.loads(run_program("googlesql", arguments, given))
     return Report(result["checked"], tuple(Finding(**one) for one in result["findings"]))
 
 
 def run_program(name: str, arguments: Sequence[str], given: str = "") -> str:
     """Run a program of this folder in the emulator's environment; return its last line."""
     done = subprocess.run(
-        [str(ensure_environment()), str(HERE / name), *arguments],
+        [str(ensure_environment()), "-m", f"{__package__}.{name}", *arguments],
         check=False,
+        cwd=REPOSITORY,
         input=given,
         capture_output=True,
         text=True,

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from emulator import Emulator, running_emulator
-from fault_proxy import FaultProxy, running_proxy
 
 from python_workers.warehouse.bigquery.client import BigQueryOptions
 from python_workers.warehouse.bigquery.warehouse import BigQueryWarehouse
+from tests.python.bigquery.emulator import Emulator, running_emulator
+from tests.python.bigquery.fault_proxy import FaultProxy, running_proxy
 
 # Programs of the emulator's own environment.
 collect_ignore = [

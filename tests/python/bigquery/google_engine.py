@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from analyzer import run_program
+from tests.python.bigquery.analyzer import run_program
 
 Row = list[Any]
 REFERENCE = re.compile(r"(?:ref\(|source\('\w+', ?)'(\w+)'\)")
@@ -43,7 +43,7 @@ class Answer:
 def evaluate(queries: Mapping[str, Query]) -> dict[str, Answer]:
     """Run queries on Google's engine: one process for all of them, since it starts slowly."""
     given = json.dumps({name: asdict(query) for name, query in queries.items()})
-    answers = json.loads(run_program("googlesql_run.py", [], given))
+    answers = json.loads(run_program("googlesql_run", [], given))
     return {name: Answer(**answer) for name, answer in answers.items()}
 
 

@@ -1,8 +1,8 @@
 """Check BigQuery's SQL with Google's own analyser and sqlglot; needs the emulator's environment.
 
-`googlesql.py compiled TARGET_DIR` checks each model and test that `dbt compile` left in a target
+`googlesql compiled TARGET_DIR` checks each model and test that `dbt compile` left in a target
 folder, feeding the column types of each model to those that read it, and compares them with the
-model's contract. `googlesql.py statements` reads `{"tables": {name: [[column, type], ...]},
+model's contract. `googlesql statements` reads `{"tables": {name: [[column, type], ...]},
 "partitioned": {name: column}, "statements": [text, ...]}` from standard input; a statement may be a
 script. Both name whatever reads a partitioned table without bounds on its dates.
 
@@ -22,7 +22,8 @@ from typing import Any
 import sqlglot
 import wasmtime
 from google.protobuf.message import DecodeError
-from partition_filters import unbounded
+
+from tests.python.bigquery.partition_filters import unbounded
 
 
 class CachingConfig(wasmtime.Config):  # type: ignore[misc]

@@ -15,9 +15,10 @@ from collections.abc import Callable
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from googlesql import FUNCTIONS, LANGUAGE, QUOTED_PARTS, first_line, sql_type
 from zetasql.api import CatalogBuilder, PreparedQuery, TableBuilder
 from zetasql.types import AnalyzerOptions, TableContent, TableData, TypeKind, Value
+
+from tests.python.bigquery.googlesql import FUNCTIONS, LANGUAGE, QUOTED_PARTS, first_line, sql_type
 
 EPOCH = dt.date(1970, 1, 1)
 BOOLEANS = {"true": True, "false": False}

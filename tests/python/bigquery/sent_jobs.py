@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from fault_proxy import SeenRequest
+from tests.python.bigquery.fault_proxy import SeenRequest
 
 JOBS = re.compile(r"v2/projects/[^/]+/jobs(\?|$)")
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from emulator import REPOSITORY
 from jinja2 import Environment
+
+from tests.python.support.folders import REPOSITORY
 
 FILES = ("dialect.sql", "domain.sql", "rounding.sql")
 

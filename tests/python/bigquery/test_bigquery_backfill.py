@@ -18,12 +18,6 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from analyzer import check_statements
-from command import CommandLine
-from emulator import REPOSITORY, Emulator
-from engine import Engine
-from fault_proxy import FaultProxy, running_proxy
-from sent_jobs import sent_jobs
 
 from python_workers import table_names
 from python_workers.accounting import coverage
@@ -42,6 +36,13 @@ from python_workers.warehouse.base import Warehouse
 from python_workers.warehouse.bigquery.warehouse import BigQueryWarehouse, open_bigquery
 from python_workers.warehouse.job_labels import label_value
 from python_workers.warehouse.open import open_warehouse
+from tests.python.bigquery.analyzer import check_statements
+from tests.python.bigquery.emulator import Emulator
+from tests.python.bigquery.fault_proxy import FaultProxy, running_proxy
+from tests.python.bigquery.sent_jobs import sent_jobs
+from tests.python.support.command import CommandLine
+from tests.python.support.engine import Engine
+from tests.python.support.folders import REPOSITORY
 
 # A month, and enough of the season before it for its features to exist.
 START, END = dt.date(2021, 11, 15), dt.date(2021, 12, 14)

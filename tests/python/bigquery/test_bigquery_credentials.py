@@ -15,11 +15,11 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from dbt.adapters.bigquery.credentials import BigQueryCredentials, create_google_credentials
-from emulator import REPOSITORY
 from jinja2 import Environment
 
 from python_workers.settings import load_settings
 from python_workers.warehouse.bigquery.warehouse import open_bigquery
+from tests.python.support.folders import REPOSITORY
 
 ACCOUNT = "backcourt@my-project.iam.gserviceaccount.com"
 OTHER = "features@my-project.iam.gserviceaccount.com"

@@ -11,9 +11,14 @@ from typing import Any
 import google.auth.credentials
 import google.auth.exceptions
 import pytest
-from fault_proxy import FaultProxy
 from google.api_core import exceptions as google_exceptions
-from tables import (
+
+from python_workers.errors import BackcourtError, ExitCode
+from python_workers.warehouse.base import TableChange, UpsertCounts
+from python_workers.warehouse.bigquery.errors import is_passing
+from python_workers.warehouse.bigquery.warehouse import BigQueryWarehouse
+from tests.python.bigquery.fault_proxy import FaultProxy
+from tests.python.bigquery.tables import (
     FEATURES,
     FIRST,
     PLAYERS,
@@ -26,11 +31,6 @@ from tables import (
     scores,
     staging_tables,
 )
-
-from python_workers.errors import BackcourtError, ExitCode
-from python_workers.warehouse.base import TableChange, UpsertCounts
-from python_workers.warehouse.bigquery.errors import is_passing
-from python_workers.warehouse.bigquery.warehouse import BigQueryWarehouse
 
 Connect = Callable[..., BigQueryWarehouse]
 

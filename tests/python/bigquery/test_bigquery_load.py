@@ -5,9 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from command import CommandLine
-from emulator import Emulator
-from raw_factories import OPENING_GAME, league, line, player, shot, write_league
+
+from tests.python.bigquery.emulator import Emulator
+from tests.python.support.command import CommandLine
+from tests.python.support.raw_factories import (
+    OPENING_GAME,
+    league,
+    line,
+    player,
+    shot,
+    write_league,
+)
 
 
 def test_a_load_says_what_it_found_and_a_game_can_be_removed(

@@ -11,10 +11,18 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from fault_proxy import FaultProxy
-from raw_factories import OPENING_GAME, game, league, line, shot, write_league, write_rows
-from sent_jobs import sent_jobs
-from tables import (
+
+from python_workers.errors import BackcourtError
+from python_workers.raw.load import load_directory
+from python_workers.warehouse.base import Column, TableChange, TableSpec, UpsertCounts, Warehouse
+from python_workers.warehouse.bigquery.jobs import JobCounts
+from python_workers.warehouse.bigquery.sql import with_dataset_prefix
+from python_workers.warehouse.bigquery.staging import host_key
+from python_workers.warehouse.bigquery.warehouse import BigQueryWarehouse
+from python_workers.warehouse.job_labels import labelling
+from tests.python.bigquery.fault_proxy import FaultProxy
+from tests.python.bigquery.sent_jobs import sent_jobs
+from tests.python.bigquery.tables import (
     FEATURES,
     FIRST,
     NOW,
@@ -30,15 +38,15 @@ from tables import (
     scores,
     staging_tables,
 )
-
-from python_workers.errors import BackcourtError
-from python_workers.raw.load import load_directory
-from python_workers.warehouse.base import Column, TableChange, TableSpec, UpsertCounts, Warehouse
-from python_workers.warehouse.bigquery.jobs import JobCounts
-from python_workers.warehouse.bigquery.sql import with_dataset_prefix
-from python_workers.warehouse.bigquery.staging import host_key
-from python_workers.warehouse.bigquery.warehouse import BigQueryWarehouse
-from python_workers.warehouse.job_labels import labelling
+from tests.python.support.raw_factories import (
+    OPENING_GAME,
+    game,
+    league,
+    line,
+    shot,
+    write_league,
+    write_rows,
+)
 
 Connect = Callable[..., BigQueryWarehouse]
 

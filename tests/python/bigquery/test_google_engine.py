@@ -12,10 +12,18 @@ from typing import Any
 
 import duckdb
 import pytest
-from analyzer import compile_project
-from google_engine import Answer, Query, Row, Table, evaluate, unit_test_queries
-from slow_reference import sqrt_rounded
-from sql_macros import macros_for
+
+from tests.python.bigquery.analyzer import compile_project
+from tests.python.bigquery.google_engine import (
+    Answer,
+    Query,
+    Row,
+    Table,
+    evaluate,
+    unit_test_queries,
+)
+from tests.python.bigquery.sql_macros import macros_for
+from tests.python.support.slow_reference import sqrt_rounded
 
 pytestmark = pytest.mark.slow
 

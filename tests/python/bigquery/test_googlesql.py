@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from analyzer import check_compiled, check_statements, compile_project
-from fault_proxy import FaultProxy
-from sent_jobs import sent_jobs
-from tables import FEATURES, FIRST, PLAYERS, RUNS, chunk, players
 
 from python_workers.warehouse.bigquery.warehouse import BigQueryWarehouse
+from tests.python.bigquery.analyzer import check_compiled, check_statements, compile_project
+from tests.python.bigquery.fault_proxy import FaultProxy
+from tests.python.bigquery.sent_jobs import sent_jobs
+from tests.python.bigquery.tables import FEATURES, FIRST, PLAYERS, RUNS, chunk, players
 
 GAMES = {"nba_raw.games": [("game_id", "string"), ("game_date", "date"), ("home_score", "int64")]}
 

@@ -1,0 +1,1 @@
+"""Tests that pytest runs; the dbt project runs those of tests/dbt."""

@@ -1,0 +1,1 @@
+"""BigQuery: an emulator, Google's own SQL analyser and engine, and a proxy that fails."""

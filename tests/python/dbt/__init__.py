@@ -1,0 +1,1 @@
+"""The dbt project: its models, macros, switches and data tests, run by dbt itself."""

@@ -1,0 +1,83 @@
+"""The dbt project on its own: it parses cleanly, and its unit tests need no data."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from python_workers.backfill.dbt_project import DbtProject
+from python_workers.errors import BackcourtError
+from python_workers.raw.schema import RAW_SPECS
+from python_workers.settings import load_settings, resolve_project_dir
+from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
+from tests.python.support.engine import Engine
+
+
+def test_unit_tests_pass_on_empty_tables(tmp_path: Path) -> None:
+    # dbt reads the types of the mocked columns from the parents, so these have to exist.
+    engine = Engine(tmp_path / "backcourt.duckdb")
+    with DuckDBWarehouse(engine.path) as warehouse:
+        warehouse.ensure_tables(RAW_SPECS)
+    project = engine.project()
+    project._invoke(["run", "--empty"], {})
+    # A range in the vars does not reach the mocked rows.
+    found = project._invoke(["test", "--select", "test_type:unit"], {"start_date": "2030-01-01"})
+    unit_tests = project._manifest.unit_tests.values()
+    assert {each.name for each in found} == {each.name for each in unit_tests}
+    assert {each.name: each.message for each in found if each.status != "pass"} == {}
+
+
+def test_the_project_parses_without_warnings_and_takes_its_severity_from_a_var(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dbt.cli.main import dbtRunner
+
+    project = resolve_project_dir()
+    monkeypatch.setenv("BACKCOURT_DUCKDB_PATH", str(tmp_path / "backcourt.duckdb"))
+    parsed = dbtRunner().invoke(
+        [
+            *("--warn-error", "--quiet", "parse", "--show-all-deprecations", "--no-partial-parse"),
+            *("--project-dir", str(project), "--profiles-dir", str(project / "profiles")),
+            *("--target-path", str(tmp_path), "--log-path", str(tmp_path)),
+            *("--vars", "{investigate_severity: error}"),
+        ]
+    )
+    assert parsed.success, parsed.exception
+    manifest: Any = parsed.result
+    test = manifest.nodes["test.backcourt.no_failure_needs_investigation"]
+    assert test.config.severity.lower() == "error"
+
+
+def test_a_clone_that_cannot_be_written_to_works_with_the_folders_elsewhere(
+    tmp_path: Path, simulated_raw: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clone = tmp_path / "o'brien's (read-only) clone"
+    engine = simulated_raw.copy(tmp_path / "it's a folder")
+    shutil.copytree(
+        resolve_project_dir(),
+        clone,
+        ignore=lambda folder, names: {
+            name
+            for name in names
+            if Path(folder) == resolve_project_dir()
+            and name not in {"dbt_project.yml", "models", "macros", "seeds", "profiles", "tests"}
+        },
+    )
+    (clone / "target").touch()  # in the way, as whatever cannot be written to
+    monkeypatch.setenv("BACKCOURT_PROJECT_DIR", str(clone))
+    monkeypatch.delenv("DBT_TARGET_PATH")
+
+    with pytest.raises(BackcourtError, match=r"dbt cannot write to its folder .*target") as caught:
+        DbtProject(load_settings(duckdb_path=engine.path)).build(["int_games"])
+    assert caught.value.exit_code == 3
+    assert "DBT_TARGET_PATH" in caught.value.render()
+
+    monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path / "target"))
+    monkeypatch.setenv("BACKCOURT_JOB_LABELS", "")
+    project = DbtProject(load_settings(duckdb_path=engine.path))
+    built = project.build(["seasons", "stg_games", "stg_players", "stg_shots"])
+    assert {outcome.status for outcome in built} == {"success"}
+    assert engine.query("select count(*) as n from nba_staging.seasons") == [{"n": 4}]

@@ -1,0 +1,133 @@
+"""dbt obeys the command line alone, and what dbt by hand takes away comes back."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from pathlib import Path
+
+import pytest
+
+from python_workers.accounting.ledger import Ledger, plan
+from python_workers.errors import BackcourtError
+from python_workers.processors.catalogue import PROCESSORS
+from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
+from tests.python.support.engine import Engine, assert_same
+from tests.python.support.folders import REPOSITORY
+
+PLAIN = REPOSITORY.parent / "shared" / "cases" / "plain"
+EARLIER, DAY = dt.date(2021, 11, 10), dt.date(2021, 11, 12)
+
+SWITCHES = {
+    "DBT_EMPTY": "1",
+    "DBT_ENGINE_EMPTY": "1",
+    "DBT_FULL_REFRESH": "1",
+    "DBT_RESOURCE_TYPES": "model",
+    "DBT_EXCLUDE_RESOURCE_TYPES": "test",
+    "DBT_PROFILE": "another",
+    "DBT_PROJECT_DIR": "/nowhere",
+    "DBT_PROFILES_DIR": "/nowhere",
+    "DBT_ENGINE_DEFER": "1",
+}
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """Return an engine on the plain league with its last two dates backfilled."""
+    if not PLAIN.exists():
+        pytest.skip(f"no {PLAIN}")
+    engine = Engine(tmp_path_factory.mktemp("plain"))
+    engine.load(PLAIN / "raw")
+    engine.backfill(EARLIER, DAY)
+    return engine
+
+
+@pytest.fixture
+def engine(original: Engine, tmp_path: Path) -> Engine:
+    return original.copy(tmp_path)
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+def test_dbt_sees_no_switch_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, SWITCHES[name])
+    monkeypatch.setenv("DBT_TARGET_PATH", "/elsewhere")
+    with Engine(tmp_path).project()._environment():
+        assert {each for each in os.environ if each.startswith("DBT_")} <= {
+            "DBT_TARGET_PATH",
+            "DBT_LOG_PATH",
+        }
+        assert os.environ["DBT_TARGET_PATH"] == "/elsewhere"
+    assert os.environ[name] == SWITCHES[name]
+
+
+def test_a_backfill_is_the_same_under_every_switch(
+    engine: Engine, original: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in SWITCHES.items():
+        monkeypatch.setenv(name, value)
+    home = tmp_path / "home"
+    (home / ".dbt").mkdir(parents=True)
+    (home / ".dbt" / "profiles.yml").write_text("config: {empty: true, full_refresh: true}")
+    (home / "dbt_project.yml").write_text("name: elsewhere\nflags: {empty: true, fail_fast: true}")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(home)
+    result = engine.backfill(DAY, DAY, reprocess="all", run_tests=True)
+    assert result.inputs_rebuilt
+    assert len(result.tests) > 30
+    assert result.failed_tests == []
+    assert result.written == 0
+    assert_same(engine.everything(), original.everything())
+
+
+@pytest.mark.parametrize("arguments", [("--full-refresh",), ("--empty",)])
+def test_what_dbt_by_hand_takes_away_is_said_and_comes_back(
+    engine: Engine, original: Engine, arguments: tuple[str, ...]
+) -> None:
+    said: list[str] = []
+    project = engine.project()
+    of_day = {"start_date": str(DAY), "end_date": str(DAY)}
+    from dbt.cli.main import dbtRunner
+    from dbt_common.events.base_types import EventMsg
+
+    def listen(event: EventMsg) -> None:
+        said.append(getattr(event.info, "msg"))  # noqa: B009 -- of protobuf, untyped
+
+    with project._environment():
+        runner = dbtRunner(manifest=project._manifest, callbacks=[listen])
+        given = [] if arguments == ("--empty",) else ["--vars", str(of_day)]
+        assert runner.invoke(["run", *arguments, *project._flags(), *given]).success
+        project._release_file()
+    lacking = [text for text in said if "now lacks" in text]
+    assert len(lacking) == 9
+    dates = f"--start {EARLIER} --end {DAY if '--empty' in arguments else EARLIER}"
+    assert all(f"restore them with: backcourt backfill {dates}" in text for text in lacking)
+    with DuckDBWarehouse(engine.path) as warehouse:
+        states = plan(Ledger.read(warehouse, EARLIER, DAY), PROCESSORS, [EARLIER])
+    assert {state.is_due("missing") for state in states.values()} == {True}
+    engine.backfill(EARLIER, DAY)
+    assert_same(engine.everything(), original.everything())
+
+
+def test_nothing_is_noted_or_computed_where_dbt_has_built_nothing(
+    engine: Engine, original: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.execute("delete from nba_processing.input_builds")
+    monkeypatch.setattr("python_workers.backfill.dbt_project.QUIET", ("--quiet", "--empty"))
+    with pytest.raises(BackcourtError, match="2 of 2 game dates have no inputs"):
+        engine.backfill(EARLIER, DAY)
+    assert engine.query("select * from nba_processing.input_builds") == []
+    monkeypatch.undo()
+    before, after = original.everything(), engine.everything()
+    assert_same(
+        {name: texts for name, texts in after.items() if "rows" in name},
+        {name: texts for name, texts in before.items() if "rows" in name},
+    )
+    engine.backfill(EARLIER, DAY)
+    assert_same(engine.everything(), original.everything())
+
+
+def test_tests_that_are_not_there_prove_nothing(engine: Engine) -> None:
+    with pytest.raises(BackcourtError, match="dbt found no tests to run under tag:none_such"):
+        engine.project().test(["tag:none_such"], DAY, DAY)

@@ -1,0 +1,202 @@
+"""Every dbt data test passes on a finished backfill and fails once its invariant is broken."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from python_workers.backfill.dbt_project import NodeOutcome
+from tests.python.support.engine import Engine
+from tests.python.support.leagues import League
+from tests.python.support.violations import (
+    DATES,
+    FIRST,
+    LAST,
+    OUT_OF_RANGE,
+    PCF,
+    PDC,
+    SPOILED,
+    TEAMS,
+    WARNINGS,
+    change,
+)
+
+Row = dict[str, Any]
+
+ACCOUNTING = {
+    "every_expected_entity_is_accounted_for",
+    "every_game_date_is_run_by_every_processor",
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """A small league, backfilled."""
+    league = League(TEAMS)
+    for day in DATES:
+        league.play(day, "AAA", "BBB")
+        league.play(day, "CCC", "DDD")
+    folder = tmp_path_factory.mktemp("finished")
+    engine = Engine(folder / "backcourt.duckdb")
+    engine.load(league.write(folder / "raw"))
+    engine.backfill(FIRST, LAST)
+    return engine
+
+
+@pytest.fixture
+def spoiled(finished: Engine, tmp_path: Path) -> Engine:
+    """A copy of it, to be spoiled."""
+    return finished.copy(tmp_path / "backcourt.duckdb")
+
+
+def outcomes(
+    engine: Engine, select: Sequence[str], start: dt.date = FIRST, end: dt.date = LAST
+) -> dict[str, NodeOutcome]:
+    return {found.name: found for found in engine.project().test(select, start, end)}
+
+
+def data_tests(engine: Engine) -> dict[str, Any]:
+    """Return the data tests of the project by name, as dbt's manifest has them."""
+    nodes = engine.project()._manifest.nodes.values()
+    return {node.name: node for node in nodes if node.resource_type == "test"}
+
+
+def arguments(test: Any, generic: str) -> Mapping[str, Any] | None:
+    """Return the arguments of a test that is made by this generic test."""
+    metadata = getattr(test, "test_metadata", None)
+    return metadata.kwargs if metadata and metadata.name == generic else None
+
+
+def test_the_processors_that_have_to_have_run_can_be_named(spoiled: Engine) -> None:
+    spoiled.forget("pcf", "mlfs")
+    tests = [f"path:tests/dbt/accounting/{name}.sql" for name in ACCOUNTING]
+
+    def failed(*processors: str) -> set[str]:
+        found = spoiled.project().test(tests, FIRST, LAST, processors=processors or None)
+        return {test.name for test in found if test.status != "pass"}
+
+    assert failed() == failed("tdza", "pcf") == ACCOUNTING
+    assert failed("tdza", "psza", "pdc") == failed("psza") == set()
+    for test in spoiled.project().test(tests, FIRST, LAST, processors=["nba"]):
+        assert test.status == "error"
+        assert "no processor 'nba'; choose from tdza, psza, pcf, pdc, mlfs" in test.message
+
+
+def test_on_a_finished_backfill_every_test_passes(finished: Engine) -> None:
+    found = outcomes(finished, ["test_type:data"])
+    assert found.keys() == data_tests(finished).keys()
+    assert {name: each.status for name, each in found.items() if each.status != "pass"} == {}
+
+
+def test_every_data_test_and_every_condition_is_spoiled_here(finished: Engine) -> None:
+    tests = data_tests(finished)
+    keys = {name for name, test in tests.items() if arguments(test, "unique_key")}
+    assert tests.keys() == keys | SPOILED.keys() | OUT_OF_RANGE.keys()
+    for name, (_, spoiled) in OUT_OF_RANGE.items():
+        conditions = arguments(tests[name], "rows_satisfy")
+        assert conditions is not None
+        assert spoiled.keys() == conditions["conditions"].keys(), name
+
+
+def test_a_season_may_begin_in_february(spoiled: Engine) -> None:
+    spoiled.execute(
+        "insert into nba_staging.seasons by name select '1998-99' as season, 1998 as season_year, "
+        "date '1999-02-05' as first_date, date '1999-05-05' as regular_season_end, "
+        "date '1999-06-25' as last_date"
+    )
+    found = outcomes(spoiled, ["seasons"])
+    assert {each.status for each in found.values()} == {"pass"}
+    assert "season_days_are_in_order" in found
+
+
+@pytest.mark.parametrize("name", SPOILED)
+def test_an_invariant_of_the_backfill_fails_once_broken(name: str, spoiled: Engine) -> None:
+    spoiled.execute(*SPOILED[name])
+    found = outcomes(spoiled, [name])[name]
+    status = "warn" if name in WARNINGS else "fail"
+    assert (found.status, found.failures) == (status, len(SPOILED[name]))
+
+
+@pytest.mark.parametrize("name", OUT_OF_RANGE)
+def test_a_value_out_of_range_fails(name: str, spoiled: Engine) -> None:
+    table, conditions = OUT_OF_RANGE[name]
+    assignments = [each for group in conditions.values() for each in group]
+    spoiled.execute(*change(table, *assignments))
+    found = outcomes(spoiled, [name])[name]
+    assert (found.status, found.failures) == ("fail", len(assignments))
+
+
+def test_a_double_key_and_a_missing_part_of_it_fail(spoiled: Engine) -> None:
+    # What is a view, or may be empty after a backfill, gets rows to be doubled.
+    spoiled.execute(
+        "create table coverage as from nba_processing.backfill_coverage",
+        "drop view nba_processing.backfill_coverage",
+        "create table nba_processing.backfill_coverage as from coverage",
+        "drop view nba_processing.stale_dates",
+        "create table nba_processing.stale_dates as select processor_name, analysis_date, "
+        "'inputs changed' as stale_reason from nba_processing.processed_dates",
+        "insert into nba_processing.reprocess_attempts by name "
+        f"select 'any' as processor_name, date '{LAST}' as analysis_date, 'one' as entity_id",
+    )
+    keys = {
+        name: key
+        for name, test in data_tests(spoiled).items()
+        if (key := arguments(test, "unique_key"))
+    }
+    expected = {}
+    with duckdb.connect(str(spoiled.path)) as connection:
+        connection.begin()
+        for name, key in keys.items():
+            table = table_of(spoiled, data_tests(spoiled)[name])
+            rows = connection.execute(f"from {table}").to_arrow_table().to_pylist()
+            bad = bad_rows(rows, key["columns"], key.get("rank_column"))
+            connection.executemany(
+                f"insert into {table} values ({', '.join('?' * len(bad[0]))})",
+                [list(row.values()) for row in bad],
+            )
+            expected[name] = ("fail", len(bad))
+        connection.commit()
+    found = outcomes(spoiled, list(expected))
+    assert {name: (each.status, each.failures) for name, each in found.items()} == expected
+
+
+def bad_rows(rows: list[Row], columns: Sequence[str], rank: str | None) -> list[Row]:
+    """Return a double of a row and, per column of the key, a row that lacks it.
+
+    With a rank the key is checked per group of ranks, so each bad row comes from its own group.
+    """
+    group = [column for column in columns if column != rank]
+    firsts = list({tuple(row[column] for column in group): row for row in rows}.values())
+    return [firsts[0]] + [
+        firsts[number if rank else 0] | {column: None} for number, column in enumerate(columns, 1)
+    ]
+
+
+def table_of(engine: Engine, test: Any) -> str:
+    """Return the table behind the model or seed of a test; staging views show the raw tables."""
+    (node_id,) = test.depends_on.nodes
+    node = engine.project()._manifest.nodes[node_id]
+    if node.name.startswith("stg_"):
+        return f"nba_raw.{node.name.removeprefix('stg_')}"
+    return f"{node.schema}.{node.name}"
+
+
+def test_nothing_outside_the_range_is_looked_at(spoiled: Engine) -> None:
+    per_date = [
+        *("every_expected_entity_is_accounted_for", "composite_factor_scores_are_in_range"),
+        *("player_composite_factors_key_is_unique", "data_hashes_are_16_hex_digits"),
+    ]
+    spoiled.execute(
+        f"insert into {PCF} from {PCF} where analysis_date = '{LAST}'",
+        f"update {PCF} set fatigue_score = 101, data_hash = null where analysis_date = '{LAST}'",
+        f"delete from {PDC} where analysis_date = '{LAST}'",
+    )
+    whole = outcomes(spoiled, per_date)
+    assert {each.status for each in whole.values()} == {"fail"}
+    before = outcomes(spoiled, per_date, end=DATES[-2])
+    assert {each.status for each in before.values()} == {"pass"}

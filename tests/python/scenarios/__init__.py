@@ -1,0 +1,1 @@
+"""Whole commands on whole leagues: backfills, daily runs, crashes, interrupts, reports."""

@@ -1,0 +1,358 @@
+"""Backfills end to end: the same rows whatever the way, and nothing done twice."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from python_workers.accounting.commits import BOOKKEEPING
+from python_workers.backfill import run as backfill
+from python_workers.backfill.pool_stage import PoolOptions
+from python_workers.backfill.run import BackfillResult
+from python_workers.hashing import HASH_FIELDS, data_hash
+from python_workers.processors.catalogue import BY_KEY, POOL_PROCESSORS
+from python_workers.processors.daily_cache import DAILY_CACHE
+from python_workers.processors.shot_zones import SHOT_ZONES
+from tests.python.support.engine import (
+    SHORTS,
+    Engine,
+    Rows,
+    Texts,
+    assert_accounted_for,
+    assert_same,
+)
+from tests.python.support.leagues import did_not_play
+from tests.python.support.raw_factories import Row
+
+POOL_SHORTS = ("psza", "pcf", "pdc")
+RAW = ("games", "players", "player_box_scores", "shots")
+
+
+def game_dates(engine: Engine) -> list[dt.date]:
+    found = engine.query("select distinct game_date from nba_raw.games order by game_date")
+    return [row["game_date"] for row in found]
+
+
+def computed(engine: Engine, result: BackfillResult) -> set[tuple[str, dt.date]]:
+    """Return the (processor, date) pairs that a run computed."""
+    found = engine.query(
+        "select processor_name, analysis_date from nba_processing.processor_runs where run_id = ?",
+        [result.run.run_id],
+    )
+    shorts = {processor.name: short for short, processor in BY_KEY.items()}
+    return {(shorts[row["processor_name"]], row["analysis_date"]) for row in found}
+
+
+class TestDeterminism:
+    @pytest.mark.parametrize(
+        "pool",
+        [
+            PoolOptions(n_jobs=1, backend="threading", chunk_dates=1),
+            PoolOptions(n_jobs=2, backend="loky", chunk_dates=7),
+            PoolOptions(n_jobs=2, backend="threading", chunk_dates=50),
+            PoolOptions(n_jobs=1, backend="loky", chunk_dates=50),
+        ],
+        ids=lambda pool: f"{pool.backend}-{pool.n_jobs}-jobs-{pool.chunk_dates}-dates",
+    )
+    def test_neither_chunks_nor_jobs_nor_backend_change_a_row(
+        self, simulated: Engine, tmp_path: Path, pool: PoolOptions
+    ) -> None:
+        again = simulated.copy(tmp_path)
+        again.forget(*POOL_SHORTS)
+        result = again.backfill(processors=POOL_PROCESSORS, pool=pool)
+        assert result.counts["psza"].inserted == len(simulated.rows("psza")) > 2_000
+        assert_same(simulated.everything(), again.everything())
+
+    def test_the_order_of_raw_rows_changes_no_row(
+        self, simulated: Engine, simulated_raw: Engine, tmp_path: Path
+    ) -> None:
+        shuffled = simulated_raw.copy(tmp_path)
+        shuffled.execute(
+            "select setseed(0.7)",
+            *(
+                f"create or replace table nba_raw.{table} as "
+                f"select * from nba_raw.{table} order by random()"
+                for table in RAW
+            ),
+        )
+        shuffled.backfill(pool=PoolOptions(n_jobs=2, backend="loky", chunk_dates=9))
+        assert_same(simulated.everything(), shuffled.everything())
+
+
+def test_every_stored_hash_recomputes_from_the_stored_row(simulated: Engine) -> None:
+    for short in POOL_SHORTS:
+        rows = simulated.rows(short)
+        assert len(rows) > 1_500
+        for key, row in rows.items():
+            assert data_hash(row, HASH_FIELDS[short]) == row["data_hash"], key
+
+
+def test_no_row_has_a_value_that_is_no_number(simulated: Engine) -> None:
+    for short in SHORTS:
+        for key, row in simulated.rows(short).items():
+            for name, value in row.items():
+                if isinstance(value, float):
+                    assert abs(value) < 1e9, (key, name)
+                    assert str(value) != "-0.0", (key, name)
+
+
+class TestNothingTwice:
+    def test_a_second_run_computes_and_writes_nothing(
+        self, simulated: Engine, tmp_path: Path
+    ) -> None:
+        again = simulated.copy(tmp_path)
+        before = {short: again.rows(short, bookkeeping=True) for short in SHORTS}
+        result = again.backfill()
+        assert (result.written, result.inputs_rebuilt) == (0, False)
+        assert computed(again, result) == set()
+        assert {short: again.rows(short, bookkeeping=True) for short in SHORTS} == before
+
+    @pytest.mark.parametrize(
+        "processor", [SHOT_ZONES, DAILY_CACHE], ids=lambda processor: processor.key
+    )
+    def test_all_computes_everything_and_writes_no_row(
+        self, simulated: Engine, tmp_path: Path, processor: Any
+    ) -> None:
+        again = simulated.copy(tmp_path)
+        before = again.rows(processor.key, bookkeeping=True)
+        result = again.backfill(processors=[processor], reprocess="all")
+        counts = result.counts[processor.key]
+        assert (counts.records, counts.unchanged, result.written) == (len(before), len(before), 0)
+        assert computed(again, result) == {(processor.key, day) for day in game_dates(again)}
+        assert again.rows(processor.key, bookkeeping=True) == before
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A league whose raw data has been corrected after it was backfilled.
+
+    A scorer got seven more points in mid-season, somebody's tenth game turned out to be one he sat
+    out, and the date to come was called off. `before` is the first state, `engine` the second one
+    after another backfill, `whole` a league that was right from the start.
+    """
+
+    engine: Engine
+    whole: Engine
+    result: BackfillResult
+    before: dict[str, Rows]
+    after: dict[str, Rows]
+    scorer: str
+    scorer_day: dt.date
+    tenth: tuple[dt.date, str]
+    called_off: dt.date
+
+
+@pytest.fixture(scope="module")
+def correction(
+    simulated: Engine, simulated_files: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Correction:
+    scorer_day = game_dates(simulated)[20]
+    scorer = simulated.query(
+        "select * from nba_analytics.player_game_summary where game_date = ? "
+        "order by points desc, player_id limit 1",
+        [scorer_day],
+    )[0]
+    called_off = game_dates(simulated)[-1]
+    tenth = simulated.query(
+        """
+        select inputs.analysis_date, summary.game_id, summary.player_id, summary.player_lookup
+        from nba_precompute.player_shot_zone_inputs as inputs
+        inner join nba_analytics.player_game_summary as summary
+            on inputs.player_id = summary.player_id and inputs.game_date = summary.game_date
+        where inputs.game_rank = 1 and inputs.actual_game_count = 10
+            and inputs.game_date >= inputs.analysis_date - 3 and inputs.analysis_date < ?
+        order by inputs.analysis_date desc, summary.player_id limit 1
+        """,
+        [game_dates(simulated)[-9]],
+    )[0]
+    files = tmp_path_factory.mktemp("corrected") / "raw"
+    shutil.copytree(simulated_files, files)
+    edit(
+        files / "player_box_scores" / "2021_22.parquet",
+        {
+            (scorer["game_id"], scorer["player_id"]): {"points": scorer["points"] + 7},
+            (tenth["game_id"], tenth["player_id"]): dict(did_not_play()),
+        },
+    )
+    edit(files / "games" / "to_come.parquet", {}, status="postponed")
+
+    engine = simulated.copy(tmp_path_factory.mktemp("incremental"))
+    before = {short: engine.rows(short, bookkeeping=True) for short in SHORTS}
+    report = engine.load(files)
+    assert {each.table: each.counts.updated for each in report.tables} == {
+        "games": 2,
+        "players": 0,
+        "player_box_scores": 2,
+        "shots": 0,
+    }
+    result = engine.backfill()
+    whole = Engine(tmp_path_factory.mktemp("whole"))
+    whole.load(files)
+    whole.backfill()
+    return Correction(
+        engine,
+        whole,
+        result,
+        before,
+        {short: engine.rows(short, bookkeeping=True) for short in SHORTS},
+        scorer["player_lookup"],
+        scorer_day,
+        (tenth["analysis_date"], tenth["player_lookup"]),
+        called_off,
+    )
+
+
+def edit(path: Path, changes: dict[tuple[str, int], Row], **everywhere: Any) -> None:
+    """Replace values of some lines of a Parquet file, and of all of its rows."""
+    table = pq.read_table(path)
+    rows = [
+        row | changes.get((row["game_id"], row.get("player_id", 0)), {}) | everywhere
+        for row in table.to_pylist()
+    ]
+    pq.write_table(pa.Table.from_pylist(rows, table.schema), path)
+
+
+def inputs_by_date(engine: Engine, short: str) -> dict[dt.date, list[str]]:
+    found: dict[dt.date, list[str]] = {}
+    for row in engine.query(
+        f"select analysis_date, cast(t as varchar) as text from {BY_KEY[short].inputs} as t "
+        "order by all"
+    ):
+        found.setdefault(row["analysis_date"], []).append(row["text"])
+    return found
+
+
+def outputs_by_date(
+    everything: Mapping[str, Texts], short: str
+) -> dict[dt.date, list[tuple[str, str]]]:
+    found: dict[dt.date, list[tuple[str, str]]] = {}
+    for kind in ("rows", "failures"):
+        for key, text in sorted(everything[f"{short} {kind}"].items()):
+            found.setdefault(key[0], []).append((kind, text))
+    return found
+
+
+def dates_that_differ(
+    one: Mapping[dt.date, object], other: Mapping[dt.date, object]
+) -> set[dt.date]:
+    return {day for day in {*one, *other} if one.get(day) != other.get(day)}
+
+
+class TestCorrections:
+    def test_it_ends_as_if_the_data_had_been_right_from_the_start(
+        self, correction: Correction
+    ) -> None:
+        assert_same(correction.whole.everything(), correction.engine.everything())
+        assert_accounted_for(correction.engine)
+
+    def test_exactly_the_dates_whose_inputs_changed_are_computed(
+        self, simulated: Engine, correction: Correction
+    ) -> None:
+        dates = game_dates(simulated)
+        before, after = simulated.everything(), correction.whole.everything()
+        outputs = {
+            short: dates_that_differ(outputs_by_date(before, short), outputs_by_date(after, short))
+            for short in SHORTS
+        }
+        changed = {
+            short: dates_that_differ(
+                inputs_by_date(simulated, short), inputs_by_date(correction.whole, short)
+            ).union(*(outputs[each] for each in BY_KEY[short].upstream))
+            for short in SHORTS
+        }
+        expected = {(short, day) for short in SHORTS for day in changed[short]}
+        assert computed(correction.engine, correction.result) == expected
+        # It tells something: no processor is computed everywhere, and none nowhere.
+        assert all(1 < len(changed[short]) < len(dates) - 15 for short in SHORTS)
+        assert len(changed["psza"]) + 5 < len(changed["pdc"])
+
+    def test_only_changed_rows_are_written_and_they_keep_when_they_were_made(
+        self, correction: Correction
+    ) -> None:
+        run = correction.result.run
+        for short in POOL_SHORTS:
+            before, after = correction.before[short], correction.after[short]
+            kept = before.keys() & after.keys()
+            changed = {key for key in kept if before[key] != after[key]}
+            assert changed
+            for key in kept:
+                assert after[key]["created_at"] == before[key]["created_at"]
+                same = without(before[key], BOOKKEEPING) == without(after[key], BOOKKEEPING)
+                assert same == (after[key]["processed_at"] == before[key]["processed_at"])
+                assert same == (after[key]["run_id"] == before[key]["run_id"])
+                if key in changed:
+                    assert after[key]["processed_at"] >= run.started_at
+                    assert after[key]["run_id"] == run.run_id
+            counts = correction.result.counts[short]
+            assert counts.updated == len(changed)
+            assert counts.inserted == len(after.keys() - before.keys())
+            assert counts.deleted == len(before.keys() - after.keys())
+
+    def test_the_scorer_has_more_points_from_his_next_game_on(self, correction: Correction) -> None:
+        before, after = correction.before["pdc"], correction.after["pdc"]
+        changed = {
+            key[0]
+            for key in before.keys() & after.keys()
+            if key[1] == correction.scorer
+            and before[key]["points_avg_season"] != after[key]["points_avg_season"]
+        }
+        his = {key[0] for key in after if key[1] == correction.scorer}
+        assert changed == {day for day in his if day > correction.scorer_day}
+        assert len(changed) > 5
+        assert his - changed
+
+    def test_a_row_that_is_no_longer_produced_is_deleted(self, correction: Correction) -> None:
+        assert correction.tenth in correction.before["psza"]
+        assert correction.tenth not in correction.after["psza"]
+        failure = correction.engine.failures("psza")[correction.tenth]
+        assert failure["failure_category"] == "EXPECTED_INCOMPLETE"
+        assert failure["actual_game_count"] == 9
+        assert correction.result.counts["psza"].deleted >= 1
+
+    def test_a_date_called_off_leaves_nothing_behind(self, correction: Correction) -> None:
+        for short in SHORTS:
+            assert any(key[0] == correction.called_off for key in correction.before[short])
+            assert not any(key[0] == correction.called_off for key in correction.after[short])
+
+
+def test_a_seasons_backfill_reaches_its_last_date_when_that_is_called_off(
+    simulated: Engine, tmp_path: Path
+) -> None:
+    engine = simulated.copy(tmp_path)
+    last = game_dates(engine)[-1]
+    engine.execute(f"update nba_raw.games set status = 'postponed' where game_date = '{last}'")
+    result = engine.backfill(seasons=["2021-22"])
+    assert result.dates == dict.fromkeys(SHORTS, 1)
+    for short in SHORTS:
+        assert any(key[0] == last for key in simulated.rows(short))
+        assert not any(key[0] == last for key in engine.outcomes(short))
+
+
+def without(row: Row, names: Iterable[str]) -> Row:
+    return {name: value for name, value in row.items() if name not in set(names)}
+
+
+def test_a_long_range_is_built_in_pieces_without_gaps(
+    simulated: Engine, simulated_raw: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backfill, "STATEMENT_DATES", 13)
+    dates = game_dates(simulated)
+    cut = backfill.split_range(dates[0], dates[-1], dates)
+    assert (cut[0][0], cut[-1][1]) == (dates[0], dates[-1])
+    assert [sum(first <= day <= last for day in dates) for first, last in cut[:-1]] == [13] * (
+        len(cut) - 1
+    )
+    for (_, last), (first, _) in itertools.pairwise(cut):
+        assert first - last == dt.timedelta(days=1)
+    engine = simulated_raw.copy(tmp_path)
+    engine.backfill()
+    assert_same(simulated.everything(), engine.everything())

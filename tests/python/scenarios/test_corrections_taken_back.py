@@ -1,0 +1,110 @@
+"""A correction that is taken back is undone, whatever the clock says and wherever a run ended."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+
+from python_workers.accounting.ledger import Ledger, plan
+from python_workers.processors.catalogue import PROCESSORS
+from python_workers.processors.composite_factors import COMPOSITE_FACTORS
+from python_workers.processors.daily_cache import DAILY_CACHE
+from python_workers.processors.feature_store import FEATURE_STORE
+from python_workers.processors.shot_zones import SHOT_ZONES
+from python_workers.processors.team_defense import TEAM_DEFENSE
+from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
+from tests.python.support.engine import Engine, assert_same
+from tests.python.support.folders import REPOSITORY
+
+PLAIN = REPOSITORY.parent / "shared" / "cases" / "plain"
+DAY = dt.date(2021, 11, 12)
+PLAYER = 101
+
+
+def points(engine: Engine) -> float:
+    (row,) = engine.query(
+        "select points_avg_last_10 from nba_precompute.player_daily_cache "
+        "where player_id = ? and analysis_date = ?",
+        [PLAYER, DAY],
+    )
+    found: float = row["points_avg_last_10"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """Return an engine on the plain league with one date backfilled."""
+    if not PLAIN.exists():
+        pytest.skip(f"no {PLAIN}")
+    engine = Engine(tmp_path_factory.mktemp("plain"))
+    engine.load(PLAIN / "raw")
+    engine.backfill(DAY, DAY)
+    return engine
+
+
+@pytest.fixture
+def engine(original: Engine, tmp_path: Path) -> Engine:
+    return original.copy(tmp_path)
+
+
+def test_a_correction_is_undone_after_the_clock_has_stepped_back(
+    engine: Engine, original: Engine
+) -> None:
+    assert points(engine) == 12.0
+    # Until now the clock was ten years fast, and the ids of runs begin with its time.
+    for table in ("processor_runs", "processed_dates"):
+        engine.execute(
+            f"update nba_processing.{table} "
+            "set finished_at = finished_at + interval 10 year, run_id = '2036' || run_id"
+        )
+    engine.load(PLAIN / "correct", "player_box_scores")
+    engine.backfill(DAY, DAY)
+    assert points(engine) != 12.0
+    assert set(engine.backfill(DAY, DAY).dates.values()) == {0}
+    engine.load(PLAIN / "restore", "player_box_scores")
+    engine.backfill(DAY, DAY)
+    assert points(engine) == 12.0
+    assert_same(engine.everything(), original.everything())
+    assert set(engine.backfill(DAY, DAY).dates.values()) == {0}
+    history = engine.query("select run_id from nba_processing.processor_runs")
+    assert len({row["run_id"] for row in history}) == 3
+    (current,) = engine.query("select count(*) as n from nba_processing.processed_dates")
+    assert current["n"] == len(PROCESSORS)
+
+
+@pytest.mark.parametrize("place", ["after-tdza", "after-commit", "after-mlfs"])
+def test_a_correction_is_undone_where_its_run_was_killed(
+    engine: Engine, original: Engine, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    def stop(name: str) -> None:
+        if name == place:
+            raise SystemExit(name)
+
+    engine.load(PLAIN / "correct", "player_box_scores")
+    with monkeypatch.context() as patch:
+        patch.setattr("python_workers.runtime.injected_faults.crash_point", stop)
+        with pytest.raises(SystemExit):
+            engine.backfill(DAY, DAY)
+    engine.load(PLAIN / "restore", "player_box_scores")
+    engine.backfill(DAY, DAY)
+    assert_same(engine.everything(), original.everything())
+
+
+def test_rows_that_are_gone_or_altered_are_missing_and_come_back(
+    engine: Engine, original: Engine
+) -> None:
+    engine.execute(
+        *(f"delete from {each.table}" for each in (SHOT_ZONES, DAILY_CACHE, FEATURE_STORE)),
+        f"delete from {COMPOSITE_FACTORS.table} where player_id = {PLAYER}",
+        f"update {TEAM_DEFENSE.table} set opponent_pace = 0 where team_abbr = 'AAA'",
+    )
+    with DuckDBWarehouse(engine.path) as warehouse:
+        states = plan(Ledger.read(warehouse, DAY, DAY), PROCESSORS, [DAY])
+    assert {state.status for state in states.values()} == {"missing"}
+    assert states["pdc", DAY].reason.startswith("0 of 20 rows")
+    assert states["pcf", DAY].reason.startswith("19 of 20 rows")
+    assert states["tdza", DAY].reason == "its rows have changed since they were computed"
+    engine.backfill(DAY, DAY)
+    assert_same(engine.everything(), original.everything())

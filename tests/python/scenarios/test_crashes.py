@@ -1,0 +1,73 @@
+"""Kill the command anywhere, run it again: the tables are those of a run without the kill."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.python.support.engine import Engine
+from tests.python.support.terminal import Terminal, differences
+
+pytestmark = pytest.mark.slow
+
+# One after the other on the same warehouse, so in the order in which a run passes them.
+BACKFILL_BOUNDARIES = (
+    "after-dbt-int_player_games:1",
+    "after-inputs:1",
+    "after-dbt-ml_feature_store_v2:1",
+)
+COMPUTE_BOUNDARIES = (
+    "before-commit:1",
+    "before-write:2",
+    "after-write:1",
+    "after-commit:2",
+)
+
+
+def test_a_load_killed_between_two_tables_is_completed_by_the_next(
+    terminal: Terminal, simulated_files: Path, simulated_raw: Engine
+) -> None:
+    for boundary in ("after-write:2", "before-write:5"):
+        terminal.run_until_killed(boundary, "load", str(simulated_files))
+    terminal.run_well("load", str(simulated_files))
+    found = differences(terminal.file, simulated_raw.path)
+    assert found == {"nba_staging.seasons": 1}  # dbt's, which the command loads too
+
+
+def test_a_backfill_short_of_disk_and_then_killed_ends_in_the_same_tables(
+    terminal: Terminal, simulated_raw: Engine, simulated: Engine
+) -> None:
+    terminal.put(simulated_raw.path)
+    terminal.run_until_disk_is_full(4_000_000, "backfill", "--all", "--skip-tests")
+    for boundary in BACKFILL_BOUNDARIES:
+        terminal.run_until_killed(boundary, "backfill", "--all", "--skip-tests")
+    terminal.run_well("backfill", "--all", "--skip-tests")
+    assert differences(terminal.file, simulated.path) == {}
+    assert terminal.repeated_runs() == []
+
+
+def test_a_killed_compute_goes_on_with_the_chunk_it_was_at(
+    terminal: Terminal, simulated: Engine
+) -> None:
+    terminal.put(simulated.path)
+    terminal.forget_outputs()
+    for boundary in COMPUTE_BOUNDARIES:
+        terminal.run_until_killed(boundary, "compute", "--all")
+    last = terminal.run_well("compute", "--all", "--log-format", "json")
+    assert len(last.events("date_committed")) > 0
+    assert differences(terminal.file, simulated.path) == {}
+    assert terminal.repeated_runs() == []
+
+
+def test_what_waits_for_its_commit_is_computed_again_after_a_kill(
+    terminal: Terminal, simulated: Engine
+) -> None:
+    together = {"BACKCOURT_COMMIT_ROWS": "1500"}
+    terminal.put(simulated.path)
+    terminal.forget_outputs()
+    for boundary in ("before-commit:2", "after-commit:1"):
+        terminal.run_until_killed(boundary, "compute", "--all", environment=together)
+    terminal.run_well("compute", "--all", environment=together)
+    assert differences(terminal.file, simulated.path) == {}
+    assert terminal.repeated_runs() == []

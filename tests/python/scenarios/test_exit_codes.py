@@ -1,0 +1,109 @@
+"""One rule for exit codes: 1 where something of a command's range needs attention."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+
+from python_workers.processors.catalogue import BY_KEY
+from python_workers.processors.daily_cache import DAILY_CACHE
+from tests.python.support.command import CommandLine
+from tests.python.support.engine import Engine
+
+DAY = dt.date(2021, 12, 4)
+RANGE = ("--start", DAY, "--end", DAY)
+
+COMMANDS = {
+    "backfill": ("backfill", *RANGE, "--skip-tests"),
+    "dry run": ("backfill", *RANGE, "--dry-run"),
+    "compute": ("compute", *RANGE),
+    "plan": ("plan", *RANGE),
+    "coverage": ("coverage", *RANGE),
+    "status": ("status", "--date", DAY),
+}
+
+
+def fail(engine: Engine, category: str) -> None:
+    """Give a failure of a daily cache another category."""
+    engine.execute(
+        f"update nba_processing.precompute_failures set failure_category = '{category}' "
+        f"where processor_name = '{DAILY_CACHE.name}' and entity_id = (select min(entity_id) "
+        "from nba_processing.precompute_failures "
+        f"where processor_name = '{DAILY_CACHE.name}' and analysis_date = date '{DAY}') "
+        f"and analysis_date = date '{DAY}'"
+    )
+
+
+def codes(backcourt: CommandLine, tmp_path: Path, *left_out: str) -> dict[str, int]:
+    commands = {**COMMANDS, "report": ("report", "--out", tmp_path / "report.html", *RANGE)}
+    return {
+        name: backcourt(*arguments).code
+        for name, arguments in commands.items()
+        if name not in left_out
+    }
+
+
+def test_where_all_is_well_every_command_ends_with_0(
+    backfilled: CommandLine, tmp_path: Path
+) -> None:
+    assert set(codes(backfilled, tmp_path).values()) == {0}
+
+
+@pytest.mark.parametrize(
+    "category",
+    ["INCOMPLETE_UPSTREAM", "PROCESSING_ERROR", "CIRCUIT_BREAKER_ACTIVE", "COFFEE_BREAK"],
+)
+def test_a_failure_to_look_at_needs_attention_in_every_command(
+    backfilled: CommandLine, engine: Engine, tmp_path: Path, category: str
+) -> None:
+    fail(engine, category)
+    assert set(codes(backfilled, tmp_path).values()) == {1}
+    # It is of nobody else's range.
+    assert backfilled("coverage", *RANGE, "--processor", "psza").code == 0
+    assert backfilled("compute", *RANGE, "--processors", "psza").code == 0
+    assert backfilled("coverage", "--start", "2021-10-19", "--end", "2021-12-03").code == 0
+    assert backfilled("status", "--date", "2021-12-03").code == 0
+
+
+def test_a_lock_hides_no_missing_data(
+    backfilled: CommandLine, engine: Engine, tmp_path: Path
+) -> None:
+    """What is locked is told as what it is: somebody who has no row, for want of data."""
+    fail(engine, "CIRCUIT_BREAKER_ACTIVE")
+    shown = backfilled.attention("coverage", *RANGE, "--format", "json").json()
+    assert shown["reasons"] == ["1 failures to investigate"]
+    assert shown["attention_counts"]["circuit_breaker_active"] == 1
+    (failure,) = shown["to_investigate"]
+    assert failure["failure_category"] == "CIRCUIT_BREAKER_ACTIVE"
+    (date,) = [row for row in shown["dates"] if row["processor_name"] == DAILY_CACHE.name]
+    assert date["coverage_status"] == "investigate"
+    (kind,) = backfilled.attention("status", "--date", DAY, "--format", "json").json()[
+        "to_investigate"
+    ]
+    assert (kind["failure_category"], kind["failures"]) == ("CIRCUIT_BREAKER_ACTIVE", 1)
+    page = tmp_path / "report.html"
+    told = backfilled.attention("report", "--out", page, *RANGE).out
+    assert "1 entry of" in told
+    assert "to investigate" in told
+
+
+def test_a_row_that_is_lost_or_never_was_needs_attention(
+    backfilled: CommandLine, engine: Engine, tmp_path: Path
+) -> None:
+    psza = BY_KEY["psza"]
+    engine.execute(
+        f"delete from {psza.table} where analysis_date = date '{DAY}' and player_id = "
+        f"(select min(player_id) from {psza.table} where analysis_date = date '{DAY}')"
+    )
+    computing = ("backfill", "compute")
+    assert set(codes(backfilled, tmp_path, *computing).values()) == {1}
+    # These put it right.
+    assert set(codes(backfilled, tmp_path).values()) == {0}
+
+
+def test_what_has_never_run_needs_attention(loaded: CommandLine) -> None:
+    assert loaded("plan", *RANGE).code == 1
+    assert loaded("status", "--date", DAY).code == 1
+    assert loaded("status", "--date", "2021-10-01").code == 0

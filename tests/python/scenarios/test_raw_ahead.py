@@ -1,0 +1,135 @@
+"""Raw tables, or files of the project, that are ahead of the features: nothing is called done."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from python_workers.backfill.dbt_project import DbtProject
+from python_workers.processors.catalogue import BY_KEY, PROCESSORS
+from tests.python.support.command import CommandLine
+from tests.python.support.engine import Engine
+
+ALL_OF_IT = ("--start", "2021-10-19", "--end", "2021-12-06")
+GAME_DAY = dt.date(2021, 11, 30)
+BEFORE = ("--start", "2021-10-19", "--end", GAME_DAY - dt.timedelta(days=1))
+READING = ("plan", "coverage", "backfill --dry-run")
+TESTS = ("no_date_is_behind_what_it_is_made_of",)
+
+
+def corrected_file(engine: Engine, folder: Path) -> str:
+    """Write a box score in which a player has two assists more; return its game."""
+    line = "select * from nba_raw.player_box_scores inner join nba_raw.games using (game_id) "
+    (row,) = engine.query(
+        f"{line} where game_date = date '{GAME_DAY}' and not is_dnp order by 1, 2 limit 1"
+    )
+    (line_row,) = engine.query(
+        "select * replace (ast + 2 as ast) from nba_raw.player_box_scores "
+        "where game_id = ? and player_id = ?",
+        [row["game_id"], row["player_id"]],
+    )
+    path = folder / "player_box_scores" / "corrected.parquet"
+    path.parent.mkdir(parents=True)
+    pq.write_table(pa.Table.from_pylist([line_row]), path)
+    return str(row["game_id"])
+
+
+def outcome_of_the_test(engine: Engine) -> str:
+    (test,) = engine.project().test(TESTS, dt.date(2021, 10, 19), dt.date(2021, 12, 6))
+    return test.status
+
+
+def test_a_correction_that_is_loaded_makes_dates_stale_until_they_are_backfilled(
+    backfilled: CommandLine, engine: Engine, tmp_path: Path
+) -> None:
+    assert outcome_of_the_test(engine) == "pass"
+    game = corrected_file(engine, tmp_path)
+    assert backfilled("load", tmp_path, "--tables", "player_box_scores").code == 0
+    (load,) = engine.query(
+        "select distinct load_id from nba_raw.changed_games where game_id = ?"
+        " and table_name = 'player_box_scores' and updated = 1",
+        [game],
+    )
+    why = f"raw data changed (load {load['load_id'][:8]})"
+
+    for command in READING:
+        shown = backfilled.attention(*command.split(), *ALL_OF_IT).out
+        assert why in shown
+        assert f"changed since: game {game} of {GAME_DAY}" in shown
+    planned = backfilled.attention("plan", *ALL_OF_IT, "--format", "json").json()
+    assert {(row["status"], row["reason"], row["due"]) for row in planned} == {("stale", why, True)}
+    found = backfilled.attention("coverage", *ALL_OF_IT, "--format", "json").json()
+    assert {row["coverage_status"] for row in found["dates"]} == {"stale"}
+    assert [row["game_id"] for row in found["changed_games"]] == [game]
+    status = backfilled.attention("status", "--date", "2021-12-06").out
+    assert why in status
+    page = tmp_path / "report.html"
+    assert "not hold any more" in backfilled.attention("report", "--out", page, *ALL_OF_IT).out
+    assert game in page.read_text(encoding="utf-8")
+
+    # What SQL sees of it: the game's own date and those after it.
+    stale = engine.query("select distinct analysis_date as day from nba_processing.stale_dates")
+    days = engine.query(
+        "select distinct game_date as day from nba_raw.games "
+        "where game_date between ? and date '2021-12-06'",
+        [GAME_DAY],
+    )
+    assert {row["day"] for row in stale} == {row["day"] for row in days}
+    assert outcome_of_the_test(engine) == "fail"
+
+    backfilled.ok("backfill", *ALL_OF_IT)
+    assert engine.query("select * from nba_processing.stale_dates") == []
+    assert "stale" not in backfilled.ok("plan", *ALL_OF_IT).out
+    backfilled.ok("coverage", *ALL_OF_IT)
+
+
+def test_raw_tables_that_something_else_has_changed_are_seen(
+    backfilled: CommandLine, engine: Engine
+) -> None:
+    engine.execute("update nba_raw.player_box_scores set ast = ast + 1 where points > 30")
+    for command in READING:
+        assert "raw data changed" in backfilled.attention(*command.split(), *BEFORE).out
+
+
+def test_files_of_the_project_that_have_changed_are_seen(
+    backfilled: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DbtProject, "state", lambda _: "another project")
+    for command in READING:
+        assert "dbt project changed" in backfilled.attention(*command.split(), *BEFORE).out
+
+
+def test_a_new_version_of_a_calculation_is_seen(
+    backfilled: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pdc = BY_KEY["pdc"]
+    was = pdc.calculation_version
+    monkeypatch.setitem(vars(pdc), "calculation_version", "v99")
+    shown = backfilled.attention("coverage", *BEFORE, "--format", "json").json()
+    stale = {row["processor_name"]: row["stale_reason"] for row in shown["dates"]}
+    assert stale == {
+        each.name: f"version changed: {was} to v99" if each is pdc else None for each in PROCESSORS
+    }
+
+
+def test_what_is_made_of_older_upstream_rows_is_stale(
+    backfilled: CommandLine, engine: Engine
+) -> None:
+    engine.execute(
+        "update nba_processing.processed_dates set output_digest = 'other' "
+        f"where processor_name = '{BY_KEY['psza'].name}' and analysis_date = date '{GAME_DAY}'"
+    )
+    shown = backfilled.attention("coverage", *ALL_OF_IT, "--format", "json").json()
+    stale = {
+        (row["processor_name"], row["analysis_date"], row["stale_reason"])
+        for row in shown["dates"]
+        if row["coverage_status"] == "stale"
+    }
+    assert stale == {
+        (BY_KEY[short].name, str(GAME_DAY), "upstream changed") for short in ("pcf", "pdc", "mlfs")
+    }
+    assert backfilled("coverage", *ALL_OF_IT, "--processor", "tdza,psza").code == 0

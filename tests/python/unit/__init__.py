@@ -1,0 +1,1 @@
+"""One module or room at a time: the folders are those of the package."""

@@ -1,0 +1,499 @@
+"""The report page: what it shows, and that nothing in the data becomes markup."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+import yaml
+
+from python_workers.accounting.coverage import COUNTS, Coverage
+from python_workers.accounting.schedule import Schedule, game_dates, resolve
+from python_workers.cli.app import main
+from python_workers.processors.catalogue import PROCESSORS
+from python_workers.processors.shot_zones import SHOT_ZONES
+from python_workers.report.queries import read_report
+from python_workers.report.scales import SEASON_GAP, SeasonAxis, ticks
+from python_workers.report.scope import Scope
+from python_workers.report.shooters import most_attempts
+from python_workers.report.totals import total, verdict
+from python_workers.settings import load_settings
+from python_workers.warehouse.open import open_warehouse
+from tests.python.support.engine import Engine
+from tests.python.support.folders import REPOSITORY
+from tests.python.support.leagues import League, days
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)> </title></svg>"
+LONG = "Wa" * 5_000
+DATES = days(16)
+WITHOUT_SHOTS = DATES[11]
+
+MODELS = REPOSITORY / "models" / "precompute"
+VOID = {"meta", "link", "input", "br", "img", "hr"}
+
+
+class Page(HTMLParser):
+    """The elements of a page, and the text of all of them and of some by name."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.texts: dict[str, list[str]] = {}
+        self.text = ""
+        self._open: list[str] = []
+        self.source = path.read_text(encoding="utf-8")
+        self.feed(self.source)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in VOID:
+            self._open.append(tag)
+            self.texts.setdefault(tag, []).append("")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self._open:
+            self.texts[self._open[-1]][-1] += data
+        if not {"script", "style"} & set(self._open):
+            self.text += data
+
+    def all(self, tag: str, class_: str = "") -> list[dict[str, str]]:
+        wanted = set(class_.split())
+        return [
+            attributes
+            for name, attributes in self.elements
+            if name == tag and wanted <= set(attributes.get("class", "").split())
+        ]
+
+    def rows_of(self, table: str) -> list[str]:
+        """Return the text of each row of the body of a table."""
+        body = self.source.split(f'id="{table}"')[1].split("</table>")[0]
+        rows = re.findall(r"<tr>(.*?)</tr>", body.split("<tbody>")[1], re.DOTALL)
+        return [re.sub(r"<[^>]+>", " ", row) for row in rows]
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """Return an engine on a league with a game without shots and two names to beware of."""
+    league = League({"AAA": [1, 2, 3], "BBB": [4, 5, 6]})
+    league.names = {1: HOSTILE, 2: LONG}
+    for day in DATES:
+        league.play(day, "AAA", "BBB", shots=day != WITHOUT_SHOTS)
+    folder = tmp_path_factory.mktemp("league")
+    engine = Engine(folder)
+    engine.load(league.write(folder / "raw"))
+    return engine
+
+
+@pytest.fixture(scope="module")
+def backfilled(loaded: Engine, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    engine = loaded.copy(tmp_path_factory.mktemp("backfilled"))
+    engine.backfill()
+    return engine
+
+
+@pytest.fixture
+def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Page]:
+    def write(engine: Engine, *arguments: str) -> Page:
+        path = tmp_path / "report.html"
+        assert run(monkeypatch, engine, "--out", str(path), *arguments) in (0, 1)
+        return Page(path)
+
+    return write
+
+
+def run(monkeypatch: pytest.MonkeyPatch, engine: Engine, *arguments: str) -> int:
+    """Run ``backcourt report`` and return its exit code."""
+    monkeypatch.setenv("BACKCOURT_DUCKDB_PATH", str(engine.path))
+    with pytest.raises(SystemExit) as ended:
+        main(["report", *arguments])
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+def test_the_page_is_complete_without_a_network(
+    backfilled: Engine, report: Callable[..., Page]
+) -> None:
+    page = report(backfilled)
+    for _, attributes in page.elements:
+        for name in ("src", "href", "srcset", "action", "data", "poster", "xlink:href"):
+            assert attributes.get(name, "#").startswith(("#", "data:"))
+    (style,), (script,) = page.texts["style"], page.texts["script"]
+    assert "url(" not in style
+    assert "@import" not in style
+    assert "fetch(" not in script
+
+
+def test_the_page_s_own_policy_admits_its_script_and_its_style_alone(
+    backfilled: Engine, report: Callable[..., Page]
+) -> None:
+    page = report(backfilled)
+    (policy,) = [each["content"] for each in page.all("meta") if "http-equiv" in each]
+    allowed = dict(part.strip().split(" ", 1) for part in policy.split(";"))
+    assert allowed["default-src"] == "'none'"
+    for name, tag in (("script-src", "script"), ("style-src", "style")):
+        (content,) = page.texts[tag]
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert allowed[name] == f"'sha256-{digest}'"
+    assert not [name for _, attributes in page.elements for name in attributes if name == "style"]
+
+
+def test_names_and_reasons_are_text_whatever_they_hold(
+    backfilled: Engine, report: Callable[..., Page], tmp_path: Path
+) -> None:
+    engine = backfilled.copy(tmp_path / "hostile")
+    engine.execute(
+        "update nba_processing.precompute_failures set failure_reason = '"
+        + HOSTILE.replace("'", "''")
+        + "' where not is_expected"
+    )
+    page = report(engine)
+    assert page.all("script") == [{}]
+    assert page.all("img") == []
+    for _, attributes in page.elements:
+        assert not [name for name in attributes if name.startswith("on")]
+    assert page.text.count("<script>alert(1)</script>") >= 2
+
+
+def test_a_name_of_ten_kilobytes_is_cut(backfilled: Engine, report: Callable[..., Page]) -> None:
+    page = report(backfilled)
+    assert LONG[:20] in page.text
+    assert LONG[:200] not in page.text
+
+
+def test_every_game_date_of_every_processor_is_a_cell_in_the_colour_of_its_status(
+    backfilled: Engine, report: Callable[..., Page]
+) -> None:
+    page = report(backfilled)
+    cells = Counter(
+        each["class"].split()[1].removeprefix("s-") for each in page.all("rect", "cell")
+    )
+    found = backfilled.coverage(DATES[0], DATES[-1]).by_date
+    assert cells == Counter(row["coverage_status"] for row in found)
+    assert cells.total() == len(DATES) * len(PROCESSORS)
+    assert cells["investigate"] > 0
+    assert f"{DATES[0]:%a} {DATES[0]}: " in page.text
+
+
+def test_the_head_has_the_sums_of_the_coverage(
+    backfilled: Engine, report: Callable[..., Page]
+) -> None:
+    page = report(backfilled)
+    rows = backfilled.coverage(DATES[0], DATES[-1]).by_date
+    investigate = sum(row["incomplete_upstream"] for row in rows)
+    expected = sum(row["expected"] for row in rows)
+    assert investigate > 0
+    assert (
+        f"Everyone is accounted for; {investigate:,} entries of {expected:,} "
+        f"({100 * investigate / expected:.2f} %) to investigate." in page.text
+    )
+    tiles = page.texts["b"]
+    for number in (expected, sum(row["records"] for row in rows), investigate):
+        assert f"{number:,}" in tiles
+    assert f"{DATES[0]} to {DATES[-1]}" in page.text
+    (run_id,) = {row["run_id"] for row in backfilled.query("from nba_processing.processor_runs")}
+    assert run_id in page.texts["code"]
+    assert "DuckDB" in page.texts["dd"]
+
+
+def test_entries_to_investigate_are_listed_by_player_and_reason(
+    backfilled: Engine, report: Callable[..., Page]
+) -> None:
+    page = report(backfilled)
+    (of_player,) = [row for row in page.rows_of("entries") if "Player Number4" in row]
+    dates = [day for day in DATES if day > WITHOUT_SHOTS]
+    assert "psza" in of_player
+    assert "INCOMPLETE_UPSTREAM" in of_player
+    assert f"shot zones: {WITHOUT_SHOTS}" in of_player
+    assert of_player.split()[-3:] == [str(len(dates)), str(dates[0]), str(dates[-1])]
+
+
+def test_times_and_rows_of_the_last_runs_are_shown(
+    backfilled: Engine, report: Callable[..., Page]
+) -> None:
+    page = report(backfilled)
+    (written,) = backfilled.query("select sum(inserted) as n from nba_processing.processor_runs")
+    assert f"{written['n']:,}" in page.texts["td"]
+    assert page.text.count("Start-up and inputs") == 1
+    assert f"{len(DATES) * len(PROCESSORS)} processor-dates of this range" in page.text
+
+
+def test_the_zone_charts_add_up_to_the_shots(
+    backfilled: Engine, report: Callable[..., Page]
+) -> None:
+    page = report(backfilled)
+    shots = backfilled.query(
+        """
+        select extract(month from game_date) as month, count(*) as n
+        from nba_raw.shots join nba_raw.games using (game_id) group by all
+        """
+    )
+    for row in shots:
+        name = dt.date(2021, row["month"], 1).strftime("%B %Y")
+        assert f"{name}: {row['n']:,} attempts" in page.text
+    (last,) = backfilled.query(
+        "select count(*) as n from nba_precompute.player_shot_zone_analysis "
+        "where analysis_date = (select max(analysis_date) "
+        "from nba_precompute.player_shot_zone_analysis)"
+    )
+    assert len(page.all("circle", "dot")) == last["n"]
+    assert "AAA, paint: " in page.text
+
+
+def test_what_was_found_in_the_raw_data_is_shown_by_season_and_lines_by_themselves(
+    backfilled: Engine, report: Callable[..., Page], tmp_path: Path
+) -> None:
+    shown = [" ".join(row.split()) for row in report(backfilled).rows_of("findings")]
+    assert [row for row in shown if row.startswith("shots ")] == [
+        (
+            "shots teams with lines and no shots in a final game 2 "
+            f"{WITHOUT_SHOTS} {game_on(backfilled, WITHOUT_SHOTS)} no shot of AAA"
+        )
+    ]
+    spoiled = backfilled.copy(tmp_path / "spoiled")
+    spoiled.execute(
+        "update nba_raw.player_box_scores set minutes = null where player_id = 3",
+        "update nba_raw.shots set team_abbr = 'CCC' where game_id = "
+        f"'{game_on(spoiled, DATES[0])}' and player_id = 4",
+    )
+    lines = [" ".join(row.split()) for row in report(spoiled).rows_of("lines")]
+    without_minutes = [row for row in lines if "and no minutes" in row]
+    assert [row.split()[0] for row in without_minutes] == [str(day) for day in DATES]
+    assert all(" AAA 3 lines with points" in row for row in without_minutes)
+    strays = [row for row in lines if "team CCC, game of AAA and BBB" in row]
+    assert len(strays) == len(lines) - len(without_minutes) == 10
+
+
+def game_on(engine: Engine, day: dt.date) -> str:
+    (found,) = engine.query("select game_id from nba_raw.games where game_date = ?", [day])
+    game_id: str = found["game_id"]
+    return game_id
+
+
+def test_the_dictionary_describes_every_column_of_the_outputs(
+    backfilled: Engine, report: Callable[..., Page]
+) -> None:
+    page = report(backfilled)
+    for processor in PROCESSORS:
+        assert processor.table in page.texts["code"]
+    for column in backfilled.query(f"describe {SHOT_ZONES.table}"):
+        assert column["column_name"] in page.texts["code"]
+    text = (MODELS / f"{SHOT_ZONES.model}.yml").read_text(encoding="utf-8")
+    (described,) = yaml.safe_load(text)["models"]
+    own = [column["description"] for column in described["columns"]]
+    assert {each for each in own if "doc(" not in each} <= set(page.texts["td"])
+    # What several tables share stands in columns.md.
+    assert "First 16 hex digits of the SHA-256 of the record's business fields." in page.texts["td"]
+    assert "doc(" not in page.text
+
+
+def test_simulated_players_are_called_simulated(
+    backfilled: Engine, report: Callable[..., Page], tmp_path: Path
+) -> None:
+    assert "Simulated data" not in report(backfilled).text
+    engine = backfilled.copy(tmp_path / "simulated")
+    engine.execute("update nba_raw.players set player_id = 9000001 where player_id = 6")
+    assert "Simulated data" in report(engine).text
+
+
+def test_a_range_keeps_the_other_dates_out(backfilled: Engine, report: Callable[..., Page]) -> None:
+    page = report(backfilled, "--start", str(DATES[2]), "--end", str(DATES[4]))
+    assert len(page.all("rect", "cell")) == 3 * len(PROCESSORS)
+    assert str(DATES[3]) in page.text
+    assert str(DATES[5]) not in page.text
+    assert "No shot zones of players yet" in page.text
+
+
+def test_a_partly_backfilled_warehouse_says_what_is_missing(
+    loaded: Engine, report: Callable[..., Page], tmp_path: Path
+) -> None:
+    engine = loaded.copy(tmp_path / "partly")
+    engine.backfill(DATES[0], DATES[3])
+    page = report(engine)
+    pairs = len(DATES) * len(PROCESSORS)
+    assert "Everyone is accounted for on the dates that have run." in page.text
+    assert f"{12 * len(PROCESSORS)} of {pairs} processor-dates have not run yet" in page.text
+    assert f"backcourt backfill --start {DATES[0]} --end {DATES[-1]}" in page.text
+    assert len(page.all("rect", "cell s-not_run")) == 12 * len(PROCESSORS)
+    after = report(engine, "--start", str(DATES[8]), "--end", str(DATES[-1]))
+    assert "Nothing has been computed in this range yet." in after.text
+    assert "No processor has run in this range." in after.text
+
+
+def test_without_a_warehouse_or_a_backfill_there_is_no_page(
+    loaded: Engine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "report.html"
+    assert run(monkeypatch, Engine(tmp_path / "none"), "--out", str(path)) == 3
+    assert "backcourt load DIR" in capsys.readouterr().err
+    assert run(monkeypatch, loaded.copy(tmp_path / "raw"), "--out", str(path)) == 3
+    assert "backcourt backfill" in capsys.readouterr().err
+    assert not path.exists()
+
+
+def test_the_folder_of_the_page_is_made_and_a_folder_is_no_page(
+    backfilled: Engine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "some" / "where" / "report.html"
+    assert run(monkeypatch, backfilled, "--out", str(path)) in (0, 1)
+    assert [each.name for each in path.parent.iterdir()] == ["report.html"]
+    assert str(path) in capsys.readouterr().out
+    assert run(monkeypatch, backfilled, "--out", str(path.parent)) == 2
+    assert str(path) in capsys.readouterr().err
+    assert run(monkeypatch, backfilled, "--out", str(path / "below.html")) == 2
+    assert f"{path} is a file" in capsys.readouterr().err
+
+
+def test_every_statement_on_a_table_by_date_names_its_dates(
+    backfilled: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+    with open_warehouse(load_settings(duckdb_path=backfilled.path)) as warehouse:
+        scope = Scope(resolve(warehouse, everything=True), game_dates(warehouse))
+        query = warehouse.query
+
+        def watched(sql: str, params: Mapping[str, object] | None = None) -> pa.Table:
+            sent.append(sql)
+            return query(sql, params)
+
+        monkeypatch.setattr(warehouse, "query", watched)
+        read_report(warehouse, scope)
+    by_date = [sql for sql in sent if "nba_raw.players" not in sql]
+    assert len(by_date) == 13
+    for sql in by_date:
+        assert "between @start and @end" in sql or "analysis_date = @day" in sql
+
+
+def test_seasons_with_others_between_them_are_named_date_by_date() -> None:
+    known = [(dt.date(2021, 12, 1), "2021-22"), (dt.date(2022, 12, 1), "2022-23")]
+    only = (dt.date(2021, 12, 1), dt.date(2023, 12, 1))
+    scope = Scope(Schedule(*only, only, is_whole_range=False), known)
+    assert scope.condition() == (
+        "analysis_date between @start and @end and analysis_date in unnest(@dates)"
+    )
+    assert scope.parameters(limit=1) == {
+        "start": only[0],
+        "end": only[1],
+        "dates": list(only),
+        "limit": 1,
+    }
+
+
+def test_a_date_off_the_schedule_belongs_to_the_season_before_it() -> None:
+    known = [(dt.date(2021, 12, 1), "2021-22"), (dt.date(2022, 12, 1), "2022-23")]
+    scope = Scope(Schedule(known[0][0], known[1][0], ()), known)
+    assert scope.season(dt.date(2021, 1, 1)) == "2021-22"
+    assert scope.season(dt.date(2022, 7, 1)) == "2021-22"
+    assert scope.season(dt.date(2023, 7, 1)) == "2022-23"
+
+
+def test_summers_take_no_room_on_the_axis() -> None:
+    axis = SeasonAxis(
+        {
+            "2021-22": [dt.date(2022, 4, 1), dt.date(2022, 4, 10)],
+            "2022-23": [dt.date(2022, 10, 18), dt.date(2022, 10, 27)],
+        },
+        100.0,
+        100.0 + 200.0 + SEASON_GAP,
+    )
+    assert axis.edges(dt.date(2022, 4, 1)) == (100.0, 110.0)
+    assert axis.edges(dt.date(2022, 10, 18)) == (200.0 + SEASON_GAP, 210.0 + SEASON_GAP)
+    # The week of a season's first day begins before it.
+    assert axis.edges(dt.date(2022, 10, 17), 7) == (200.0 + SEASON_GAP, 260.0 + SEASON_GAP)
+
+
+@pytest.mark.parametrize("high", [1, 3, 7, 30, 458, 4_567, 120_025])
+def test_ticks_are_few_and_round_and_reach_the_highest_value(high: int) -> None:
+    values = ticks(high)
+    assert values[0] == 0
+    assert values[-2] < high <= values[-1]
+    assert 3 <= len(values) <= 6
+
+
+def coverage_row(status: str = "complete", **counts: int) -> dict[str, Any]:
+    return {
+        "processor_name": SHOT_ZONES.name,
+        "analysis_date": DATES[0],
+        "coverage_status": status,
+        **dict.fromkeys(COUNTS, 0),
+        **counts,
+    }
+
+
+@pytest.mark.parametrize(
+    ("rows", "level", "words"),
+    [
+        ([coverage_row(expected=9, records=9)], "good", "Everyone is accounted for."),
+        (
+            [coverage_row("not_run", expected=9, unaccounted=9)],
+            "empty",
+            "Nothing has been computed",
+        ),
+        (
+            [coverage_row("investigate", expected=9, records=8, processing_error=1)],
+            "attention",
+            "1 entry of 9 (11.11 %) to investigate",
+        ),
+        (
+            [coverage_row("incomplete", expected=9, records=8, unaccounted=1)],
+            "bad",
+            "1 have neither row nor failure",
+        ),
+        (
+            [coverage_row("incomplete", expected=9, records=10, duplicated=1)],
+            "bad",
+            "1 have more than one",
+        ),
+        (
+            [coverage_row("incomplete", expected=9, records=10, unexpected=1)],
+            "bad",
+            "1 were not expected",
+        ),
+        (
+            [coverage_row("incomplete", expected=9, records=9)],
+            "bad",
+            "1 processor-dates have rows but no record of a run",
+        ),
+        (
+            [
+                coverage_row(expected=9, records=9),
+                coverage_row("not_run", expected=9, unaccounted=9),
+            ],
+            "attention",
+            "Everyone is accounted for on the dates that have run.",
+        ),
+    ],
+)
+def test_the_verdict_says_how_the_coverage_stands(
+    rows: list[dict[str, Any]], level: str, words: str
+) -> None:
+    found = verdict(total(Coverage(DATES[0], DATES[0], rows)), DATES[0], DATES[0])
+    assert found.level == level
+    assert words in found.headline
+
+
+def test_a_player_without_shots_has_no_place_among_those_with_the_most() -> None:
+    nobody = {"paint_rate_last_10": None, "player_name": "Somebody", "player_lookup": "somebody"}
+    assert "Somebody" not in most_attempts([nobody])
