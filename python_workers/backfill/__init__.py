@@ -1,4 +1,4 @@
-"""One run over a range of dates: dbt's stages, the pool's stages, and what they cost.
+"""One run over a range of dates: dbt's stages, the pool's stages, and their costs.
 
-Daily mode and the commands call it; what was computed and who is missing is accounting's.
+Daily mode and the commands call it; accounting knows what was computed and what is missing.
 """

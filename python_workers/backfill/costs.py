@@ -1,4 +1,4 @@
-"""What a backfill would read on BigQuery, statement by statement, and what that costs."""
+"""Estimates the bytes that a backfill's statements would read on BigQuery, and their price."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from python_workers.warehouse.bigquery.warehouse import BigQueryWarehouse
 
 BYTES_PER_TIB = 1 << 40
 
-# dbt's other materialisations read nothing: views, ephemeral models, tables that workers fill.
+# The other materialisations read nothing: views, ephemeral models, tables that workers fill.
 READING = ("table", "date_range", "test")
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A statement and the bytes it would read; None where a table of it is yet to be built."""
+    """A statement and the bytes it would read; None if one of its tables does not exist yet."""
 
     statement: str
     bytes: int | None
@@ -42,9 +42,10 @@ def estimates(
     Parameters
     ----------
     warehouse, project
-        Who asks BigQuery, and who compiles the models.
+        The warehouse estimates statements; the project compiles the models.
     schedule, processors
-        What would be computed. Commits come on top: they rewrite the partitions of their dates.
+        The dates and processors of the backfill. The estimate does not include commits, which
+        rewrite the partitions of their dates.
     """
     models = [processor.model for processor in processors if processor.engine == "sql"]
     nodes = project.compiled([*INPUTS, *models, *EVERY_DATE_TESTS], schedule.start, schedule.end)
@@ -57,7 +58,7 @@ def estimates(
 
 
 def _statement(warehouse: BigQueryWarehouse, model: CompiledNode, schedule: Schedule) -> str:
-    """Return what dbt would send: a MERGE over the range where the table is there."""
+    """Return the statement that dbt would send: a MERGE over the range if the table exists."""
     if model.materialized != "date_range" or not warehouse.has_table(model.name):
         return model.sql
     columns = ", ".join(model.columns)

@@ -1,4 +1,4 @@
-"""dbt in process: parsed once, then run stage by stage over a date range."""
+"""Runs dbt in this process: parses the project once, then runs stages over a date range."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from python_workers.warehouse.duckdb.file import (
 )
 from python_workers.warehouse.job_labels import LABELS_VARIABLE, job_labels
 
-# Whatever stands in these decides what the models compute; descriptions and tests do not.
+# These files decide what the models compute; descriptions and tests do not.
 PROJECT_SOURCES = ("models", "macros", "seeds")
 PROJECT_SUFFIXES = (".sql", ".csv")
 
 POLL_SECONDS = 0.2
 
 DBT_VARIABLES = ("DBT_", "DBT_ENGINE_")
-# Where dbt writes is no switch: a clone on a read-only mount needs these.
+# Keep the variables for dbt's folders: a clone on a read-only mount needs them.
 DBT_PATHS = ("TARGET_PATH", "LOG_PATH")
 
 QUIET = (
@@ -54,7 +54,7 @@ QUIET = (
 
 @dataclass(frozen=True)
 class NodeOutcome:
-    """How one model or test of an invocation ended."""
+    """The outcome of one model or test in an invocation."""
 
     name: str
     status: str
@@ -65,7 +65,7 @@ class NodeOutcome:
 
 @dataclass(frozen=True)
 class CompiledNode:
-    """The select of a model or test, its ``schema.table`` or name, and how dbt materialises it."""
+    """A compiled model or test: its ``schema.table`` or name, materialisation and select."""
 
     name: str
     materialized: str
@@ -80,9 +80,9 @@ class DbtProject:
     Parameters
     ----------
     settings
-        Target and connection. The profile reads them from the environment, which is set here.
+        Target and connection. The profile reads them from the environment, which this class sets.
     on_node
-        Called as each node of an invocation is finished.
+        Called after each finished node of an invocation.
     """
 
     def __init__(
@@ -96,20 +96,20 @@ class DbtProject:
         self.nodes_run = 0
 
     def parse(self) -> None:
-        """Parse the project, unless that has been done."""
+        """Parse the project, unless it is already parsed."""
         if self._manifest is not None:
             return
         from dbt.cli.main import dbtRunner  # noqa: PLC0415 -- a second to import
 
         self._check_target_folder()
         with self._environment():
-            # Parsed without vars, so that dbt's partial parsing finds the project unchanged.
+            # Parse without vars, so that dbt's partial parsing finds the project unchanged.
             parsed = dbtRunner().invoke(["parse", *self._flags()])
             self._check(parsed)
             self._manifest = parsed.result
 
     def state(self) -> str:
-        """Return a digest of everything in the project that decides what the models compute."""
+        """Return a digest of all project files that decide what the models compute."""
         digest = hashlib.sha256((self.directory / "dbt_project.yml").read_bytes())
         for source in PROJECT_SOURCES:
             for file in sorted((self.directory / source).rglob("*")):
@@ -131,14 +131,14 @@ class DbtProject:
         Parameters
         ----------
         select, start, end, only_dates
-            What to build; the dates, or only some of them.
+            What to build, the range, and optionally the only dates in it to build.
         seasons
-            Years of the seasons to rebuild the analytics tables of; None rebuilds them whole.
+            Start years of the seasons to rebuild in the analytics tables; None rebuilds all.
 
         Raises
         ------
         BackcourtError
-            Naming the models that failed and the database's message.
+            If models fail; it names them and the database's message.
         """
         outcomes = self._invoke(
             [
@@ -172,14 +172,14 @@ class DbtProject:
         only_dates: Sequence[date] | None = None,
         processors: Sequence[str] | None = None,
     ) -> list[NodeOutcome]:
-        """Run the selected data tests over a date range and return how each ended.
+        """Run the selected data tests over a date range and return their outcomes.
 
-        Where `processors` are named, only these have to have run.
+        If `processors` is given, the tests require runs of these processors only.
 
         Raises
         ------
         BackcourtError
-            Where dbt selects no test: nothing would be proven.
+            If dbt selects no test, which would prove nothing.
         """
         variables = _range_vars(start, end, only_dates)
         if processors is not None:
@@ -245,7 +245,7 @@ class DbtProject:
         ]
 
     def _check_target_folder(self) -> None:
-        """Name the variables where dbt has no place for its files, as on a read-only mount."""
+        """Raise an error that names dbt's path variables if its folder is not writable."""
         folder = self.directory / (os.environ.get("DBT_TARGET_PATH") or "target")
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -256,13 +256,13 @@ class DbtProject:
                 f"dbt cannot write to its folder {folder}: {error.strerror}",
                 [
                     "Name another one with DBT_TARGET_PATH, and with DBT_LOG_PATH for its logs.",
-                    "The warehouse's own place is BACKCOURT_DUCKDB_PATH.",
+                    "The path of the warehouse itself is BACKCOURT_DUCKDB_PATH.",
                 ],
                 ExitCode.ENVIRONMENT,
             ) from error
 
     def _release_file(self) -> None:
-        """Close dbt-duckdb's connection, which it keeps for the life of the process."""
+        """Close the connection that dbt-duckdb would keep open until the process ends."""
         if self._settings.target != "duckdb":
             return
         from dbt.adapters.duckdb.connections import DuckDBConnectionManager  # noqa: PLC0415
@@ -311,10 +311,10 @@ class DbtProject:
 
     @contextlib.contextmanager
     def _environment(self) -> Iterator[None]:
-        """Give the profile what the settings say, for the time of an invocation.
+        """Set the environment variables that the profile reads, for one invocation.
 
-        dbt takes switches such as ``DBT_EMPTY`` or ``DBT_FULL_REFRESH`` from the environment, which
-        delete rows: it sees none of them.
+        Hide switches such as ``DBT_EMPTY`` or ``DBT_FULL_REFRESH`` from dbt, which would read them
+        from the environment and delete rows.
         """
         path = self._settings.warehouse_file
         given = {
@@ -357,14 +357,14 @@ def _some(outcomes: list[NodeOutcome], what: str, select: Sequence[str]) -> list
     if not outcomes:
         raise BackcourtError(
             f"dbt found no {what} to run under {' '.join(select)}",
-            "Look whether the models and tests of the project, and their tags, are all there.",
+            "Check that the project still has all its models and tests, with their tags.",
             ExitCode.ENVIRONMENT,
         )
     return outcomes
 
 
 def _lock_conflict(result: Any) -> str | None:  # noqa: ANN401 -- dbt is untyped
-    """Return what DuckDB says where another process has opened the file before dbt could."""
+    """Return DuckDB's message if another process opened the file before dbt did."""
     messages = [str(result.exception or "")]
     messages += [str(getattr(node, "message", "")) for node in result.result or []]
     return next((text for text in messages if is_lock_conflict(text)), None)

@@ -1,4 +1,4 @@
-"""The compute stage: inputs of many dates through the pool, committed chunk by chunk."""
+"""The compute stage: computes many dates in the pool, and commits chunk by chunk."""
 
 from __future__ import annotations
 
@@ -54,14 +54,15 @@ class PoolOptions:
     n_jobs, backend, scheduler
         As in `run_chunks`.
     chunk_dates
-        Game dates of a chunk, which is one task of the pool.
+        Game dates in a chunk, which is one pool task.
     commit_rows
-        Chunks are committed together, as many as make so many records (or failures) at least, and
-        equally many each time; 1 commits each by itself. A crash costs what is not committed yet.
+        Smallest number of records (or failures) in a commit, which may hold several chunks; all
+        commits are about equally large. 1 commits each chunk by itself. A crash loses chunks that
+        are not committed yet.
     commit_seconds
-        Nor do they wait for longer than this for their commit.
+        Longest time that a chunk waits for its commit.
     hang_seconds
-        A chunk that takes longer is taken for hung.
+        A chunk that takes longer counts as hung.
     """
 
     n_jobs: int = -1
@@ -73,32 +74,32 @@ class PoolOptions:
     hang_seconds: float = HANG_SECONDS
 
     def for_dates(self, dates: int) -> PoolOptions:
-        """Return the same with no more workers than there are chunks at a time in so many dates."""
-        chunks = 2 * -(-dates // self.chunk_dates)  # of the two processors that go side by side
+        """Limit the number of workers to the number of chunks that run at a time."""
+        chunks = 2 * -(-dates // self.chunk_dates)  # of the two processors in a wave
         return replace(self, n_jobs=max(min(count_workers(self.n_jobs), chunks), 1))
 
 
 def prepare_pool(options: PoolOptions) -> None:
-    """Start worker processes that are about to be needed, and do not wait for them."""
+    """Start the worker processes in advance; do not wait for them."""
     if options.backend == "loky":
         start_workers(count_workers(options.n_jobs))
 
 
 class Guard(Protocol):
-    """What daily mode puts around the computation of a chunk."""
+    """Daily mode's hooks around the computation of a chunk."""
 
     def params(self, processor: Processor) -> dict[str, object]:
-        """Return further plain values for the worker."""
+        """Return additional plain values for the worker."""
         ...
 
     def hold_back(self, processor: Processor, tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
-        """Take those out of a chunk that are not to be computed."""
+        """Remove the players from a chunk that must not be computed."""
         ...
 
     def complete(
         self, processor: Processor, result: ChunkResult
     ) -> tuple[ChunkResult, list[TableChange]]:
-        """Put the failures of those held back into a result; return what else to commit."""
+        """Add the failures of the removed players to a result; return other changes to commit."""
         ...
 
 
@@ -119,7 +120,7 @@ def run_pool_stage(
     Parameters
     ----------
     warehouse, ledger, run
-        Where, what has been done, and as which run.
+        The warehouse, what has been computed, and the current run.
     work
         Dates by processor.
     options
@@ -132,7 +133,7 @@ def run_pool_stage(
     Returns
     -------
     dict
-        Counts by short name.
+        Counts by processor key.
     """
     totals = {processor.key: Counts() for processor, dates in work if dates}
     days_of: dict[str, tuple[Processor, Sequence[date]]] = {}
@@ -165,7 +166,7 @@ def run_pool_stage(
             last = now
             for batch in batches.values():
                 if batch.is_due(options, now):
-                    # Nothing here keeps the commit, whose tables are the largest there are.
+                    # Return the memory of the commit's tables, which are the largest of all.
                     totals[batch.processor.key].add(
                         _commit(warehouse, ledger, run, batch, on_commit)
                     )
@@ -175,7 +176,7 @@ def run_pool_stage(
 
 
 class _Batch:
-    """Computed chunks of a processor that wait for their commit."""
+    """Computed chunks of a processor that wait for a commit."""
 
     def __init__(self, processor: Processor, dates_to_come: int) -> None:
         self.processor = processor
@@ -184,7 +185,7 @@ class _Batch:
         self.clear()
 
     def clear(self) -> None:
-        """Begin anew, after a commit."""
+        """Empty the batch after a commit."""
         self.days: list[date] = []
         self.changes: list[TableChange] = []
         self.seconds = 0.0
@@ -198,7 +199,7 @@ class _Batch:
         now: float,
         seconds: float,
     ) -> None:
-        """Add a chunk's dates, what was computed of them, and what else is to be committed."""
+        """Add a chunk's dates, its result, and other changes to commit with it."""
         if not self.days:
             self._began = now
         self.days += days
@@ -208,13 +209,13 @@ class _Batch:
         self._dates_to_come -= len(days)
 
     def is_due(self, options: PoolOptions, now: float) -> bool:
-        """Tell whether what there is should wait no longer."""
+        """Tell whether to commit the batch now."""
         if not self.days:
             return False
         results = self._results.values()
         records = sum(result.rows.num_rows for result in results)
         rows = max(records, sum(result.failures.num_rows for result in results))
-        # What is expected, in equal parts: a small rest would have to go through the log.
+        # Aim at equal commits: a small last one would be written through DuckDB's log.
         total = rows + rows * self._dates_to_come / len(self.days)
         commits = max(total // options.commit_rows, 1)
         return (
@@ -224,7 +225,7 @@ class _Batch:
         )
 
     def take(self) -> ChunkResult:
-        """Return everything computed, by date whatever came first."""
+        """Return all results in order of date, whatever the order of completion."""
         results = [result for _, result in sorted(self._results.items(), key=lambda item: item[0])]
         return ChunkResult(
             pa.concat_tables([result.rows for result in results]),
@@ -289,7 +290,7 @@ def _chunks(
 def read_inputs(
     warehouse: Warehouse, processor: Processor, days: Sequence[date]
 ) -> dict[str, pa.Table]:
-    """Read everything that a processor's worker needs for some dates.
+    """Read all inputs of a processor's worker for some dates.
 
     Player-level columns come once per player and date, from the row of his most recent game.
     """
@@ -306,7 +307,7 @@ def dates_as_parameters(days: Sequence[date]) -> dict[str, object]:
 
 
 def input_statements(processor: Processor) -> dict[str, str]:
-    """Return the selects that read what a processor's worker needs, by the worker's names."""
+    """Return the selects for the inputs of a processor's worker, by table name in the worker."""
     work = processor.work
     if not isinstance(work, PoolWork):
         raise TypeError(f"{processor.key} is not computed by the pool")

@@ -34,10 +34,10 @@ from python_workers.warehouse.job_labels import labelling
 INPUTS = ("seasons", "tag:stage_inputs")
 INPUTS_BY_DATE = ("tag:stage_inputs,config.materialized:date_range",)
 STATEMENT_DATES = 700
-"""Most game dates that one statement builds.
+"""Largest number of game dates that one statement builds.
 
-With the seasons it would need ever more memory on DuckDB, and touch more partitions than a job may
-on BigQuery.
+With more seasons, a statement would need ever more memory on DuckDB, and modify more partitions
+than BigQuery allows in one job.
 """
 SQL_PROCESSORS = tuple(processor for processor in PROCESSORS if isinstance(processor.work, SqlWork))
 VIEWS = "tag:stage_coverage"
@@ -45,22 +45,22 @@ EVERY_DATE_TESTS = ("tag:coverage",)
 
 
 class Reporter(Protocol):
-    """Who is told how a run goes."""
+    """Receives the progress of a run."""
 
     def stage(self, name: str, detail: str) -> None:
-        """Tell that a stage begins."""
+        """Report the start of a stage."""
         ...
 
     def advance(self, processor: Processor, dates: int, rows: int) -> None:
-        """Tell that some dates are committed."""
+        """Report that dates are committed."""
         ...
 
     def stage_done(self, name: str, seconds: float, detail: str) -> None:
-        """Tell that a stage is over."""
+        """Report the end of a stage."""
         ...
 
     def committed(self, run: Run, processor: Processor, commit: Commit) -> None:
-        """Tell the log what a commit held."""
+        """Log the contents of a commit."""
         ...
 
 
@@ -71,13 +71,13 @@ class BackfillOptions:
     Parameters
     ----------
     processors
-        In their order.
+        The processors, in order.
     reprocess
         Which dates are due.
     pool
         How the pool runs.
     run_tests
-        Whether dbt's coverage tests end the run.
+        Whether to run dbt's coverage tests at the end.
     """
 
     processors: tuple[Processor, ...]
@@ -89,7 +89,7 @@ class BackfillOptions:
 
 @dataclass
 class BackfillResult:
-    """What a run did."""
+    """The result of a run."""
 
     run: Run
     counts: dict[str, Counts] = field(default_factory=dict)
@@ -113,7 +113,7 @@ class BackfillResult:
 
 
 def new_run(mode: str) -> Run:
-    """Begin a run: an id that says when it began and never repeats."""
+    """Create a run with a unique id that contains its start time."""
     now = datetime.now(UTC)
     return Run(f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}", mode, now)
 
@@ -124,15 +124,15 @@ class Backfill:
     Parameters
     ----------
     warehouse, project
-        They take turns at the DuckDB file: the warehouse is closed whenever dbt runs. Without a
-        project, the run computes from inputs that `dbt run` has built, and registers what dbt has
-        built of the SQL processors.
+        They share the DuckDB file: the run closes the warehouse before dbt runs. Without a project,
+        the run computes from inputs that `dbt run` has built, and registers the rows that dbt has
+        built for the SQL processors.
     schedule
         The dates.
     options, reporter
-        What to compute, and who is told.
+        What to compute, and where to report progress.
     guard_of
-        Makes daily mode's checks, once the inputs are built.
+        Creates daily mode's guard after the inputs are built.
     """
 
     def __init__(
@@ -185,14 +185,14 @@ class Backfill:
         return self.result
 
     def build_inputs(self, project: DbtProject) -> None:
-        """Build the inputs of those seasons of the range that have changed since the last build.
+        """Build the inputs of the range's seasons that have changed since the last build.
 
-        Where all dates are reprocessed, they are built whatever has changed, and so are the views.
+        If all dates are reprocessed, build all inputs and the views anyway.
 
         Raises
         ------
         BackcourtError
-            Where dbt says that it has built them, but game dates lack them. Nothing is noted then.
+            If dbt reports success but game dates lack inputs. The build is then not recorded.
         """
         with self._stage("inputs", f"{self.schedule.start} to {self.schedule.end}") as done:
             self.warehouse.ensure_tables([CHANGED_GAMES])
@@ -215,7 +215,7 @@ class Backfill:
                 project.build(select, first, last, seasons=seasons)
                 select = INPUTS_BY_DATE
             if not has_outputs:
-                # Empty, so that coverage can be asked for.
+                # Create them empty, so that coverage can be queried.
                 project.build(
                     (*(processor.model for processor in SQL_PROCESSORS), VIEWS), start, end, []
                 )
@@ -233,9 +233,9 @@ class Backfill:
                 f"dbt has run, but {len(lacking)} of {len(self.schedule.dates)} game dates have "
                 f"no inputs, the first of them {lacking[0]}",
                 [
-                    "Nothing was computed from them, and the stored rows are as they were.",
-                    "Look at what differs in the project (dbt_project.yml, models, macros) from",
-                    "the one that Backcourt comes with, then run the same command again.",
+                    "Nothing was computed, and the stored rows are unchanged.",
+                    "Compare the project (dbt_project.yml, models, macros) with Backcourt's own,",
+                    "then run the same command again.",
                 ],
                 ExitCode.ENVIRONMENT,
             )
@@ -270,7 +270,7 @@ class Backfill:
             )
 
     def _check_upstream(self) -> None:
-        """Refuse to start in the middle where what comes before has never run."""
+        """Refuse to start if a date lacks the upstream rows that a processor reads."""
         chosen = {processor.key for processor in self.options.processors}
         if self.project is None:
             chosen |= {processor.key for processor in SQL_PROCESSORS}
@@ -284,7 +284,7 @@ class Backfill:
                         f"{processor.key} needs {' and '.join(missing)} of {day}, "
                         "which has not been computed",
                         [
-                            "Compute it first: leave --start-from and --processors away,",
+                            "Compute it first: omit --start-from and --processors,",
                             (
                                 f"or run: backcourt backfill --start {self.schedule.start} "
                                 f"--end {self.schedule.end}"
@@ -305,8 +305,8 @@ class Backfill:
             self._build_and_register(self.project, processor)
 
     def _register(self, processor: Processor) -> None:
-        """Register what dbt has built of a processor."""
-        # What reads no other processor is as good as its inputs, which come from the same dbt run.
+        """Register the rows that dbt has built for a processor."""
+        # A processor without upstream reads only inputs, which come from the same dbt run.
         is_verified = not processor.upstream
         days: Sequence[date] = self.schedule.dates
         if is_verified:
@@ -404,7 +404,7 @@ class Backfill:
 
 
 def split_range(start: date, end: date, days: Sequence[date]) -> list[tuple[date, date]]:
-    """Cut a range into ranges of at most `STATEMENT_DATES` of some dates, without gaps.
+    """Split a range, without gaps, so that each part has at most `STATEMENT_DATES` of the dates.
 
     Examples
     --------
@@ -418,13 +418,13 @@ def split_range(start: date, end: date, days: Sequence[date]) -> list[tuple[date
 
 
 def job_counts(warehouse: Warehouse, project: DbtProject | None = None) -> dict[str, int]:
-    """Return the jobs that a run made of a warehouse that has jobs, by kind."""
+    """Return the numbers of a run's jobs by kind; empty if the warehouse has no jobs."""
     jobs = warehouse.jobs_by_kind()
     return {**jobs, "dbt_nodes": project.nodes_run if project else 0} if jobs else {}
 
 
 def describe(counts: Counts) -> str:
-    """Say counts in a line."""
+    """Describe counts in one line."""
     parts = [
         f"{number:,} {name}"
         for name, number in (

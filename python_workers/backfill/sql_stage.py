@@ -1,4 +1,4 @@
-"""The two processors that dbt builds: their failures and run records, from what the model has."""
+"""Registers dates of the processors that dbt builds: their failures and run records."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _HASH_SCHEMA = pa.schema(
 
 
 def record_hashes(warehouse: Warehouse, processor: Processor, days: Sequence[date]) -> pa.Table:
-    """Return (analysis_date, entity_id, record_hash) of the rows there are on some dates."""
+    """Return (analysis_date, entity_id, record_hash) of the stored rows on some dates."""
     if not days or not warehouse.has_table(processor.table):
         return _HASH_SCHEMA.empty_table()
     column = processor.date_column
@@ -66,18 +66,18 @@ def register_sql_dates(
     Parameters
     ----------
     warehouse, ledger, processor, run
-        Where, what has been done, which processor, as which run.
+        The warehouse, what has been computed, the processor, and the current run.
     days
         The dates.
     before
-        `record_hashes` of the dates from before the build, for the counts. Without it a date whose
-        rows are those of its last run counts as unchanged, any other as inserted.
+        `record_hashes` of the dates before the build, for the counts. Without it, a date counts as
+        unchanged if its rows equal those of its last run, and else as inserted.
     seconds
         Duration of the build.
     is_verified
-        Whether the build was this run's own, so that its rows are known to come from the present
-        upstream rows. A date that is not is built again by the next backfill; registered are those
-        that differ from their last run.
+        Whether this run built the dates itself, so that their rows come from the current upstream
+        rows. Otherwise register only dates that differ from their last run; the next backfill
+        builds them again.
     """
     total = Counts()
     if not days:

@@ -159,7 +159,7 @@ def _output_failure(cause: OSError, *, debug: bool) -> int:
         return 128 + signal.SIGPIPE
     failed = BackcourtError(
         f"cannot write to standard output: {cause.strerror or cause}",
-        "What was committed before is kept: run the same command again.",
+        "All earlier commits are kept: run the same command again.",
         ExitCode.ENVIRONMENT,
     )
     return _say(failed, debug=debug, as_json=False)

@@ -111,9 +111,7 @@ DryRunOption = Annotated[
 LogFormatOption = Annotated[LogFormat, typer.Option(help="Progress as text or JSON lines.")]
 WaitOption = Annotated[
     float | None,
-    typer.Option(
-        "--wait", metavar="SECONDS", help="Wait for another process to let go of the file."
-    ),
+    typer.Option("--wait", metavar="SECONDS", help="Wait for another process to release the file."),
 ]
 
 

@@ -1,4 +1,4 @@
-"""The circuit breaker of daily mode: whoever fails three times on a date rests for a week."""
+"""The circuit breaker of daily mode: three failures on a date lock an entity for a week."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Attempt:
     run_id: str
 
     def is_locked(self, fingerprint: str, now: datetime) -> bool:
-        """Tell whether it is locked: until its time is over or its inputs have changed."""
+        """Tell whether the entity is locked: until the lock expires or its inputs change."""
         return (
             self.status == LOCKED
             and self.locked_until is not None
@@ -83,16 +83,16 @@ def read_attempts(warehouse: Warehouse, day: date) -> Attempts:
 def breaker_failures(
     players: pa.Table, attempts: Attempts, processor: Processor, fingerprint: str, now: datetime
 ) -> pa.Table:
-    """Return the failure rows of the players that are locked.
+    """Return the failure rows of locked players.
 
     Parameters
     ----------
     players
         (analysis_date, player_id, player_lookup, ...) of one date.
     attempts
-        Of that date.
+        The attempts on that date.
     processor, fingerprint
-        Whose computation, and the present fingerprint of its own inputs.
+        The processor, and the current fingerprint of its inputs.
     now
         The time of the run.
     """
@@ -128,21 +128,20 @@ def attempt_changes(
     failures: pa.Table,
     now: datetime,
 ) -> list[TableChange]:
-    """Count this run's unsuccessful attempts, and release who succeeded or is expected no more.
+    """Count this run's unsuccessful attempts; release entities that succeed or are not expected.
 
-    An attempt on changed inputs is the first of a new count. Failures in the nature of the data
-    do not count.
+    An attempt on changed inputs starts a new count. Expected failures do not count.
 
     Parameters
     ----------
     attempts
-        As read before the run.
+        The attempts as read before the run.
     processor, fingerprint, run_id
-        Whose computation, on which inputs, in which run.
+        The processor, the fingerprint of its inputs, and the run.
     held
-        Failure rows of who was held back.
+        Failure rows of the players that the breaker held back.
     failures
-        Those of who was computed.
+        Failure rows of the computed players.
     now
         The time of the run.
     """
@@ -164,9 +163,9 @@ def attempt_changes(
 
 
 def open_breakers(warehouse: Warehouse) -> list[dict[str, Any]]:
-    """Return the locks that hold, the latest first.
+    """Return the active locks, the latest first.
 
-    Those whose time is over do not, nor those whose inputs have changed since.
+    A lock is no longer active once it has expired or its inputs have changed.
     """
     if not warehouse.has_table(table_names.REPROCESS_ATTEMPTS):
         return []
@@ -174,7 +173,7 @@ def open_breakers(warehouse: Warehouse) -> list[dict[str, Any]]:
         f"select {', '.join(_SCHEMA.names)} from {table_names.REPROCESS_ATTEMPTS} "  # noqa: S608 our own names
         "where analysis_date >= @since and status = @locked and locked_until > @now "
         "order by locked_until desc, analysis_date, processor_name, entity_id",
-        # Named for the partition column: every date there can be.
+        # BigQuery requires a bound on the partition column; this one admits every date.
         {"since": date(1900, 1, 1), "locked": LOCKED, "now": datetime.now(UTC)},
     ).to_pylist()
     if not found:
@@ -196,7 +195,7 @@ def reset(
     entity: str | None,
     day: date | None,
 ) -> int:
-    """Open the locks that match, and return how many there were."""
+    """Release the matching locks, and return their number."""
     chosen = [
         row
         for row in open_breakers(warehouse)

@@ -1,4 +1,4 @@
-"""What happens after a daily run: a command, a webhook, or an event on standard output."""
+"""Notifies after a daily run: through a command, a webhook, or standard output."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ STDOUT = "-"
 def run_hook(
     hook: str, event: Mapping[str, Any], *, first_wait: float = FIRST_WAIT_SECONDS
 ) -> None:
-    """Tell whoever waits for a daily run that it is over.
+    """Send the event of a finished daily run to the hook.
 
     Parameters
     ----------
     hook
-        ``-`` writes the event to standard output; an http(s) address gets it as a POST; anything
-        else is a command that gets it on standard input (no shell).
+        ``-`` writes the event to standard output; an http(s) address receives it as a POST; any
+        other text is a command that receives it on standard input (no shell).
     event
         The event, JSON-serialisable.
     first_wait
@@ -43,7 +43,7 @@ def run_hook(
     Raises
     ------
     BackcourtError
-        With exit code 1 after the last attempt. The data stays as it is.
+        With exit code 1 after the last attempt. The data stays unchanged.
     """
     text = json.dumps(event, default=str)
     if hook == STDOUT:
@@ -58,10 +58,10 @@ def run_hook(
         retrying(_post if is_address else _command, hook, text)
     except RetryError as error:
         cause = error.last_attempt.exception()
-        # An address or an argument may be a token, and the texts of exceptions quote them.
+        # Do not show the exception's text: it may quote an address or argument with a token.
         raise BackcourtError(
             f"the hook {plain_hook(hook)} failed {ATTEMPTS} times: {_message(cause)}",
-            "The day's data is complete; only the hook has to be run again.",
+            "The day's data is complete; only the hook must run again.",
             ExitCode.ATTENTION,
         ) from None
 
@@ -86,7 +86,7 @@ def _command(command: str, text: str) -> None:
 
 
 def _message(error: BaseException | None) -> str:
-    """Say what went wrong without the text of an exception that quotes the hook."""
+    """Describe an error without quoting the exception's text, which may contain the hook."""
     match error:
         case subprocess.CalledProcessError(returncode=code):
             return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

@@ -1,4 +1,4 @@
-"""What daily mode asks for before it computes: a schedule, box scores, shots, fresh loads."""
+"""Checks that daily mode makes before it computes: schedule, box scores, shots, fresh loads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHOWN_GAMES = 10
 # Schedule and results arrive every day; a players file may stay the same for months.
 FRESH_TABLES = ("games", "player_box_scores", "shots")
 
-# A feed may deliver one side of a game and not the other.
+# A feed may deliver only one team's data of a game.
 _LACKING_GAMES = f"""
 with boxes as (
     select distinct game_id, team_abbr from {table_names.PLAYER_BOX_SCORES}
@@ -58,7 +58,7 @@ where games.game_date < @day
 order by games.game_date, games.game_id
 """  # noqa: S608 our own names
 
-# Loads from before a clock was set back lie in the future, where they say nothing about their age.
+# After a clock was set back, earlier loads lie in the future: ignore them if there are others.
 _LAST_LOADS = f"""
 select table_name, coalesce(
     max(case when loaded_at <= @now then loaded_at end), min(loaded_at)
@@ -70,7 +70,7 @@ group by table_name
 
 @dataclass(frozen=True)
 class Dependencies:
-    """What is missing or old, as sentences; nothing of either means that all is there."""
+    """Sentences about missing and stale data; both are empty if all dependencies are met."""
 
     missing: tuple[str, ...]
     stale: tuple[str, ...]
@@ -81,24 +81,24 @@ class Dependencies:
         return not self.missing and not self.stale
 
     def error(self, day: date) -> BackcourtError:
-        """Say what is missing and what to do."""
+        """Return the error that states what is missing and what to do."""
         lines = [*self.missing[:SHOWN_GAMES]]
         if len(self.missing) > SHOWN_GAMES:
             lines.append(f"… and {len(self.missing) - SHOWN_GAMES} more games")
         lines += self.stale
         lines += [
             "Load what is missing with: backcourt load DIR",
-            f"or go on without it: backcourt daily --date {day} --allow-incomplete",
+            f"or continue without it: backcourt daily --date {day} --allow-incomplete",
         ]
         what = f"{len(self.missing)} games are incomplete" if self.missing else "raw data is old"
         return BackcourtError(f"not ready for {day}: {what}", lines, ExitCode.ENVIRONMENT)
 
 
 def check_dependencies(warehouse: Warehouse, day: date, fresh_hours: float) -> Dependencies:
-    """Check that the morning of a date has what its features are made of.
+    """Check that all data for a date's features is loaded.
 
-    Every game of the season before the date is final, with box score and shots of both teams; and
-    the raw tables were loaded within the last `fresh_hours` hours.
+    Every earlier game of the season must be final, with box score and shots of both teams, and the
+    raw tables must have been loaded within the last `fresh_hours` hours.
     """
     missing = tuple(
         f"{row['game_id']} {row['game_date']} {row['away_team_abbr']} at {row['home_team_abbr']}: "
@@ -109,7 +109,7 @@ def check_dependencies(warehouse: Warehouse, day: date, fresh_hours: float) -> D
 
 
 def last_loads(warehouse: Warehouse, now: datetime) -> dict[str, datetime]:
-    """Return when each raw table was last loaded; later than now only where no load was before."""
+    """Return each raw table's last load; a time in the future only if there is no earlier load."""
     if not warehouse.has_table(table_names.LOADS):
         return {}
     found = warehouse.query(_LAST_LOADS, {"now": now}).to_pylist()

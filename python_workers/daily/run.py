@@ -1,4 +1,4 @@
-"""Daily mode: one date, with the guards that a live pipeline needs and a backfill skips."""
+"""Daily mode: computes one date with the guards that a live pipeline needs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from python_workers.warehouse.base import TableChange, Warehouse
 
 MODE = "daily"
 MODE_INCOMPLETE = "daily_incomplete"
-"""Mode of the run records when --allow-incomplete went on without some of the inputs."""
+"""Mode of the run records if --allow-incomplete continued without some inputs."""
 
 _FLAGS = f"""
 select is_bootstrap, is_season_boundary
@@ -48,18 +48,18 @@ where game_date = @day
 
 @dataclass(frozen=True)
 class DailyOptions:
-    """How a daily run goes.
+    """Options of a daily run.
 
     Parameters
     ----------
     pool
         How the pool runs.
     fresh_hours
-        Age from which a raw table counts as stale.
+        Age in hours from which a raw table counts as stale.
     allow_incomplete
-        Go on where dependencies are not met, and mark the run.
+        Whether to continue if dependencies are not met, and mark the run.
     skip_downstream
-        Leave the feature store, the coverage tests and the hook out.
+        Whether to skip the feature store, the coverage tests and the hook.
     """
 
     pool: PoolOptions
@@ -74,9 +74,9 @@ class DailyGuard:
     Parameters
     ----------
     warehouse, ledger
-        Read once, when the first chunk is about to be computed.
+        The guard reads both once, before the first chunk.
     run
-        The run whose attempts are counted.
+        The run whose attempts to count.
     day
         The date.
     """
@@ -88,16 +88,16 @@ class DailyGuard:
         self._now = datetime.now(UTC)
         flags = warehouse.query(_FLAGS, {"day": day}).to_pylist()[0]
         self.is_waived = bool(flags["is_bootstrap"] or flags["is_season_boundary"])
-        # Waived days neither lock nor count.
+        # On waived days attempts neither count nor lock.
         self._attempts: Attempts = {} if self.is_waived else read_attempts(warehouse, day)
         for processor in POOL_PROCESSORS:
             ledger.marks[processor.key, day] = self._mark(processor)
         self._held: dict[str, pa.Table] = {}
 
     def _mark(self, processor: Processor) -> str:
-        """Return what is decided here beside the inputs, so that a change of it re-opens the date.
+        """Return the guard's decisions as a text; if it changes, the date is due again.
 
-        That is who is locked (a lock may run out) and whether completeness is waived.
+        The decisions are: which players are locked, and whether completeness is waived.
         """
         if self.is_waived:
             return "+waived" if _checks_completeness(processor) else ""
@@ -112,13 +112,13 @@ class DailyGuard:
         return "+locked:" + hashlib.sha256("|".join(locked).encode()).hexdigest()[:16]
 
     def params(self, processor: Processor) -> dict[str, object]:
-        """Return what the worker needs to know."""
+        """Return the guard's parameters for the worker."""
         if not _checks_completeness(processor):
             return {}
         return {"waived_dates" if self.is_waived else "checked_dates": [self._day]}
 
     def hold_back(self, processor: Processor, tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
-        """Take the players out of a chunk that the breaker has locked."""
+        """Remove the players that the breaker has locked from a chunk."""
         players = tables["players"]
         held = breaker_failures(
             players,
@@ -142,7 +142,7 @@ class DailyGuard:
     def complete(
         self, processor: Processor, result: ChunkResult
     ) -> tuple[ChunkResult, list[TableChange]]:
-        """Add the failures of those held back, and count this run's attempts."""
+        """Add the failures of the held-back players, and count this run's attempts."""
         changes: list[TableChange] = []
         if not self.is_waived:
             changes = attempt_changes(
@@ -165,12 +165,12 @@ def run_daily(
     options: DailyOptions,
     reporter: Reporter,
 ) -> BackfillResult:
-    """Run a date, having checked what it depends on.
+    """Check the dependencies of a date, then compute it.
 
     Raises
     ------
     BackcourtError
-        With exit code 3 where dependencies are not met, naming what is missing.
+        With exit code 3 if dependencies are not met; it names what is missing.
     """
     day = schedule.start
     found = check_dependencies(warehouse, day, options.fresh_hours)

@@ -1,4 +1,4 @@
-"""``backcourt status``: last runs, freshness, open breakers, what to look at, what is due."""
+"""``backcourt status``: last runs, freshness, open breakers, failures to investigate, due dates."""
 
 from __future__ import annotations
 
@@ -46,20 +46,20 @@ left join (
 
 @dataclass(frozen=True)
 class PipelineStatus:
-    """Where the pipeline stands.
+    """The state of the pipeline.
 
     Parameters
     ----------
     last_runs
         The current record of each processor's latest date, with its run.
     loads
-        When each raw table was last loaded.
+        Time of each raw table's last load.
     breakers
-        Locks whose time is not over.
+        Active locks.
     coverage
-        Of every game date up to the given day.
+        Coverage of every game date up to the given day.
     next_dates
-        The game dates after it.
+        The next game dates after it.
     """
 
     last_runs: Sequence[dict[str, Any]]
@@ -70,7 +70,7 @@ class PipelineStatus:
 
     @property
     def to_investigate(self) -> list[dict[str, Any]]:
-        """Failures to look at, counted by processor and category, each with its latest date."""
+        """Failures to investigate, counted by processor and category, with the latest date."""
         found = []
         for processor in PROCESSORS:
             rows = [row for row in self.coverage.by_date if row["processor_name"] == processor.name]
@@ -89,7 +89,7 @@ class PipelineStatus:
 
     @property
     def due(self) -> list[tuple[Processor, date]]:
-        """Dates that a backfill has to take up, by processor, earliest first."""
+        """Dates that a backfill must compute, by processor, earliest first."""
         return [
             (processor, row["analysis_date"])
             for processor in PROCESSORS
@@ -102,7 +102,7 @@ class PipelineStatus:
 def read_status(
     warehouse: Warehouse, today: date, project_state: str | None = None
 ) -> PipelineStatus:
-    """Read where the pipeline stands on a day."""
+    """Read the state of the pipeline on a day."""
     dates = [day for day, _ in game_dates(warehouse)]
     has_runs = warehouse.has_table(table_names.PROCESSED_DATES)
     runs = warehouse.query(_LATEST_DATES, {"since": FIRST_DATE}).to_pylist() if has_runs else []

@@ -1,4 +1,4 @@
-"""The domain: what each processor declares and computes, on Arrow tables alone.
+"""The domain: the declarations and computations of all processors, on Arrow tables alone.
 
-No warehouse, no settings, no clock: a worker process imports this room with numpy and pyarrow only.
+No warehouse, settings or clock belongs here: a worker process imports only numpy and pyarrow.
 """

@@ -1,4 +1,4 @@
-"""What a processor declares about itself: every fact once, in its own module."""
+"""The declaration of a processor: each processor states all its facts once, in its own module."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INPUTS_SCHEMA = table_names.PRECOMPUTE
 
 
 class Population(StrEnum):
-    """Who is expected to have a row or a failure on a game date."""
+    """The entities that must have a row or a failure on a game date."""
 
     SCHEDULED_TEAMS = "scheduled_teams"
     """Every team on the season's schedule."""
@@ -38,12 +38,12 @@ class PoolWork:
     compute
         The pure function: tables and plain values in, rows and failures out.
     output
-        Its columns: types, ranges, and which of them enter the hash.
+        The output columns: types, ranges, and which of them enter the hash.
     player_columns
         Columns of the inputs model, one row per (analysis_date, player_id).
     game_columns
-        Columns of the inputs model, one row per (analysis_date, player_id, game_rank); none where
-        the inputs have no games.
+        Columns of the inputs model, one row per (analysis_date, player_id, game_rank); empty if the
+        inputs have no games.
     upstream_columns
         By the key of each upstream processor, the columns of its rows of the same date.
     checks_completeness
@@ -71,14 +71,14 @@ class SqlWork:
     Parameters
     ----------
     missing_rows
-        A select that says of each expected entity of ``@processor`` on the dates ``@days``, all
+        A select that states, for each expected entity of ``@processor`` on the dates ``@days``, all
         between ``@first`` and ``@last``, why it would have no row: ``analysis_date``,
         ``entity_id``, ``player_id``, ``actual_game_count``, ``failure_category``,
         ``failure_reason`` and ``missing_game_dates`` (ISO dates separated by commas, or NULL).
     upstream
         Keys of the processors whose rows of the same date the model reads.
     required_games
-        Fewest actual games of an entity; None where none are required.
+        Smallest number of actual games that an entity needs; None if it needs none.
     """
 
     missing_rows: str
@@ -88,30 +88,30 @@ class SqlWork:
 
 @dataclass(frozen=True, eq=False)
 class Processor:
-    """One processor, the same only as itself.
+    """One processor; compared by identity.
 
     Parameters
     ----------
     number
-        Its place in tables and reports, and what ``--start-from`` takes.
+        Position in tables and reports; ``--start-from`` takes it.
     key
-        Its name on the command line, such as ``psza``.
+        Name on the command line, such as ``psza``.
     name
-        As stored in ``processor_name``.
+        Name stored in ``processor_name``.
     title
-        What people call it.
+        Name in reports.
     calculation_version
-        A new one re-opens every date.
+        A new version makes every date due again.
     model, schema, date_column
-        The dbt model of its rows, where it stands, and the column that holds their date.
+        The dbt model of the rows, its schema, and the column with the date.
     inputs_model
-        The dbt model of its inputs, in ``nba_precompute``.
+        The dbt model of the inputs, in ``nba_precompute``.
     entity
-        The column that names whom a row is about.
+        The column that names the entity of a row.
     population
-        Who is expected to have a row or a failure.
+        The entities that must have a row or a failure.
     work
-        How its rows come about.
+        How the rows are computed.
     """
 
     number: int
@@ -129,39 +129,39 @@ class Processor:
 
     @property
     def table(self) -> str:
-        """Where its rows go: schema and table."""
+        """Schema and table of the rows."""
         return f"{self.schema}.{self.model}"
 
     @property
     def inputs(self) -> str:
-        """Where its inputs stand: schema and table."""
+        """Schema and table of the inputs."""
         return f"{INPUTS_SCHEMA}.{self.inputs_model}"
 
     @property
     def upstream(self) -> tuple[str, ...]:
-        """Keys of the processors whose rows of the same date it reads."""
+        """Keys of the processors whose rows of the same date this one reads."""
         if isinstance(self.work, SqlWork):
             return self.work.upstream
         return tuple(self.work.upstream_columns)
 
     @property
     def engine(self) -> Literal["pool", "sql"]:
-        """Who computes its rows: ``pool``, worker processes; ``sql``, dbt."""
+        """What computes the rows: ``pool`` (worker processes) or ``sql`` (dbt)."""
         return "pool" if isinstance(self.work, PoolWork) else "sql"
 
     @property
     def entity_name(self) -> str:
-        """The column of its rows that people read: a team's abbreviation, a player's lookup."""
+        """The column with the readable name: a team's abbreviation or a player's lookup."""
         return "team_abbr" if self.entity == "team_abbr" else "player_lookup"
 
 
 def waves(processors: Sequence[Processor]) -> list[tuple[Processor, ...]]:
-    """Put processors in an order in which each comes after everything that it reads.
+    """Order processors in waves, so that each comes after all processors that it reads.
 
     Parameters
     ----------
     processors
-        Some processors. What they read and is not among them is there already.
+        Some processors. Rows of other processors that they read must exist already.
 
     Returns
     -------

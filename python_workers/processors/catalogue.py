@@ -1,4 +1,4 @@
-"""The processors there are. Adding one here is what makes it run, and be accounted for."""
+"""The list of all processors. Add a processor here to have it run and accounted for."""
 
 from __future__ import annotations
 

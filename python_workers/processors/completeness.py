@@ -1,4 +1,4 @@
-"""Completeness: which share of a player's actual games a window has data for."""
+"""Completeness: the share of a player's actual games in a window that has data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from python_workers.columnar.columns import Integers, decimal_array
 from python_workers.columnar.rounding import BoolArray, IntArray, round_half_even
 from python_workers.columnar.segments import GameSegments
 
-# A window is complete from this percentage of its games on.
+# Smallest percentage of its games with data that makes a window complete.
 COMPLETE_MIN_PCT = 90
 PCT_DECIMALS = 2
 
@@ -22,7 +22,7 @@ DAYS = (7, 14)
 def window_completeness(
     games: GameSegments, available: BoolArray, load: Mapping[str, Integers]
 ) -> dict[str, pa.Array]:
-    """Return completeness percentage and flag of the four windows, and of all together.
+    """Return the completeness percentage and flag of each of the four windows, and of all.
 
     Parameters
     ----------
@@ -31,7 +31,8 @@ def window_completeness(
     available
         Per sorted game row, whether it has a box score.
     load
-        Per player, actual games of the last 7 and 14 days, and those of known box score.
+        Per player, numbers of actual games in the last 7 and 14 days, and of those with a box
+        score.
     """
     in_5, in_10 = games.tallies(available, FEW_GAMES, MANY_GAMES)
     windows = {
@@ -43,7 +44,7 @@ def window_completeness(
     complete = []
     for window, (there, expected) in windows.items():
         some = expected > 0
-        # Nothing was expected of an empty window, so nothing is missing.
+        # An empty window expects no games, so it is complete.
         pct = np.where(some, round_half_even(100 * there, expected, PCT_DECIMALS, some), 100_00)
         complete.append(_is_complete(there, expected))
         columns[f"{window}_completeness_pct"] = decimal_array(Integers(pct), PCT_DECIMALS)
@@ -54,15 +55,15 @@ def window_completeness(
 
 
 def day_windows_complete(load: Mapping[str, Integers]) -> BoolArray:
-    """Tell for whom both windows of days are complete."""
+    """Return for which players both windows of days are complete."""
     complete: BoolArray = np.logical_and.reduce([_is_complete(*_day_window(load, n)) for n in DAYS])
     return complete
 
 
 def day_window_reasons(load: Mapping[str, Integers], at: IntArray) -> list[str]:
-    """Say of each of some players which windows of days are incomplete.
+    """State for the given players which windows of days are incomplete.
 
-    The dates of the missing games are not known: they are before his last ten.
+    The dates of the missing games are unknown: those games are before the player's last ten.
     """
     windows = {n: tuple(column[at] for column in _day_window(load, n)) for n in DAYS}
     return [

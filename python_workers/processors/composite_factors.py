@@ -1,4 +1,4 @@
-"""Player composite factors (PCF): what his next game does to a player's expected output."""
+"""Player composite factors (PCF): how the next game changes a player's expected output."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ DEFERRED_SCORES = (
 """Factors of a later calculation version, stored as 0.0."""
 
 TOTAL_DECIMALS = 2
-# -5 of fatigue, and what the three other factors can take or give.
+# -5 for fatigue, and the ranges of the three other factors.
 TOTAL_MIN, TOTAL_MAX = -21, 16
 
 WARN_FATIGUE_BELOW = 50
@@ -92,7 +92,7 @@ INPUTS = (
     "projected_usage_rate",
     "team_defense_zone_analysis",
 )
-"""What ``data_completeness_pct`` counts and ``missing_data_fields`` names."""
+"""The inputs that ``data_completeness_pct`` counts and ``missing_data_fields`` names."""
 
 MAX_RATE_E4 = 10**9
 MAX_USAGE_E4 = 100_0000
@@ -136,7 +136,7 @@ ZONES = (
     ("mid_range_rate_last_10", "mid_range_defense_vs_league_avg"),
     ("three_pt_rate_last_10", "three_pt_defense_vs_league_avg"),
 )
-"""Per zone (paint, mid_range, perimeter) its column of the player and of the opponent."""
+"""Per zone (paint, mid_range, perimeter): the player's column and the opponent's column."""
 
 PSZA_COLUMNS = ("analysis_date", "player_id", "primary_scoring_zone", *(rate for rate, _ in ZONES))
 """Columns read from ``psza``, the shot zones of the same dates."""
@@ -194,12 +194,12 @@ def compute(tables: Tables, params: Mapping[str, object]) -> ChunkResult:  # noq
         ``players``, ``psza`` and ``tdza`` with `PLAYER_COLUMNS`, `PSZA_COLUMNS` and `TDZA_COLUMNS`,
         rows in any order.
     params
-        Nothing is read from it; every processor is called alike.
+        Unused; all processors have the same signature.
 
     Returns
     -------
     ChunkResult
-        A row for each row of ``players``; a failure only where a value is impossible.
+        A row for each row of ``players``, or a failure if a value is impossible.
     """
     require_columns(tables["players"], "players", PLAYER_COLUMNS)
     require_columns(tables["psza"], "psza", PSZA_COLUMNS)
@@ -220,7 +220,7 @@ def compute(tables: Tables, params: Mapping[str, object]) -> ChunkResult:  # noq
     rejected.require_range("zone rate", rate_e2, 0, 100_00, unit=100)
     rejected.require_range("defense_vs_league_avg", defense_e2, -100_00, 100_00, unit=100)
 
-    # Whoever is rejected is left out before anything is computed from impossible values.
+    # Leave out rejected players before computing, since their values are impossible.
     computed = ~rejected.mask
     load = {name: column.take(computed) for name, column in load.items()}
     factors = {
@@ -268,7 +268,7 @@ def _of_zone(zone: IntArray, table: pa.Table, rows: Integers, columns: list[str]
 
 
 def _at(column: Integers, rows: Integers) -> Integers:
-    """Return the values at some rows, 0 and missing where there is no row."""
+    """Return the values at the given rows; 0 and missing where the row is missing."""
     if not len(column.values):
         return Integers(np.zeros_like(rows.values), np.zeros(len(rows.values), np.bool_))
     taken = column.take(rows.values)
@@ -288,7 +288,7 @@ def _score_columns(factors: Mapping[str, Factor]) -> dict[str, pa.Array]:
         name: values for factor in factors.values() for name, values in factor.columns.items()
     }
     low_fatigue = scores["fatigue_score"].to_numpy() < WARN_FATIGUE_BELOW
-    # Judged by the values as stored, so that the row explains itself.
+    # Use the stored (rounded) values, so that the row explains its warnings.
     mismatch = np.abs(score_tenths(factors["shot_zone"].adjustment)) > WARN_MISMATCH_BEYOND * 10
     extreme = np.abs(total_e2) > WARN_TOTAL_BEYOND * 10**TOTAL_DECIMALS
     warnings = _subset_code([low_fatigue, mismatch, extreme])
@@ -319,7 +319,7 @@ def _sum(parts: list[IntArray]) -> IntArray:
 
 
 def _subset_code(members: list[BoolArray]) -> IntArray:
-    """Return which members hold as a number: bit i stands for member i."""
+    """Encode which members are true as a number: bit i stands for member i."""
     return _sum([member.astype(np.int64) << bit for bit, member in enumerate(members)])
 
 

@@ -75,8 +75,8 @@ STALE_AFTER_DAYS = 30
 MEAN_DECIMALS = 4
 ASSISTED_RATE_DECIMALS = 9
 
-# Above anything a box score can hold: points and makes of a game (records: 100 and 36), seconds
-# played (record: 69 minutes). Usage is bounded to 100 %; true shooting is not.
+# Above every possible box score: points and makes in a game (records: 100 and 36), seconds played
+# (record: 69 minutes). Usage is bounded to 100 %; true shooting is not.
 MAX_POINTS = 200
 MAX_MAKES = 200
 MAX_SECONDS = 100 * 60
@@ -92,7 +92,7 @@ GAME_RANGES = {
     "assisted_fg_makes": MAX_MAKES,
     "unassisted_fg_makes": MAX_MAKES,
 }
-"""Greatest value of a game; the least is 0."""
+"""Greatest value of each column of a game; the least is 0."""
 
 PLAYER_RANGES: dict[str, tuple[int, int]] = {
     "games_played_season": (0, MAX_SEASON_GAMES),
@@ -217,7 +217,7 @@ def compute(tables: Tables, params: Mapping[str, object]) -> ChunkResult:
     params
         ``waived_dates``: dates on which missing box scores do not fail a player who has
         `ABSOLUTE_MIN_GAMES` others among his last ten. ``checked_dates``: dates on which the
-        windows of days have to be complete too.
+        windows of days must be complete, too.
 
     Returns
     -------
@@ -312,7 +312,7 @@ def _on_dates(dates: IntArray, params: Mapping[str, object], name: str) -> BoolA
 def _known(
     games: GameSegments, name: str, used: BoolArray | None, rejected: Rejections
 ) -> Integers:
-    """Read a game column, 0 where the value is missing or the game unavailable."""
+    """Read a game column; 0 if the value is missing or the game is unavailable."""
     column = games.integers(name)
     reject_values(rejected, games, name, column, used=used, high=GAME_RANGES[name])
     known = both_valid(column.valid, used)
@@ -330,7 +330,7 @@ def _player_columns(players: pa.Table, rejected: Rejections) -> dict[str, Intege
 def _form_columns(games: GameSegments, form: Mapping[str, Integers]) -> dict[str, pa.Array]:
     """Return the means over the last 5 and 10 games and the last week.
 
-    A game without the value is skipped.
+    The means skip games without the value.
     """
 
     def mean(name: str, window: int, unit: int) -> pa.Array:
@@ -351,7 +351,7 @@ def _form_columns(games: GameSegments, form: Mapping[str, Integers]) -> dict[str
     spread = count * squares - total * total
     several = count > 1
     deviation = round_sqrt_ratio(spread, count * (count - 1), MEAN_DECIMALS, several)
-    # A game counts as made of assisted and unassisted shots only where both are known.
+    # Count a game only if both its assisted and its unassisted makes are known.
     known = both_valid(form["assisted_fg_makes"].valid, form["unassisted_fg_makes"].valid)
     made = [form[f"{kind}_fg_makes"].values for kind in ("assisted", "unassisted")]
     if known is not None:
@@ -389,7 +389,7 @@ def _load_columns(load: Mapping[str, Integers]) -> dict[str, pa.Array]:
         ),
         "minutes_in_last_7_days": minutes_array(load["seconds_in_last_7_days"]),
         "minutes_in_last_14_days": minutes_array(load["seconds_in_last_14_days"]),
-        # No source tells minutes by quarter yet.
+        # No source has minutes by quarter yet.
         "fourth_quarter_minutes_last_7": pa.nulls(len(load["player_age"].values), pa.float64()),
     }
 

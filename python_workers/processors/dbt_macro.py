@@ -1,7 +1,7 @@
-"""What follows from the declarations in other files: dbt's macros, and the table of the README.
+"""Generates dbt's macros and the README's table from the declarations of the processors.
 
 dbt works without Python: it reads the processors and failure categories from one generated file.
-``make generate`` writes both; a test compares them with what the declarations say now.
+``make generate`` writes both; a test compares them with the current declarations.
 """
 
 from __future__ import annotations

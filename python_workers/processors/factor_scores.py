@@ -1,7 +1,7 @@
-"""The four factors behind a composite adjustment, each with the numbers it is made of.
+"""The four factors of a composite adjustment, with the numbers behind each score.
 
-Every score is exact at seven decimals, so all are held as integers in units of 1e-7 until the one
-rounding at the end.
+Every score is exact at seven decimals, so all are integers in units of 1e-7 until the one rounding
+at the end.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ UNIT = 10**7
 UNIT_DECIMALS = 7
 SCORE_DECIMALS = 1
 
-# Fatigue: a score that starts at 100, and points for what tires or rests a player.
+# Fatigue: the score starts at 100 and gets points for everything that tires or rests a player.
 FATIGUE_START, FATIGUE_MIN, FATIGUE_MAX = 100, 0, 100
 BACK_TO_BACK_POINTS = -15
 RESTED_DAYS, RESTED_POINTS = 3, 5
@@ -43,7 +43,7 @@ AGE_MATURE, AGE_MATURE_POINTS = 30, -5
 # Points of fatigue that lower the total adjustment by one.
 FATIGUE_PER_ADJUSTMENT = 20
 
-# Mismatch: full weight from half of a player's attempts on; large mismatches count for more.
+# Mismatch: full weight from half of a player's attempts on; large mismatches are amplified.
 FULL_WEIGHT_RATE_E2 = 50_00
 AMPLIFIED_BEYOND, MISMATCH_AMPLIFIER_PCT = 5, 120
 MISMATCH_MAX = 10
@@ -52,7 +52,7 @@ PACE_PER_POINT = 2
 PACE_MAX = 3
 PACE_DECIMALS = 2
 
-# Usage: points per percentage point; a rise counts for more when stars leave shots behind.
+# Usage: points per percentage point; a rise is amplified when star teammates are out.
 USAGE_POINTS_PCT = 30
 STARS_OUT_AMPLIFIER_PCT = (100, 115, 130)
 USAGE_MAX = 3
@@ -60,11 +60,11 @@ PROJECTED_USAGE_MAX_E4 = 45_0000
 USAGE_DECIMALS = 4
 # Usage times minutes of a whole team: five players on the floor for 48 minutes, 20 % each.
 TEAM_LOAD_PCT_MINUTES = 240 * 20
-# Its ratio to the load that is expected on the floor, within bounds; as (numerator, denominator).
+# Bounds of its ratio to the load expected on the floor, as (numerator, denominator).
 LOAD_RATIO_MIN, LOAD_RATIO_MAX = (7, 10), (3, 2)
 LOAD_RATIO_DECIMALS, LOAD_DECIMALS = 4, 2
-# Share of the missing load that a player takes over: least squares of a game's usage on recent
-# usage and load ratio, fitted on the season 2022-23 and tested on 2023-24 (docs/decisions/0006).
+# Share of the missing load that a player takes over: a least-squares fit of a game's usage on
+# recent usage and load ratio, on season 2022-23, tested on 2023-24 (docs/decisions/0006).
 TAKE_OVER_NUM, TAKE_OVER_DEN = 3, 10
 # 420 is the least common multiple of 1 to 7: a player's load, the product of two means over up to
 # seven games, is a whole number of these units (see the macro mean_of_7).
@@ -78,11 +78,11 @@ class Factor:
     Parameters
     ----------
     adjustment
-        Its part of the total, in units of 1e-7; 0 where its inputs are missing.
+        The factor's part of the total, in units of 1e-7; 0 if its inputs are missing.
     columns
         Output columns.
     context
-        The numbers behind the score, by key of its context JSON.
+        The numbers behind the score, by key of the context JSON.
     """
 
     adjustment: IntArray
@@ -96,13 +96,13 @@ def score_tenths(adjustment: IntArray) -> IntArray:
 
 
 def fatigue(load: Mapping[str, Integers], is_back_to_back: BoolArray) -> Factor:
-    """Score how rested a player is: 0 (spent) to 100 (fresh).
+    """Score how rested a player is: 0 (tired) to 100 (fresh).
 
     Parameters
     ----------
     load
         days_rest, games_in_last_7_days, seconds_in_last_7_days, back_to_backs_last_14_days and
-        player_age. Minutes that are unknown tire nobody.
+        player_age. Unknown minutes count as 0.
     is_back_to_back
         Whether he played the day before.
     """
@@ -148,7 +148,7 @@ def fatigue(load: Mapping[str, Integers], is_back_to_back: BoolArray) -> Factor:
 
 
 def shot_zone_mismatch(zone: IntArray, rate_e2: Integers, defense_e2: Integers) -> Factor:
-    """Score how weak the opponent's defence is where a player shoots from: -10 to 10.
+    """Score how weak the opponent's defence is in the player's primary zone: -10 to 10.
 
     Parameters
     ----------
@@ -216,14 +216,15 @@ def pace(load: Mapping[str, Integers]) -> Factor:
 
 
 def usage_spike(load: Mapping[str, Integers]) -> Factor:
-    """Score how much more of his team's plays a player will end than lately: -3 to 3.
+    """Score how much a player's projected usage exceeds his recent usage: -3 to 3.
 
     Parameters
     ----------
     load
-        Games and summed usage of his last 7 games, the star teammates who are out, and the team's
-        load: team_usage_load, the sum over those who are expected on the floor of usage times
-        playing time times up to team_games_last_10, in units of 1 / `LOAD_UNITS_PER_PCT_MINUTE`.
+        Number and summed usage of his last 7 games, the number of star teammates who are out, and
+        the team's load: team_usage_load, the sum over all players expected on the floor of usage
+        times playing time times up to team_games_last_10, in units of
+        1 / `LOAD_UNITS_PER_PCT_MINUTE`.
     """
     games, total = load["usage_games_last_7"], load["usage_e4_sum_last_7"]
     team_load, team_games = load["team_usage_load"], load["team_games_last_10"]
@@ -243,7 +244,7 @@ def usage_spike(load: Mapping[str, Integers]) -> Factor:
         rise_e4 * amplifier_pct * (USAGE_POINTS_PCT * UNIT // (10**USAGE_DECIMALS * 10**4)),
         USAGE_MAX,
     )
-    # Percent times minutes, as a person compares it with a whole team's.
+    # Convert to percent times minutes, the unit in which readers compare it with a whole team's.
     on_floor = round_half_even_wide(
         team_load.values, team_games.values * LOAD_UNITS_PER_PCT_MINUTE, LOAD_DECIMALS, has_load
     )
@@ -272,7 +273,7 @@ def usage_spike(load: Mapping[str, Integers]) -> Factor:
 
 
 def _load_ratio(team_load: IntArray, team_games: IntArray) -> tuple[IntArray, IntArray]:
-    """Return a whole team's load by that on the floor, within bounds, as an exact ratio."""
+    """Return a whole team's load over the load on the floor, within bounds, as an exact ratio."""
     whole = team_games * (TEAM_LOAD_PCT_MINUTES * LOAD_UNITS_PER_PCT_MINUTE)
     (low, low_den), (high, high_den) = LOAD_RATIO_MIN, LOAD_RATIO_MAX
     bounds = [whole * low_den < team_load * low, whole * high_den > team_load * high]

@@ -1,4 +1,4 @@
-"""Why a player has no row: categories, reasons, and the failure rows themselves."""
+"""Failures: the reasons why a player has no row, their categories, and the failure rows."""
 
 from __future__ import annotations
 

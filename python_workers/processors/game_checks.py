@@ -1,4 +1,4 @@
-"""Checks of a chunk's game rows: a player with impossible ones is rejected, saying why."""
+"""Checks a chunk's game rows; rejects players with impossible rows and states the reason."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def reject_wrong_games(
     Parameters
     ----------
     rejected
-        Takes the rejections.
+        Collects the rejections.
     games
         The game rows.
     actual
         Actual games of each player this season.
     deepest_rank
-        The oldest game delivered.
+        The highest rank, that is the oldest game, in the input.
     """
     unknown = np.flatnonzero(~actual.known() | (actual.values < 0))
     rejected.reject(unknown, lambda i: f"actual_game_count is {_text(actual, unknown[i])}")
@@ -91,7 +91,7 @@ def reject_excess(
 def reject_rows(
     rejected: Rejections, games: GameSegments, rows: IntArray, message: Callable[[int], str]
 ) -> None:
-    """Reject the players whose game rows these are; `message` takes a row."""
+    """Reject the players of the given game rows; `message` takes a row."""
     if len(rows):
         rejected.reject(games.owners(rows), lambda i: message(int(rows[i])))
 
@@ -99,7 +99,7 @@ def reject_rows(
 def missing_games(
     games: GameSegments, available: BoolArray, at: IntArray, ranks: int, what: str
 ) -> tuple[list[str], list[list[str]]]:
-    """Say which of some players' most recent games are unavailable.
+    """State which of the players' most recent games are unavailable.
 
     Parameters
     ----------
@@ -110,9 +110,9 @@ def missing_games(
     at
         The players.
     ranks
-        How many of the most recent games are looked at.
+        Number of most recent games to check.
     what
-        What an unavailable game lacks.
+        The data that an unavailable game lacks, for the message.
 
     Returns
     -------
@@ -122,18 +122,18 @@ def missing_games(
     reasons, dates = [], []
     for player in at.tolist():
         first = int(games.starts[player])
-        looked_at = min(int(games.counts[player]), ranks)
-        gone = first + np.flatnonzero(~available[first : first + looked_at])
+        checked = min(int(games.counts[player]), ranks)
+        gone = first + np.flatnonzero(~available[first : first + checked])
         missing = sorted({str(date) for date in games.cells("game_date", gone)})
         reasons.append(
-            f"{len(gone)} of the {looked_at} most recent games without {what}: {', '.join(missing)}"
+            f"{len(gone)} of the {checked} most recent games without {what}: {', '.join(missing)}"
         )
         dates.append(missing)
     return reasons, dates
 
 
 def too_few_reasons(actual: IntArray, required: int) -> pa.Array:
-    """Say for each player how many games he has and needs."""
+    """State for each player how many games he has and needs."""
     counts, codes = np.unique(actual, return_inverse=True)
     return labels_of(
         codes, [f"{games} actual games this season, {required} required" for games in counts]

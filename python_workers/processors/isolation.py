@@ -1,4 +1,4 @@
-"""One failing player never costs another his row: an exception is narrowed down to its entity."""
+"""Narrows an exception down to the entity that causes it; all others keep their rows."""
 
 from __future__ import annotations
 
@@ -38,36 +38,36 @@ Compute = Callable[[Tables, Mapping[str, object]], ChunkResult]
 
 
 def compute_isolated(compute: Compute, tables: Tables, params: Mapping[str, object]) -> ChunkResult:
-    """Compute a chunk; where that raises, compute everybody else and record who is to blame.
+    """Compute a chunk; if that raises, record the failing entities and compute the others.
 
     Parameters
     ----------
     compute
         A processor's pure function.
     tables
-        Its input; ``players`` has one row per entity, which is a player on a date.
+        The input; ``players`` has one row per entity, which is a player on a date.
     params
-        Its plain values.
+        The plain values.
 
     Returns
     -------
     ChunkResult
-        What `compute` returns for the chunk without the entities that it cannot do, and one
-        PROCESSING_ERROR for each of these, with the exception's type and message.
+        The result of `compute` for the chunk without the failing entities, and one PROCESSING_ERROR
+        for each of these, with the exception's type and message.
 
     Raises
     ------
     Exception
-        What `compute` raises for a chunk without any entity, or an `InputTableError`: the input as
-        a whole is unusable, which is nobody's failure.
+        If `compute` raises for a chunk without entities, or raises `InputTableError`: the whole
+        input is unusable, so no entity has failed.
     """
     try:
         return compute(tables, params)
     except InputTableError:
         raise
-    except Exception as error:  # noqa: BLE001 -- whatever it is, it must not cost others their rows
-        nobody = compute(_nobody(tables), params)
-        return _narrowed(compute, tables, params, nobody, error)
+    except Exception as error:  # noqa: BLE001 -- no exception may cost others their rows
+        empty = compute(_without_entities(tables), params)
+        return _narrowed(compute, tables, params, empty, error)
 
 
 def failed_chunk(
@@ -78,20 +78,20 @@ def failed_chunk(
     Parameters
     ----------
     compute, tables, params
-        As for `compute_isolated`; only a chunk without entities is computed.
+        As for `compute_isolated`; `compute` runs only on a chunk without entities.
     reason
-        Written to each failure.
+        The text of each failure.
     """
-    return ChunkResult(compute(_nobody(tables), params).rows, _failures(tables, reason))
+    return ChunkResult(compute(_without_entities(tables), params).rows, _failures(tables, reason))
 
 
 def entity_count(tables: Tables) -> int:
-    """Return how many entities a chunk has."""
+    """Return the number of entities in a chunk."""
     return len(_first_rows(tables["players"]))
 
 
 def halves(tables: Tables) -> list[dict[str, pa.Table]]:
-    """Split a chunk into two, each with half of its entities and what belongs to them.
+    """Split a chunk into two, each with half of the entities and their rows.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def halves(tables: Tables) -> list[dict[str, pa.Table]]:
     Returns
     -------
     list
-        Two chunks in order of (analysis_date, player_id); one, if it has fewer than two entities.
+        Two chunks in order of (analysis_date, player_id); one if there are fewer than two entities.
     """
     first_rows = _first_rows(tables["players"])
     if len(first_rows) < 2:
@@ -127,20 +127,20 @@ def halves(tables: Tables) -> list[dict[str, pa.Table]]:
 
 
 def set_apart(tables: Tables, players: Collection[int]) -> list[dict[str, pa.Table]]:
-    """Take some players out of a chunk and give each of their entities a chunk of its own.
+    """Separate some players from a chunk, and put each of their entities into its own chunk.
 
     Parameters
     ----------
     tables
         As for `halves`.
     players
-        Their ids; not all of them need to be in the chunk.
+        Ids of the players; the chunk need not contain all of them.
 
     Returns
     -------
     list
-        The chunk of everybody else, if there is anybody, and then those of single entities in order
-        of (analysis_date, player_id).
+        The chunk of all other players, if there are any, and then the chunks of single entities in
+        order of (analysis_date, player_id).
     """
     dates, ids = _keys(tables["players"])
     first_rows = _first_rows(tables["players"])
@@ -176,25 +176,25 @@ def _narrowed(
     compute: Compute,
     tables: Tables,
     params: Mapping[str, object],
-    nobody: ChunkResult,
+    empty: ChunkResult,
     error: Exception,
 ) -> ChunkResult:
     parts = halves(tables)
     if len(parts) == 1:
-        return ChunkResult(nobody.rows, _failures(tables, error_reason(error)))
+        return ChunkResult(empty.rows, _failures(tables, error_reason(error)))
     results = []
     for part in parts:
         try:
             results.append(compute(part, params))
         except Exception as inner:  # noqa: BLE001 -- as above
-            results.append(_narrowed(compute, part, params, nobody, inner))
+            results.append(_narrowed(compute, part, params, empty, inner))
     return ChunkResult(
         pa.concat_tables([result.rows for result in results]).combine_chunks(),
         pa.concat_tables([result.failures for result in results]).combine_chunks(),
     )
 
 
-def _nobody(tables: Tables) -> dict[str, pa.Table]:
+def _without_entities(tables: Tables) -> dict[str, pa.Table]:
     return {name: table.slice(0, 0) for name, table in tables.items()}
 
 

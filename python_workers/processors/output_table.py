@@ -1,4 +1,4 @@
-"""Output rows: a processor's columns put in order, checked against their ranges, and hashed."""
+"""Builds output rows: orders a processor's columns, checks their ranges, and hashes the rows."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class Column:
     Parameters
     ----------
     name, type
-        As stored.
+        The stored name and type.
     low, high
-        Least and greatest value; None where the column has no range.
+        Least and greatest value; None if the column has no range.
     is_hashed
-        Whether it enters ``data_hash``. Identifying and business columns do; text written for
-        people, timestamps, run ids, source tracking and completeness bookkeeping do not.
+        Whether the column enters ``data_hash``. Identifying and business columns do; explanatory
+        text, timestamps, run ids, source tracking and completeness bookkeeping do not.
     """
 
     name: str
@@ -68,14 +68,14 @@ def flag(name: str, *, is_hashed: bool = True) -> Column:
 
 @dataclass(frozen=True)
 class OutputTable:
-    """What a processor's rows look like.
+    """The layout of a processor's rows.
 
     Parameters
     ----------
     calculation_version
-        Written to every row.
+        The version that is written to every row.
     columns
-        The columns of a row but the last two, ``calculation_version`` and ``data_hash``.
+        The columns of a row except the last two, ``calculation_version`` and ``data_hash``.
     """
 
     calculation_version: str
@@ -83,7 +83,7 @@ class OutputTable:
 
     @property
     def schema(self) -> pa.Schema:
-        """The columns of a row but the last one, ``data_hash``."""
+        """The columns of a row except the last one, ``data_hash``."""
         fields = [(column.name, column.type) for column in self.columns]
         return pa.schema([*fields, ("calculation_version", pa.string())])
 
@@ -109,16 +109,16 @@ class OutputTable:
         Parameters
         ----------
         players
-            The player-level input, from which a row takes the columns not in `columns`.
+            The player-level input; rows take from it the columns that are not in `columns`.
         computed
-            Which players have a row.
+            Mask of the players who have a row.
         columns
             The computed columns, one value per computed player.
 
         Returns
         -------
         tuple
-            The rows with ``data_hash``, and the players whose values are out of range instead.
+            The rows with ``data_hash``, and the players who fail because a value is out of range.
         """
         at = np.flatnonzero(computed)
         filled = {"calculation_version": pa.repeat(self.calculation_version, len(at)), **columns}
@@ -142,7 +142,7 @@ class OutputTable:
 def _require_range(
     rejected: Rejections, name: str, column: pa.ChunkedArray, low: float, high: float
 ) -> None:
-    # Negated, so that NaN counts as out of range.
+    # Negate the test, so that NaN counts as out of range.
     within = pc.and_(pc.greater_equal(column, low), pc.less_equal(column, high))
     beyond = pc.invert(within.fill_null(True))  # noqa: FBT003 -- NULL is in range
     at = np.flatnonzero(beyond.to_numpy())

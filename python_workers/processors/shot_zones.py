@@ -1,4 +1,4 @@
-"""Player shot zones (PSZA): where a player shot from in his last 10 and 20 games."""
+"""Player shot zones (PSZA): a player's shots by zone in his last 10 and 20 games."""
 
 from __future__ import annotations
 
@@ -57,17 +57,17 @@ CALCULATION_VERSION = "v2"
 MIN_GAMES_REQUIRED = 10
 SHORT_WINDOW = 10
 LONG_WINDOW = 20
-# The 20-game values say nothing new below this many games.
+# With fewer games, the 20-game values add little to the 10-game values.
 LONG_WINDOW_MIN_GAMES = 15
 
-# From this share of his attempts on, in percent, a zone is the primary one; asked in this order.
+# Smallest share of attempts, in percent, that makes a zone the primary one; tested in this order.
 PRIMARY_PAINT_MIN = 40
 PRIMARY_THREE_MIN = 40
 PRIMARY_MID_RANGE_MIN = 35
 
-# From this share of the window's games on, in percent, a sample is called so.
+# Grades of a sample, by its smallest share of the window's games in percent.
 SAMPLE_QUALITY = ((100, "excellent"), (70, "good"), (50, "limited"), (0, "insufficient"))
-# From this many games in the 10-game sample on, the data are called so.
+# Grades of the data, by the smallest number of games in the 10-game sample.
 DATA_QUALITY_TIER = ((10, "high"), (7, "medium"), (0, "low"))
 
 RATE_DECIMALS = 2
@@ -151,7 +151,7 @@ def compute(tables: Tables, params: Mapping[str, object]) -> ChunkResult:  # noq
     tables
         ``players`` and ``games`` with `PLAYER_COLUMNS` and `GAME_COLUMNS`, rows in any order.
     params
-        Nothing is read from it; every processor is called alike.
+        Unused; all processors have the same signature.
 
     Returns
     -------
@@ -199,7 +199,7 @@ def compute(tables: Tables, params: Mapping[str, object]) -> ChunkResult:  # noq
 
 @dataclass(frozen=True)
 class _Counts:
-    """Two counts per game row, 0 where not `known`; None: known everywhere."""
+    """Two counts per game row, 0 where not `known`; `known` is None if all are known."""
 
     first: IntArray
     second: IntArray
@@ -218,7 +218,7 @@ def _counts(first: Integers, second: Integers, used: BoolArray | None) -> _Count
 def _zone(
     games: GameSegments, source: str, used: BoolArray | None, rejected: Rejections
 ) -> _Counts:
-    """Read a zone's makes and attempts; a zone is known in a game where both are."""
+    """Read a zone's makes and attempts; a zone is known in a game if both are."""
     made, tried = f"{source}_makes", f"{source}_attempts"
     makes, attempts = games.integers(made), games.integers(tried)
     reject_values(rejected, games, made, makes, used=used, high=MAX_ATTEMPTS)
@@ -282,13 +282,13 @@ def _columns(
 
 
 def _percent(part: IntArray, whole: IntArray, where: BoolArray | None = None) -> Integers:
-    """Return a share in hundredths of a percent; missing where the whole is 0."""
+    """Return a share in hundredths of a percent; missing if the whole is 0."""
     valid = whole > 0 if where is None else where & (whole > 0)
     return Integers(round_half_even(100 * part, whole, RATE_DECIMALS, valid), valid)
 
 
 def _primary_zone(rates: Mapping[str, Integers]) -> pa.Array:
-    """Name the primary zone by the rates as stored, so that the row explains itself."""
+    """Find the primary zone from the stored (rounded) rates, so that the row explains it."""
     unit = 10**RATE_DECIMALS
     codes = np.select(
         [
@@ -304,7 +304,7 @@ def _primary_zone(rates: Mapping[str, Integers]) -> pa.Array:
 
 
 def _graded(amounts: IntArray, whole: int, grades: tuple[tuple[int, str], ...]) -> pa.Array:
-    """Return the first grade whose bound times `whole` each amount reaches."""
+    """Return for each amount the first grade whose bound, times `whole`, it reaches."""
     codes = np.select([amounts >= bound * whole for bound, _ in grades], range(len(grades)))
     return labels_of(codes, [grade for _, grade in grades])
 

@@ -1,4 +1,4 @@
-"""What a pool worker runs: one chunk of one processor, and how a chunk is taken apart."""
+"""The functions that the pool runs: compute, split and merge chunks of a processor."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ COMPUTE: Mapping[str, Compute] = {
 
 
 def compute_task(chunk: Chunk) -> ChunkResult:
-    """Compute a chunk; an exception costs only the entity that causes it its row."""
+    """Compute a chunk; after an exception, only the entity that causes it has no row."""
     return compute_isolated(_compute_of(chunk), chunk.tables, chunk.params)
 
 
 def split_chunk(chunk: Chunk) -> list[Chunk]:
-    """Halve a chunk by its entities; one that holds a single entity stays whole."""
+    """Halve a chunk by its entities; a chunk with a single entity stays whole."""
     return [
         Chunk(f"{chunk.key}.{number}", part, chunk.params)
         for number, part in enumerate(halves(chunk.tables), start=1)
@@ -41,13 +41,13 @@ def split_chunk(chunk: Chunk) -> list[Chunk]:
 
 
 def player_of(chunk: Chunk) -> int:
-    """Return the player of a chunk that holds a single entity."""
+    """Return the player of a chunk with a single entity."""
     player: int = chunk.tables["players"].column("player_id")[0].as_py()
     return player
 
 
 def set_players_apart(chunk: Chunk, players: AbstractSet[Hashable]) -> list[Chunk]:
-    """Return a chunk without some players, followed by each of their entities by itself."""
+    """Return the chunk without some players, followed by one chunk per entity of theirs."""
     parts = set_apart(chunk.tables, {player for player in players if isinstance(player, int)})
     return [
         Chunk(f"{chunk.key}.{number}", part, chunk.params)
@@ -56,12 +56,12 @@ def set_players_apart(chunk: Chunk, players: AbstractSet[Hashable]) -> list[Chun
 
 
 def lost_entity(chunk: Chunk, reason: str) -> ChunkResult:
-    """Make the result of a single entity whose worker died each time."""
-    return failed_chunk(COMPUTE[_short(chunk)], chunk.tables, chunk.params, reason)
+    """Return the result for a single entity that always kills its worker."""
+    return failed_chunk(COMPUTE[_key(chunk)], chunk.tables, chunk.params, reason)
 
 
 def merge_results(results: list[ChunkResult]) -> ChunkResult:
-    """Put the results of the parts of a chunk back together, in order of date and player."""
+    """Merge the results for the parts of a chunk, in order of date and player."""
     order = [("analysis_date", "ascending"), ("player_id", "ascending")]
     rows = pa.concat_tables([result.rows for result in results])
     failures = pa.concat_tables([result.failures for result in results])
@@ -70,9 +70,9 @@ def merge_results(results: list[ChunkResult]) -> ChunkResult:
     )
 
 
-def _short(chunk: Chunk) -> str:
+def _key(chunk: Chunk) -> str:
     return str(chunk.params["processor"])
 
 
 def _compute_of(chunk: Chunk) -> Compute:
-    return faults.wrapped(COMPUTE[_short(chunk)], chunk.params)
+    return faults.wrapped(COMPUTE[_key(chunk)], chunk.params)

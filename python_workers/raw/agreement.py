@@ -1,4 +1,4 @@
-"""What raw files and stored rows say twice, and where the two must agree."""
+"""Checks facts that raw files and stored rows state more than once, and that must agree."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from python_workers.warehouse.stored_rows import StoredRows
 # The first season of the league; and the last year that the date range of a run may have.
 FIRST_SEASON, LAST_SEASON = 1946, 2198
 
-# An id of the league: two zeros, the kind of game, the season's first year, the game's number.
+# The league's game ids: two zeros, the kind of game, the season's first year, the game's number.
 _LEAGUE_ID = re.compile(r"00([1-6])(\d{2})\d{5}", re.ASCII)
 _SEASON_TYPES = {"2": "regular", "4": "playoffs", "5": "play_in"}
 _OTHER_KINDS = {"1": "a preseason game", "3": "an All-Star game", "6": "the final of the NBA Cup"}
 
-# Codes that feeds use for one franchise. Those of different times (NJN, BKN) are of one franchise,
-# too: they never share a season.
+# Codes that feeds use for one franchise. Codes of different eras (NJN, BKN) are listed together,
+# too: they never occur in the same season.
 FRANCHISES = (
     ("BKN", "BRK", "NJN", "NJ"),
     ("CHA", "CHO", "CHH"),
@@ -55,14 +55,14 @@ where game_id in unnest(@game_ids)
 
 
 def check_game_ids(raw: RawRows) -> None:
-    """Check what a game's id says of its kind and season against its labels.
+    """Compare the kind and season in a game's id with the game's labels.
 
-    Ids that are not the league's own say nothing.
+    Skip ids that are not in the league's form.
 
     Raises
     ------
     BackcourtError
-        Naming the file and the first rows.
+        If they differ; it names the file and the first rows.
     """
     names = ("game_id", "season", "season_type")
     games = zip(*(raw.rows.column(name).to_pylist() for name in names), strict=True)
@@ -89,8 +89,8 @@ def check_game_ids(raw: RawRows) -> None:
             np.array(rows),
             problem,
             ["game_id", "season", "season_type"],
-            "An id like 0022100001 is of season 2021-22; its third digit is 2 for the regular "
-            "season, 4 for the playoffs, 5 for the play-in. Leave all other games out.",
+            "An id like 0022100001 belongs to season 2021-22; its third digit is 2 for the regular "
+            "season, 4 for the playoffs, 5 for the play-in. Leave out all other games.",
         )
 
 
@@ -100,7 +100,7 @@ def check_franchises(warehouse: Warehouse, games: StoredRows) -> None:
     Raises
     ------
     BackcourtError
-        Naming the season and both codes.
+        If one has two; it names the season and both codes.
     """
     names = ("season", "home_team_abbr", "away_team_abbr", "game_id")
     given = games.select(names).to_pylist()
@@ -138,24 +138,24 @@ def check_stored_teams(
     *,
     replace_games: bool,
 ) -> None:
-    """Check that a game whose teams change has no stored row of a team that no longer plays.
+    """Check that a game whose teams change has no stored rows of a team that no longer plays in it.
 
     Parameters
     ----------
     warehouse
-        With the stored games and rows.
+        The warehouse with the stored games and rows.
     games
-        The games of the files.
+        The games in the files.
     loaded
-        Of every table with rows of teams its rows in the files, which replace the stored ones;
-        None where it is not loaded.
+        For each table with a team column, its rows in the files, which replace stored rows; None
+        if the table is not loaded.
     replace_games
-        Whether the files are all there is of their games.
+        Whether the files are complete for their games.
 
     Raises
     ------
     BackcourtError
-        Naming the game, its teams and the first of the rows.
+        If it has; it names the game, its teams and the first of the rows.
     """
     columns = ["game_id", "home_team_abbr", "away_team_abbr"]
     given = {row[0]: {str(team) for team in row[1:]} for row in _tuples(games.select(columns))}
@@ -197,9 +197,9 @@ def check_stored_teams(
 
 
 def rows_left(warehouse: Warehouse, schema: RawTable, rows: StoredRows) -> list[dict[str, object]]:
-    """Return the keys of stored rows that the files lack though they have rows of their games.
+    """Return the keys of stored rows that the files lack, for games with other rows in the files.
 
-    Ask after the upsert, when all rows of the files are stored.
+    Call it after the upsert, when all rows of the files are stored.
     """
     if schema.key[0] != "game_id" or len(schema.key) == 1:
         return []
@@ -233,7 +233,7 @@ def rows_left(warehouse: Warehouse, schema: RawTable, rows: StoredRows) -> list[
 
 
 def named_rows(rows: Sequence[Mapping[str, object]], limit: int | None = _SHOWN) -> str:
-    """Name rows by their keys in one line: the first of them, or all."""
+    """List rows by their keys in one line: the first few, or all."""
     shown = rows if limit is None else rows[:limit]
     more = [f"and {len(rows) - len(shown):,} more"] if len(rows) > len(shown) else []
     return "; ".join([*(_named(row) for row in shown), *more])

@@ -1,4 +1,4 @@
-"""Which games a load changed: written with the change itself, and read back for its reader."""
+"""Records the games that a load changed, in the transaction of the change, and reads them back."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _OF_A_TABLE_OF_GAMES = _OF_A_TABLE_BY_GAME.format(
     game_date="max(games.game_date)",
     former_game_date="cast(null as date)",
 )
-# Without changes there is no row: the statement may be repeated.
+# Without changes it inserts no row, so the statement may be repeated.
 _OF_A_TABLE_WITHOUT_GAMES = f"""
 insert into {CHANGED_GAMES.name} ({_COLUMNS})
 select
@@ -72,11 +72,11 @@ class ChangedGame:
     game_id
         The game.
     season, game_date
-        As they are after the load; None where the games table does not know the game.
+        Values after the load; None if the games table lacks the game.
     former_game_date
-        The date that it had before, where that was another one or the game is gone.
+        The date before the load, if the load changed it or deleted the game.
     inserted, updated, deleted
-        Rows.
+        Numbers of rows.
     """
 
     game_id: str
@@ -89,7 +89,7 @@ class ChangedGame:
 
 
 def note_of_changes(schema: RawTable, load_id: str, loaded_at: datetime) -> ChangeNote:
-    """Return what an upsert of this table writes into ``nba_raw.changed_games``."""
+    """Return the statement by which an upsert of this table fills ``nba_raw.changed_games``."""
     names = {column.name for column in schema.columns}
     sql = _OF_A_TABLE_WITHOUT_GAMES
     if schema is GAMES:

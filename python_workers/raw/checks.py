@@ -1,4 +1,4 @@
-"""What raw rows must fulfil beyond their single values, checked before anything is written."""
+"""Checks raw rows for contradictions between values, before the load writes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def check_rows(raw: RawRows) -> None:
     Raises
     ------
     BackcourtError
-        Naming file, columns and first rows.
+        If it finds some; it names the file, the columns and the first rows.
     """
     check = _CHECKS.get(raw.schema.name)
     if check is not None:
@@ -53,12 +53,12 @@ def check_teams(raw: RawRows, games: pa.Table) -> int:
     Returns
     -------
     int
-        Number of games that the rows name but nobody knows.
+        Number of games in `raw` that `games` lacks.
 
     Raises
     ------
     BackcourtError
-        Naming file and first rows.
+        If a team does not play in its game; it names the file and the first rows.
     """
     lines = raw.rows.sql(numbered=True)
     with scratch_database() as connection:
@@ -138,15 +138,15 @@ def _check_box_scores(raw: RawRows) -> None:
             counts[part] > counts[whole],
             f"column {part} is above {whole}",
             [*raw.schema.key, "player_name", part, whole],
-            "Nobody makes more than he attempts, or more threes than baskets.",
+            "Makes cannot exceed attempts, and threes cannot exceed field goals.",
         )
 
 
 def future_finals(games: StoredRows, today: dt.date) -> int:
     """Count final games that are dated after today: a clock or a feed is wrong.
 
-    They do no harm by themselves (rows of a date use games before it only), so they are reported
-    and not refused.
+    The load reports them but does not refuse them: they are harmless, since rows of a date use only
+    earlier games.
     """
     final = pc.equal(games.column("status"), "final")
     later = pc.greater(games.column("game_date"), pa.scalar(today, pa.date32()))

@@ -1,4 +1,4 @@
-"""CSV files: the quotes of every line are checked before any value is taken."""
+"""Reads CSV files; checks the quotes of every line before it takes any value."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Quoting(IntEnum):
     """How a file writes quotes inside its values, from the strictest to the loosest."""
 
     DOUBLED = 0
-    """As RFC 4180 has it: ``"He said ""no\"""``."""
+    """As in RFC 4180: ``"He said ""no\"""``."""
     ESCAPED = 1
     """With a backslash: ``"He said \\"no\\""``."""
     PLAIN = 2
-    """As any other sign, in values without quotes around them: ``6'10"``."""
+    """As an ordinary character, in values without surrounding quotes: ``6'10"``."""
 
 
-# Possessive: text that does not match is given up at once. No field holds a line break.
+# Possessive quantifiers reject text that does not match at once. No field holds a line break.
 _FIELDS = {
     Quoting.DOUBLED: rb'(?:"(?:[^"\r\n]|"")*+"|[^",\r\n]*+)',
     Quoting.ESCAPED: rb'(?:"(?:[^"\\\r\n]|\\[^\r\n]|"")*+"|(?:[^",\\\r\n]|\\[^\r\n])*+)',
@@ -42,19 +42,19 @@ _MANY_LINES = {
 
 @dataclass(frozen=True)
 class CsvLayout:
-    """What must be known of a CSV file before it is parsed."""
+    """The facts about a CSV file that its parser needs."""
 
     header: tuple[str, ...]
     quoting: Quoting
 
 
 def read_csv(path: Path, names: Sequence[str]) -> Iterator[tuple[Sequence[str], pa.RecordBatch]]:
-    """Yield the header and, block by block, those of the named columns that the file has, as text.
+    """Yield the header and, block by block, the requested columns that the file has, as text.
 
     Raises
     ------
     UnreadableError
-        Naming the line whose quotes or encoding are wrong.
+        If quotes or encoding are wrong; it names the line.
     pyarrow.ArrowException
         If a line has too few or too many values.
     """
@@ -65,7 +65,8 @@ def read_csv(path: Path, names: Sequence[str]) -> Iterator[tuple[Sequence[str], 
     if not wanted:
         yield layout.header, pa.record_batch({"": pa.nulls(1)}).select([])
         return
-    # All columns as text: the same parsers then judge every format, and 0022100001 keeps its zeros.
+    # Read all columns as text: then all formats share the same parsers, and 0022100001 keeps its
+    # zeros.
     with pyarrow.csv.open_csv(
         path,
         pyarrow.csv.ReadOptions(
@@ -83,7 +84,7 @@ def read_csv(path: Path, names: Sequence[str]) -> Iterator[tuple[Sequence[str], 
 
 
 def _layout(path: Path) -> CsvLayout | None:
-    """Read the whole file once for its header and quoting; None if it has no line."""
+    """Read the whole file once to find its header and quoting; None if it has no line."""
     header_line = None
     has_quotes = False
     for block in read_blocks(path):

@@ -1,4 +1,4 @@
-"""The distinct values of a raw column, as Python has them; what it cannot take is marked so."""
+"""Finds the distinct values of a raw column, as Python values; marks the unusable ones."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Distinct:
 
 
 class UnusableTypeError(TypeError):
-    """A type of column that no raw column can be read from; the text is the mend."""
+    """A column type that the load cannot read; the text says how to fix it."""
 
     def __init__(self, kind: pa.DataType, advice: str) -> None:
         super().__init__(advice)
@@ -39,17 +39,17 @@ def distinct(column: pa.Array | list[object]) -> Distinct:
     Raises
     ------
     UnusableTypeError
-        If no value of the column's type is ever one.
+        If no value of the column's type is usable.
     """
     return _of_json(column) if isinstance(column, list) else _of_arrow(column)
 
 
 def _of_json(column: list[object]) -> Distinct:
     if set(map(type, column)) - {type(None)} in ({str}, {int}, {float}, {bool}):
-        # Quicker; but Arrow takes neither numbers beyond 64 bits nor half a surrogate pair.
+        # Arrow is faster, but takes neither numbers beyond 64 bits nor lone surrogates.
         with contextlib.suppress(OverflowError, UnicodeEncodeError, pa.ArrowException):
             return _of_arrow(pa.array(column))
-    # By type, too: to Python, True equals 1.
+    # Compare types, too: in Python, True equals 1.
     places: dict[tuple[type, object], int] = {}
     values: list[object] = []
     codes: list[int | None] = []
@@ -79,7 +79,7 @@ def _of_arrow(column: pa.Array) -> Distinct:
     if pa.types.is_float16(kind):
         array = array.cast(pa.float32())
     elif _is_text(kind):
-        # Bytes, whether or not they are UTF-8.
+        # Compare bytes: they may not be UTF-8.
         array = array.cast(pa.large_binary())
     try:
         encoded = array.dictionary_encode()
@@ -114,7 +114,7 @@ def _python_values(values: pa.Array, kind: pa.DataType) -> list[object]:
             _moment(n, per_day, kind.unit, kind.tz) for n in values.cast(pa.int64()).to_pylist()
         ]
     if pa.types.is_duration(kind) or pa.types.is_time(kind):
-        # Python's own are shorter than Arrow's.
+        # Python's types have a smaller range than Arrow's.
         what = "a duration" if pa.types.is_duration(kind) else "a time of day"
         counts = values.view(pa.int64() if kind.bit_width == _LONG else pa.int32()).to_pylist()
         return [Unusable(f"{n} {kind.unit}", f"is {what}; no column holds one") for n in counts]

@@ -1,4 +1,4 @@
-"""Raw files: each read in batches of columns, of whatever type the file has."""
+"""Reads raw files in batches of columns, with the types of the file."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class Batch:
     Parameters
     ----------
     present
-        All columns that the file has, wanted or not.
+        Names of all columns in the file.
     columns
-        Those wanted: Arrow's values, or JSON's as Python has them.
+        The requested columns: Arrow arrays, or for JSON lists of Python values.
     rows
-        Their number.
+        The number of rows.
     """
 
     present: Sequence[str]
@@ -49,19 +49,19 @@ class Batch:
 
 
 def read_batches(path: Path, label: str, names: Sequence[str]) -> Iterator[Batch]:
-    """Read those of the named columns that the file has, some rows at a time.
+    """Read the requested columns that the file has, in batches of rows.
 
     Parameters
     ----------
     path, label
-        The file, and what messages call it.
+        The file, and its name in messages.
     names
-        Columns wanted; others are kept out.
+        The requested columns; others are skipped.
 
     Raises
     ------
     BackcourtError
-        If the file has no rows, or cannot be read as what its name says.
+        If the file has no rows, or is not in the format that its name says.
     """
     kind = _KINDS[path.suffix.lower()]
     is_empty = True
@@ -75,7 +75,7 @@ def read_batches(path: Path, label: str, names: Sequence[str]) -> Iterator[Batch
         raise BackcourtError(
             f"{label} cannot be read as {kind}: {error}", [error.advice, "Nothing was loaded."]
         ) from error
-    # Of a damaged file, Arrow raises any of these.
+    # For a damaged file, Arrow raises any of these.
     except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
         raise BackcourtError(
@@ -88,13 +88,13 @@ def read_batches(path: Path, label: str, names: Sequence[str]) -> Iterator[Batch
 
 @contextlib.contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """Make a folder for what does not fit into memory, gone afterwards."""
-    advice = "Free some there, or name another folder with the variable TMPDIR."
+    """Create a temporary folder for data that does not fit into memory; delete it at the end."""
+    advice = "Free some space there, or name another folder with the variable TMPDIR."
     try:
         made = tempfile.TemporaryDirectory(prefix="backcourt-", ignore_cleanup_errors=True)
     except OSError as error:
         raise BackcourtError(
-            f"no folder for temporary files can be made: {error.strerror}",
+            f"cannot create a folder for temporary files: {error.strerror}",
             advice,
             ExitCode.ENVIRONMENT,
         ) from error
@@ -111,7 +111,7 @@ def scratch_folder() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def scratch_database() -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a DuckDB of bounded memory for work on Arrow tables."""
+    """Open a temporary DuckDB with limited memory, for queries over Arrow tables."""
     with (
         scratch_folder() as folder,
         duckdb.connect(
@@ -125,7 +125,7 @@ def _read_parquet(path: Path, names: Sequence[str]) -> Iterator[Batch]:
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
         present = file.schema_arrow.names
         wanted = _wanted(present, names)
-        # Of a thousand small files, threads would take longer to start than to read.
+        # For a thousand small files, starting threads would take longer than reading.
         for batch in file.iter_batches(_PARQUET_BATCH_ROWS, columns=wanted, use_threads=False):
             columns = dict(zip(batch.schema.names, batch.columns, strict=True))
             yield Batch(present, columns, batch.num_rows)
@@ -144,7 +144,7 @@ def _read_json(path: Path, names: Sequence[str]) -> Iterator[Batch]:
 
 
 def _wanted(present: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Return the names that are present, refusing one that stands there twice."""
+    """Return the names that are present; refuse a name that appears twice."""
     for name in names:
         if present.count(name) > 1:
             raise UnreadableError(

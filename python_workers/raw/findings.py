@@ -1,4 +1,4 @@
-"""What is wrong or missing in the raw tables, as ``nba_processing.raw_findings`` has it."""
+"""Reads findings: what is wrong or missing in the raw tables (``nba_processing.raw_findings``)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from python_workers.warehouse.base import Warehouse
 
 FINDINGS_MODEL = "raw_findings"
 
-# What each finding says, for people. The conditions are in macros/raw_findings.sql.
+# Descriptions of the findings for users. The conditions are in macros/raw_findings.sql.
 MEANINGS = {
     "line_of_unknown_game": "lines of games that are not in games",
     "line_of_another_team": "lines of a team that does not play in the game",
@@ -64,7 +64,7 @@ where {{condition}}
 order by is_error desc, table_name, finding, game_date, game_id, team_abbr, player_id, detail
 """  # noqa: S608 as above
 
-# A line of which one of these is found is not known, and neither is what needs it.
+# A line with one of these findings counts as unknown, and so does every value that needs it.
 CONTRADICTIONS = ("counts_without_minutes", "shots_without_minutes", "points_unlike_makes")
 
 
@@ -75,13 +75,13 @@ class Finding:
     Parameters
     ----------
     finding, table_name
-        Its name, and the raw table to correct.
+        Name of the finding, and the raw table to correct.
     season
-        None for games that are unknown, and for players.
+        None for unknown games, and for players.
     is_error
-        Whether it has to be mended.
+        Whether it must be corrected.
     found
-        How many rows, teams or games.
+        Number of rows, teams or games.
     example
         The first of them, in words.
     """
@@ -101,16 +101,16 @@ class Finding:
 
 @dataclass(frozen=True)
 class FindingRow:
-    """A finding over the seasons, as tables show it.
+    """A finding with its counts by season, for display in tables.
 
     Parameters
     ----------
     table_name, meaning, is_error
-        As of its findings.
+        As in `Finding`.
     by_season
-        Counts by season; those of no season under None.
+        Counts by season; None is the key for findings without a season.
     example
-        The first of all.
+        The first example of all seasons.
     """
 
     table_name: str
@@ -155,7 +155,7 @@ def of_games(game_ids: Sequence[str], *, with_players: bool) -> tuple[str, Mappi
 def count_findings(
     warehouse: Warehouse, condition: str, params: Mapping[str, object]
 ) -> list[Finding]:
-    """Count the findings that a condition on the view's columns keeps; none without the view."""
+    """Count the findings that satisfy a condition; none if the view does not exist."""
     if not warehouse.has_table(table_names.RAW_FINDINGS):
         return []
     rows = warehouse.query(_COUNTS.format(condition=condition), params).to_pylist()
@@ -165,7 +165,7 @@ def count_findings(
 def list_findings(
     warehouse: Warehouse, condition: str, params: Mapping[str, object]
 ) -> list[Mapping[str, object]]:
-    """Return each of these findings by itself, errors first."""
+    """List the findings that satisfy a condition, errors first."""
     if not warehouse.has_table(table_names.RAW_FINDINGS):
         return []
     found: list[Mapping[str, object]] = warehouse.query(

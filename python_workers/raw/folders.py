@@ -1,4 +1,4 @@
-"""The files of a raw table: found in its folder, with what the folders' names say about them."""
+"""Finds the files of a raw table in its folder, and reads column values from folder names."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from python_workers.errors import BackcourtError, ExitCode
 
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 SUFFIXES = (".parquet", ".csv", *JSON_SUFFIXES)
-# Notes beside the data, and what writers leave to mark a finished folder.
+# Notes beside the data, and checksum files that writers leave.
 _NOT_DATA = (".md", ".txt", ".crc")
 _HIVE_MISSING = "__HIVE_DEFAULT_PARTITION__"
 
 
 def find_files(directory: Path, table: str) -> list[Path]:
-    """Return the data files of a table's folder, also behind symbolic links, sorted by name.
+    """Return the data files of a table's folder, sorted by name; follow symbolic links.
 
     Raises
     ------
     BackcourtError
-        If the folder is missing, has no data file or one of an unknown kind, or if anything in it
-        cannot be read.
+        If the folder is missing, has no data file or one of an unknown format, or if a file or
+        folder in it cannot be read.
     """
     folder = directory / table
     if not folder.is_dir():
@@ -53,13 +53,13 @@ def find_files(directory: Path, table: str) -> list[Path]:
 
 
 def label_of(path: Path, directory: Path) -> str:
-    """Return what messages call a file: its path below the raw folder, printable throughout."""
+    """Return a file's name for messages: its path below the raw folder, in printable characters."""
     text = path.relative_to(directory).as_posix()
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
 def partition_values(path: Path, folder: Path) -> dict[str, str]:
-    """Return the columns that a Hive-style path such as ``season=2021-22/a.parquet`` gives."""
+    """Return the column values in a Hive-style path such as ``season=2021-22/a.parquet``."""
     parts = [part.partition("=") for part in path.relative_to(folder).parent.parts]
     return {
         name: "" if value == _HIVE_MISSING else unquote(value)
@@ -71,7 +71,7 @@ def partition_values(path: Path, folder: Path) -> dict[str, str]:
 def _files_below(
     folder: Path, directory: Path, above: frozenset[tuple[int, int]]
 ) -> Iterator[Path]:
-    """Yield the files of a folder and of those in it; `above` are the folders around it."""
+    """Yield the files in a folder and its subfolders; `above` holds the parent folders."""
     label = label_of(folder, directory)
     try:
         state = folder.stat()
@@ -86,7 +86,7 @@ def _files_below(
     this = (state.st_dev, state.st_ino)
     if this in above:
         raise BackcourtError(
-            f"the link {label} leads back to a folder around it",
+            f"the link {label} leads back to one of its parent folders",
             "Remove the link. Nothing was loaded.",
         )
     for name in names:

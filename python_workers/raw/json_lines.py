@@ -1,4 +1,4 @@
-"""JSON lines: one object on each line, its values as JSON types them."""
+"""Reads JSON lines: one object on each line, with JSON's types."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class _TwoValuesError(ValueError):
 def read_json_lines(
     path: Path, names: Sequence[str]
 ) -> Iterator[tuple[Sequence[str], dict[str, list[object]], int]]:
-    """Yield, some lines at a time, all keys, the values of those named, and the number of lines.
+    """Yield batches of lines: all keys, the values of the requested keys, the number of lines.
 
     Raises
     ------
     UnreadableError
-        Naming the line that is no JSON object, or gives a key two values.
+        If a line is no JSON object or gives a key two values; it names the line.
     """
     decode = json.JSONDecoder(object_pairs_hook=_object).decode
     rows: list[dict[str, object]] = []

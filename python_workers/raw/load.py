@@ -1,4 +1,4 @@
-"""``backcourt load``: raw files into ``nba_raw``, all checked before anything is written."""
+"""``backcourt load``: loads raw files into ``nba_raw``; checks all files before it writes."""
 
 from __future__ import annotations
 
@@ -44,20 +44,20 @@ where game_id in unnest(@game_ids)
 
 @dataclass(frozen=True)
 class TableLoad:
-    """What loading one table found, in rows.
+    """The result of loading one table.
 
     Parameters
     ----------
     table
         Folder and table name, for example ``games``.
     files, rows_read
-        Files, and rows in them.
+        Numbers of files, and of rows in them.
     duplicates
-        Rows that equal another one throughout and count once.
+        Number of rows that equal another row in all columns and count once.
     counts
         Inserted, updated, unchanged and deleted rows.
     left
-        Keys of stored rows of these games that the files lack; they stay.
+        Keys of stored rows of these games that the files lack; the load keeps them.
     """
 
     table: str
@@ -70,20 +70,20 @@ class TableLoad:
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What a load did.
+    """The result of a load.
 
     Parameters
     ----------
     load_id
         Key of its rows in ``nba_raw.loads``.
     tables
-        One entry per table, in the order loaded.
+        One entry per table, in order of loading.
     new_players
-        Players who were given a lookup.
+        Number of players who got a lookup.
     warnings
-        Sentences about data that was loaded but deserves a look.
+        Sentences about loaded data that the user should check.
     changed_games
-        Games of which it changed a row, in order of their dates.
+        Games with changed rows, in order of their dates.
     """
 
     load_id: str
@@ -107,29 +107,29 @@ def load_directory(
     replace_games: bool = False,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> LoadReport:
-    """Load raw files: an upsert by key, so that the same files twice change nothing.
+    """Load raw files: an upsert by key, so that loading the same files again changes nothing.
 
-    Every table is read and checked in full before the first row is written; each table is then
-    written in one transaction. After a crash the same call completes the rest.
+    Read and check all tables completely before writing the first row; then write each table in one
+    transaction. After a crash the same call completes the rest.
 
     Parameters
     ----------
     warehouse
-        Where the tables are, or will be.
+        The warehouse with the tables; missing tables are created.
     directory
         One folder per table, with Parquet, CSV or JSON-lines files.
     tables
         Names of the tables to load; all four by default.
     replace_games
-        Take the rows of each game as all there is of it: stored rows of these games that the files
-        lack are deleted. By default they stay.
+        Whether the files are complete for their games: if so, delete stored rows of these games
+        that the files lack. By default keep them.
     on_progress
-        Told each step in one line.
+        Receives a line of text for each step.
 
     Raises
     ------
     BackcourtError
-        Naming file, column and first rows of whatever is wrong with the data.
+        If the data is wrong; it names the file, the column and the first rows.
     """
     if not directory.is_dir():
         raise BackcourtError(
@@ -236,7 +236,7 @@ def _check_across_tables(
         if unknown:
             warnings.append(
                 f"{raw.schema.name} has rows of {unknown} games that are not in games; "
-                "they are loaded but used nowhere until these games are"
+                "they are loaded but not used until these games are loaded, too"
             )
     return warnings
 

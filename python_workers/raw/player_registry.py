@@ -1,4 +1,4 @@
-"""The player registry: one readable key per person, given once and kept for good."""
+"""The player registry: one readable key per player, assigned once and never changed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from python_workers import table_names
 from python_workers.raw.schema import PLAYER_REGISTRY
 from python_workers.warehouse.base import Warehouse
 
-# Who is listed in a box score and has no key yet, in order of debut. The players table has the
-# full name; a feed's box scores may abbreviate it.
+# Players in box scores who have no key yet, in order of debut. The players table has the full name;
+# a feed's box scores may abbreviate it.
 _NEW_PLAYERS = f"""
 with
 
@@ -56,14 +56,15 @@ def fold_name(name: str) -> str:
 
 
 def assign_lookups(new: Iterable[tuple[int, str]], taken: Iterable[str]) -> dict[int, str]:
-    """Give every new player a lookup that nobody else has.
+    """Give every new player a unique lookup.
 
     Parameters
     ----------
     new
-        (player_id, name) in order of debut: of two with one name, the earlier gets it plain.
+        (player_id, name) in order of debut: of two players with the same name, the later one gets a
+        number.
     taken
-        Lookups given before, which stay with their players.
+        Lookups assigned earlier, which stay with their players.
 
     Returns
     -------
@@ -89,7 +90,7 @@ def assign_lookups(new: Iterable[tuple[int, str]], taken: Iterable[str]) -> dict
 
 
 def register_players(warehouse: Warehouse) -> int:
-    """Add everyone listed in a box score who has no lookup yet; change nobody's.
+    """Add every player in a box score who has no lookup yet; change no existing lookup.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Playing time: the notations of the feeds, as minutes of whole seconds."""
+"""Parses playing time in the notations of the feeds into minutes of whole seconds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DECIMAL = re.compile(r"-?(\d+(?:\.\d*)?|\.\d+)", re.ASCII)
 
 
 def parse_minutes(value: object) -> float | None:
-    """Return playing time in minutes: whole seconds, half-even of the exact value, by 60.
+    """Return playing time in minutes: the exact value, rounded half-even to seconds, over 60.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def parse_minutes(value: object) -> float | None:
     Raises
     ------
     ValueError
-        For anything else, saying why.
+        For any other value; the message is the reason.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""A raw table from its files: every value parsed into its column's type, or named.
+"""Reads a raw table from its files; parses every value into its column's type, or names it.
 
-Files of a few rows are parsed together, and a long one in parts: what is in memory at a time does
-not depend on how the rows are spread over files.
+Parse small files together and a large file in parts, so that memory does not depend on how rows are
+spread over files.
 """
 
 from __future__ import annotations
@@ -51,12 +51,13 @@ def read_raw_table(directory: Path, schema: RawTable, scratch: Path) -> RawRows:
     schema
         The table.
     scratch
-        A folder that gets the typed rows.
+        A folder for the typed rows.
 
     Raises
     ------
     BackcourtError
-        Naming file, column and first rows: a missing file or column, a missing or unusable value.
+        If a file, a column or a value is missing, or a value is unusable; it names the file, the
+        column and the first rows.
     """
     reading = _Reading(directory, schema)
     types = pa.schema([(column.name, _ARROW_TYPES[column.type]) for column in schema.columns])
@@ -65,7 +66,7 @@ def read_raw_table(directory: Path, schema: RawTable, scratch: Path) -> RawRows:
 
 
 class _Reading:
-    """One pass over the files of a table: rows wait until there are enough to be parsed."""
+    """One pass over the files of a table; it collects rows until there are enough to parse."""
 
     def __init__(self, directory: Path, schema: RawTable) -> None:
         self._directory, self._schema = directory, schema
@@ -77,7 +78,7 @@ class _Reading:
 
     @property
     def origin(self) -> Origin:
-        """Where the rows read so far came from."""
+        """The files and positions of the rows read so far."""
         return Origin(tuple(self._labels), tuple(self._starts))
 
     def parts(self) -> Iterator[pa.Table]:
@@ -118,7 +119,7 @@ class _Reading:
             )
 
     def _with_given(self, batch: Batch, given: Mapping[str, str]) -> Batch:
-        """Return the batch with the columns that the folders' names give."""
+        """Add the columns from the folder names to the batch."""
         columns = dict(batch.columns)
         for column in self._schema.columns:
             if column.name not in given:
@@ -144,7 +145,7 @@ class _Reading:
             )
 
     def _parsed(self) -> pa.Table:
-        """Return the rows that wait, typed."""
+        """Parse the waiting rows."""
         waiting, self._waiting = self._waiting, []
         first, rows = self._rows_parsed, sum(batch.rows for batch in waiting)
         arrays = {
@@ -161,7 +162,7 @@ class _Reading:
         return pa.table(arrays)
 
     def _typed(self, values: Column, column: RawColumn, first: int) -> pa.Array:
-        """Return the column in its type, having parsed each distinct value once.
+        """Parse a column into its type, each distinct value once.
 
         `first` is the position of its first row in the table.
         """
@@ -196,7 +197,7 @@ class _Reading:
         return pa.array(parsed, _ARROW_TYPES[column.type]).take(found.codes)
 
     def _complete(self, arrays: Mapping[str, pa.Array], column: RawColumn) -> pa.Array:
-        """Return the column with the zeros that are left out, refusing other missing values."""
+        """Fill in the omitted zeros of a column; refuse other missing values."""
         array = arrays[column.name]
         if column.is_nullable or not array.null_count:
             return array
@@ -215,7 +216,7 @@ class _Reading:
     def _error(
         self, positions: Positions, problem: str, describe: Callable[[int], str]
     ) -> BackcourtError:
-        """Return the error about some rows of the table; those of the first file are shown."""
+        """Return the error for some rows of the table; it shows those of the first file."""
         file = self.origin.file(int(positions[0]))
         here = [position for position in positions.tolist() if self.origin.file(position) == file]
         lines = [f"row {self.origin.row(index)}: {describe(index)}" for index in here[:ROWS_SHOWN]]
@@ -225,7 +226,7 @@ class _Reading:
 
 
 def _plain_name(name: str) -> str:
-    """Return a column's name, in quotes where it would look like another one without them."""
+    """Return a column's name, in quotes if it has unusual characters."""
     shown = shorten(name)
     return name if shown == f"'{name}'" and name == name.strip() else shown
 
@@ -237,7 +238,7 @@ def _parse(value: object, column: RawColumn) -> object:
 
 
 def _types(batch: Batch) -> dict[str, object]:
-    """Return the type of each column: batches of the same ones can be parsed together."""
+    """Return the type of each column; batches with the same types can be parsed together."""
     return {
         name: list if isinstance(values, list) else values.type
         for name, values in batch.columns.items()

@@ -1,4 +1,4 @@
-"""Games that were loaded and are wrong are taken out of the raw tables again."""
+"""Removes wrong games from the raw tables."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ def remove_games(
     Parameters
     ----------
     warehouse
-        With raw tables.
+        The warehouse with the raw tables.
     game_ids
         The games.
     dry_run
-        Count the rows and delete nothing.
+        Only count the rows; delete nothing.
 
     Returns
     -------
     tuple
-        Deleted rows by table, and the games as ``nba_raw.changed_games`` notes them.
+        Numbers of deleted rows by table, and the games as recorded in ``nba_raw.changed_games``.
 
     Raises
     ------
     BackcourtError
-        With exit code 2, where no table has a row of one of the games.
+        With exit code 2 if no table has a row of one of the games.
     """
     if not warehouse.has_table(GAMES.spec.name):
         raise BackcourtError(

@@ -32,7 +32,7 @@ ZONE_LABELS = (
     "Backcourt",
 )
 
-# Limits of what can be true, far beyond any record; a value outside them is an error of the feed.
+# Limits of plausible values, far beyond any record; a value outside them is an error of the feed.
 MAX_TEAM_SCORE = 400
 MAX_PLAYER_COUNT = 200
 MAX_PERIODS = 20
@@ -52,15 +52,15 @@ class RawColumn:
     Parameters
     ----------
     name, type
-        As it is stored.
+        The stored column.
     parse
-        From a file's value to the stored one.
+        Converts a file's value to the stored value.
     is_required
-        Whether every file has it.
+        Whether every file must have the column.
     is_nullable
         Whether a value may be missing.
     zero_where
-        Name of a flag; a value that is missing where the flag is set is 0.
+        Name of a flag; where it is set, a missing value is stored as 0.
     """
 
     name: str
@@ -205,7 +205,7 @@ PLAYERS = RawTable(
     key=("player_id",),
 )
 
-# In the order they are loaded: what others refer to comes first.
+# In order of loading: tables that others refer to come first.
 RAW_TABLES = (GAMES, PLAYERS, PLAYER_BOX_SCORES, SHOTS)
 
 PLAYER_REGISTRY = TableSpec(
@@ -236,10 +236,10 @@ LOADS = TableSpec(
     key=("load_id", "table_name"),
 )
 
-# Which games each load changed, one row per table and game; the changes of the players table are
-# one row without a game. Dates are those of the game after the load; a game that was moved, or
-# removed, also has the date that it had. One without a game in nba_raw.games has neither. The rows
-# of one transaction share a number, which is larger than any before: no clock orders the changes.
+# The games that each load changed: one row per table and game, and for changes of the players table
+# one row without a game. game_date is the date after the load; a moved or removed game also has
+# its former date. A game missing from nba_raw.games has neither date. The rows of one transaction
+# share a change_number, which is larger than all earlier ones: no clock orders the changes.
 CHANGED_GAMES = TableSpec(
     f"{table_names.RAW}.changed_games",
     (
@@ -255,7 +255,7 @@ CHANGED_GAMES = TableSpec(
         Column("loaded_at", "timestamp"),
         Column("change_number", "int64"),
     ),
-    # And game_id, which is no key column because it may be NULL.
+    # game_id belongs to the key, too, but cannot be a key column because it may be NULL.
     key=("load_id", "table_name"),
 )
 

@@ -1,4 +1,4 @@
-"""The rows of a raw table: typed, on disk, one per key, each with its place in the files."""
+"""The typed rows of a raw table: on disk, one per key, each with its place in the files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Positions = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the rows of a table came from.
+    """The files that the rows of a table came from.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class Origin:
     starts: tuple[int, ...]
 
     def file(self, position: int) -> str:
-        """Return the label of the file that the row at this position is in."""
+        """Return the label of the file that contains the row at this position."""
         return self.labels[bisect.bisect_right(self.starts, position) - 1]
 
     def row(self, position: int) -> int:
@@ -46,7 +46,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class RawRows:
-    """A raw table as read: typed, not yet free of duplicates; `origin` places each row."""
+    """A raw table as read: typed, possibly with duplicates; `origin` locates each row."""
 
     schema: RawTable
     rows: StoredRows
@@ -55,16 +55,16 @@ class RawRows:
     def refuse(
         self, positions: Positions, problem: str, columns: Sequence[str], advice: str
     ) -> BackcourtError:
-        """Return the error about these rows, naming the file and showing the first of them.
+        """Return the error for wrong rows; it names the file and shows the first rows.
 
         Parameters
         ----------
         positions
-            Of the offending rows, ascending, at least one.
+            Positions of the wrong rows, ascending, at least one.
         problem
             What is wrong, for example ``fgm is above fga``.
         columns
-            Whose values are shown.
+            Columns whose values to show.
         advice
             What to do.
         """
@@ -85,7 +85,7 @@ class RawRows:
 
 
 def collapse_duplicates(raw: RawRows) -> StoredRows:
-    """Return the rows with one per key: rows that are equal throughout are one row.
+    """Return one row per key: keep one of several rows that are equal in all columns.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def collapse_duplicates(raw: RawRows) -> StoredRows:
 
 
 def shorten(value: object) -> str:
-    """Return a value as messages show it: quoted if text, and never longer than a line."""
+    """Format a value for messages: quoted if text, and never longer than a line."""
     text = repr(value) if isinstance(value, str) else str(value)
     return text if len(text) <= _VALUE_WIDTH else f"{text[: _VALUE_WIDTH - 4]}... ({len(text)})"
 
@@ -145,7 +145,7 @@ def _clash_error(raw: RawRows, groups: list[list[int]]) -> BackcourtError:
         f"{raw.origin.file(groups[0][1])}: rows of one key ({', '.join(key)}) differ",
         [
             *lines,
-            "Keep the right one of each. Rows that are equal throughout do no harm.",
+            "Keep the right row for each key. Rows that are equal in all columns do no harm.",
             NOTHING_LOADED,
         ],
     )

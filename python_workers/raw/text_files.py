@@ -1,4 +1,4 @@
-"""Text files: whole lines of UTF-8, read in blocks, damage named by its line."""
+"""Reads text files in blocks of whole UTF-8 lines; errors name the damaged line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MARKS = (
 
 
 class UnreadableError(ValueError):
-    """What keeps a file from being read; `advice` is the mend."""
+    """The reason why a file cannot be read; `advice` says how to fix it."""
 
     def __init__(self, problem: str, advice: str) -> None:
         super().__init__(problem)
@@ -39,7 +39,7 @@ class Block:
         Raises
         ------
         UnreadableError
-            Naming the line that is not UTF-8, or holds a NUL.
+            If a line is not UTF-8 or holds a NUL; it names the line.
         """
         place = self.data.find(b"\0")
         if place >= 0:
@@ -68,7 +68,7 @@ def read_blocks(path: Path) -> Iterator[Block]:
     UnreadableError
         If the file is UTF-16 or UTF-32.
     OSError
-        If it cannot be read.
+        If the file cannot be read.
     """
     first_line, rest = 1, b""
     with path.open("rb") as file:

@@ -1,8 +1,8 @@
-"""Single raw values: from whatever a file holds to the one type of its column.
+"""Parses single raw values of a file into the type of their column.
 
-Every parser takes a value that is there (text, number, bool, `Moment`), returns it in the column's
-type, and raises ValueError with the reason where it cannot. They run once per distinct value of a
-batch, never once per row. What counts as missing is decided once, by `is_missing`.
+Every parser takes a value that is not missing (text, number, bool, `Moment`), returns it in the
+column's type, or raises ValueError with the reason. Parsers run once per distinct value of a batch,
+not once per row. `is_missing` alone decides which values are missing.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from typing import TypeVar
 Number = TypeVar("Number", int, Fraction)
 Parse = Callable[[object], object]
 
-# As R, pandas, spreadsheets and SQL write what is not there; in any case of letters.
+# Missing values as R, pandas, spreadsheets and SQL write them, in lower case.
 _MISSING = frozenset(("", "na", "n/a", "#n/a", "<na>", "nan", "nat", "null", "none"))
-# Longer than any number that a column admits, and short of what Python refuses to convert.
+# Longer than any number that a column admits, and shorter than Python's limit for conversion.
 _MAX_DIGITS = 400
 _NUMBER = re.compile(r"[+-]?(\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _DATE = re.compile(
@@ -40,13 +40,13 @@ _BOOLEANS = {
 
 @dataclass(frozen=True)
 class Unusable:
-    """A value that no column can take: how messages show it, and why."""
+    """A value that no column can take: its text for messages, and the reason."""
 
     text: str
     reason: str
 
     def __str__(self) -> str:
-        """Return how messages show it."""
+        """Return the text for messages."""
         return self.text
 
 
@@ -57,13 +57,13 @@ class Moment:
     Parameters
     ----------
     date
-        Its day; ``None`` outside the years 1 to 9999.
+        The day; ``None`` outside the years 1 to 9999.
     has_time
-        Whether it is not midnight.
+        Whether the time is not midnight.
     zone
-        Its time zone, where it is an instant.
+        The time zone, if the value is an instant.
     text
-        As messages show it.
+        The text for messages.
     """
 
     date: dt.date | None
@@ -72,12 +72,12 @@ class Moment:
     text: str
 
     def __str__(self) -> str:
-        """Return how messages show it."""
+        """Return the text for messages."""
         return self.text
 
 
 def is_missing(value: object) -> bool:
-    """Tell whether a value stands for none: NULL, NaN, or a text that means it."""
+    """Tell whether a value is missing: NULL, NaN, or a text such as "n/a"."""
     if isinstance(value, str):
         return value.strip().lower() in _MISSING
     return value is None or bool(value != value)  # noqa: PLR0124 NaN alone differs from itself
@@ -110,14 +110,14 @@ def number(low: float, high: float) -> Parse:
     """Return the parser of a float64 column whose values lie between ``low`` and ``high``."""
 
     def parse(value: object) -> float:
-        # Compared before it is a double: 1e999 is none.
+        # Compare before converting to a double: 1e999 does not fit one.
         return float(_within(_exact(value), low, high))
 
     return parse
 
 
 def one_of(allowed: Collection[str]) -> Parse:
-    """Return the parser of a text column with few values, which it knows in any case."""
+    """Return the parser of a text column with few allowed values; it ignores letter case."""
     known = {name.lower(): name for name in allowed}
 
     def parse(value: object) -> str:
@@ -138,7 +138,7 @@ def parse_text(value: object) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        # JSON can write half a pair: "\ud83d".
+        # JSON can write a lone surrogate: "\ud83d".
         raise ValueError("is not Unicode text") from None
     return value.strip()
 
@@ -154,7 +154,7 @@ def parse_bool(value: object) -> bool:
 
 
 def parse_date(value: object) -> dt.date:
-    """Return a date from a date, or from a text or timestamp of midnight without a time zone."""
+    """Return a date, given as a date or as a text or timestamp of midnight without a time zone."""
     if isinstance(value, Moment):
         return _plain_date(value.date, has_time=value.has_time, has_zone=value.zone is not None)
     found = _DATE.fullmatch(str(value).strip())
@@ -169,7 +169,7 @@ def parse_date(value: object) -> dt.date:
 
 
 def parse_game_id(value: object) -> str:
-    """Return the 10-character id of a game; a number has lost its leading zeros."""
+    """Return the 10-character id of a game; refuse numbers, which have lost their leading zeros."""
     if isinstance(value, int | float | Decimal):
         raise ValueError("is a number; game ids are text of 10 characters like 0022100001")  # noqa: TRY004 as above
     text = parse_text(value)
@@ -190,9 +190,9 @@ def parse_season(value: object) -> str:
 def _plain_date(date: dt.date | None, *, has_time: bool, has_zone: bool) -> dt.date:
     if has_zone:
         # 2021-10-20T00:00Z is the evening of the 19th where the game is played.
-        raise ValueError("is an instant; the date at the place of the game is needed, alone")
+        raise ValueError("is an instant; give the date at the place of the game, without a time")
     if has_time:
-        raise ValueError("has a time of day; the date alone is needed")
+        raise ValueError("has a time of day; give the date alone")
     if date is None:
         raise ValueError("is outside the years 1 to 9999")
     return date

@@ -1,4 +1,4 @@
-"""A made-up season played out: who plays how long, and the box scores that follow."""
+"""Simulates the games of a season: playing time and box scores."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Season:
-    """A season played out; arrays by team-game (home, away, home, away …) and roster slot.
+    """A simulated season; arrays by team-game (home, away, home, away …) and roster slot.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class Season:
     status
         `PLAYED`, `RESERVE`, `HURT` or `RESTED`.
     seconds
-        On court.
+        Seconds on court.
     counts
         Box-score columns by name.
     scores
@@ -84,9 +84,9 @@ def play_season(
     Parameters
     ----------
     rng
-        Source of chance.
+        Random generator.
     schedule, players, rosters
-        Who meets when, and who belongs to whom on which day.
+        The games, the players and the rosters by day.
     """
     teams = np.column_stack([schedule.home, schedule.away]).ravel()
     days = np.repeat((schedule.dates - schedule.dates[0]).astype(np.int64), 2)
@@ -101,7 +101,7 @@ def play_season(
     defense = rng.normal(0.0, 0.014, (teams.max() + 1, ZONES))[teams]
     defense = defense.reshape(-1, 2, ZONES)[:, ::-1].reshape(-1, ZONES)
     defense[0::2] += _HOME_EDGE
-    # Both teams of a game have the same number of possessions, more or less.
+    # Both teams of a game have about the same number of possessions.
     pace = np.repeat(rng.normal(_TEAM_ATTEMPTS, _PACE_SPREAD, games), 2)
     pace = np.clip(pace + rng.normal(0.0, _ATTEMPTS_SPREAD, len(teams)), 68, 115)
     total = np.rint(pace + _OVERTIME_ATTEMPTS * overtimes).astype(np.int64)
@@ -140,7 +140,7 @@ def play_season(
 def _rotation(
     rng: np.random.Generator, players: Players, slots: Integers, days: Integers, teams: Integers
 ) -> tuple[Integers, Integers]:
-    """Return everybody's place in the rotation, and whether and why he does not play."""
+    """Return every player's place in the rotation, and his status."""
     listed = slots >= 0
     hurt = draw_injuries(rng, len(players), int(days.max()) + 1)[slots, days[:, None]] & listed
     strength = np.where(listed, players.strength[slots], -np.inf)
@@ -148,7 +148,7 @@ def _rotation(
     tired = _played_yesterday(days, teams)[:, None]
     rested = stars & tired & ~hurt & (rng.random(slots.shape) < _REST_SHARE)
     available = listed & ~hurt & ~rested
-    # With too few left to play, the hurt ones play hurt.
+    # If too few players are available, injured players play.
     short = available.sum(axis=1) < _MIN_AVAILABLE
     available[short] = listed[short]
     form = strength + rng.normal(0.0, 0.22, slots.shape)
@@ -170,14 +170,14 @@ def _played_yesterday(days: Integers, teams: Integers) -> Flags:
 def _court_time(
     rng: np.random.Generator, order: Integers, status: Integers, overtimes: Integers
 ) -> Integers:
-    """Return seconds on court: five players at every moment, nobody longer than the game."""
+    """Return seconds on court: five players at all times, none longer than the game."""
     game = 48 * 60 + 300 * overtimes
     total = 5 * game
     place = np.minimum(order, len(_ROTATION_MINUTES) - 1)
     weight = _ROTATION_MINUTES[place] * np.exp(rng.normal(0.0, 0.12, order.shape))
     weight = np.where(status == PLAYED, weight, 0.0)
     share = weight / weight.sum(axis=1, keepdims=True) * total[:, None]
-    # What lies above the longest anyone plays goes to the others, until nothing does.
+    # Give time above the longest playing time to the other players, repeatedly.
     longest = (game - 90)[:, None]
     for _ in range(8):
         over = np.clip(share - longest, 0, None).sum(axis=1, keepdims=True)
@@ -185,7 +185,7 @@ def _court_time(
         room = np.where(share < longest, weight, 0.0)
         share += over * room / room.sum(axis=1, keepdims=True)
     seconds: Integers = np.floor(np.minimum(share, longest)).astype(np.int64)
-    # The seconds lost to rounding go to the sixth man.
+    # Give the seconds lost to rounding to the sixth man.
     seconds[order == _STARTERS] += total - seconds.sum(axis=1)
     return seconds
 
@@ -236,7 +236,7 @@ def _box_scores(
 
 
 def _break_ties(counts: dict[str, Integers], order: Integers) -> None:
-    """Give the home team one more free throw where a game would end level."""
+    """Give the home team one more free throw if a game would end in a tie."""
     points = (2 * counts["fgm"] + counts["fg3m"] + counts["ftm"]).sum(axis=1).reshape(-1, 2)
     home = 2 * np.flatnonzero(points[:, 0] == points[:, 1])
     best = order[home].argmin(axis=1)
@@ -245,7 +245,7 @@ def _break_ties(counts: dict[str, Integers], order: Integers) -> None:
 
 
 def _recorded(rng: np.random.Generator, shots: Shots, shooters: Flags) -> Flags:
-    """Return which shots the play-by-play has: as in real feeds, a few misses are lost."""
+    """Return which shots are in the play-by-play: as in real feeds, a few misses are missing."""
     lines = int(shooters.sum())
     lost = rng.permutation(np.flatnonzero(~shots.is_made))[: round(lines * _UNRECORDED_SHOT_SHARE)]
     recorded = np.ones(len(shots.side), dtype=np.bool_)

@@ -16,7 +16,7 @@ TEAMS = (
 )  # fmt: skip
 ZONES = 7
 ROSTER_SLOTS = 17
-# Above every id the NBA has given, so that nobody takes a simulated player for a real one.
+# Above every id the NBA has given, so that a simulated player cannot be confused with a real one.
 FIRST_PLAYER_ID = 9_000_001
 
 _FIRST_NAMES = (
@@ -56,16 +56,16 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Players:
-    """Everybody in the league, one element (or row) per player.
+    """All players of the league, one element (or row) per player.
 
     Parameters
     ----------
     ids, names, positions, births
         Identity; births are days.
     strength
-        How good, mean 0 and deviation 1: decides minutes and, a little, shooting.
+        Quality, mean 0 and deviation 1: decides minutes and, a little, shooting.
     usage, playmaking, rebounding, shooting, free_throws
-        Weights and rates of what they do on court.
+        Weights and rates of their actions on court.
     zones
         Share of attempts by zone, players by `ZONES`.
     """
@@ -89,7 +89,7 @@ class Players:
 
 @dataclass(frozen=True)
 class Rosters:
-    """Who belongs to whom during one season.
+    """The rosters of all teams during one season.
 
     Parameters
     ----------
@@ -110,16 +110,16 @@ class Rosters:
 
 
 def draw_players(rng: np.random.Generator, count: int, start: int, year: int) -> Players:
-    """Draw players number ``start`` to ``start + count``; rookies where there are others already.
+    """Draw players number ``start`` to ``start + count``; rookies unless ``start`` is 0.
 
     Parameters
     ----------
     rng
-        Source of chance.
+        Random generator.
     count, start
-        How many, and how many there are already; names go on from there without repetition.
+        Number of new players, and of existing ones; names do not repeat.
     year
-        Year in which the season starts, for their ages.
+        Year in which the season starts, for the players' ages.
     """
     position = rng.choice(len(_POSITIONS), count, p=_POSITION_SHARE)
     centre = _CENTRE_SHARE[position][:, None]
@@ -146,7 +146,7 @@ def draw_players(rng: np.random.Generator, count: int, start: int, year: int) ->
 
 
 def join(one: Players, two: Players) -> Players:
-    """Return the players of both, in order."""
+    """Concatenate two groups of players."""
     return Players(
         *(
             np.concatenate([getattr(one, field.name), getattr(two, field.name)])
@@ -163,9 +163,9 @@ def fill_rosters(
     Parameters
     ----------
     rng
-        Source of chance.
+        Random generator.
     before
-        The league and its rosters at the end of the season before; ``None`` in the first.
+        The league and its rosters at the end of the previous season; ``None`` in the first.
     teams, year
         Number of teams, and the year in which the season starts.
     """
@@ -176,7 +176,7 @@ def fill_rosters(
         leaves = rng.random(len(players)) < _TURNOVER
         leaves |= age > _RETIREMENT_AGE + rng.normal(0.0, 1.0, len(players))
         slots[(slots >= 0) & leaves[slots]] = -1
-        # Some change teams in the summer.
+        # Some players change teams in the summer.
         rows, columns = (slots >= 0).nonzero()
         movers = rng.permutation(len(rows))[: len(rows) // 8]
         slots[rows[movers], columns[movers]] = rng.permutation(slots[rows[movers], columns[movers]])
@@ -197,15 +197,15 @@ def season_rosters(
     Parameters
     ----------
     rng
-        Source of chance.
+        Random generator.
     players, opening
         The league and the opening-day rosters.
     year, length
-        Year in which the season starts, and its days.
+        Year in which the season starts, and its length in days.
     """
     teams = len(opening)
     called_up = opening.copy()
-    # The weakest player of every third team makes place for a newcomer.
+    # A newcomer replaces the weakest player of every third team.
     receivers = rng.permutation(teams)[: max(1, teams // 3)]
     strength = np.where(opening >= 0, players.strength[opening], np.inf)
     newcomers = len(players) + np.arange(len(receivers))
@@ -227,7 +227,7 @@ def season_rosters(
 
 
 def draw_injuries(rng: np.random.Generator, players: int, days: int) -> npt.NDArray[np.bool_]:
-    """Return who is hurt on which day, players by days: spells of about twelve days."""
+    """Return which players are injured on which days, for about twelve days each."""
     hurt = np.zeros((players, days), dtype=np.bool_)
     state = rng.random(players) < _INJURY_A_DAY / (_INJURY_A_DAY + _RECOVERY_A_DAY)
     for day in range(days):
@@ -238,11 +238,11 @@ def draw_injuries(rng: np.random.Generator, players: int, days: int) -> npt.NDAr
 
 
 def _names(start: int, count: int) -> npt.NDArray[np.str_]:
-    """Return invented names, each once but for one pair who share theirs."""
+    """Return invented, unique names, except for one pair of players who share a name."""
     combinations = len(_FIRST_NAMES) * len(_LAST_NAMES)
     names: list[str] = []
     for number in range(start, start + count):
-        # A step without common divisor visits every combination before the first repeats.
+        # A step coprime to the number of combinations visits all of them before repeating one.
         first, last = divmod(number * 1_009 % combinations, len(_LAST_NAMES))
         suffix = " Jr." if number % 23 == 11 else ""
         generation = f" {'I' * (1 + number // combinations)}" if number >= combinations else ""

@@ -1,4 +1,4 @@
-"""A made-up schedule: who meets whom, where and when."""
+"""Simulates a season's schedule: pairings, home teams and dates."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ MAX_TEAMS = 30
 
 _TUESDAY, _FRIDAY, _SUNDAY = 1, 4, 6
 _ALL_STAR_DAYS = 6
-# Share of the week's games by weekday, Monday first: Wednesdays and Fridays are full, Thursdays
-# belong to national television.
+# Share of the week's games by weekday, Monday first: most games are on Wednesdays and Fridays, few
+# on Thursdays, when national television shows games.
 _WEEKDAY_SHARE = np.array([9, 6, 11, 4, 11, 9, 8], dtype=np.float64)
 _JITTER = 1.5
 _BACK_TO_BACK_PENALTY = 2.5
@@ -67,7 +67,7 @@ def build_schedule(
     Parameters
     ----------
     rng
-        Source of chance.
+        Random generator.
     season_year
         Year in which the season starts.
     teams
@@ -94,7 +94,7 @@ def build_schedule(
 def _pairings(
     rng: np.random.Generator, teams: int, games_per_team: int
 ) -> tuple[Integers, Integers]:
-    """Return (home, away) of every game: all pairs equally often, the rest by rotation."""
+    """Return (home, away) of every game: all pairs equally often, the remainder by rotation."""
     meetings, rest = divmod(games_per_team, teams - 1)
     one, two = np.triu_indices(teams, k=1)
     home, away = [], []
@@ -117,7 +117,7 @@ def _pairings(
 
 
 def _playing_days(season_year: int, games_per_team: int) -> Integers:
-    """Return the days of play as offsets from the first: no all-star break, no Christmas Eve."""
+    """Return game days as offsets from the first day, without all-star break and Christmas Eve."""
     first, length = season_bounds(season_year, games_per_team)
     all_star = _weekday_from(dt.date(season_year + 1, 2, 14), _FRIDAY)
     free = {all_star + dt.timedelta(days=day) for day in range(_ALL_STAR_DAYS)}
@@ -131,7 +131,7 @@ def _playing_days(season_year: int, games_per_team: int) -> Integers:
 def _assign_days(
     rng: np.random.Generator, home: Integers, away: Integers, days: Integers, teams: int
 ) -> Integers:
-    """Return, per game, the index of its day: day by day the most overdue games first."""
+    """Return, per game, the index of its day; each day takes the most overdue games first."""
     weekday = (days + _TUESDAY) % 7
     share = _WEEKDAY_SHARE[weekday] * rng.uniform(0.85, 1.15, len(days))
     due = np.rint(np.cumsum(share) / share.sum() * len(home)).astype(np.int64)
@@ -170,7 +170,7 @@ def _assign_days(
 def _place_leftovers(
     assigned: Integers, home: Integers, away: Integers, played: npt.NDArray[np.bool_]
 ) -> None:
-    """Put games that found no day on the latest day on which both teams are free."""
+    """Assign unplaced games to the latest day on which both teams are free."""
     for game in np.flatnonzero(assigned < 0).tolist():
         pair = [home[game], away[game]]
         free = np.flatnonzero(~played[:, pair].any(axis=1))
@@ -178,7 +178,7 @@ def _place_leftovers(
             raise BackcourtError(
                 "the season has too few days for its games", "Simulate fewer games per team."
             )
-        # Few neighbours first, so that nobody plays four days in a row.
+        # Prefer days with few neighbouring games, so that no team plays four days in a row.
         crowd = np.array(
             [played[max(0, day - 2) : day + 3][:, pair].sum() for day in free.tolist()],
             dtype=np.int64,

@@ -1,4 +1,4 @@
-"""Made-up shots: zone, outcome, assist, block, place on the court, moment of the game."""
+"""Simulates shots: zone, outcome, assist, block, coordinates and time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MADE = np.array([0.655, 0.440, 0.420, 0.390, 0.390, 0.357, 0.030])
 _ASSISTED = np.array([0.60, 0.44, 0.48, 0.94, 0.94, 0.80, 0.30])
 _BLOCKED = np.array([0.170, 0.120, 0.045, 0.006, 0.006, 0.006, 0.0])
 
-# The court in tenths of feet, hoop at the origin; the same limits label the shots.
+# The court in tenths of feet, with the hoop at the origin; the same limits label the shots.
 _RESTRICTED_RADIUS = 40
 _PAINT_HALF_WIDTH, _PAINT_DEPTH = 80, 138
 _CORNER_DEPTH, _CORNER_X, _SIDELINE = 87, 220, 250
@@ -40,13 +40,13 @@ class Shots:
     slot
         The shooter's place in that team's roster.
     zone
-        Number of its label.
+        Number of the zone's label.
     is_made, assist_slot, block_slot
-        Outcome; slots of the own and of the other team, -1 for nobody.
+        Outcome; slots of the assisting teammate and the blocking opponent, -1 for none.
     x, y
-        Tenths of feet.
+        Coordinates in tenths of feet.
     period, clock_seconds
-        When: seconds left in the period, in tenths.
+        Period, and seconds left in it, to the tenth.
     """
 
     side: Integers
@@ -76,13 +76,13 @@ def draw_shots(
     Parameters
     ----------
     rng
-        Source of chance.
+        Random generator.
     players
         The league.
     rosters, attempts, seconds
         By team-game and slot: player number, field-goal attempts, seconds on court.
     zone_defense
-        By team-game and zone: what the other team's defence adds to the chance of a basket.
+        By team-game and zone: the opposing defence's effect on the probability of a basket.
     overtimes
         By team-game: overtime periods played.
     """
@@ -132,14 +132,14 @@ def _pick(rng: np.random.Generator, weights: Floats) -> Integers:
 def _pick_other(
     rng: np.random.Generator, weights: Floats, side: Integers, slot: Integers
 ) -> Integers:
-    """Draw a teammate for each shooter: nobody assists himself."""
+    """Draw a teammate, not the shooter himself, for each shooter."""
     own = weights[side]
     own[np.arange(len(side)), slot] = 0.0
     return _pick(rng, own)
 
 
 def _clock(moment: Floats) -> tuple[Integers, Floats]:
-    """Return period and seconds left in it, for moments counted from the tip-off."""
+    """Return the period and the seconds left in it, for times since the tip-off."""
     regulation = 4 * PERIOD_SECONDS
     extra = moment >= regulation
     length = np.where(extra, OVERTIME_SECONDS, PERIOD_SECONDS)
@@ -150,7 +150,7 @@ def _clock(moment: Floats) -> tuple[Integers, Floats]:
 
 
 def _places(rng: np.random.Generator, zone: Integers) -> tuple[Integers, Integers]:
-    """Return whole coordinates that carry the zone's label by the rules for coordinates."""
+    """Return integer coordinates that the rules for coordinates assign to the zone."""
     x, y = np.zeros(len(zone), dtype=np.int64), np.zeros(len(zone), dtype=np.int64)
     for number, draw in enumerate(_DRAW):
         todo = np.flatnonzero(zone == number)
@@ -193,7 +193,7 @@ def _draw_paint(rng: np.random.Generator, count: int) -> tuple[Floats, ...]:
 
 def _draw_mid_range(rng: np.random.Generator, count: int) -> tuple[Floats, ...]:
     x, y = _polar(rng, rng.uniform(82.0, _ARC - 8.0, count), -10.0, 190.0)
-    # Below the corner threes the two-pointers end short of the line.
+    # Beside the corners, keep two-point shots inside the three-point line.
     beside = (np.abs(x) > _CORNER_X - 6) & (y <= _CORNER_DEPTH + 5)
     return np.where(beside, x * 0.85, x), y
 

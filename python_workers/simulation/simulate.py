@@ -42,7 +42,7 @@ MARKER = "SIMULATED.md"
 
 _MARKER_TEXT = """# Simulated data
 
-Made up by `backcourt simulate`: no player, game or number in this folder is real.
+Created by `backcourt simulate`: no player, game or number in this folder is real.
 
 - seasons: {seasons}
 - seed: {seed}
@@ -57,7 +57,7 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class SimulatedLeague:
-    """What was written: the folder and its rows by table."""
+    """The written folder and its numbers of rows by table."""
 
     directory: Path
     rows: dict[str, int]
@@ -71,23 +71,23 @@ def simulate(
     teams: int = len(TEAMS),
     games_per_team: int = FULL_SEASON_GAMES,
 ) -> SimulatedLeague:
-    """Write a made-up league: Parquet files of all four raw tables, the same bytes for a seed.
+    """Write a made-up league as Parquet files of all four raw tables, the same bytes per seed.
 
     Parameters
     ----------
     out
         Folder to create; files of an earlier simulation in it are replaced.
     seasons
-        Such as ``2021-22``; consecutive in the order given, rosters go on from one to the next.
+        Seasons such as ``2021-22``, in order; each season's rosters follow from the previous one.
     seed
-        Decides everything.
+        Determines all random choices.
     teams, games_per_team
-        Smaller numbers make a smaller league; teams must be even.
+        Smaller numbers make a smaller league; the number of teams must be even.
 
     Raises
     ------
     BackcourtError
-        If a season is not one, or the folder holds anything but a simulation.
+        If a season is not valid, or the folder contains other files than a simulation.
     """
     years = _season_years(seasons)
     _check_folder(out)
@@ -141,14 +141,14 @@ def _season_years(seasons: Sequence[str]) -> list[int]:
 
 
 def _check_folder(out: Path) -> None:
-    """Refuse to mix made-up files with anybody's own, and clear those of an earlier simulation."""
+    """Refuse to mix made-up files with others, and delete those of an earlier simulation."""
     if out.exists() and not out.is_dir():
         raise BackcourtError(f"{out} is not a folder", exit_code=ExitCode.USAGE)
     if not out.exists() or not any(out.iterdir()):
         return
     if not (out / MARKER).exists():
         raise BackcourtError(
-            f"{out} holds files that are no simulation",
+            f"{out} contains files that are no simulation",
             "Name an empty or a new folder, so that real and made-up data never mix.",
             ExitCode.USAGE,
         )
@@ -221,7 +221,7 @@ def _box_table(
 
 
 def _minutes(seconds: Integers, status: Integers, year: int) -> pa.Array:
-    """Write minutes as the feeds do: by the clock in odd years, in ISO notation in even ones."""
+    """Write minutes as the feeds do: as a clock in odd years, in ISO notation in even ones."""
     form = "{}:{:02d}" if year % 2 else "PT{:02d}M{:02d}.00S"
     texts = [form.format(*divmod(value, 60)) for value in seconds.tolist()]
     return pa.array(texts, pa.string(), mask=(status != PLAYED) & (status != RESERVE))
@@ -232,7 +232,7 @@ def _shots_table(
 ) -> pa.Table:
     shots, rosters = played.shots, played.rosters
     game = shots.side // 2
-    # Other events lie between the shots: numbers rise by one to five, and restart with each game.
+    # Other events happen between shots: numbers rise by one to five, and restart in each game.
     steps = np.cumsum(rng.integers(1, 6, len(game)))
     first = np.searchsorted(game, np.arange(len(ids)))
     events = steps - (steps[first] - 7)[game]
@@ -262,7 +262,7 @@ def _shots_table(
 
 
 def _helpers(players: Players, rosters: Integers, side: Integers, slot: Integers) -> pa.Array:
-    """Return the ids of those who assisted or blocked, NULL where nobody did."""
+    """Return the ids of the players who assisted or blocked, NULL if none did."""
     return pa.array(players.ids[rosters[side, slot]], pa.int64(), mask=slot < 0)
 
 

@@ -1,4 +1,4 @@
-"""The border to DuckDB and BigQuery: queries, commits, opening, labels.
+"""The interface to DuckDB and BigQuery: queries, commits, opening, labels.
 
-SQL beyond it is written once; what the engines do differently stays inside.
+Other rooms write SQL once for both engines; the differences between the engines stay in here.
 """

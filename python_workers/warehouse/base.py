@@ -1,4 +1,4 @@
-"""The warehouse as the rest of the package sees it, and the shapes that cross its border."""
+"""The warehouse protocol that the rest of the package uses, and the types it passes around."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class TableSpec:
     name
         ``schema.table``, without any dataset prefix.
     columns
-        In the order they are created.
+        In the order of creation.
     key
         Names of the columns that identify a row; never NULL.
     partition_by, cluster_by
@@ -65,10 +65,10 @@ class TableChange:
     table
         ``schema.table`` of an existing table.
     rows
-        Inserted by column name, after the deletion; columns left out become NULL.
+        Rows to insert by column name, after the deletion; omitted columns become NULL.
     delete_keys
-        Rows of the table that equal one of these rows on all of these columns are deleted first,
-        for example ``(processor_name, analysis_date)``.
+        Keys to delete first: every stored row that equals one of these rows on all of their
+        columns, for example ``(processor_name, analysis_date)``.
     """
 
     table: str
@@ -78,7 +78,7 @@ class TableChange:
 
 @dataclass(frozen=True)
 class UpsertCounts:
-    """What an upsert found, in rows."""
+    """Numbers of rows that an upsert inserted, updated, left unchanged and deleted."""
 
     inserted: int
     updated: int
@@ -93,16 +93,16 @@ class UpsertCounts:
 
 @dataclass(frozen=True)
 class ChangeNote:
-    """A statement that an upsert runs in its own transaction, to note what it changes.
+    """A statement that an upsert runs in its own transaction, to record its changes.
 
     Parameters
     ----------
     sql
         An insertion in portable SQL. ``{changes}`` stands for the changed rows: the columns of the
-        table (of a deleted row those that it had) and ``change``, which is ``inserted``,
-        ``updated`` or ``deleted``. All tables still show what they held before the upsert.
+        table (with the old values of deleted rows) and ``change``, which is ``inserted``,
+        ``updated`` or ``deleted``. All tables still hold their rows from before the upsert.
     params
-        Its parameters.
+        The parameters of the statement.
     """
 
     sql: str
@@ -111,25 +111,25 @@ class ChangeNote:
 
 @runtime_checkable
 class Warehouse(Protocol):
-    """What Backcourt needs of a database.
+    """The operations Backcourt needs from a database.
 
-    SQL is written once for both engines: ``schema.table`` names, parameters as ``@name``, lists as
-    ``x in unnest(@names)``. Results hold int64, float64, string, bool, date32 and UTC timestamps
-    only, whatever the engine calls them.
+    Callers write SQL once for both engines: ``schema.table`` names, parameters as ``@name``, lists
+    as ``x in unnest(@names)``. Results hold only int64, float64, string, bool, date32 and UTC
+    timestamps, on both engines.
     """
 
     kind: str
     row_hash: str
-    """SQL expression for a 63- or 64-bit hash of the row of the alias ``t``, an INT64."""
+    """SQL expression that hashes the row of the alias ``t`` to an INT64 of 63 or 64 bits."""
     has_free_content_state: bool
-    """Whether `content_state` is asked of the engine's catalog instead of the rows."""
+    """Whether `content_state` reads the engine's catalog instead of the rows."""
 
     def query(
         self, sql: str, params: Mapping[str, object] | None = None, *, narrow: bool = False
     ) -> pa.Table:
         """Return the rows of one select statement.
 
-        With `narrow`, whole numbers come in the narrowest integer types that hold them.
+        With `narrow`, return whole numbers in the narrowest integer types that hold them.
         """
         ...
 
@@ -146,7 +146,7 @@ class Warehouse(Protocol):
         ...
 
     def ensure_tables(self, specs: Iterable[TableSpec]) -> None:
-        """Create what is missing of schemas, tables and columns; change no existing column."""
+        """Create missing schemas, tables and columns; change no existing column."""
         ...
 
     def upsert(
@@ -157,11 +157,11 @@ class Warehouse(Protocol):
         whole: str | None = None,
         note: ChangeNote | None = None,
     ) -> UpsertCounts:
-        """Insert or update rows by ``spec.key``, atomically; equal rows are not written.
+        """Insert or update rows by ``spec.key``, atomically; do not write equal rows.
 
-        `whole` names a key column of whose values the rows are all there is: stored rows of these
-        values that are not among them are deleted. `note` runs where anything changes.
-        Stored rows need not fit into memory where the engine reads them as it goes.
+        `whole` names a key column for whose values `rows` is complete: delete other stored rows
+        with these values. Run `note` if any row changes. If the engine can stream `StoredRows`,
+        they need not fit into memory.
         """
         ...
 
@@ -170,19 +170,19 @@ class Warehouse(Protocol):
         ...
 
     def content_state(self, tables: Sequence[str]) -> str:
-        """Return a short text that changes whenever the content of the tables changes."""
+        """Return a short digest that changes whenever the content of the tables changes."""
         ...
 
     def beside_workers(self) -> AbstractContextManager[None]:
-        """Leave processors to worker processes for a while, where the engine runs beside them."""
+        """Leave CPU cores to worker processes inside the block, if the engine runs beside them."""
         ...
 
     def jobs_by_kind(self) -> dict[str, int]:
-        """Return the jobs run so far by kind; nothing where the engine has no jobs."""
+        """Return the number of jobs so far, by kind; empty if the engine has no jobs."""
         ...
 
     def close(self) -> None:
-        """Let go of connections and files; the next call opens them again."""
+        """Close connections and files; the next call opens them again."""
         ...
 
     def __enter__(self) -> Self:
@@ -200,7 +200,7 @@ class Warehouse(Protocol):
 
 
 def split_table_name(table: str) -> tuple[str, str]:
-    """Return (schema, table) of a ``schema.table`` name, having checked both as identifiers.
+    """Split a ``schema.table`` name into (schema, table), and check both as identifiers.
 
     Examples
     --------
@@ -214,7 +214,7 @@ def split_table_name(table: str) -> tuple[str, str]:
 
 
 def checked_identifier(name: str) -> str:
-    """Return the name if it may stand in SQL as an identifier, else raise ValueError."""
+    """Return the name if it is a valid SQL identifier, else raise ValueError."""
     if not _IDENTIFIER.match(name):
         raise ValueError(f"{name!r} is not a plain SQL identifier")
     return name

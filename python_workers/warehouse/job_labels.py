@@ -1,4 +1,4 @@
-"""What the jobs of a warehouse are for: labels, by which their costs can be told apart."""
+"""Labels for a warehouse's jobs, by which users can analyse their costs."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 LABELS_VARIABLE = "BACKCOURT_JOB_LABELS"
-"""Where dbt's query comment finds them, as JSON."""
+"""The variable from which dbt's query comment reads the labels, as JSON."""
 
 _EVERY_JOB = {"app": "backcourt"}
 _LABELS: ContextVar[Mapping[str, str]] = ContextVar("job_labels")
 
 
 def job_labels() -> dict[str, str]:
-    """Return the labels of a job that starts here, in the characters that BigQuery allows."""
+    """Return the labels for a job that starts now, in the characters that BigQuery allows."""
     return dict(_LABELS.get(_EVERY_JOB))
 
 
@@ -38,7 +38,7 @@ def labelling(**labels: str) -> Iterator[None]:
 
 
 def label_value(text: str) -> str:
-    """Return the text in the characters that BigQuery allows in a label's value.
+    """Replace all characters that BigQuery does not allow in a label's value.
 
     Examples
     --------

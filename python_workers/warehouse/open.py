@@ -15,24 +15,24 @@ from python_workers.warehouse.base import Warehouse
 def open_warehouse(
     settings: Settings, *, must_exist: bool = True, read_only: bool = False
 ) -> Iterator[Warehouse]:
-    """Give the warehouse of a target; connections are made by its first statement.
+    """Yield the warehouse of a target; its first statement opens the connection.
 
-    A DuckDB file is the command's own until it ends, also while dbt has it open; those that only
-    read share it with each other.
+    The command locks a DuckDB file until it ends, also while dbt has the file open; commands that
+    only read share it.
 
     Parameters
     ----------
     settings
         Target and connection.
     must_exist
-        Whether a DuckDB file that is not there is an error rather than created.
+        Whether a missing DuckDB file is an error; otherwise it is created.
     read_only
-        Never write (DuckDB).
+        Whether to only read (DuckDB).
 
     Raises
     ------
     BackcourtError
-        With exit code 3, where the file is not there or another command is using it.
+        With exit code 3 if the file is missing or another command is using it.
     """
     if settings.target == "duckdb":
         from python_workers.warehouse.duckdb.file import check_file  # noqa: PLC0415
@@ -46,7 +46,7 @@ def open_warehouse(
                 f"there is no warehouse at {path}",
                 [
                     "Load raw data with: backcourt load DIR",
-                    "Another file is named with BACKCOURT_DUCKDB_PATH.",
+                    "To use another file, set BACKCOURT_DUCKDB_PATH.",
                 ],
                 ExitCode.ENVIRONMENT,
             )

@@ -12,22 +12,22 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-# What a reader has in memory at a time, some of it several times over.
+# Rows that a reader holds in memory at a time, some of them in several copies.
 _BATCH_ROWS = 1 << 16
 
 
 @dataclass(frozen=True)
 class StoredRows:
-    """Rows of a table, of which a column is read when it is asked for.
+    """Rows of a table in a Parquet file; columns are read on request.
 
     Parameters
     ----------
     path
         The file.
     schema
-        Its columns.
+        The columns of the file.
     num_rows
-        Its length.
+        The number of rows.
     """
 
     path: Path
@@ -40,7 +40,7 @@ class StoredRows:
         return list(self.schema.names)
 
     def batches(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Yield some columns of all rows in order, some rows at a time."""
+        """Yield some columns of all rows in order, in batches."""
         with pq.ParquetFile(self.path) as file:
             for batch in file.iter_batches(_BATCH_ROWS, columns=list(names)):
                 yield batch.select(list(names))
@@ -55,11 +55,11 @@ class StoredRows:
         return self.select([name]).column(name)
 
     def table(self) -> pa.Table:
-        """Return all rows, in memory."""
+        """Read all rows into memory."""
         return self.select(self.column_names)
 
     def at(self, positions: Sequence[int]) -> list[dict[str, Any]]:
-        """Return a few rows, in the order of their ascending positions."""
+        """Return the rows at a few ascending positions."""
         found = self._at(np.array(positions, np.int64))
         rows: list[dict[str, Any]] = pa.Table.from_batches(found, self.schema).to_pylist()
         return rows
@@ -70,7 +70,7 @@ class StoredRows:
         return write_rows(path, self.schema, self._at(positions))
 
     def sql(self, *, numbered: bool = False) -> str:
-        """Return the rows as what DuckDB selects from, with ``file_row_number`` if so wanted."""
+        """Return DuckDB's table function for the rows; `numbered` adds ``file_row_number``."""
         path = str(self.path).replace("'", "''")
         return f"read_parquet('{path}', file_row_number = {str(numbered).lower()})"
 
@@ -86,7 +86,7 @@ class StoredRows:
 def write_rows(
     path: Path, schema: pa.Schema, parts: Iterable[pa.Table | pa.RecordBatch]
 ) -> StoredRows:
-    """Write rows to a file as they come."""
+    """Write rows to a file as they arrive."""
     rows = 0
     with pq.ParquetWriter(path, schema, compression="lz4") as file:
         for part in parts:

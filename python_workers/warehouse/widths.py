@@ -1,6 +1,7 @@
-"""Whole numbers in the narrowest type that holds them.
+"""Casts whole numbers to the narrowest type that holds them.
 
-Millions of small counts are read and travel to the workers; most of their bytes would be zeros.
+The package reads millions of small counts and sends them to workers; as int64, most of their bytes
+would be zeros.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ _WIDTHS = ((pa.int8(), 7), (pa.int16(), 15), (pa.int32(), 31))
 
 
 def narrowed(table: pa.Table) -> pa.Table:
-    """Return the table with each int64 column in the narrowest type that holds its values."""
+    """Cast each int64 column to the narrowest type that holds its values."""
     for at, field in enumerate(table.schema):
         if field.type == pa.int64():
             bounds = pc.min_max(table.column(at))
@@ -26,7 +27,7 @@ def narrowed(table: pa.Table) -> pa.Table:
 
 
 def wider(first: Widths, second: Widths) -> Widths:
-    """Return, by column, the type that holds what either holds."""
+    """Return, by column, the wider of two types."""
     return {
         name: max(type_, second.get(name, type_), key=lambda arrow_type: arrow_type.bit_width)
         for name, type_ in first.items()
@@ -34,7 +35,7 @@ def wider(first: Widths, second: Widths) -> Widths:
 
 
 def widths_of(table: pa.Table) -> Widths:
-    """Return the types of the columns of whole numbers."""
+    """Return the types of all integer columns."""
     return {field.name: field.type for field in table.schema if pa.types.is_integer(field.type)}
 
 

@@ -1,4 +1,4 @@
 """The production warehouse: client, jobs, staging tables, retries.
 
-Everything that only BigQuery needs belongs here, its errors included.
+Code that only BigQuery needs belongs here, including its errors.
 """

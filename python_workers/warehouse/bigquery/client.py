@@ -1,4 +1,4 @@
-"""The connection: where BigQuery is, who asks, and how long a request is repeated."""
+"""The connection to BigQuery: its address, credentials and retry policy."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from python_workers.warehouse.bigquery.errors import (
     out_of_patience,
 )
 
-# In BigQuery's sentences: Dataset project:dataset, Table project:dataset.table.
+# BigQuery's messages name: Dataset project:dataset, Table project:dataset.table.
 _DATASET = re.compile(r"\b(?:Dataset|Table) ([\w-]+[:.]\w+)")
 
 CLOUD_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -38,17 +38,17 @@ Result = TypeVar("Result")
 
 
 def never(_: BaseException) -> bool:
-    """Tell that an error is not to be retried here."""
+    """Return False: do not retry this error here."""
     return False
 
 
-# Switches the client's own retries off, which would multiply with the connection's.
+# Switch off the client's own retries, which would multiply with the connection's.
 ONCE = Retry(predicate=never)
 
 
 @dataclass(frozen=True)
 class BigQueryOptions:
-    """Where BigQuery is and how long to be patient with it.
+    """Address, limits and time limits of BigQuery.
 
     Parameters
     ----------
@@ -57,15 +57,16 @@ class BigQueryOptions:
     endpoint, storage_endpoint
         Addresses of an emulator: its REST endpoint, and host:port of its Storage Read service.
     maximum_bytes_billed
-        The most one statement may bill.
+        The most bytes that one statement may bill.
     impersonate
         A service account to act as.
     retry_seconds
-        Total time to repeat a request that fails in a passing way.
+        Total time in which to repeat a request after transient failures.
     first_delay_seconds, longest_delay_seconds
-        Upper bounds of the random delays before it is repeated; they double from one to the other.
+        Upper bounds of the random delays between attempts; they double from the first to the
+        longest.
     request_seconds
-        Longest wait for one answer.
+        Longest wait for one response.
     job_seconds
         Longest run of one job.
     """
@@ -85,10 +86,10 @@ class BigQueryOptions:
 
 
 class BigQueryConnection:
-    """The clients, made on first use, and one retry policy for every request.
+    """The clients, created on first use, and one retry policy for every request.
 
-    A request that fails in a passing way is repeated with jittered exponential delays until
-    ``retry_seconds`` are over.
+    After a transient failure the connection repeats a request, with jittered exponential delays,
+    for up to ``retry_seconds``.
     """
 
     def __init__(self, options: BigQueryOptions) -> None:
@@ -112,7 +113,7 @@ class BigQueryConnection:
 
     @property
     def storage(self) -> bigquery_storage.BigQueryReadClient | None:
-        """The Storage Read client, or None where only REST is to be had."""
+        """The Storage Read client, or None if only REST is available."""
         if not self._has_storage_access:
             return None
         if self._storage is None:
@@ -143,24 +144,24 @@ class BigQueryConnection:
         return credentials
 
     def give_up_storage(self) -> bool:
-        """Read through REST from here on; tell whether that is a change."""
+        """Read through REST from now on; return whether this is a change."""
         had_access, self._has_storage_access = self._has_storage_access, False
         return had_access
 
     def request(self, send: Callable[[], Result], patience: float | None = None) -> Result:
-        """Send a request that may be repeated, for as long as its failures pass.
+        """Send a repeatable request; repeat it after transient failures.
 
         Parameters
         ----------
         send
-            Sends it once.
+            Sends the request once.
         patience
-            Total seconds to repeat it, ``retry_seconds`` unless given.
+            Total seconds in which to repeat it; ``retry_seconds`` by default.
 
         Raises
         ------
         google.api_core.exceptions.NotFound
-            As it is: the caller knows whether it is an answer or an error.
+            Unchanged: the caller knows whether it is a result or an error.
         BackcourtError
             For any other failure.
         """
@@ -185,16 +186,16 @@ class BigQueryConnection:
         return result
 
     def require(self, send: Callable[[], Result]) -> Result:
-        """Send a request to which 'not found' is an error, too."""
+        """Send a request for which 'not found' is an error, too."""
         try:
             return self.request(send)
         except google_exceptions.NotFound as error:
             raise self.explained(error) from error
 
     def explained(self, error: BaseException) -> BackcourtError:
-        """Return a lasting error in the project's words."""
+        """Translate a permanent error into the project's words."""
         if isinstance(error, google_exceptions.NotFound):
-            # BigQuery says 'not found' of what is missing and of what is merely elsewhere.
+            # BigQuery also says 'not found' for a dataset in another location.
             named = _DATASET.search(message_of(error))
             found = self._location_of(named[1].replace(":", ".", 1)) if named else None
             if named and found and found.upper() != self.options.location.upper():

@@ -1,4 +1,4 @@
-"""What BigQuery's errors mean: which pass by themselves, and what to do about the others."""
+"""Translates BigQuery's errors: which are transient, and what to do about the others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from google.api_core import exceptions as google_exceptions
 
 from python_workers.errors import BackcourtError, ExitCode
 
-# Reasons decide before status codes: rateLimitExceeded comes as 403 or 429, as does quotaExceeded.
+# Check reasons before status codes: rateLimitExceeded and quotaExceeded both come as 403 or 429.
 PASSING_REASONS = frozenset(
     {
         "backendError",
@@ -51,7 +51,7 @@ BROKEN_CONNECTIONS = (
     requests.exceptions.ChunkedEncodingError,
     requests.exceptions.ContentDecodingError,
     requests.exceptions.Timeout,
-    # An answer that was cut off is no JSON.
+    # A truncated response is not valid JSON.
     requests.exceptions.JSONDecodeError,
     urllib3.exceptions.ProtocolError,
     urllib3.exceptions.TimeoutError,
@@ -61,7 +61,7 @@ BROKEN_CONNECTIONS = (
     TimeoutError,
 )
 
-# Statements of two runs met in one table; BigQuery rolled this one back whole.
+# Statements of two runs changed one table at once; BigQuery rolled this one back completely.
 CONCURRENT_UPDATE = ("concurrent update", "could not serialize access")
 
 RESUME = "Nothing is half-written: the same command continues where this one stopped."
@@ -80,7 +80,7 @@ QUOTA = (
     "project's quota page.",
 )
 REFUSED = (
-    "If another version of Backcourt made the tables, let dbt run rebuild them.",
+    "If another version of Backcourt created the tables, rebuild them with: dbt run",
     RESUME,
 )
 BAD_LOGIN = "Google does not accept the credentials: they are expired, revoked or incomplete"
@@ -88,7 +88,7 @@ MESSAGE_LENGTH = 400
 
 
 def reason_of(error: BaseException) -> str:
-    """Return BigQuery's own name of an error, such as ``rateLimitExceeded``; '' if it has none."""
+    """Return BigQuery's own name for an error, such as ``rateLimitExceeded``, or ''."""
     for entry in getattr(error, "errors", None) or ():
         if isinstance(entry, dict) and entry.get("reason"):
             return str(entry["reason"])
@@ -96,7 +96,7 @@ def reason_of(error: BaseException) -> str:
 
 
 def message_of(error: BaseException) -> str:
-    """Return BigQuery's sentence about an error, on one line and without the request's address."""
+    """Return BigQuery's message on one line, without the request's address."""
     for entry in getattr(error, "errors", None) or ():
         if isinstance(entry, dict) and entry.get("message"):
             return shortened(str(entry["message"]))
@@ -113,9 +113,9 @@ def shortened(text: str) -> str:
 
 
 def is_passing(error: BaseException) -> bool:
-    """Tell whether the same request may well succeed in a while."""
+    """Tell whether the error is transient: the same request may succeed later."""
     if isinstance(error, google.auth.exceptions.RefreshError):
-        # Google's token server says so itself when it is merely out of breath.
+        # Google's token server marks its transient errors as retryable.
         return bool(error.retryable)
     if isinstance(error, BROKEN_CONNECTIONS):
         return True
@@ -128,12 +128,12 @@ def is_passing(error: BaseException) -> bool:
 
 
 def no_credentials_error() -> BackcourtError:
-    """Return the error of a machine without Google credentials."""
+    """Return the error for a machine without Google credentials."""
     return BackcourtError("no Google credentials found", [LOGIN, KEY_FILE], ExitCode.ENVIRONMENT)
 
 
 def out_of_patience(error: BaseException, seconds: float) -> BackcourtError:
-    """Return the error after retries that took the total limit."""
+    """Return the error for retries that reached the total time limit."""
     cause = error.cause if isinstance(error, google_exceptions.RetryError) else error
     said = message_of(cause or error)
     reason = reason_of(cause or error)
@@ -145,7 +145,7 @@ def out_of_patience(error: BaseException, seconds: float) -> BackcourtError:
 
 
 def elsewhere_error(dataset: str, found: str, wanted: str) -> BackcourtError:
-    """Return the error of a dataset that lies in another location than configured."""
+    """Return the error for a dataset in another location than the configured one."""
     return BackcourtError(
         f"dataset {dataset} is in location {found}, not in {wanted}",
         f"Set BACKCOURT_BQ_LOCATION={found}, or use another BACKCOURT_BQ_DATASET_PREFIX.",
@@ -154,25 +154,25 @@ def elsewhere_error(dataset: str, found: str, wanted: str) -> BackcourtError:
 
 
 def explained(error: BaseException, *, project: str, location: str) -> BackcourtError:
-    """Return a lasting error in the project's words: what is wrong and what to do.
+    """Translate a permanent error into the project's words: what is wrong and what to do.
 
     Parameters
     ----------
     error
-        Of google-cloud-bigquery, google-auth or the Storage API's client.
+        An error of google-cloud-bigquery, google-auth or the Storage API's client.
     project, location
-        The configured ones, named where they are the likely cause.
+        The configured values; the message names them if they are the likely cause.
     """
     if isinstance(error, google.auth.exceptions.DefaultCredentialsError):
         return no_credentials_error()
     reason, said = reason_of(error), message_of(error)
     code = getattr(error, "code", None)
     if isinstance(error, google.auth.exceptions.GoogleAuthError) or code == HTTPStatus.UNAUTHORIZED:
-        # Not a word of what the credentials are.
+        # Do not show any part of the credentials.
         message, hint = BAD_LOGIN, [LOGIN, KEY_FILE, RESUME]
     elif "different locations" in said:
         message = f"the datasets of project {project} are not all in location {location}"
-        hint = ["Set BACKCOURT_BQ_LOCATION to where they are (bq show DATASET tells)."]
+        hint = ["Set BACKCOURT_BQ_LOCATION to their location (bq show DATASET prints it)."]
     elif reason in {"quotaExceeded", "dailyLimitExceeded"}:
         message, hint = "a BigQuery quota is used up", [*QUOTA, RESUME]
     elif reason in {"billingNotEnabled", "billingTierLimitExceeded"}:

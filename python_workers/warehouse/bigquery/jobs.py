@@ -1,4 +1,4 @@
-"""Jobs that survive lost answers: one id each, bounded patience, and a count of them."""
+"""Runs BigQuery jobs so that a lost response never runs a job twice, and counts the jobs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Job = TypeVar("Job", bigquery.QueryJob, bigquery.LoadJob)
 
 @dataclass(frozen=True)
 class JobCounts:
-    """Jobs run so far, and modifications of tables other than staging tables."""
+    """Numbers of jobs so far, and of modifications of tables other than staging tables."""
 
     loads: int = 0
     queries: int = 0
@@ -41,7 +41,7 @@ class JobCounts:
 
 @dataclass(frozen=True)
 class StartedJob(Generic[Job]):
-    """A job on its way, and how to start it again should BigQuery itself fail."""
+    """A running job, and the function that starts it again if BigQuery itself fails."""
 
     start: Callable[[str], Job]
     key: str
@@ -49,29 +49,29 @@ class StartedJob(Generic[Job]):
 
 
 class BigQueryJobs:
-    """Runs jobs so that each piece of work is done once.
+    """Runs each job exactly once.
 
-    A job is inserted under an id of its own: when the answer to the insert is lost, the repeated
-    insert is refused as a duplicate, and the job is found by its id. Only a job that BigQuery
-    reports as failed is started anew, under the next id.
+    Each job is inserted under its own id. If the response to the insert is lost, BigQuery refuses
+    the repeated insert as a duplicate, and the job is found by its id. Only a job that BigQuery
+    reports as failed is started again, under the next id.
     """
 
     def __init__(self, connection: BigQueryConnection) -> None:
         self.connection = connection
         self.counts = JobCounts()
-        # A job id names one job for ever, and a later run may well write the same rows again: ids
-        # must be new in each process and for each piece of work.
+        # A job id names one job for ever, and a later run may write the same rows again: ids must
+        # be new in each process and for each task.
         self._process_key = uuid.uuid4().hex
-        self._pieces = 0
+        self._tasks = 0
 
     def _new_key(self, *parts: str) -> str:
-        """Return the id of one piece of work: the same for every attempt at it, and no other's."""
-        self._pieces += 1
-        text = "\0".join([self._process_key, str(self._pieces), *parts])
+        """Return a unique id for one task; all attempts at the task share it."""
+        self._tasks += 1
+        text = "\0".join([self._process_key, str(self._tasks), *parts])
         return f"backcourt_{hashlib.sha256(text.encode()).hexdigest()[:40]}"
 
     def _start(self, insert: Callable[[str], Job], key: str) -> StartedJob[Job]:
-        """Insert a job under its id, or find the one that a lost answer was about."""
+        """Insert a job under its id, or find the job if the response to its insert was lost."""
 
         def insert_or_find() -> Job:
             try:
@@ -82,12 +82,12 @@ class BigQueryJobs:
         return StartedJob(insert, key, self.connection.require(insert_or_find))
 
     def finish(self, started: StartedJob[Job]) -> Job:
-        """Wait for a job; start it anew, under the next id, where BigQuery failed in a passing way.
+        """Wait for a job; after a transient failure start it again, under the next id.
 
         Returns
         -------
         Job
-            Done and without error.
+            The finished job, which has no error.
         """
         job = self._wait(started.job)
         options = self.connection.options
@@ -98,8 +98,7 @@ class BigQueryJobs:
         give_up = time.monotonic() + patience
         attempt = 1
         while job.error_result is not None:
-            # A failed job has written nothing: loads, statements and transactions are all or
-            # nothing.
+            # A failed job has written nothing: loads, statements and transactions are atomic.
             error = job.exception(timeout=0)
             if not is_passing(error):
                 raise self.connection.explained(error) from error
@@ -140,7 +139,7 @@ class BigQueryJobs:
     def run_query(
         self, sql: str, parameters: Sequence[Parameter] = (), *, modifies: int | None = None
     ) -> bigquery.QueryJob:
-        """Run one statement or script to its end.
+        """Run one statement or script and wait for its end.
 
         Parameters
         ----------
@@ -149,7 +148,7 @@ class BigQueryJobs:
         parameters
             Typed query parameters.
         modifies
-            The number of tables it writes; None for a query that only reads.
+            The number of tables that it writes; None for a query that only reads.
         """
         connection, options = self.connection, self.connection.options
         config = bigquery.QueryJobConfig(
@@ -181,13 +180,13 @@ class BigQueryJobs:
         return job
 
     def read(self, job: bigquery.QueryJob) -> pa.Table:
-        """Return the rows of a finished query, through the Storage Read API where it is open."""
+        """Return the rows of a finished query, through the Storage Read API if it is available."""
         connection, options = self.connection, self.connection.options
 
         def download() -> pa.Table:
             storage = connection.storage
             rows = job.result(
-                # A result that fits this page needs no read session, which takes half a second.
+                # A result that fits one page needs no read session, which takes half a second.
                 page_size=None if storage is None else SMALL_RESULT_ROWS,
                 retry=ONCE,
                 job_retry=None,
@@ -203,7 +202,7 @@ class BigQueryJobs:
             return connection.require(download)
         except BackcourtError as error:
             denied = isinstance(error.__cause__, google_exceptions.PermissionDenied)
-            # Without roles/bigquery.readSessionUser REST gives the same rows, more slowly.
+            # Without roles/bigquery.readSessionUser, REST returns the same rows, more slowly.
             if denied and connection.give_up_storage():
                 return connection.require(download)
             raise
@@ -234,14 +233,14 @@ class BigQueryJobs:
     def start_load(
         self, destination: str, rows: pa.Table, schema: Sequence[bigquery.SchemaField]
     ) -> StartedJob[bigquery.LoadJob]:
-        """Start a load job, which is free of charge, from rows in memory into a table."""
+        """Start a load job, which is free of charge, that writes rows from memory into a table."""
         connection, options = self.connection, self.connection.options
         content = parquet_bytes(rows)
         config = bigquery.LoadJobConfig(
             source_format=bigquery.SourceFormat.PARQUET,
             schema=list(schema),
             create_disposition=bigquery.CreateDisposition.CREATE_NEVER,
-            # A load that is repeated replaces what an earlier attempt may have left.
+            # A repeated load replaces the rows of an earlier attempt.
             write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,
             labels=job_labels(),
         )

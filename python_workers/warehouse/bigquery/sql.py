@@ -16,7 +16,7 @@ from python_workers.warehouse.base import ColumnType, checked_identifier, split_
 Scalar = bool | int | float | str | dt.date | dt.datetime
 Parameter = bigquery.ScalarQueryParameter | bigquery.ArrayQueryParameter
 
-# Marks the rows of a staging table that are keys to delete, not rows to insert.
+# Marks those rows of a staging table that are keys to delete, not rows to insert.
 DELETION_MARK = "is_deletion_key"
 
 SQL_TYPES: dict[ColumnType, str] = {
@@ -35,7 +35,7 @@ ARROW_TYPES: dict[ColumnType, pa.DataType] = {
     "date": pa.date32(),
     "timestamp": pa.timestamp("us", tz="UTC"),
 }
-# Tables report their older type names.
+# BigQuery's table schemas use older type names.
 COLUMN_TYPES: dict[str, ColumnType] = {
     "INTEGER": "int64",
     "INT64": "int64",
@@ -48,7 +48,7 @@ COLUMN_TYPES: dict[str, ColumnType] = {
     "TIMESTAMP": "timestamp",
 }
 
-# Quoted text and comments are matched first, so that nothing inside them is taken for a dataset.
+# Match quoted text and comments first, so that nothing inside them counts as a dataset.
 _DATASET_OR_QUOTED = re.compile(
     r"""'(?:[^'\\]|\\.)*' | "(?:[^"\\]|\\.)*" | --[^\n]* | /\*.*?\*/"""
     rf"""| (?<![\w.`]) `? (?P<dataset>{"|".join(DATASETS)}) (?=\.)""",
@@ -75,13 +75,13 @@ def with_dataset_prefix(sql: str, prefix: str) -> str:
 
 
 def query_parameters(params: Mapping[str, object] | None) -> list[Parameter]:
-    """Return BigQuery's typed form of named parameters.
+    """Return named parameters in BigQuery's typed form.
 
     Parameters
     ----------
     params
-        Plain values and lists of them. An empty list, or a list or value without a type of its
-        own, comes as a pyarrow array or scalar.
+        Plain values and lists of them. Give an empty list, or values without a type of their own,
+        as a pyarrow array or scalar.
     """
     return [
         query_parameter(checked_identifier(name), value) for name, value in (params or {}).items()
@@ -104,7 +104,7 @@ def query_parameter(name: str, value: object) -> Parameter:
 
 def sql_type_of(name: str, value: object) -> str:
     """Return the SQL type of a Python value."""
-    # bool before int and datetime before date: they are their subclasses.
+    # bool is a subclass of int, and datetime of date: test the subclasses first.
     types: tuple[tuple[type, str], ...] = (
         (bool, "BOOL"),
         (int, "INT64"),
@@ -127,7 +127,7 @@ def sql_type_of_arrow(arrow_type: pa.DataType) -> str:
 
 
 def column_type_of_arrow(arrow_type: pa.DataType) -> ColumnType:
-    """Return which of the six column types an Arrow type belongs to."""
+    """Return the one of the six column types that corresponds to an Arrow type."""
     if pa.types.is_dictionary(arrow_type):
         arrow_type = arrow_type.value_type
     checks: tuple[tuple[bool, ColumnType], ...] = (
@@ -145,7 +145,7 @@ def column_type_of_arrow(arrow_type: pa.DataType) -> ColumnType:
 
 
 def in_shared_types(rows: pa.Table) -> pa.Table:
-    """Return the table in the six types that both engines share; others stay as they are."""
+    """Cast the table to the six types that both engines share; other types stay unchanged."""
     fields = []
     for field in rows.schema:
         try:
@@ -157,24 +157,24 @@ def in_shared_types(rows: pa.Table) -> pa.Table:
 
 
 def quoted(table: str, prefix: str) -> str:
-    """Return a checked ``schema.table`` name as it stands in SQL."""
+    """Check a ``schema.table`` name and quote it for SQL."""
     schema, name = split_table_name(table)
     return f"`{prefix}{schema}.{name}`"
 
 
 def column(name: str) -> str:
-    """Return a checked column name, quoted: some of people's names are keywords."""
+    """Check a column name and quote it: column names may be SQL keywords."""
     return f"`{checked_identifier(name)}`"
 
 
 def comma_list(names: Iterable[str], alias: str = "") -> str:
-    """Return checked column names, each behind the alias."""
+    """Check column names and list them, each after the alias."""
     before = f"{alias}." if alias else ""
     return ", ".join(f"{before}{column(name)}" for name in names)
 
 
 def equal_on(names: Sequence[str], left: str, right: str) -> str:
-    """Return the condition that two aliases agree on these columns."""
+    """Return the condition that two aliases are equal in these columns."""
     return " and ".join(f"{left}.{column(name)} = {right}.{column(name)}" for name in names)
 
 
@@ -187,17 +187,17 @@ def differs_on(names: Sequence[str], left: str, right: str) -> str:
 def delete_statement(
     target: str, staging: str, keys: Sequence[str], partition: tuple[str, str] | None
 ) -> str:
-    """Return the deletion of the staged keys from a table.
+    """Return the statement that deletes the staged keys from a table.
 
     Parameters
     ----------
     target, staging
         Quoted names.
     keys
-        Columns that must agree.
+        Columns to compare.
     partition
-        The partitioning column and the number of the parameters ``@from_N`` and ``@to_N`` that
-        bound it: without bounds BigQuery would read the whole table.
+        The partitioning column, and the number N of the parameters ``@from_N`` and ``@to_N`` that
+        bound it. Without bounds BigQuery reads the whole table.
     """
     bounds = ""
     if partition is not None:
@@ -215,7 +215,7 @@ def delete_statement(
 
 
 def insert_statement(target: str, staging: str, columns: Sequence[str]) -> str:
-    """Return the insertion of the staged rows that are no keys."""
+    """Return the statement that inserts the staged rows, without the deletion keys."""
     names = comma_list(columns)
     return (
         f"insert into {target} ({names})\nselect {names} from {staging} where not {DELETION_MARK}"
@@ -230,9 +230,9 @@ def transaction(statements: Sequence[str]) -> str:
 def changed_rows(
     target: str, staging: str, key: Sequence[str], columns: Sequence[str], whole: str | None
 ) -> str:
-    """Return the select of the rows that an upsert inserts, updates and deletes.
+    """Return the query for the rows that an upsert inserts, updates and deletes.
 
-    They have the columns of the table and ``change``; see `ChangeNote`.
+    It returns the columns of the table and ``change``; see `ChangeNote`.
     """
     missing = f"old_rows.{column(key[0])} is null"
     differs = differs_on([name for name in columns if name not in key], "old_rows", "new_rows")
@@ -254,7 +254,7 @@ def changed_rows(
 
 
 def count_statement(changes: str) -> str:
-    """Return the count of the changed rows by kind."""
+    """Return the query that counts the changed rows by kind."""
     kinds = ", ".join(
         f"countif(change = '{kind}') as {kind}" for kind in ("inserted", "updated", "deleted")
     )
@@ -262,7 +262,7 @@ def count_statement(changes: str) -> str:
 
 
 def delete_left_out_statement(target: str, staging: str, key: Sequence[str], whole: str) -> str:
-    """Return the deletion of a group's stored rows that are not among the staged ones."""
+    """Return the statement that deletes a group's stored rows that are not staged."""
     is_left_out = _is_left_out(staging, key, whole)
     return f"delete from {target} as old_rows\nwhere {is_left_out}"  # noqa: S608 (checked names)
 

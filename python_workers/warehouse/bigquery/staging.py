@@ -1,4 +1,4 @@
-"""Staging tables: short-lived, named after the process that fills them, swept when it is gone."""
+"""Staging tables: short-lived, named after their process, dropped after the process is gone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from python_workers.warehouse.bigquery.errors import elsewhere_error
 STAGING_DATASET = table_names.PROCESSING
 DROP_SECONDS = 5.0
 LIFETIME = dt.timedelta(days=1)
-# A staging table lives for one commit; nothing that waits within the total limits is this old.
+# A staging table lives for one commit; within all time limits no commit takes this long.
 ABANDONED_AFTER = dt.timedelta(hours=3)
 
 _NAME = re.compile(r"^staged_(?P<host>[0-9a-f]{8})_(?P<pid>\d+)_[0-9a-f]+$")
@@ -37,7 +37,7 @@ class Staging:
 
     @property
     def dataset(self) -> str:
-        """Full name of the dataset that holds them."""
+        """Full name of the dataset that holds the staging tables."""
         options = self._connection.options
         return f"{options.project}.{options.dataset_prefix}{STAGING_DATASET}"
 
@@ -48,7 +48,7 @@ class Staging:
         name = f"{self.dataset}.staged_{host_key()}_{os.getpid()}_{uuid.uuid4().hex[:16]}"
         table = bigquery.Table(name, schema=list(schema))
         table.expires = dt.datetime.now(dt.UTC) + LIFETIME
-        # A repeated request finds the table that a lost answer was about.
+        # If a response was lost, the repeated request finds the table.
         connection.require(
             lambda: connection.client.create_table(
                 table, exists_ok=True, retry=ONCE, timeout=seconds
@@ -57,7 +57,7 @@ class Staging:
         return name
 
     def drop(self, names: Sequence[str]) -> None:
-        """Drop tables whose work is done; one that cannot be dropped now expires by itself."""
+        """Drop tables after use; a table that cannot be dropped expires by itself."""
         connection, seconds = self._connection, self._connection.options.request_seconds
         for name in names:
 
@@ -66,7 +66,7 @@ class Staging:
 
             try:
                 connection.request(drop_one, patience=DROP_SECONDS)
-            except Exception:  # noqa: BLE001 (what was to be written has been decided)
+            except Exception:  # noqa: BLE001 (the commit has already succeeded or failed)
                 return
 
     def _open(self) -> None:
@@ -76,7 +76,7 @@ class Staging:
             self._is_open = True
 
     def sweep(self) -> None:
-        """Drop what crashed runs left behind."""
+        """Drop the tables that crashed runs left behind."""
         client, seconds = self._connection.client, self._connection.options.request_seconds
         listed = self._connection.require(
             lambda: list(client.list_tables(self.dataset, retry=ONCE, timeout=seconds))
@@ -96,12 +96,12 @@ def is_abandoned(table: TableListItem) -> bool:
 
 
 def host_key() -> str:
-    """Return a short name of this machine that fits a table name."""
+    """Return a short name of this machine, for use in table names."""
     return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
 
 
 def ensure_dataset(connection: BigQueryConnection, name: str) -> None:
-    """Create a dataset where it is missing; one elsewhere than configured is an error."""
+    """Create a missing dataset; raise an error if it exists in another location."""
     client, options = connection.client, connection.options
     seconds = options.request_seconds
     try:

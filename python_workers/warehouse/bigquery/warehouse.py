@@ -1,4 +1,4 @@
-"""The warehouse on BigQuery: reads as Arrow, writes as load jobs and one transaction."""
+"""The warehouse on BigQuery: reads Arrow tables, writes with load jobs and one transaction."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ EMULATOR_ENDPOINT = "http://127.0.0.1:9050"
 
 
 class BigQueryWarehouse:
-    """Everything Backcourt reads from and writes to BigQuery.
+    """The tables of Backcourt on BigQuery.
 
     Parameters
     ----------
@@ -63,9 +63,9 @@ class BigQueryWarehouse:
     Notes
     -----
     `commit` loads each table's rows and deletion keys with one load job into a staging table, then
-    runs one multi-statement transaction: for a commit of n tables n load jobs and one query job.
-    `upsert` takes one load job, one count, and one MERGE if anything changed; where it also deletes
-    or notes, the MERGE is part of a transaction.
+    runs one multi-statement transaction: a commit of n tables takes n load jobs and one query job.
+    `upsert` takes one load job, one count, and one MERGE if a row changed; if it also deletes rows
+    or runs a note, the MERGE is part of a transaction.
     """
 
     kind = "bigquery"
@@ -77,20 +77,20 @@ class BigQueryWarehouse:
         self._connection = BigQueryConnection(options)
         self._jobs = BigQueryJobs(self._connection)
         self._staging = Staging(self._connection)
-        # Python's tables change their layout through ensure_tables alone, which forgets them here.
+        # Only ensure_tables changes the layout of Python's tables, and it clears this cache.
         self._tables: dict[str, bigquery.Table] = {}
 
     @property
     def jobs_run(self) -> JobCounts:
-        """Jobs run so far, by kind."""
+        """Numbers of jobs so far, by kind."""
         return self._jobs.counts
 
     def beside_workers(self) -> AbstractContextManager[None]:
-        """Change nothing: BigQuery has processors of its own."""
+        """Change nothing: BigQuery does not use this machine's cores."""
         return nullcontext()
 
     def jobs_by_kind(self) -> dict[str, int]:
-        """Return the jobs run so far by kind, and the table modifications among them."""
+        """Return the numbers of jobs so far, by kind, and of table modifications."""
         return asdict(self._jobs.counts)
 
     # --- Reading ----------------------------------------------------------------------------------
@@ -98,7 +98,7 @@ class BigQueryWarehouse:
     def query(
         self, sql: str, params: Mapping[str, object] | None = None, *, narrow: bool = False
     ) -> pa.Table:
-        """Return the rows of one select statement, narrowed if asked to."""
+        """Return the rows of one select statement; with `narrow`, in narrower integer types."""
         job = self._jobs.run_query(self._with_prefix(sql), query_parameters(params))
         rows = in_shared_types(self._jobs.read(job))
         return narrowed(rows) if narrow else rows
@@ -106,7 +106,7 @@ class BigQueryWarehouse:
     def dry_run(self, sql: str, params: Mapping[str, object] | None = None) -> int | None:
         """Return the bytes that a statement would process, at no cost.
 
-        None where a table that it reads is yet to be built.
+        Return None if the statement reads a table that does not exist yet.
         """
         try:
             return self._jobs.dry_run(self._with_prefix(sql), query_parameters(params))
@@ -127,11 +127,11 @@ class BigQueryWarehouse:
         )
 
     def content_state(self, tables: Sequence[str]) -> str:
-        """Return a short text that changes whenever the content of the tables changes.
+        """Return a short digest that changes whenever the content of the tables changes.
 
-        It relies on what BigQuery keeps with each table and renews at every write: etag, time of
-        last modification and row count. Reading them is free and no job. They say nothing about
-        what a view selects from: name the tables below it.
+        It uses metadata that BigQuery updates at every write: etag, time of last modification and
+        row count. Reading them is free and needs no job. They do not cover the tables that a view
+        selects from: pass those tables instead.
         """
         parts = []
         for table in sorted(tables):
@@ -148,7 +148,7 @@ class BigQueryWarehouse:
         self._tables.clear()
 
     def ensure_tables(self, specs: Iterable[TableSpec]) -> None:
-        """Create what is missing of datasets, tables and columns; change no existing column."""
+        """Create missing datasets, tables and columns; change no existing column."""
         known_datasets = set()
         for spec in specs:
             dataset = self._full_name(spec.name).rpartition(".")[0]
@@ -170,10 +170,10 @@ class BigQueryWarehouse:
         whole: str | None = None,
         note: ChangeNote | None = None,
     ) -> UpsertCounts:
-        """Insert or update rows by ``spec.key``, atomically; equal rows are not written.
+        """Insert or update rows by ``spec.key``, atomically; do not write equal rows.
 
-        With `whole`, stored rows of the same values of that key column are deleted where they are
-        not among the rows; `note` runs where anything changes.
+        `whole` names a key column for whose values `rows` is complete: delete other stored rows
+        with these values. Run `note` if any row changes.
         """
         if isinstance(rows, StoredRows):
             rows = rows.table()
@@ -191,7 +191,7 @@ class BigQueryWarehouse:
             counts = UpsertCounts(
                 unchanged=rows.num_rows - found["inserted"] - found["updated"], **found
             )
-            # Repeated by itself, each statement finds nothing left to change or to note.
+            # Each statement may be repeated: it then finds no row to change or to note.
             statements = [merge_statement(target, f"`{name}`", spec.key, columns)]
             params: Mapping[str, object] = {}
             if whole is not None and counts.deleted:
@@ -209,8 +209,8 @@ class BigQueryWarehouse:
     def commit(self, changes: Sequence[TableChange]) -> None:
         """Make all changes visible together, or none of them.
 
-        Deletions run before insertions. A deletion bounds the partitioning column of its table,
-        where its keys have that column, so that BigQuery reads those partitions alone.
+        Deletions run before insertions. If the keys have the table's partitioning column, the
+        deletion bounds it, so that BigQuery reads only those partitions.
         """
         changes = [change for change in changes if staged_rows(change)]
         if not changes:
@@ -257,7 +257,7 @@ class BigQueryWarehouse:
         return statements
 
     def _staged_table(self, change: TableChange) -> pa.Table:
-        """Return a change's rows and deletion keys in one table, the keys marked."""
+        """Return a change's rows and marked deletion keys in one table."""
         parts = []
         for rows, is_key in ((change.delete_keys, True), (change.rows, False)):
             if rows is not None and rows.num_rows:
@@ -311,13 +311,13 @@ class BigQueryWarehouse:
         return [bigquery.SchemaField(name, SQL_TYPES[types[name]]) for name in names]
 
     def _cast_to(self, table: str, rows: pa.Table) -> pa.Table:
-        """Return the rows in the types of the table's columns."""
+        """Cast the rows to the types of the table's columns."""
         types = {column.name: ARROW_TYPES[column.type] for column in self.columns(table)}
         unknown = [name for name in rows.column_names if name not in types]
         if unknown:
             raise BackcourtError(
                 f"table {table} has no column {', '.join(unknown)}",
-                "It was created by another version: let dbt run rebuild it, or add the column.",
+                "Another version created it: rebuild it with dbt run, or add the column.",
                 ExitCode.ENVIRONMENT,
             )
         return rows.cast(pa.schema([(name, types[name]) for name in rows.column_names]))
@@ -354,7 +354,7 @@ class BigQueryWarehouse:
     # --- Life -------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Let go of the connections; the next call opens them again."""
+        """Close the connections; the next call opens them again."""
         self._connection.close()
 
     def __enter__(self) -> Self:
@@ -372,19 +372,19 @@ class BigQueryWarehouse:
 
 
 def open_bigquery(settings: Settings) -> BigQueryWarehouse:
-    """Return the warehouse of the settings' project; connections are made by its first request.
+    """Return the warehouse of the configured project; its first request opens the connection.
 
     Raises
     ------
     BackcourtError
-        With exit code 3, where no project is named.
+        With exit code 3 if no project is configured.
     """
     is_emulator = settings.target == "emulator"
     project = settings.bq_project or (EMULATOR_PROJECT if is_emulator else None)
     if project is None:
         raise BackcourtError(
             "no BigQuery project is named",
-            "Set BACKCOURT_BQ_PROJECT; docs/bigquery tells what else BigQuery needs.",
+            "Set BACKCOURT_BQ_PROJECT; docs/bigquery says what else BigQuery needs.",
             ExitCode.ENVIRONMENT,
         )
     options = BigQueryOptions(
@@ -401,18 +401,18 @@ def open_bigquery(settings: Settings) -> BigQueryWarehouse:
 
 
 def staged_rows(change: TableChange) -> int:
-    """Return how many rows and keys a change has."""
+    """Return the number of rows and keys in a change."""
     parts = (change.rows, change.delete_keys)
     return sum(part.num_rows for part in parts if part is not None)
 
 
 def require_unique_keys(spec: TableSpec, rows: pa.Table) -> None:
-    """Refuse rows of which two share a key: which of them should win is not ours to say."""
+    """Refuse rows with duplicate keys: the warehouse cannot decide which row is right."""
     counted = rows.group_by(list(spec.key)).aggregate([([], "count_all")])
     double = counted.filter(pc.greater(counted["count_all"], 1))
     if double.num_rows:
         first = {name: double[name][0].as_py() for name in spec.key}
         raise BackcourtError(
-            f"{double.num_rows} keys stand twice in the new rows of {spec.name}",
+            f"{double.num_rows} keys are duplicated in the new rows of {spec.name}",
             f"The first is {first}; keep one row of each.",
         )

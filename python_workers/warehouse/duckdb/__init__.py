@@ -1,4 +1,4 @@
 """The embedded warehouse: one file, one process at a time.
 
-Everything that only DuckDB needs belongs here, its errors and its lock included.
+Code that only DuckDB needs belongs here, including its errors and its lock.
 """

@@ -1,4 +1,4 @@
-"""DuckDB's dialect: parameters, names and types, to and from the ones both engines share."""
+"""Translates parameters, names and types between DuckDB and the form that both engines share."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _INTEGERS = {
     pa.int32(): "integer",
     pa.int64(): "bigint",
 }
-# Text, quoted names and comments come first, so that an @ inside them stays what it is.
+# Match text, quoted names and comments first, so that an @ inside them stays unchanged.
 _TOKENS = re.compile(
     r"""
       '(?:[^']|'')*' | "(?:[^"]|"")*" | `[^`]*` | --[^\n]* | /\*.*?\*/
@@ -49,7 +49,7 @@ _TOKENS = re.compile(
 
 @functools.lru_cache(maxsize=512)
 def translate_parameters(sql: str) -> tuple[str, frozenset[str]]:
-    """Return the statement in DuckDB's notation of parameters, and their names.
+    """Return the statement with parameters in DuckDB's notation, and the parameters' names.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def translate_parameters(sql: str) -> tuple[str, frozenset[str]]:
 
 
 def with_widths(sql: str, widths: Widths) -> str:
-    """Return a select with its whole numbers cast to the given widths, or failing."""
+    """Return a select that casts its whole numbers to the given widths; the cast may fail."""
     casts = ", ".join(
         f'cast("{checked_identifier(name)}" as {_INTEGERS[type_]}) as "{name}"'
         for name, type_ in widths.items()
@@ -83,7 +83,7 @@ def with_widths(sql: str, widths: Widths) -> str:
 
 
 def portable_types(table: pa.Table, *, narrow: bool = False) -> pa.Table:
-    """Return the table with every number as int64 or float64, text as string, times in UTC.
+    """Cast numbers to int64 or float64, text to string, and times to UTC.
 
     With `narrow`, whole numbers keep their width.
     """
@@ -110,19 +110,19 @@ def _portable_type(type_: pa.DataType) -> pa.DataType:
 
 
 def column_type(table: str, name: str, sql_type: str) -> ColumnType:
-    """Return the shared name of a type of DuckDB's catalog."""
+    """Return the shared name of a type from DuckDB's catalog."""
     if sql_type.startswith("DECIMAL"):
         return "float64"
     try:
         return _COLUMN_TYPES[sql_type]
     except KeyError:
         raise BackcourtError(
-            f"column {name} of {table} has the type {sql_type}, which is not used here"
+            f"column {name} of {table} has the type {sql_type}, which Backcourt does not use"
         ) from None
 
 
 def definition(column: Column) -> str:
-    """Return the column as it stands in a create statement."""
+    """Return the column's definition for a create statement."""
     return f'"{checked_identifier(column.name)}" {SQL_TYPES[column.type]}'
 
 

@@ -1,4 +1,4 @@
-"""Opening a DuckDB file, and saying plainly what went wrong with it."""
+"""Opens a DuckDB file, and reports its failures in plain messages."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from python_workers.table_names import DATASETS
 _LOG = logging.getLogger(__name__)
 _OTHER_CATALOG = re.compile(r'Catalog "[^"]*" does not exist')
 _POLL_SECONDS = 0.2
-# Files of this version compress text faster and smaller than DuckDB's default of old does; a file
-# keeps the version that it was created with.
+# Files of this version compress text faster and better than DuckDB's older default. A file keeps
+# its version from its creation on.
 STORAGE_VERSION = "v1.5.0"
 _HOLDER = re.compile(r"\(PID (\d+)\)")
 _PATH_HINT = "Name another file with BACKCOURT_DUCKDB_PATH."
 DEFAULT_NAME = "backcourt.duckdb"
-# DuckDB's catalog is named after the file, whatever the case of its letters. The name of a schema
-# would make every `schema.table` ambiguous; DuckDB renames the others, and dbt does not.
+# DuckDB names the catalog after the file and ignores the case of letters. A file named like a
+# schema makes every `schema.table` ambiguous; DuckDB renames the other catalogs, but dbt does not.
 _TAKEN_NAMES = {*DATASETS, "main", "system", "temp"}
-# dbt takes the path for an address and puts the catalog's name between quotes as it is.
+# dbt parses the path as an address, and quotes the catalog's name without escaping it.
 _CUT_BY_DBT = "?#;"
 _QUOTES = "'\"`"
-# Nothing is ever downloaded: what the wheel of DuckDB contains is all that is needed.
+# Never download: DuckDB's wheel contains all needed extensions.
 NO_DOWNLOADS: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false"
 }
@@ -41,23 +41,23 @@ NO_DOWNLOADS: dict[str, str | bool | int | float | list[str]] = {
 def open_file(
     path: Path, *, memory_limit: str, wait_seconds: float, read_only: bool
 ) -> duckdb.DuckDBPyConnection:
-    """Open (or create) the file, waiting for another process to let go of it if asked to.
+    """Open or create the file; if it is locked, wait for up to `wait_seconds`.
 
     Parameters
     ----------
     path
-        The DuckDB file; its folder is created.
+        The DuckDB file; its folder is created if missing.
     memory_limit
-        DuckDB's own bound, for example ``700MB``; beyond it DuckDB spills beside the file.
+        DuckDB's own bound, for example ``700MB``; beyond it DuckDB spills to disk beside the file.
     wait_seconds
         How long to retry while another process holds the file.
     read_only
-        Open an existing file without writing.
+        Open an existing file only for reading.
 
     Raises
     ------
     BackcourtError
-        With exit code 3, for each way in which it can fail.
+        With exit code 3, for every kind of failure.
     """
     check_file(path)
     _check_folder(path, read_only=read_only)
@@ -72,7 +72,7 @@ def open_file(
             if time.monotonic() >= deadline:
                 raise in_use_error(path, lock_holder(str(error))) from error
             if not announced:
-                _LOG.warning("waiting for %s to let go of %s", lock_holder(str(error)), path)
+                _LOG.warning("waiting for %s to release %s", lock_holder(str(error)), path)
                 announced = True
             time.sleep(_POLL_SECONDS)
 
@@ -81,7 +81,7 @@ def open_file(
 def plain_errors(path: Path) -> Iterator[None]:
     """Turn failures of the file, the disk and the memory during a statement into plain messages.
 
-    A wrong statement stays DuckDB's own exception: it is a defect of the program.
+    A wrong statement keeps DuckDB's own exception: it is a bug in the program.
     """
     try:
         yield
@@ -98,23 +98,23 @@ def plain_errors(path: Path) -> Iterator[None]:
     except (duckdb.IOException, duckdb.FatalException, duckdb.InternalException) as error:
         raise _running_error(path, error) from error
     except duckdb.BinderException as error:
-        # Views that an earlier version made carry the name of the file that they were made in.
+        # Views created by an earlier version contain the name of their file.
         if not _OTHER_CATALOG.search(str(error)):
             raise
         raise BackcourtError(
             f"the views of {path} name another file: {_first_line(error)}",
-            "Make them anew with: backcourt backfill --all",
+            "Create them again with: backcourt backfill --all",
             ExitCode.ENVIRONMENT,
         ) from error
     except duckdb.TransactionException as error:
-        # A commit that finds no room is one of these.
+        # A commit on a full disk raises this exception.
         if is_disk_full(str(error)):
             raise disk_full(path, _first_line(error)) from error
         raise
     except OSError as error:
         raise _running_error(path, error) from error
     except RuntimeError as error:
-        # What DuckDB makes of a Ctrl-C that comes during a statement.
+        # DuckDB turns a Ctrl-C during a statement into this exception.
         if isinstance(error.__cause__, KeyboardInterrupt):
             raise KeyboardInterrupt from error
         raise
@@ -125,25 +125,25 @@ def _connect(path: Path, *, memory_limit: str, read_only: bool) -> duckdb.DuckDB
         "memory_limit": memory_limit,
         "preserve_insertion_order": "false",
         "temp_directory": f"{path}.tmp",
-        # Many commits of a chunk each: compressing them together costs half of one by one.
+        # Compressing many chunk commits together costs half as much as one by one.
         "checkpoint_threshold": "256MB",
         "storage_compatibility_version": STORAGE_VERSION,
         **NO_DOWNLOADS,
     }
     connection = duckdb.connect(str(path), read_only=read_only, config=config)
-    # Only now: at connect the extension that knows time zones is not loaded yet. Global, so that
-    # every cursor has it.
+    # Set it here: on connecting, DuckDB has not loaded its time zone extension yet. Set it
+    # globally, so that every cursor has it.
     connection.execute("set global TimeZone = 'UTC'")
     return connection
 
 
 def check_file(path: Path) -> None:
-    """Refuse what cannot be the DuckDB file, before anything is written.
+    """Refuse a path that cannot be the DuckDB file, before the command writes.
 
     Raises
     ------
     BackcourtError
-        With exit code 3: a name that DuckDB or dbt cannot work with, or not a regular file.
+        With exit code 3, for a name that DuckDB or dbt cannot use, or if it is no regular file.
     """
     if path.is_dir():
         raise BackcourtError(
@@ -165,16 +165,16 @@ def check_file(path: Path) -> None:
 def _unusable_name(path: Path) -> str | None:
     catalog, text = path.name.lstrip(".").split(".")[0], str(path)
     reasons = {
-        "the stages of a backfill hand over a file": path.name == ":memory:",
+        "the stages of a backfill share a file": path.name == ":memory:",
         "it has no name before the dot": not catalog,
-        f"DuckDB could not tell it from its schema or catalog {catalog.lower()}": (
+        f"DuckDB could not distinguish it from its schema or catalog {catalog.lower()}": (
             catalog.lower() in _TAKEN_NAMES
         ),
         f"dbt cuts the path at each of {' '.join(_CUT_BY_DBT)}": bool(set(text) & set(_CUT_BY_DBT)),
         f"dbt cannot quote the marks {' '.join(_QUOTES)} in a name": bool(
             set(catalog) & set(_QUOTES)
         ),
-        "there are control characters, or bytes that are not UTF-8, in its path": any(
+        "its path contains control characters, or bytes that are not UTF-8": any(
             unicodedata.category(character) in ("Cc", "Cs") for character in text
         ),
     }
@@ -204,13 +204,13 @@ def is_lock_conflict(text: str) -> bool:
 
 
 def lock_holder(text: str) -> str:
-    """Name the process that DuckDB's message says holds the lock."""
+    """Describe the process that holds the lock according to DuckDB's message."""
     found = _HOLDER.search(text)
     return describe_process(int(found.group(1))) if found else "another process"
 
 
 def describe_process(pid: int) -> str:
-    """Name a process as `plain_process` does."""
+    """Describe a process as `plain_process` does."""
     try:
         command = plain_process(psutil.Process(pid).cmdline())
     except psutil.Error:
@@ -219,11 +219,11 @@ def describe_process(pid: int) -> str:
 
 
 def in_use_error(path: Path, holder: str) -> BackcourtError:
-    """Return the error of a file that somebody else is using."""
+    """Return the error for a file that another process is using."""
     return BackcourtError(
         f"{path} is in use by {holder}",
         [
-            "One process at a time writes to a DuckDB file; nothing is lost.",
+            "Only one process at a time can write to a DuckDB file; nothing is lost.",
             "Let it finish or stop it, then run the same command again,",
             "or wait for it with: --wait SECONDS (or BACKCOURT_WAIT_SECONDS).",
         ],
@@ -232,18 +232,18 @@ def in_use_error(path: Path, holder: str) -> BackcourtError:
 
 
 def is_disk_full(text: str) -> bool:
-    """Tell whether an error says that there is no room for what is to be written."""
+    """Tell whether an error says that the disk is full."""
     return any(words in text for words in ("No space left", "File too large", "Disk quota"))
 
 
 def disk_full(path: Path, cause: str) -> BackcourtError:
-    """Return the error of a file that cannot grow."""
+    """Return the error for a file that cannot grow."""
     return BackcourtError(
         f"no space left for {path}",
         [
             cause,
-            "What was committed before is intact.",
-            "Free some space and run the same command again; it goes on from there.",
+            "All earlier commits are intact.",
+            "Free some space and run the same command again; it continues from there.",
         ],
         ExitCode.ENVIRONMENT,
     )

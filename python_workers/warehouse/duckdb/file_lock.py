@@ -1,7 +1,7 @@
-"""A lock beside the DuckDB file, held for as long as a command runs.
+"""A lock beside the DuckDB file, which a command holds as long as it runs.
 
-DuckDB locks the file while it is open. A command has it open nowhere for a moment whenever it and
-dbt hand it over to each other; without this lock another command could slip in there.
+DuckDB locks the file only while it is open. A command closes it each time before dbt opens it, and
+without this lock another command could open it in between.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ _TEXT_BYTES = 4096
 
 @contextlib.contextmanager
 def file_lock(path: Path, *, shared: bool, wait_seconds: float) -> Iterator[None]:
-    """Hold the lock of a DuckDB file; the kernel lifts it however the process ends.
+    """Hold the lock of a DuckDB file; the kernel releases it when the process ends in any way.
 
     Parameters
     ----------
     path
-        The DuckDB file. The lock is on ``<path>.lock``, which stays there and says nothing by
-        being there.
+        The DuckDB file. The lock is on ``<path>.lock``, a file that stays; its existence means
+        nothing.
     shared
-        Whether others may hold it too: readers may, beside each other.
+        Whether other readers may hold the lock at the same time.
     wait_seconds
         How long to wait for another command to end.
 
     Raises
     ------
     BackcourtError
-        With exit code 3, naming the command that holds it.
+        With exit code 3; it names the command that holds the lock.
     """
     descriptor = _open(path)
     if descriptor is None:
@@ -56,12 +56,12 @@ def file_lock(path: Path, *, shared: bool, wait_seconds: float) -> Iterator[None
 
 
 def _open(path: Path) -> int | None:
-    """Return a descriptor; None where there is no place for a file, which opening it will tell."""
+    """Return a descriptor, or None if the path is unusable, which opening the file will report."""
     if path.is_dir():
         return None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Not inherited by worker processes, so that the lock goes when this process does.
+        # Worker processes must not inherit it, so that the lock ends with this process.
         return os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError:
         return None
@@ -78,18 +78,18 @@ def _lock(path: Path, descriptor: int, *, shared: bool, wait_seconds: float) -> 
             if time.monotonic() >= deadline:
                 raise in_use_error(path, _holder(descriptor)) from error
             if not announced:
-                _LOG.warning("waiting for %s to let go of %s", _holder(descriptor), path)
+                _LOG.warning("waiting for %s to release %s", _holder(descriptor), path)
                 announced = True
             time.sleep(_POLL_SECONDS)
         except OSError:
-            return  # a file system without such locks: DuckDB's own has to do
+            return  # the file system has no such locks: rely on DuckDB's own
         else:
             return
 
 
 def _sign(descriptor: int) -> None:
-    """Write down who holds the lock; of several readers the last one."""
-    with contextlib.suppress(OSError):  # a full disk: whoever waits gets no name
+    """Write the holder's name into the lock file; of several readers the last one."""
+    with contextlib.suppress(OSError):  # on a full disk, waiting commands see no name
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{describe_process(os.getpid())}\n".encode()[:_TEXT_BYTES], 0)
 

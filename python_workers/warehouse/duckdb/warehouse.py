@@ -1,4 +1,4 @@
-"""DuckDB as the warehouse: one file, one writing process, Arrow in and out."""
+"""The warehouse on DuckDB: one file, one writing process, Arrow in and out."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ from python_workers.warehouse.widths import Widths, narrowed, wider, widths_of
 class DuckDBWarehouse:
     """The tables of Backcourt in one DuckDB file.
 
-    The file is opened by the first statement and let go of by `close`, after which dbt may open it;
-    a later statement opens it again. Threads may read, each through a cursor of its own, while
-    another one commits. Writing transactions take turns.
+    The first statement opens the file. `close` releases it, so that dbt may open it; a later
+    statement opens it again. Threads may read through their own cursors while another thread
+    commits. Writing transactions run one after the other.
 
     Parameters
     ----------
     path
-        The file; created with its folder where it does not exist.
+        The file; it and its folder are created if missing.
     memory_limit
         DuckDB's own bound, for example ``700MB``.
     wait_seconds
         How long to wait while another process holds the file.
     read_only
-        Never write, and share the file with other readers.
+        Whether to only read, and share the file with other readers.
     """
 
     kind = "duckdb"
@@ -87,8 +87,8 @@ class DuckDBWarehouse:
     ) -> pa.Table:
         """Return the rows of one select statement, in the portable types of `portable_types`.
 
-        With `narrow`, whole numbers come in narrower types: DuckDB itself casts them to those that
-        sufficed the last time, as long as they do.
+        With `narrow`, return whole numbers in narrower types: DuckDB casts them to the types that
+        sufficed the last time, as long as these suffice.
         """
         with plain_errors(self.path):
             if not narrow:
@@ -109,22 +109,22 @@ class DuckDBWarehouse:
 
     @contextlib.contextmanager
     def beside_workers(self) -> Iterator[None]:
-        """Let DuckDB use half of the processors only, while workers use them all.
+        """Let DuckDB use only half of the cores while workers use them all.
 
-        Its threads would take turns with theirs, and each writes row groups of its own, which have
-        to be put together.
+        DuckDB's threads would compete with the workers, and each thread writes separate row groups,
+        which must be merged.
         """
         threads = self.query("select current_setting('threads') as threads")["threads"][0].as_py()
         self.execute(f"set threads = {max(threads // 2, 1)}")
         try:
             yield
         finally:
-            # A full disk makes DuckDB refuse even this; its own error is the one to report.
+            # On a full disk DuckDB refuses even this; report the first error instead.
             with contextlib.suppress(BackcourtError, duckdb.Error):
                 self.execute(f"set threads = {threads}")
 
     def jobs_by_kind(self) -> dict[str, int]:
-        """Return nothing: DuckDB runs in this process."""
+        """Return an empty dict: DuckDB has no jobs."""
         return {}
 
     def has_table(self, table: str) -> bool:
@@ -143,7 +143,7 @@ class DuckDBWarehouse:
         return tuple(Column(name, column_type(table, name, type_)) for name, type_ in found)
 
     def ensure_tables(self, specs: Iterable[TableSpec]) -> None:
-        """Create what is missing of schemas, tables and columns; change no existing column."""
+        """Create missing schemas, tables and columns; change no existing column."""
         statements: list[str] = []
         for spec in specs:
             present = {name for name, _ in self._catalog_columns(spec.name)}
@@ -173,25 +173,25 @@ class DuckDBWarehouse:
         whole: str | None = None,
         note: ChangeNote | None = None,
     ) -> UpsertCounts:
-        """Insert or update rows by ``spec.key``, atomically; equal rows are not written.
+        """Insert or update rows by ``spec.key``, atomically; do not write equal rows.
 
         Parameters
         ----------
         spec
-            The table, which exists.
+            An existing table.
         rows
-            Exactly the columns of ``spec``, in any order; keys unique and not NULL. Stored
-            rows are read some at a time.
+            Exactly the columns of ``spec``, in any order; keys unique and not NULL. `StoredRows`
+            are read in batches.
         whole
-            A key column of whose values `rows` are all there is: stored rows of these values that
-            are not among them are deleted.
+            A key column for whose values `rows` is complete: other stored rows with these values
+            are deleted.
         note
-            Runs where anything changes.
+            A statement that runs if any row changes.
 
         Raises
         ------
         ValueError
-            If the columns or the keys are not so.
+            If the columns differ, or keys are NULL or duplicated.
         """
         if sorted(rows.schema.names) != sorted(spec.column_names):
             raise ValueError(f"{spec.name}: expected {spec.column_names}, got {rows.schema.names}")
@@ -250,17 +250,17 @@ class DuckDBWarehouse:
         Raises
         ------
         ValueError
-            If a key to delete by is NULL: it would match nothing.
+            If a deletion key is NULL: it would match no row.
         """
         with self._transaction() as cursor:
             for change in changes:
                 self._apply(cursor, change)
 
     def content_state(self, tables: Sequence[str]) -> str:
-        """Return a digest of the tables' columns and rows, whatever the order of the rows.
+        """Return a digest of the tables' columns and rows that ignores the order of rows.
 
-        A sum of row hashes: rows that come, go or change alter it. Tables that do not exist count
-        as such.
+        It is a sum of row hashes, so new, deleted and changed rows alter it. A missing table also
+        enters the digest.
         """
         digest = hashlib.sha256()
         for table in sorted(tables):
@@ -278,7 +278,7 @@ class DuckDBWarehouse:
         return digest.hexdigest()[:32]
 
     def close(self) -> None:
-        """Let go of the file; the next statement opens it again."""
+        """Close the file; the next statement opens it again."""
         with self._writing, self._opening:
             for cursor in self._cursors:
                 cursor.close()
@@ -290,7 +290,7 @@ class DuckDBWarehouse:
                 self._connection = None
 
     def __enter__(self) -> Self:
-        """Return the warehouse itself; the file is not opened yet."""
+        """Return the warehouse itself; do not open the file yet."""
         return self
 
     def __exit__(
@@ -299,7 +299,7 @@ class DuckDBWarehouse:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self.close()
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
@@ -342,8 +342,8 @@ class DuckDBWarehouse:
                 cursor.execute("commit")
                 faults.crash_point("after-write")
             except BaseException:
-                # After a failed commit, or on a database that a full disk has invalidated, there
-                # is nothing left to roll back; the first error is the one to report.
+                # After a failed commit, or if a full disk has invalidated the database, the
+                # rollback fails, too; report the first error.
                 with contextlib.suppress(duckdb.Error):
                     cursor.execute("rollback")
                 raise
@@ -368,7 +368,7 @@ class DuckDBWarehouse:
         keys, rows = change.delete_keys, change.rows
         if keys is not None and keys.num_rows:
             if any(column.null_count for column in keys.columns):
-                raise ValueError(f"{change.table}: a key to delete by is NULL")
+                raise ValueError(f"{change.table}: a deletion key is NULL")
             with self._registered(cursor, keys) as given:
                 cursor.execute(
                     f"delete from {target} as old "  # noqa: S608 checked identifiers

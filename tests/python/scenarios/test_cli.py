@@ -176,7 +176,7 @@ class TestErrors:
         assert outcome.err == text_of(
             f"error: there is no warehouse at {engine.path}",
             "  Load raw data with: backcourt load DIR",
-            "  Another file is named with BACKCOURT_DUCKDB_PATH.",
+            "  To use another file, set BACKCOURT_DUCKDB_PATH.",
         )
         assert not engine.path.exists()
 
@@ -193,7 +193,7 @@ class TestErrors:
         assert outcome.code == 3
         assert outcome.err == text_of(
             "error: pcf needs tdza and psza of 2021-10-19, which has not been computed",
-            "  Compute it first: leave --start-from and --processors away,",
+            "  Compute it first: omit --start-from and --processors,",
             "  or run: backcourt backfill --start 2021-10-19 --end 2021-12-06",
         )
 

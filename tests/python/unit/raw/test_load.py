@@ -213,7 +213,7 @@ class TestUpsert:
             import os, signal, sys
             from pathlib import Path
             from python_workers.raw.load import load_directory
-            from python_workers.warehouse.duckdb import DuckDBWarehouse
+            from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
             steps = []
             def stop(step):
                 steps.append(step)

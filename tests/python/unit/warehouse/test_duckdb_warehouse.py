@@ -481,7 +481,7 @@ def test_a_damaged_file_says_so(warehouse: DuckDBWarehouse) -> None:
         ("a\nb.duckdb", "control characters"),
         ("\udce9.duckdb", "control characters, or bytes that are not UTF-8"),
         ("...", "it has no name"),
-        (":memory:", "hand over a file"),
+        (":memory:", "share a file"),
         ("pipe", "not a file"),
     ],
 )
@@ -531,7 +531,7 @@ def test_a_full_disk_keeps_what_was_committed(tmp_path: Path) -> None:
         import pyarrow as pa
         from python_workers.errors import BackcourtError
         from python_workers.warehouse.base import Column, TableChange, TableSpec
-        from python_workers.warehouse.duckdb import DuckDBWarehouse
+        from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         spec = TableSpec("nba_raw.t", (Column("i", "int64"), Column("s", "string")), ("i",))
