@@ -55,6 +55,7 @@ lint: setup  ## Check style, types and SQL
 
 generate: setup  ## Write the files that follow from the declarations
 	$(BIN)/python -m python_workers.processors.dbt_macro
+	$(BIN)/python -m python_workers.cli.reference
 
 bench: setup  ## Print the benchmarks
 	$(BIN)/backcourt bench

@@ -30,74 +30,96 @@ Location = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{2,40}$")]
 class Settings(BaseSettings):
     """Configuration from ``BACKCOURT_*`` variables; command-line options override it.
 
-    An empty variable counts as unset.
-
-    Attributes
-    ----------
-    target
-        Warehouse, a name of ``profiles/profiles.yml``.
-    duckdb_path
-        The DuckDB file. A relative path counts from the working directory, the default one from
-        the project directory.
-    duckdb_memory_limit
-        Upper bound of DuckDB's own memory while dbt runs; beyond it DuckDB spills to disk beside
-        the file. The package's own streaming statements get half of it.
-    wait_seconds
-        How long to wait for another process to release the DuckDB file.
-    raw_dir
-        Folder of raw files for commands that get none.
-    bq_project, bq_location, bq_dataset_prefix, bq_endpoint, bq_max_bytes_billed, bq_impersonate
-        BigQuery: project, location, prefix of every dataset name, address of an emulator, the most
-        bytes one statement may bill, and a service account to impersonate.
-    bq_storage_endpoint
-        host:port of an emulator's Storage Read service; without it, rows are read through REST.
-    bq_retry_seconds
-        Total time in which to repeat a BigQuery request after transient failures.
-    n_jobs
-        Pool processes; -1 is one per core (joblib's convention).
-    backend
-        joblib backend of the pool.
-    fresh_hours
-        Age in hours from which daily mode reports a raw table as stale.
-    hook
-        What a daily run notifies at its end: a command, an http(s) address, or - for standard
-        output.
-    bq_usd_per_tib
-        Price of one TiB read, in USD, for ``backfill --dry-run``.
-    chunk_dates
-        Game dates in one pool task.
-    commit_rows
-        Number of records from which on finished chunks are committed together; 1 commits every
-        chunk by itself.
-    hang_seconds
-        A pool task that takes longer counts as hung, and its worker process is killed.
+    An empty variable counts as unset. docs/reference.md lists them all.
     """
 
     model_config = SettingsConfigDict(
         env_prefix="BACKCOURT_", env_ignore_empty=True, extra="ignore", frozen=True
     )
 
-    target: Literal["duckdb", "bigquery", "emulator"] = "duckdb"
-    duckdb_path: Path = DEFAULT_DUCKDB_PATH
-    duckdb_memory_limit: MemorySize = "700MB"
-    wait_seconds: float = Field(default=0.0, ge=0.0, le=86_400.0)
-    raw_dir: Path | None = None
-    bq_project: ProjectId | None = None
-    bq_location: Location = "US"
-    bq_dataset_prefix: DatasetPrefix = ""
-    bq_endpoint: str | None = None
-    bq_storage_endpoint: str | None = None
-    bq_max_bytes_billed: int = Field(default=200_000_000_000, gt=0)
-    bq_retry_seconds: float = Field(default=600.0, gt=0.0, le=86_400.0)
-    bq_impersonate: str | None = None
-    bq_usd_per_tib: float = Field(default=6.25, ge=0.0)
-    n_jobs: int = Field(default=-1, ge=-1)
-    backend: Literal["loky", "threading", "dask"] = "loky"
-    fresh_hours: float = Field(default=24.0, gt=0.0)
-    hook: str | None = None
-    chunk_dates: int = Field(default=40, ge=1, le=1_000)
-    commit_rows: int = Field(default=COMMIT_ROWS, ge=1)
-    hang_seconds: float = Field(default=600.0, gt=0.0)
+    target: Literal["duckdb", "bigquery", "emulator"] = Field(
+        default="duckdb", description="Warehouse, a name of `profiles/profiles.yml`."
+    )
+    duckdb_path: Path = Field(
+        default=DEFAULT_DUCKDB_PATH,
+        description="The DuckDB file. A relative path counts from the working directory, the "
+        "default one from the project directory.",
+    )
+    duckdb_memory_limit: MemorySize = Field(
+        default="700MB",
+        description="Upper bound of DuckDB's own memory while dbt runs; beyond it DuckDB spills "
+        "to disk beside the file. The package's own streaming statements get half of it.",
+    )
+    wait_seconds: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=86_400.0,
+        description="How long to wait for another process to release the DuckDB file.",
+    )
+    raw_dir: Path | None = Field(
+        default=None, description="Folder of raw files for commands that get none."
+    )
+    bq_project: ProjectId | None = Field(default=None, description="BigQuery: project.")
+    bq_location: Location = Field(default="US", description="BigQuery: location of the datasets.")
+    bq_dataset_prefix: DatasetPrefix = Field(
+        default="", description="BigQuery: prefix of every dataset name."
+    )
+    bq_endpoint: str | None = Field(default=None, description="BigQuery: address of an emulator.")
+    bq_storage_endpoint: str | None = Field(
+        default=None,
+        description="host:port of an emulator's Storage Read service; without it, rows are read "
+        "through REST.",
+    )
+    bq_max_bytes_billed: int = Field(
+        default=200_000_000_000,
+        gt=0,
+        description="BigQuery: the most bytes that one statement may bill.",
+    )
+    bq_retry_seconds: float = Field(
+        default=600.0,
+        gt=0.0,
+        le=86_400.0,
+        description="Total time in which to repeat a BigQuery request after transient failures.",
+    )
+    bq_impersonate: str | None = Field(
+        default=None, description="BigQuery: service account to impersonate."
+    )
+    bq_usd_per_tib: float = Field(
+        default=6.25,
+        ge=0.0,
+        description="Price of one TiB read, in USD, for `backfill --dry-run`.",
+    )
+    n_jobs: int = Field(
+        default=-1,
+        ge=-1,
+        description="Pool processes; -1 is one per core (joblib's convention).",
+    )
+    backend: Literal["loky", "threading", "dask"] = Field(
+        default="loky", description="joblib backend of the pool."
+    )
+    fresh_hours: float = Field(
+        default=24.0,
+        gt=0.0,
+        description="Age in hours from which daily mode reports a raw table as stale.",
+    )
+    hook: str | None = Field(
+        default=None,
+        description="What a daily run notifies at its end: a command, an http(s) address, or - "
+        "for standard output.",
+    )
+    chunk_dates: int = Field(default=40, ge=1, le=1_000, description="Game dates in one pool task.")
+    commit_rows: int = Field(
+        default=COMMIT_ROWS,
+        ge=1,
+        description="Number of records from which on finished chunks are committed together; 1 "
+        "commits every chunk by itself.",
+    )
+    hang_seconds: float = Field(
+        default=600.0,
+        gt=0.0,
+        description="A pool task that takes longer counts as hung, and its worker process is "
+        "killed.",
+    )
 
     @field_validator("n_jobs")
     @classmethod

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -53,25 +54,15 @@ def _command(path: str, command: Any) -> Iterator[str]:  # noqa: ANN401 -- typer
         return
     yield f"### {path}"
     yield ""
-    yield command.help.strip() if command.help else ""
+    yield inspect.cleandoc(command.help or "")
     yield ""
     yield "| option | meaning |"
     yield "|---|---|"
-    for parameter in command.params:
-        is_argument = parameter.param_type_name == "argument"
-        names = parameter.human_readable_name if is_argument else ", ".join(parameter.opts)
-        value = "" if is_argument or parameter.is_flag else f" {_metavar(parameter)}"
-        yield f"| `{names}{value}` | {_one_line(parameter.help)} |"
+    context = command.context_class(command)
+    records = (parameter.get_help_record(context) for parameter in command.params)
+    for names, meaning in filter(None, records):
+        yield f"| `{_one_line(names)}` | {_one_line(meaning)} |"
     yield ""
-
-
-def _metavar(parameter: Any) -> str:  # noqa: ANN401 -- typer's own click
-    if parameter.metavar:
-        return str(parameter.metavar)
-    choices = getattr(parameter.type, "choices", None)
-    if choices:
-        return "\\|".join(str(getattr(choice, "value", choice)) for choice in choices)
-    return str(parameter.type.name).upper()
 
 
 def _one_line(text: str | None) -> str:
