@@ -9,7 +9,6 @@ from typing import Literal
 
 from python_workers import table_names
 from python_workers.accounting.processed_dates import (
-    UNVERIFIED,
     Processed,
     Stored,
     WhatIsRead,
@@ -147,7 +146,7 @@ class Ledger:
         if (was.input_fingerprint, was.daily_mark) != (now.input_fingerprint, now.daily_mark):
             return "inputs changed"
         if was.upstream_digests != now.upstream_digests:
-            if was.upstream_digests == UNVERIFIED:
+            if not current.is_verified:
                 return "built by dbt run, perhaps before its upstream"
             missing = self.missing_upstream(processor, day)
             return f"upstream missing: {', '.join(missing)}" if missing else "upstream changed"

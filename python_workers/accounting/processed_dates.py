@@ -100,6 +100,11 @@ class Processed:
     investigate: int = 0
     rows_fingerprint: str = NO_ROWS
 
+    @property
+    def is_verified(self) -> bool:
+        """Whether the rows are known to be of the upstream rows, not built by `dbt run`."""
+        return self.read.upstream_digests != UNVERIFIED
+
 
 @dataclass(frozen=True)
 class Stored:

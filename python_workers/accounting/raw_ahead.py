@@ -9,8 +9,9 @@ from typing import Any
 
 from python_workers import table_names
 from python_workers.accounting.input_builds import InputBuilds
+from python_workers.accounting.processed_dates import Stored, read_current, read_stored
 from python_workers.accounting.schedule import Schedule
-from python_workers.processors.catalogue import BY_NAME, PROCESSORS
+from python_workers.processors.catalogue import BY_KEY, PROCESSORS
 from python_workers.raw.schema import CHANGED_GAMES
 from python_workers.warehouse.base import Warehouse
 
@@ -20,12 +21,6 @@ RAW_CHANGED = "raw data changed"
 _STALE = f"""
 select processor_name, analysis_date, stale_reason
 from {table_names.STALE_DATES}
-where analysis_date between @start and @end
-"""  # noqa: S608 our own name
-
-_VERSIONS = f"""
-select processor_name, analysis_date, calculation_version
-from {table_names.PROCESSED_DATES}
 where analysis_date between @start and @end
 """  # noqa: S608 our own name
 
@@ -77,8 +72,8 @@ def read_behind(
     """Find out which dates do not hold any more, and why.
 
     The view sees inputs, upstream rows and loads that have changed since. Seen here are new
-    versions of the calculation, raw tables that something else than a load has changed, and files
-    of the dbt project.
+    versions of the calculation, rows and failures that are not those of their record, raw tables
+    that something else than a load has changed, and files of the dbt project.
 
     Parameters
     ----------
@@ -99,12 +94,17 @@ def read_behind(
     if warehouse.has_table(table_names.STALE_DATES):
         for row in warehouse.query(_STALE, ends).to_pylist():
             reasons[row["processor_name"], row["analysis_date"]] = row["stale_reason"]
-    if warehouse.has_table(table_names.PROCESSED_DATES):
-        for row in warehouse.query(_VERSIONS, ends).to_pylist():
-            was, processor = row["calculation_version"], BY_NAME.get(row["processor_name"])
-            if processor is not None and was != processor.calculation_version:
-                why = f"version changed: {was} to {processor.calculation_version}"
-                reasons[processor.name, row["analysis_date"]] = why
+    stored = read_stored(warehouse, schedule.start, schedule.end)
+    for (key, day), record in read_current(warehouse, schedule.start, schedule.end).items():
+        processor = BY_KEY[key]
+        was = record.calculation_version
+        if was != processor.calculation_version:
+            why = f"version changed: {was} to {processor.calculation_version}"
+            reasons[processor.name, day] = why
+        elif record.is_verified:
+            lost = stored.get((key, day), Stored()).difference(record)
+            if lost:
+                reasons[processor.name, day] = lost
     asked = set(days)
     reasons = {key: why for key, why in reasons.items() if key[1] in asked}
     changed = sorted({day for (_, day), why in reasons.items() if why == RAW_CHANGED})

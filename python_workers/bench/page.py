@@ -28,8 +28,9 @@ _ABOUT = {
     "h": "`backcourt daily --date D`.",
 }
 
-_INTRODUCTION = """# Benchmarks
+PAGE_BEGINS = "# Benchmarks\n"
 
+_INTRODUCTION = f"""{PAGE_BEGINS}
 What `backcourt bench` measured in one run. This page is written by the command; to repeat it, on a
 machine that does nothing else:
 

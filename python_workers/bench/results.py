@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 JSON_VERSION = 1
+JSON_BEGINS = '{\n "version": '
 
 KIB_PER_GIB = 1024 * 1024
 

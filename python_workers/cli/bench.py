@@ -79,12 +79,17 @@ def bench(
     n_jobs: options.JobsOption = None,
 ) -> int:
     """Measure the engine beside what else could compute the same rows, with the bars."""
-    from python_workers.bench.page import docs_page, results_table  # noqa: PLC0415 -- with pandas
-    from python_workers.bench.results import Results  # noqa: PLC0415
+    from python_workers.bench.page import (  # noqa: PLC0415 -- with pandas
+        PAGE_BEGINS,
+        docs_page,
+        results_table,
+    )
+    from python_workers.bench.results import JSON_BEGINS, Results  # noqa: PLC0415
     from python_workers.bench.suite import Options, run_benchmark  # noqa: PLC0415
 
-    for path in filter(None, (output, docs)):
-        check_writable(path)
+    for path, begins in ((output, JSON_BEGINS), (docs, PAGE_BEGINS)):
+        if path is not None:
+            check_writable(path, begins)
     settings = load_settings(n_jobs=n_jobs)
     project = resolve_project_dir()
 

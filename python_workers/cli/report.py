@@ -38,12 +38,12 @@ def report(
     Without a range: every game date on the schedule. Exit code 1 if something of the range needs
     attention.
     """
-    from python_workers.report.page import render  # noqa: PLC0415 -- no other command draws
+    from python_workers.report.page import PAGE_BEGINS, render  # noqa: PLC0415 -- no other command draws
     from python_workers.report.queries import read_report  # noqa: PLC0415
     from python_workers.report.scope import Scope  # noqa: PLC0415
     from python_workers.report.totals import total, verdict  # noqa: PLC0415
 
-    check_writable(path)
+    check_writable(path, PAGE_BEGINS)
     settings = load_settings(target=target.value if target else None, wait_seconds=wait)
     everything = everything or not (start or end or season)
     with open_warehouse(settings, read_only=True) as warehouse:

@@ -30,6 +30,8 @@ from python_workers.report.shooters import SHOWN_PLAYERS, most_attempts
 from python_workers.report.svg import bar, element
 from python_workers.report.totals import total, total_by_processor, verdict
 
+PAGE_BEGINS = '<!doctype html>\n<html lang="en">\n'
+
 ENGINES = {"duckdb": "DuckDB", "bigquery": "BigQuery"}
 SHOWN_RUNS = 12
 SHARE_WIDTH = 80.0

@@ -10,13 +10,24 @@ from pathlib import Path
 from python_workers.errors import BackcourtError, ExitCode
 
 
-def check_writable(path: Path) -> None:
+def check_writable(path: Path, begins: str = "") -> None:
     """Refuse a path that cannot become a file, before the command reads or computes.
+
+    An existing file may be replaced only if the command has written it before. A mistyped path
+    names the warehouse or a raw file.
+
+    Parameters
+    ----------
+    path
+        Where the command will write.
+    begins
+        The first characters of every file that the command writes. Empty allows every file.
 
     Raises
     ------
     BackcourtError
-        With exit code 2, for a folder, a device, a pipe, a socket, or a path below a file.
+        With exit code 2, for a folder, a device, a pipe, a socket, a path below a file, or a file
+        that begins with something else.
     """
     if path.is_dir():
         raise BackcourtError(
@@ -30,11 +41,29 @@ def check_writable(path: Path) -> None:
             "Name a file.",
             ExitCode.USAGE,
         )
+    if path.is_file() and _beginning(path, len(begins.encode())) not in (b"", begins.encode()):
+        raise BackcourtError(
+            f"{path} exists, and this command has not written it",
+            "Name another file, or move that one away.",
+            ExitCode.USAGE,
+        )
     above = next(parent for parent in path.absolute().parents if parent.exists())
     if not above.is_dir():
         raise BackcourtError(
             f"cannot write {path}: {above} is a file", "Name another place.", ExitCode.USAGE
         )
+
+
+def _beginning(path: Path, length: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(length)
+    except OSError as error:
+        raise BackcourtError(
+            f"cannot read {path}, which exists: {error.strerror or error}",
+            "Name another file, or move that one away.",
+            ExitCode.USAGE,
+        ) from error
 
 
 @contextmanager

@@ -103,6 +103,40 @@ def test_a_row_that_is_lost_or_never_was_needs_attention(
     assert set(codes(backfilled, tmp_path).values()) == {0}
 
 
+def test_altered_rows_need_attention(
+    backfilled: CommandLine, engine: Engine, tmp_path: Path
+) -> None:
+    """Whoever is expected is there, so that numbers tell nothing."""
+    for key, change in (("mlfs", "points_avg_last_5 = 99"), ("tdza", "games_in_sample = 99")):
+        processor = BY_KEY[key]
+        engine.execute(
+            f"update {processor.table} set {change} where {processor.date_column} = date '{DAY}'"
+        )
+        assert set(codes(backfilled, tmp_path, "backfill", "compute").values()) == {1}
+        shown = backfilled.attention("coverage", *RANGE).out
+        assert "stale: its rows have changed since they were computed: 1 game dates" in shown
+        assert backfilled("coverage", "--start", "2021-10-19", "--end", "2021-12-03").code == 0
+        # It puts it right.
+        assert set(codes(backfilled, tmp_path).values()) == {0}
+
+
+def test_rows_that_nobody_misses_need_attention(
+    backfilled: CommandLine, engine: Engine, tmp_path: Path
+) -> None:
+    """Nobody is expected, and nobody is there."""
+    psza = BY_KEY["psza"]
+    of_day = f"analysis_date = date '{DAY}'"
+    of_psza = f"{of_day} and processor_name = '{psza.name}'"
+    engine.execute(
+        f"delete from {psza.table} where {of_day}",
+        f"delete from nba_processing.precompute_failures where {of_psza}",
+        f"delete from nba_processing.expected_entities where {of_psza}",
+    )
+    assert set(codes(backfilled, tmp_path, "backfill", "compute").values()) == {1}
+    shown = backfilled.attention("coverage", *RANGE).out
+    assert "rows and 0 of" in shown
+
+
 def test_what_has_never_run_needs_attention(loaded: CommandLine) -> None:
     assert loaded("plan", *RANGE).code == 1
     assert loaded("status", "--date", DAY).code == 1

@@ -169,6 +169,25 @@ class TestWriting:
         assert special.stat().st_ino == before.st_ino
         assert sorted(each.name for each in special.parent.iterdir()) == ["link", "special"]
 
+    def test_what_the_command_has_not_written_is_refused_and_stays(
+        self, backfilled: CommandLine, engine: Engine, tmp_path: Path
+    ) -> None:
+        notes = tmp_path / "notes.md"
+        notes.write_text("# Mine\n")
+        link = tmp_path / "link.html"
+        link.symlink_to(engine.path)
+        written = {path: path.read_bytes() for path in (notes, engine.path)}
+        for path in (engine.path, link, notes):
+            for command in ("report --out", "bench --only a --out", "bench --only a --docs"):
+                outcome = backfilled(*command.split(), path)
+                assert outcome.code == 2
+                assert f"{path} exists, and this command has not written it" in outcome.err
+        assert {path: path.read_bytes() for path in written} == written
+        page = tmp_path / "page.html"
+        page.touch()
+        for _ in range(2):
+            assert backfilled("report", "--out", page).code == 0
+
     def test_a_failure_in_the_middle_leaves_the_old_file(self, tmp_path: Path) -> None:
         path = tmp_path / "page.html"
         path.write_text("old")

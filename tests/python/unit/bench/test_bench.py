@@ -20,10 +20,10 @@ from python_workers.backfill.pool_stage import read_inputs
 from python_workers.bench.baseline import compute_frames, sample_dates
 from python_workers.bench.comparisons import run_statement
 from python_workers.bench.correction import choose_line, compare, write_correction
-from python_workers.bench.page import docs_page, results_table
+from python_workers.bench.page import PAGE_BEGINS, docs_page, results_table
 from python_workers.bench.profiles import top_functions
 from python_workers.bench.raw_data import cut_to_weeks, is_simulated
-from python_workers.bench.results import Results, at_least, at_most, exactly
+from python_workers.bench.results import JSON_BEGINS, Results, at_least, at_most, exactly
 from python_workers.bench.seasons import copy_project, cycle, seasons_of, write_seasons
 from python_workers.bench.sql_aggregate import AGGREGATE_TABLE
 from python_workers.bench.stages import forget_computed, job_counts, turn_back_to_the_morning_of
@@ -39,6 +39,7 @@ from python_workers.processors.catalogue import (
 )
 from python_workers.processors.failures import ChunkResult
 from python_workers.processors.worker import COMPUTE
+from python_workers.runtime.writing import check_writable
 from python_workers.settings import resolve_project_dir
 from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 from tests.python.support.engine import Engine
@@ -361,6 +362,16 @@ def made_up_results(*, is_smoke_test: bool = False) -> Results:
 def test_results_come_back_from_json_as_they_were() -> None:
     results = made_up_results()
     assert Results.from_json(results.to_json()) == results
+
+
+def test_the_files_of_an_earlier_benchmark_may_be_replaced(tmp_path: Path) -> None:
+    found, page = tmp_path / "found.json", tmp_path / "page.md"
+    found.write_text(made_up_results().to_json())
+    page.write_text(docs_page(made_up_results()))
+    check_writable(found, JSON_BEGINS)
+    check_writable(page, PAGE_BEGINS)
+    with pytest.raises(BackcourtError, match="has not written it"):
+        check_writable(found, PAGE_BEGINS)
 
 
 def test_the_json_has_its_schema() -> None:
