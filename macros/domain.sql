@@ -206,11 +206,15 @@
 {%- endmacro %}
 
 {% macro categories_where(fact, value) -%}
+    ('{{ categories_that(fact, value) | join("', '") }}')
+{%- endmacro %}
+
+{% macro categories_that(fact, value) -%}
     {%- set names = [] -%}
     {%- for name, facts in failure_category_facts().items() if facts[fact] == value -%}
         {%- do names.append(name) -%}
     {%- endfor -%}
-    ('{{ names | join("', '") }}')
+    {{- return(names) -}}
 {%- endmacro %}
 
 {# A player-level text of an inputs table: on the row of his most recent game, or of none. #}

@@ -205,7 +205,9 @@ final as (
             when unaccounted + duplicated + unexpected > 0 or not has_run then 'incomplete'
             when stale_reason is not null then 'stale'
             when
-                circuit_breaker_active + incomplete_upstream + processing_error + unknown_category > 0
+                {% for category in categories_that('needs_attention', true) -%}
+                {{ category | lower }} +
+                {%- endfor %} unknown_category > 0
                 then 'investigate'
             when failures > 0 then 'complete_with_expected_gaps'
             else 'complete'

@@ -246,7 +246,7 @@ def _run_rows(
                 "unchanged": of_day.unchanged,
                 "deleted": of_day.deleted,
                 "failures": of_day.failed,
-                **{name.lower(): failures.get(name, 0) for name in CATEGORIES},
+                **{category.column: failures.get(name, 0) for name, category in CATEGORIES.items()},
                 "seconds": round(seconds_per_date, 6),
                 "analysis_date": day,
                 "started_at": run.started_at,
@@ -280,7 +280,7 @@ _RUN_SCHEMA = pa.schema(
                 "unchanged",
                 "deleted",
                 "failures",
-                *(name.lower() for name in CATEGORIES),
+                *(category.column for category in CATEGORIES.values()),
             )
         ),
         ("seconds", pa.float64()),

@@ -17,15 +17,15 @@ from python_workers.accounting.schedule import Schedule
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.processors.base import Processor
 from python_workers.processors.catalogue import BY_NAME, PROCESSORS
-from python_workers.processors.failures import CATEGORIES, NEEDS_ATTENTION
+from python_workers.processors.failures import CATEGORIES, NEEDS_ATTENTION, UNKNOWN_CATEGORY
 from python_workers.raw.findings import Finding, count_findings
 from python_workers.warehouse.base import Warehouse
 
 COUNTS = (
     "expected",
     "records",
-    *(name.lower() for name in CATEGORIES),
-    "unknown_category",
+    *(category.column for category in CATEGORIES.values()),
+    UNKNOWN_CATEGORY,
     "unaccounted",
     "duplicated",
     "unexpected",
@@ -33,8 +33,8 @@ COUNTS = (
 
 # Failures that somebody should look at.
 INVESTIGATE = (
-    *(category.name.lower() for category in CATEGORIES.values() if category.needs_attention),
-    "unknown_category",
+    *(category.column for category in CATEGORIES.values() if category.needs_attention),
+    UNKNOWN_CATEGORY,
 )
 
 # Each of these needs attention.

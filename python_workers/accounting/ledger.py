@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
@@ -23,6 +23,14 @@ Status = Literal["done", "missing", "stale", "failed", "locked"]
 Reprocess = Literal["missing", "missing+failed", "all"]
 
 NO_RUN = "none"
+
+DailyMark = Callable[[Processor, date], str]
+"""What daily mode decides of a (processor, date) beside its inputs; an empty text elsewhere."""
+
+
+def no_mark(_processor: Processor, _day: date) -> str:
+    """Decide nothing beside the inputs, as a backfill does."""
+    return ""
 
 
 @dataclass(frozen=True)
@@ -62,14 +70,11 @@ class Ledger:
         What stands in the tables, by (short name, date).
     inputs
         Input fingerprint and number of input rows, by (short name, date).
-    marks
-        What daily mode decides beside the inputs, by (short name, date).
     """
 
     current: dict[tuple[str, date], Processed] = field(default_factory=dict)
     stored: dict[tuple[str, date], Stored] = field(default_factory=dict)
     inputs: dict[tuple[str, date], tuple[str, int]] = field(default_factory=dict)
-    marks: dict[tuple[str, date], str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, warehouse: Warehouse, start: date, end: date) -> Ledger:
@@ -111,19 +116,22 @@ class Ledger:
             f"{key}:{record.output_digest if record else NO_RUN}" for key, record in records
         )
 
-    def what_is_read(self, processor: Processor, day: date) -> WhatIsRead:
-        """Return what the computation of a date would read now."""
+    def what_is_read(self, processor: Processor, day: date, daily_mark: str = "") -> WhatIsRead:
+        """Return what the computation of a date would read now.
+
+        `daily_mark` is what daily mode decides beside the inputs; a backfill decides nothing.
+        """
         return WhatIsRead(
             self.input_fingerprint(processor, day),
             self.upstream_digests(processor, day),
-            self.marks.get((processor.key, day), ""),
+            daily_mark,
         )
 
     def missing_upstream(self, processor: Processor, day: date) -> list[str]:
         """Return the upstream processors that have not run on a date."""
         return [key for key in processor.upstream if (key, day) not in self.current]
 
-    def state(self, processor: Processor, day: date) -> DateState:
+    def state(self, processor: Processor, day: date, daily_mark: str = "") -> DateState:
         """Tell where a (processor, date) stands."""
         current = self.current.get((processor.key, day))
         if current is None:
@@ -131,18 +139,21 @@ class Ledger:
         lost = self.stored.get((processor.key, day), Stored()).difference(current)
         if lost:
             return DateState("missing", lost)
-        why = self._why_stale(processor, day, current)
+        now = self.what_is_read(processor, day, daily_mark)
+        why = self._why_stale(processor, day, current, now)
         if why:
             return DateState("stale", why)
         if current.investigate:
             return DateState("failed", f"{current.investigate} failures to investigate")
         return DateState("done")
 
-    def _why_stale(self, processor: Processor, day: date, current: Processed) -> str:
+    def _why_stale(
+        self, processor: Processor, day: date, current: Processed, now: WhatIsRead
+    ) -> str:
         versions = current.calculation_version, processor.calculation_version
         if versions[0] != versions[1]:
             return f"version changed: {versions[0]} to {versions[1]}"
-        was, now = current.read, self.what_is_read(processor, day)
+        was = current.read
         if (was.input_fingerprint, was.daily_mark) != (now.input_fingerprint, now.daily_mark):
             return "inputs changed"
         if was.upstream_digests != now.upstream_digests:
@@ -153,10 +164,18 @@ class Ledger:
         return ""
 
     def due_dates(
-        self, processor: Processor, dates: Iterable[date], reprocess: Reprocess
+        self,
+        processor: Processor,
+        dates: Iterable[date],
+        reprocess: Reprocess,
+        daily_mark: DailyMark = no_mark,
     ) -> list[date]:
-        """Return the dates that a backfill computes, in order."""
-        return [day for day in dates if self.state(processor, day).is_due(reprocess)]
+        """Return the dates that a run computes, in order."""
+        return [
+            day
+            for day in dates
+            if self.state(processor, day, daily_mark(processor, day)).is_due(reprocess)
+        ]
 
     def record(self, processor: Processor, records: Mapping[date, Processed]) -> None:
         """Take note of what was just committed, so that downstream decisions see it."""

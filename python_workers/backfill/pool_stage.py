@@ -17,7 +17,7 @@ from python_workers.accounting.commits import (
     Run,
     commit_of_pool_rows,
 )
-from python_workers.accounting.ledger import Ledger
+from python_workers.accounting.ledger import Ledger, no_mark
 from python_workers.pool.chunk import Chunk
 from python_workers.pool.run_chunks import (
     HANG_SECONDS,
@@ -87,6 +87,10 @@ def prepare_pool(options: PoolOptions) -> None:
 
 class Guard(Protocol):
     """Daily mode's hooks around the computation of a chunk."""
+
+    def mark(self, processor: Processor, day: date) -> str:
+        """Return what is decided beside the inputs; a change of it makes the date due again."""
+        ...
 
     def params(self, processor: Processor) -> dict[str, object]:
         """Return additional plain values for the worker."""
@@ -168,7 +172,7 @@ def run_pool_stage(
                 if batch.is_due(options, now):
                     # Return the memory of the commit's tables, which are the largest of all.
                     totals[batch.processor.key].add(
-                        _commit(warehouse, ledger, run, batch, on_commit)
+                        _commit(warehouse, ledger, run, batch, on_commit, guard)
                     )
                     return_free_memory()
             stop_if_received()
@@ -239,14 +243,19 @@ def _commit(
     run: Run,
     batch: _Batch,
     on_commit: Callable[[Processor, Commit], None],
+    guard: Guard | None,
 ) -> Counts:
+    mark = guard.mark if guard else no_mark
     result = batch.take()
     with labelling(processor=batch.processor.key):
         commit = commit_of_pool_rows(
             warehouse,
             batch.processor,
             run,
-            {day: ledger.what_is_read(batch.processor, day) for day in sorted(batch.days)},
+            {
+                day: ledger.what_is_read(batch.processor, day, mark(batch.processor, day))
+                for day in sorted(batch.days)
+            },
             result.rows,
             result.failures,
             batch.seconds / len(batch.days),

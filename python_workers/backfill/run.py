@@ -12,7 +12,7 @@ from typing import Protocol
 
 from python_workers.accounting.commits import Commit, Counts, Run
 from python_workers.accounting.input_builds import InputBuilds, lacking_inputs
-from python_workers.accounting.ledger import Ledger, Reprocess
+from python_workers.accounting.ledger import Ledger, Reprocess, no_mark
 from python_workers.accounting.schedule import Schedule, check_seasons, seasons_of_project
 from python_workers.backfill.dbt_project import DbtProject, NodeOutcome
 from python_workers.backfill.pool_stage import (
@@ -296,7 +296,8 @@ class Backfill:
     def _due(self, processor: Processor) -> list[date]:
         if processor not in self.options.processors:
             return []
-        return self.ledger.due_dates(processor, self.schedule.dates, self.options.reprocess)
+        mark = self._guard.mark if self._guard else no_mark
+        return self.ledger.due_dates(processor, self.schedule.dates, self.options.reprocess, mark)
 
     def _sql(self, processor: Processor) -> None:
         if self.project is None:

@@ -21,6 +21,7 @@ from python_workers.cli import options
 from python_workers.cli.console import out, print_table
 from python_workers.cli.options import OutputFormat, chosen_processors
 from python_workers.processors.catalogue import BY_NAME
+from python_workers.processors.failures import CATEGORIES, UNKNOWN_CATEGORY
 from python_workers.settings import load_settings
 from python_workers.warehouse.open import open_warehouse
 
@@ -28,17 +29,9 @@ SHOWN_FAILURES = 20
 SHOWN_DATES = 10
 
 HEADINGS = {
-    "expected": "expected",
-    "records": "records",
-    "expected_incomplete": "expected incomplete",
-    "stale_data": "stale",
-    "circuit_breaker_active": "breaker",
-    "incomplete_upstream": "incomplete upstream",
-    "processing_error": "error",
-    "unknown_category": "unknown",
-    "unaccounted": "unaccounted",
-    "duplicated": "duplicated",
-    "unexpected": "unexpected",
+    **{name: name for name in COUNTS},
+    **{category.column: category.heading for category in CATEGORIES.values()},
+    UNKNOWN_CATEGORY: "unknown",
 }
 
 

@@ -35,6 +35,7 @@ from python_workers.processors.catalogue import (
     BY_NAME,
     PROCESSORS,
 )
+from python_workers.processors.failures import CIRCUIT_BREAKER_ACTIVE
 from python_workers.settings import Settings
 from python_workers.warehouse.base import Warehouse
 from python_workers.warehouse.open import open_warehouse
@@ -132,8 +133,9 @@ def _seen_from_coverage(state: DateState, row: Mapping[str, Any]) -> DateState:
     """Return the state of a date with what the ledger, which reads the inputs there are, misses."""
     if state.status in ("done", "failed") and row["coverage_status"] == "stale":
         return DateState("stale", row["stale_reason"])
-    if state.status == "done" and row["circuit_breaker_active"]:
-        return DateState("locked", f"{row['circuit_breaker_active']} locked by the circuit breaker")
+    locked = row[CIRCUIT_BREAKER_ACTIVE.column]
+    if state.status == "done" and locked:
+        return DateState("locked", f"{locked} locked by the circuit breaker")
     return state
 
 

@@ -31,7 +31,7 @@ from python_workers.daily.breaker import (
 )
 from python_workers.daily.readiness import check_dependencies
 from python_workers.processors.base import PoolWork, Processor
-from python_workers.processors.catalogue import POOL_PROCESSORS, PROCESSORS
+from python_workers.processors.catalogue import PROCESSORS
 from python_workers.processors.failures import ChunkResult
 from python_workers.warehouse.base import TableChange, Warehouse
 
@@ -90,18 +90,16 @@ class DailyGuard:
         self.is_waived = bool(flags["is_bootstrap"] or flags["is_season_boundary"])
         # On waived days attempts neither count nor lock.
         self._attempts: Attempts = {} if self.is_waived else read_attempts(warehouse, day)
-        for processor in POOL_PROCESSORS:
-            ledger.marks[processor.key, day] = self._mark(processor)
         self._held: dict[str, pa.Table] = {}
 
-    def _mark(self, processor: Processor) -> str:
+    def mark(self, processor: Processor, day: date) -> str:
         """Return the guard's decisions as a text; if it changes, the date is due again.
 
         The decisions are: which players are locked, and whether completeness is waived.
         """
         if self.is_waived:
             return "+waived" if _checks_completeness(processor) else ""
-        fingerprint = self._ledger.input_fingerprint(processor, self._day)
+        fingerprint = self._ledger.input_fingerprint(processor, day)
         locked = sorted(
             entity
             for (name, entity), attempt in self._attempts.items()

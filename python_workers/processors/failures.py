@@ -15,7 +15,7 @@ from python_workers.columnar.rounding import BoolArray, FloatArray, IntArray
 
 @dataclass(frozen=True)
 class FailureCategory:
-    """One reason for a missing row.
+    """One reason for a missing row: everything that is said and decided about it.
 
     Parameters
     ----------
@@ -28,8 +28,12 @@ class FailureCategory:
     needs_attention
         Whether somebody has to act before there is a row. Of a locked entity that is so, though the
         lock itself is expected: the data behind it is still missing.
-    meaning
-        One sentence for people.
+    meaning, action
+        What it means and what to do about it, for the report and the runbook.
+    heading
+        Its column on the command line.
+    colour
+        Its colour in the report, a variable of ``style.css``.
     """
 
     name: str
@@ -37,6 +41,14 @@ class FailureCategory:
     can_retry: bool
     needs_attention: bool
     meaning: str
+    action: str
+    heading: str
+    colour: str
+
+    @property
+    def column(self) -> str:
+        """The column that counts it, as in ``processor_runs`` and ``backfill_coverage``."""
+        return self.name.lower()
 
 
 EXPECTED_INCOMPLETE = FailureCategory(
@@ -44,21 +56,31 @@ EXPECTED_INCOMPLETE = FailureCategory(
     is_expected=True,
     can_retry=False,
     needs_attention=False,
-    meaning="fewer actual games than required",
+    meaning="fewer actual games than the processor needs: season start, call-ups",
+    action="nothing; it ends by itself",
+    heading="expected incomplete",
+    colour="waiting",
 )
 STALE_DATA = FailureCategory(
     "STALE_DATA",
     is_expected=True,
     can_retry=False,
     needs_attention=False,
-    meaning="has games, but none in the last 30 days",
+    meaning="has games, but none in the last 30 days: injured or out of the rotation",
+    action="nothing",
+    heading="stale",
+    colour="stale",
 )
 CIRCUIT_BREAKER_ACTIVE = FailureCategory(
     "CIRCUIT_BREAKER_ACTIVE",
     is_expected=True,
     can_retry=False,
     needs_attention=True,
-    meaning="locked after repeated unsuccessful attempts",
+    meaning="daily mode: three unsuccessful attempts on the same inputs, locked for 7 days",
+    action="deliver the data that is still missing, which opens the lock, "
+    "or run `backcourt breaker reset`",
+    heading="breaker",
+    colour="breaker",
 )
 INCOMPLETE_UPSTREAM = FailureCategory(
     "INCOMPLETE_UPSTREAM",
@@ -66,13 +88,19 @@ INCOMPLETE_UPSTREAM = FailureCategory(
     can_retry=True,
     needs_attention=True,
     meaning="enough actual games, but data of some is missing",
+    action="load the corrected games and run the backfill again; see below",
+    heading="incomplete upstream",
+    colour="investigate",
 )
 PROCESSING_ERROR = FailureCategory(
     "PROCESSING_ERROR",
     is_expected=False,
     can_retry=False,
     needs_attention=True,
-    meaning="the computation raised, or a value is out of range",
+    meaning="the computation raised, a value is out of range, or the worker died",
+    action="correct the raw value and run the backfill again; see below",
+    heading="error",
+    colour="incomplete",
 )
 
 CATEGORIES: dict[str, FailureCategory] = {
@@ -85,6 +113,9 @@ CATEGORIES: dict[str, FailureCategory] = {
         PROCESSING_ERROR,
     )
 }
+
+UNKNOWN_CATEGORY = "unknown_category"
+"""The column that counts failures of any other category; they need attention, too."""
 
 # Of failure rows; a category that nobody knows needs attention, too.
 NEEDS_ATTENTION = "coalesce(failure_category, '') not in ({})".format(

@@ -7,7 +7,7 @@ from datetime import date
 
 from python_workers.accounting.coverage import Coverage
 from python_workers.processors.catalogue import BY_NAME
-from python_workers.processors.failures import CATEGORIES
+from python_workers.processors.failures import CATEGORIES, UNKNOWN_CATEGORY
 from python_workers.report.coverage_charts import (
     NAMES_HEIGHT,
     PANEL_HEIGHT,
@@ -22,8 +22,8 @@ from python_workers.report.scope import Scope
 from python_workers.report.svg import bar, image
 
 MEANINGS = {
-    **{category.name.lower(): category.meaning for category in CATEGORIES.values()},
-    "unknown_category": "a category that is none of the five",
+    **{category.column: category.meaning for category in CATEGORIES.values()},
+    UNKNOWN_CATEGORY: "a category that is none of those declared",
     "unaccounted": "neither row nor failure, on a date that has run",
 }
 

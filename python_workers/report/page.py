@@ -14,7 +14,7 @@ from markupsafe import Markup
 from python_workers import __version__
 from python_workers.accounting.coverage import INVESTIGATE
 from python_workers.processors.catalogue import BY_KEY, BY_NAME
-from python_workers.processors.failures import CATEGORIES
+from python_workers.processors.failures import CATEGORIES, CIRCUIT_BREAKER_ACTIVE, UNKNOWN_CATEGORY
 from python_workers.raw.findings import MEANINGS, over_seasons
 from python_workers.report import zone_charts
 from python_workers.report.coverage_charts import (
@@ -37,7 +37,7 @@ SHOWN_RUNS = 12
 SHARE_WIDTH = 80.0
 
 # Categories that are shown only where there are any.
-_RARE_CATEGORIES = ("circuit_breaker_active", "unknown_category")
+_RARE_CATEGORIES = (CIRCUIT_BREAKER_ACTIVE.column, UNKNOWN_CATEGORY)
 
 
 def render(data: ReportData, made_at: datetime, models: Path | None = None) -> str:
@@ -57,7 +57,7 @@ def render(data: ReportData, made_at: datetime, models: Path | None = None) -> s
     by_processor = total_by_processor(data.coverage)
     last_day = max(data.players, default=None)
     raw_seasons, raw_findings = over_seasons(data.raw_findings)
-    style, script = _asset("style.css"), _asset("page.js")
+    style, script = _asset("style.css") + _category_colours(), _asset("page.js")
     return (
         _environment()
         .get_template("page.html.jinja")
@@ -121,6 +121,13 @@ def render(data: ReportData, made_at: datetime, models: Path | None = None) -> s
             else None,
             zones=zone_charts.ZONES,
         )
+    )
+
+
+def _category_colours() -> str:
+    return "".join(
+        f".c-{category.column} {{ --c: var(--{category.colour}); }}\n"
+        for category in CATEGORIES.values()
     )
 
 

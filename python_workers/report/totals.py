@@ -14,7 +14,7 @@ from python_workers.processors.failures import CATEGORIES
 Level = Literal["good", "attention", "bad", "empty"]
 
 EXPECTED_GAPS = tuple(
-    category.name.lower() for category in CATEGORIES.values() if not category.needs_attention
+    category.column for category in CATEGORIES.values() if not category.needs_attention
 )
 
 

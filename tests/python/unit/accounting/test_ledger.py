@@ -45,12 +45,17 @@ def ledger_of(**inputs: str) -> Ledger:
 
 
 def run(
-    ledger: Ledger, processor: Processor, *, digest: str = "a", investigate: int = 0
+    ledger: Ledger,
+    processor: Processor,
+    *,
+    digest: str = "a",
+    investigate: int = 0,
+    daily_mark: str = "",
 ) -> Processed:
     """Let a processor run on what the ledger says now."""
     record = Processed(
         processor.calculation_version,
-        ledger.what_is_read(processor, DAY),
+        ledger.what_is_read(processor, DAY, daily_mark),
         digest,
         records=3,
         failures=2,
@@ -114,10 +119,17 @@ class TestState:
         assert finished.state(DAILY_CACHE, DAY).status == "stale"
 
     def test_a_mark_is_part_of_what_was_read(self, finished: Ledger) -> None:
-        finished.marks["pdc", DAY] = "+waived"
-        assert finished.state(DAILY_CACHE, DAY) == DateState("stale", "inputs changed")
-        run(finished, DAILY_CACHE)
-        assert finished.state(DAILY_CACHE, DAY).status == "done"
+        marked = {"pdc": "+waived"}
+
+        def mark(processor: Processor, _day: dt.date) -> str:
+            return marked.get(processor.key, "")
+
+        assert finished.due_dates(DAILY_CACHE, [DAY], "missing", mark) == [DAY]
+        assert finished.due_dates(SHOT_ZONES, [DAY], "missing", mark) == []
+        assert finished.state(DAILY_CACHE, DAY, "+waived").reason == "inputs changed"
+        run(finished, DAILY_CACHE, daily_mark="+waived")
+        assert finished.due_dates(DAILY_CACHE, [DAY], "missing", mark) == []
+        assert finished.due_dates(DAILY_CACHE, [DAY], "missing") == [DAY]
 
     def test_rows_that_dbt_may_have_built_too_early_are_built_again(self, finished: Ledger) -> None:
         record = run(finished, FEATURE_STORE)
