@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import itertools
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -17,12 +14,18 @@ from python_workers import table_names
 from python_workers.accounting.processed_dates import (
     Processed,
     WhatIsRead,
-    current_change,
 )
 from python_workers.accounting.record_diff import RecordDiff, count_by_date, diff_records
+from python_workers.accounting.run_records import (
+    Counts,
+    Run,
+    counts_by_date,
+    output_digests,
+    run_changes,
+)
 from python_workers.hashing import HASH_FIELDS
 from python_workers.processors.base import Processor
-from python_workers.processors.failures import CATEGORIES, CIRCUIT_BREAKER_ACTIVE, FAILURE_SCHEMA
+from python_workers.processors.failures import FAILURE_SCHEMA
 from python_workers.warehouse.base import TableChange, Warehouse
 
 RECORD_KEY = ("analysis_date", "player_id")
@@ -31,60 +34,6 @@ FAILURE_KEY = ("analysis_date", "entity_id")
 BOOKKEEPING = ("run_id", "created_at", "processed_at")
 
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
-
-
-@dataclass(frozen=True)
-class Run:
-    """One invocation: what every run record of it shares."""
-
-    run_id: str
-    mode: str
-    started_at: datetime
-
-
-@dataclass
-class Counts:
-    """Rows of some dates by what happened to them, and failures by category."""
-
-    expected: int = 0
-    records: int = 0
-    inserted: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    deleted: int = 0
-    failures: Counter[str] | None = None
-
-    @property
-    def failed(self) -> int:
-        """Number of failures."""
-        return sum((self.failures or Counter()).values())
-
-    @property
-    def investigate(self) -> int:
-        """Number of failures that somebody should look at."""
-        return sum(
-            count
-            for category, count in (self.failures or Counter()).items()
-            if category not in CATEGORIES or CATEGORIES[category].needs_attention
-        )
-
-    @property
-    def unsuccessful(self) -> int:
-        """Number of those that were tried: who is locked was not."""
-        return self.investigate - (self.failures or Counter())[CIRCUIT_BREAKER_ACTIVE.name]
-
-    @property
-    def status(self) -> str:
-        """Outcome of the dates, as in ``processor_runs.status``."""
-        if self.investigate:
-            return "investigate"
-        return "complete_with_expected_gaps" if self.failed else "complete"
-
-    def add(self, other: Counts) -> None:
-        """Add the counts of other dates."""
-        for name in ("expected", "records", "inserted", "updated", "unchanged", "deleted"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.failures = (self.failures or Counter()) + (other.failures or Counter())
 
 
 @dataclass(frozen=True)
@@ -133,18 +82,66 @@ def commit_of_pool_rows(
     )
     diff = diff_records(stored, rows, RECORD_KEY, compared)
     now = datetime.now(UTC)
-    changes = [
-        TableChange(
-            processor.table,
-            rows=_rows_to_write(rows, stored, diff, run.run_id, now),
-            delete_keys=stored.select(list(RECORD_KEY)).take(
-                pa.array(np.concatenate([diff.replaced, diff.deleted]))
-            ),
-        )
-    ]
-    counts = _counts_by_date(days, rows, stored, diff, failures)
-    digests = _digests(days, rows.column("analysis_date"), rows.column("data_hash"), failures)
-    changes += failure_changes(warehouse, processor, run, days, failures, now)
+    rows_change = TableChange(
+        processor.table,
+        rows=_rows_to_write(rows, stored, diff, run.run_id, now),
+        delete_keys=stored.select(list(RECORD_KEY)).take(
+            pa.array(np.concatenate([diff.replaced, diff.deleted]))
+        ),
+    )
+    digests = output_digests(days, rows.column("analysis_date"), rows.column("data_hash"), failures)
+    return commit_of_dates(
+        warehouse,
+        processor,
+        run,
+        read,
+        counts_by_date(days, rows, stored, diff, failures),
+        digests,
+        failures,
+        seconds_per_date,
+        now,
+        rows_change=rows_change,
+    )
+
+
+def commit_of_dates(
+    warehouse: Warehouse,
+    processor: Processor,
+    run: Run,
+    read: Mapping[date, WhatIsRead],
+    counts: Mapping[date, Counts],
+    digests: Mapping[date, str],
+    failures: pa.Table,
+    seconds_per_date: float,
+    now: datetime,
+    *,
+    rows_change: TableChange | None = None,
+    rows_fingerprints: Mapping[date, str] | None = None,
+) -> Commit:
+    """Prepare the commit of some dates: failures, current records and history.
+
+    Parameters
+    ----------
+    warehouse
+        Read for the stored failures of the dates.
+    processor, run
+        Whose dates they are.
+    read
+        What each date was computed from, rows or not.
+    counts, digests
+        What became of each date's rows, and the digest of what it holds now.
+    failures
+        Failure rows of the dates.
+    seconds_per_date
+        Computing time that falls to a date.
+    now
+        The time of the commit.
+    rows_change
+        The rows, where they are written in the same commit; dbt has committed its own.
+    rows_fingerprints
+        What `read_stored` says of the rows of each date; their number where that is left out.
+    """
+    days = sorted(read)
     records = {
         day: Processed(
             processor.calculation_version,
@@ -153,10 +150,12 @@ def commit_of_pool_rows(
             counts[day].records,
             counts[day].failed,
             counts[day].unsuccessful,
-            rows_fingerprint=str(counts[day].records),
+            str(counts[day].records) if rows_fingerprints is None else rows_fingerprints[day],
         )
         for day in days
     }
+    changes = [] if rows_change is None else [rows_change]
+    changes += failure_changes(warehouse, processor, run, days, failures, now)
     changes += run_changes(processor, run, records, counts, seconds_per_date, now)
     return Commit(tuple(changes), records, counts)
 
@@ -202,95 +201,6 @@ def failure_changes(
     return [TableChange(table_names.PRECOMPUTE_FAILURES, rows=written, delete_keys=keys)]
 
 
-def run_changes(
-    processor: Processor,
-    run: Run,
-    records: Mapping[date, Processed],
-    counts: Mapping[date, Counts],
-    seconds_per_date: float,
-    now: datetime,
-) -> list[TableChange]:
-    """Replace the current records of some dates, and add them to the history."""
-    rows = _run_rows(processor, run, records, counts, seconds_per_date, now)
-    return [
-        TableChange(table_names.PROCESSOR_RUNS, rows),
-        current_change(processor, run.run_id, records, now),
-    ]
-
-
-def _run_rows(
-    processor: Processor,
-    run: Run,
-    records: Mapping[date, Processed],
-    counts: Mapping[date, Counts],
-    seconds_per_date: float,
-    now: datetime,
-) -> pa.Table:
-    rows = []
-    for day, record in sorted(records.items()):
-        of_day = counts[day]
-        failures = of_day.failures or Counter()
-        rows.append(
-            {
-                "processor_name": processor.name,
-                "run_id": run.run_id,
-                "mode": run.mode,
-                "status": of_day.status,
-                "calculation_version": record.calculation_version,
-                "input_fingerprint": record.read.fingerprint,
-                "output_digest": record.output_digest,
-                "expected": of_day.expected,
-                "records": of_day.records,
-                "inserted": of_day.inserted,
-                "updated": of_day.updated,
-                "unchanged": of_day.unchanged,
-                "deleted": of_day.deleted,
-                "failures": of_day.failed,
-                **{category.column: failures.get(name, 0) for name, category in CATEGORIES.items()},
-                "seconds": round(seconds_per_date, 6),
-                "analysis_date": day,
-                "started_at": run.started_at,
-                "finished_at": now,
-            }
-        )
-    return pa.Table.from_pylist(rows, schema=_RUN_SCHEMA)
-
-
-_RUN_SCHEMA = pa.schema(
-    [
-        *(
-            (name, pa.string())
-            for name in (
-                "processor_name",
-                "run_id",
-                "mode",
-                "status",
-                "calculation_version",
-                "input_fingerprint",
-                "output_digest",
-            )
-        ),
-        *(
-            (name, pa.int64())
-            for name in (
-                "expected",
-                "records",
-                "inserted",
-                "updated",
-                "unchanged",
-                "deleted",
-                "failures",
-                *(category.column for category in CATEGORIES.values()),
-            )
-        ),
-        ("seconds", pa.float64()),
-        ("analysis_date", pa.date32()),
-        ("started_at", _TIMESTAMP),
-        ("finished_at", _TIMESTAMP),
-    ]
-)
-
-
 def _unhashed_columns(processor: Processor, columns: Sequence[str]) -> list[str]:
     hashed = {*HASH_FIELDS[processor.key], *RECORD_KEY, "data_hash"}
     return [name for name in columns if name not in hashed]
@@ -317,68 +227,3 @@ def _rows_to_write(
 
 def _instants(now: datetime, count: int) -> pa.Array:
     return pa.repeat(pa.scalar(now, _TIMESTAMP), count)
-
-
-def _counts_by_date(
-    days: Sequence[date], rows: pa.Table, stored: pa.Table, diff: RecordDiff, failures: pa.Table
-) -> dict[date, Counts]:
-    of_rows, of_stored = rows.column("analysis_date"), stored.column("analysis_date")
-    records = count_by_date(of_rows, np.arange(rows.num_rows))
-    inserted = count_by_date(of_rows, diff.inserted)
-    updated = count_by_date(of_rows, diff.updated)
-    unchanged = count_by_date(of_rows, diff.unchanged)
-    deleted = count_by_date(of_stored, diff.deleted)
-    failed = failures_by_date(failures)
-    return {
-        day: Counts(
-            expected=records[day] + sum(failed.get(day, Counter()).values()),
-            records=records[day],
-            inserted=inserted[day],
-            updated=updated[day],
-            unchanged=unchanged[day],
-            deleted=deleted[day],
-            failures=failed.get(day, Counter()),
-        )
-        for day in days
-    }
-
-
-def failures_by_date(failures: pa.Table) -> dict[date, Counter[str]]:
-    """Count failures by date and category."""
-    counted = failures.group_by(["analysis_date", "failure_category"]).aggregate(
-        [([], "count_all")]
-    )
-    by_date: dict[date, Counter[str]] = {}
-    for row in counted.to_pylist():
-        by_date.setdefault(row["analysis_date"], Counter())[row["failure_category"]] = row[
-            "count_all"
-        ]
-    return by_date
-
-
-def _digests(
-    days: Sequence[date], dates: pa.ChunkedArray, hashes: pa.ChunkedArray, failures: pa.Table
-) -> dict[date, str]:
-    """Digest what is stored of each date: the rows' hashes, and the failures, each in order."""
-    digests = {day: hashlib.sha256() for day in days}
-    lines = pc.binary_join_element_wise(
-        *(failures.column(name) for name in ("entity_id", "failure_category", "failure_reason")),
-        ":",
-    )
-    for part_dates, texts in ((dates, hashes), (failures.column("analysis_date"), lines)):
-        for day, of_day in texts_by_date(part_dates, texts):
-            digests[day].update("\n".join(["", *sorted(of_day)]).encode())
-    return {day: digest.hexdigest()[:16] for day, digest in digests.items()}
-
-
-def texts_by_date(
-    dates: pa.ChunkedArray, texts: pa.ChunkedArray
-) -> Iterator[tuple[date, list[str]]]:
-    """Yield the dates there are, ascending, each with its texts."""
-    order = pc.sort_indices(dates)
-    numbers = dates.cast(pa.int32()).take(order).to_numpy()
-    ordered: list[str] = texts.take(order).to_pylist()
-    bounds = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(ordered)]
-    for first, last in itertools.pairwise(bounds):
-        if first < last:
-            yield pa.scalar(int(numbers[first]), pa.date32()).as_py(), ordered[first:last]

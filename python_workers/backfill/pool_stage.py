@@ -11,13 +11,9 @@ from typing import Literal, Protocol
 
 import pyarrow as pa
 
-from python_workers.accounting.commits import (
-    Commit,
-    Counts,
-    Run,
-    commit_of_pool_rows,
-)
+from python_workers.accounting.commits import Commit, commit_of_pool_rows
 from python_workers.accounting.ledger import Ledger, no_mark
+from python_workers.accounting.run_records import Counts, Run
 from python_workers.pool.chunk import Chunk
 from python_workers.pool.run_chunks import (
     HANG_SECONDS,

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 
-from python_workers.accounting.commits import Commit, Counts, Run
+from python_workers.accounting.commits import Commit
 from python_workers.accounting.input_builds import InputBuilds, lacking_inputs
 from python_workers.accounting.ledger import Ledger, Reprocess, no_mark
+from python_workers.accounting.run_records import Counts, Run
 from python_workers.accounting.schedule import Schedule, check_seasons, seasons_of_project
 from python_workers.backfill.dbt_project import DbtProject, NodeOutcome
 from python_workers.backfill.pool_stage import (

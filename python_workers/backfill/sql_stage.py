@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -12,22 +10,15 @@ from datetime import UTC, date, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from python_workers.accounting.commits import (
-    Counts,
-    Run,
-    failure_changes,
-    failures_by_date,
-    run_changes,
-    texts_by_date,
-)
+from python_workers.accounting.commits import commit_of_dates
 from python_workers.accounting.ledger import Ledger
 from python_workers.accounting.processed_dates import (
     UNVERIFIED,
-    Processed,
     Stored,
     read_stored,
 )
-from python_workers.accounting.record_diff import count_by_date, diff_records
+from python_workers.accounting.record_diff import diff_records
+from python_workers.accounting.run_records import Counts, Run, counts_by_date, output_digests
 from python_workers.processors.base import Processor, SqlWork
 from python_workers.processors.failures import CATEGORIES, FAILURE_SCHEMA
 from python_workers.warehouse.base import Warehouse
@@ -84,7 +75,7 @@ def register_sql_dates(
         return total
     after = record_hashes(warehouse, processor, days)
     failures = _failures(warehouse, processor, days, after)
-    digests = _digests(days, after, failures)
+    digests = output_digests(days, after.column("analysis_date"), _named_hashes(after), failures)
     if not is_verified:
         days = [day for day in days if not _is_registered(ledger, processor, day, digests[day])]
         if not days:
@@ -95,45 +86,28 @@ def register_sql_dates(
     if before is None:
         before = _assumed_before(ledger, processor, after, digests)
     diff = diff_records(before, after, ("analysis_date", "entity_id"), ["record_hash"])
-    of_after, of_before = after.column("analysis_date"), before.column("analysis_date")
-    inserted = count_by_date(of_after, diff.inserted)
-    updated = count_by_date(of_after, diff.updated)
-    unchanged = count_by_date(of_after, diff.unchanged)
-    deleted = count_by_date(of_before, diff.deleted)
-    failed = failures_by_date(failures)
     stored = read_stored(warehouse, min(days), max(days), [processor])
-    counts, processed = {}, {}
-    for day in days:
-        records = inserted[day] + updated[day] + unchanged[day]
-        of_day: Counter[str] = failed.get(day, Counter())
-        counts[day] = Counts(
-            expected=records + sum(of_day.values()),
-            records=records,
-            inserted=inserted[day],
-            updated=updated[day],
-            unchanged=unchanged[day],
-            deleted=deleted[day],
-            failures=of_day,
-        )
-        read = ledger.what_is_read(processor, day)
-        processed[day] = Processed(
-            processor.calculation_version,
-            read if is_verified else replace(read, upstream_digests=UNVERIFIED),
-            digests[day],
-            records,
-            counts[day].failed,
-            counts[day].unsuccessful,
-            stored.get((processor.key, day), Stored()).rows_fingerprint,
-        )
-        total.add(counts[day])
-    now = datetime.now(UTC)
-    warehouse.commit(
-        [
-            *failure_changes(warehouse, processor, run, days, failures, now),
-            *run_changes(processor, run, processed, counts, seconds / len(days), now),
-        ]
+    read = {day: ledger.what_is_read(processor, day) for day in days}
+    if not is_verified:
+        read = {day: replace(each, upstream_digests=UNVERIFIED) for day, each in read.items()}
+    commit = commit_of_dates(
+        warehouse,
+        processor,
+        run,
+        read,
+        counts_by_date(days, after, before, diff, failures),
+        digests,
+        failures,
+        seconds / len(days),
+        datetime.now(UTC),
+        rows_fingerprints={
+            day: stored.get((processor.key, day), Stored()).rows_fingerprint for day in days
+        },
     )
-    ledger.record(processor, processed)
+    warehouse.commit(commit.changes)
+    ledger.record(processor, commit.records)
+    for counts in commit.counts.values():
+        total.add(counts)
     return total
 
 
@@ -176,18 +150,9 @@ def _failures(
     return pa.Table.from_pylist(rows, schema=FAILURE_SCHEMA)
 
 
-def _digests(days: Sequence[date], records: pa.Table, failures: pa.Table) -> dict[date, str]:
-    lines: dict[date, list[str]] = {day: [] for day in days}
-    for table, value in ((records, "record_hash"), (failures, "failure_category")):
-        texts = pc.binary_join_element_wise(
-            table.column("entity_id"), table.column(value).cast(pa.string()), ":"
-        )
-        for day, of_day in texts_by_date(table.column("analysis_date"), texts):
-            lines[day] += of_day
-    return {
-        day: hashlib.sha256("|".join(sorted(text)).encode()).hexdigest()[:16]
-        for day, text in lines.items()
-    }
+def _named_hashes(records: pa.Table) -> pa.ChunkedArray:
+    hashes = records.column("record_hash").cast(pa.string())
+    return pc.binary_join_element_wise(records.column("entity_id"), hashes, ":")
 
 
 def _assumed_before(

@@ -21,7 +21,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from python_workers.accounting.commits import Commit, Run
+from python_workers.accounting.commits import Commit
+from python_workers.accounting.run_records import Run
 from python_workers.accounting.schedule import Schedule
 from python_workers.processors.base import Processor
 from python_workers.runtime.streams import Stream, shown, write_line

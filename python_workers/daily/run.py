@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from python_workers import table_names
-from python_workers.accounting.commits import Run
 from python_workers.accounting.ledger import Ledger
+from python_workers.accounting.run_records import Run
 from python_workers.accounting.schedule import Schedule
 from python_workers.backfill.dbt_project import DbtProject
 from python_workers.backfill.pool_stage import PoolOptions

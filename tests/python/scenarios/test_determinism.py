@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from python_workers.accounting.commits import BOOKKEEPING, Run
+from python_workers.accounting.commits import BOOKKEEPING
 from python_workers.accounting.ledger import Ledger
+from python_workers.accounting.run_records import Run
 from python_workers.backfill.pool_stage import PoolOptions, run_pool_stage
 from python_workers.processors.base import Processor
 from python_workers.processors.composite_factors import COMPOSITE_FACTORS

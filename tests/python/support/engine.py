@@ -10,9 +10,10 @@ from typing import Any, Self
 
 import duckdb
 
-from python_workers.accounting.commits import BOOKKEEPING, Commit, Run
+from python_workers.accounting.commits import BOOKKEEPING, Commit
 from python_workers.accounting.coverage import Coverage, read_coverage
 from python_workers.accounting.ledger import Reprocess
+from python_workers.accounting.run_records import Run
 from python_workers.accounting.schedule import Schedule, resolve
 from python_workers.backfill.dbt_project import DbtProject
 from python_workers.backfill.pool_stage import PoolOptions

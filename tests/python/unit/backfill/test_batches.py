@@ -11,7 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from python_workers.accounting.commits import Commit, Run
+from python_workers.accounting.commits import Commit
+from python_workers.accounting.run_records import Run
 from python_workers.backfill.pool_stage import PoolOptions
 from python_workers.processors.base import Processor
 from python_workers.processors.catalogue import BY_KEY, POOL_PROCESSORS
