@@ -1,18 +1,21 @@
-{# Everything that differs between DuckDB and BigQuery, each with its reason. #}
+{#
+  Everything that differs between DuckDB and BigQuery, each with its reason. No macro has a default:
+  on another engine dbt stops and names the one that is missing.
+#}
 
 {# DuckDB has no FLOAT64. #}
 {% macro type_float64() -%}{{ adapter.dispatch('type_float64')() }}{%- endmacro %}
-{% macro default__type_float64() -%}float64{%- endmacro %}
+{% macro bigquery__type_float64() -%}float64{%- endmacro %}
 {% macro duckdb__type_float64() -%}double{%- endmacro %}
 
 {# A DuckDB TIMESTAMP has no zone; BigQuery's is an instant in UTC. #}
 {% macro type_instant() -%}{{ adapter.dispatch('type_instant')() }}{%- endmacro %}
-{% macro default__type_instant() -%}timestamp{%- endmacro %}
+{% macro bigquery__type_instant() -%}timestamp{%- endmacro %}
 {% macro duckdb__type_instant() -%}timestamptz{%- endmacro %}
 
 {# Quotient of two non-negative integers, without a detour through floats. #}
 {% macro int_div(a, b) -%}{{ adapter.dispatch('int_div')(a, b) }}{%- endmacro %}
-{% macro default__int_div(a, b) -%}div({{ a }}, {{ b }}){%- endmacro %}
+{% macro bigquery__int_div(a, b) -%}div({{ a }}, {{ b }}){%- endmacro %}
 {% macro duckdb__int_div(a, b) -%}(({{ a }}) // ({{ b }})){%- endmacro %}
 
 {# DuckDB sums BIGINT to HUGEINT, which is slow and no BigQuery type. #}
@@ -22,12 +25,12 @@
 
 {# DuckDB's date + interval is a TIMESTAMP; date + integer stays a date. #}
 {% macro add_days(day, days) -%}{{ adapter.dispatch('add_days')(day, days) }}{%- endmacro %}
-{% macro default__add_days(day, days) -%}date_add({{ day }}, interval {{ days }} day){%- endmacro %}
+{% macro bigquery__add_days(day, days) -%}date_add({{ day }}, interval {{ days }} day){%- endmacro %}
 {% macro duckdb__add_days(day, days) -%}({{ day }} + cast({{ days }} as integer)){%- endmacro %}
 
 {# Argument order differs. #}
 {% macro days_between(earlier, later) -%}{{ adapter.dispatch('days_between')(earlier, later) }}{%- endmacro %}
-{% macro default__days_between(earlier, later) -%}date_diff({{ later }}, {{ earlier }}, day){%- endmacro %}
+{% macro bigquery__days_between(earlier, later) -%}date_diff({{ later }}, {{ earlier }}, day){%- endmacro %}
 {% macro duckdb__days_between(earlier, later) -%}date_diff('day', {{ earlier }}, {{ later }}){%- endmacro %}
 
 {# LEAST and GREATEST skip NULL on DuckDB and give NULL in GoogleSQL: these give NULL on both. #}
@@ -40,12 +43,12 @@
 
 {# Whether a text matches a pattern from beginning to end. #}
 {% macro full_match(text, pattern) -%}{{ adapter.dispatch('full_match')(text, pattern) }}{%- endmacro %}
-{% macro default__full_match(text, pattern) -%}regexp_contains({{ text }}, r'^(?:{{ pattern }})$'){%- endmacro %}
+{% macro bigquery__full_match(text, pattern) -%}regexp_contains({{ text }}, r'^(?:{{ pattern }})$'){%- endmacro %}
 {% macro duckdb__full_match(text, pattern) -%}regexp_full_match({{ text }}, '{{ pattern }}'){%- endmacro %}
 
 {# 64-bit hash of a whole row of the relation with this alias. #}
 {% macro row_hash(alias) -%}{{ adapter.dispatch('row_hash')(alias) }}{%- endmacro %}
-{% macro default__row_hash(alias) -%}farm_fingerprint(to_json_string({{ alias }})){%- endmacro %}
+{% macro bigquery__row_hash(alias) -%}farm_fingerprint(to_json_string({{ alias }})){%- endmacro %}
 {% macro duckdb__row_hash(alias) -%}hash({{ alias }}){%- endmacro %}
 
 {# DuckDB's hash is unsigned: the remainder keeps sums small on both. #}

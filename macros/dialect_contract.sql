@@ -6,7 +6,7 @@
     {{ return(adapter.dispatch('engine_type')(data_type)) }}
 {%- endmacro %}
 
-{% macro default__engine_type(data_type) -%}
+{% macro bigquery__engine_type(data_type) -%}
     {{ return(data_type) }}
 {%- endmacro %}
 

@@ -15,7 +15,7 @@
 {%- endmacro %}
 
 {# BigQuery reads no local file in SQL. #}
-{% macro default__seed_from_file(seed, relation) -%}
+{% macro bigquery__seed_from_file(seed, relation) -%}
     {{ exceptions.raise_compiler_error(
         relation.render() ~ " is missing; load it once with: dbt seed"
     ) }}

@@ -20,8 +20,9 @@
         {%- do adapter.drop_relation(existing_relation) -%}
         {%- set existing_relation = none -%}
     {%- endif -%}
-    {%- if existing_relation is not none -%}
-        {%- do add_missing_columns(existing_relation) -%}
+    {%- set stored = none if existing_relation is none else stored_docs(existing_relation) -%}
+    {%- if stored is not none -%}
+        {%- do add_missing_columns(existing_relation, stored.columns) -%}
     {%- endif -%}
 
     {%- call statement('main') -%}
@@ -33,9 +34,9 @@
         {%- endif -%}
     {%- endcall -%}
 
-    {% do persist_docs(target_relation, model) %}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {% do adapter.commit() %}
+    {% do persist_changed_docs(target_relation, stored) %}
     {{ run_hooks(post_hooks, inside_transaction=False) }}
 
     {{ return({'relations': [target_relation]}) }}
@@ -92,8 +93,7 @@
 {%- endmacro %}
 
 {# A newer version may know more columns: they are NULL on the dates that are not built again. #}
-{% macro add_missing_columns(relation) -%}
-    {%- set known = adapter.get_columns_in_relation(relation) | map(attribute='name') | list -%}
+{% macro add_missing_columns(relation, known) -%}
     {%- for column in model.columns.values() if column.name not in known -%}
         {%- call statement('add_' ~ column.name) -%}
             alter table {{ relation }}

@@ -1,4 +1,5 @@
 {{ config(materialized='worker_table', tags=['stage_inputs']) }}
 
--- Filled by python_workers.
-{{ empty_select_from_contract() }}
+{{ worker_rows(reads=[
+    'stg_games', 'stg_player_box_scores', 'stg_player_registry', 'stg_players', 'stg_shots',
+]) }}

@@ -5,5 +5,6 @@
     tags=['stage_inputs'],
 ) }}
 
--- Filled by python_workers.
-{{ empty_select_from_contract() }}
+{{ worker_rows(
+    reads=['input_fingerprints'] + processors().values() | map(attribute='model') | list
+) }}

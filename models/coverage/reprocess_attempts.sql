@@ -5,5 +5,4 @@
     tags=['stage_inputs'],
 ) }}
 
--- Filled by python_workers.
-{{ empty_select_from_contract() }}
+{{ worker_rows(reads=['precompute_failures']) }}

@@ -18,7 +18,7 @@ def macros_for(engine: str) -> Any:
     Parameters
     ----------
     engine
-        ``duckdb``, or ``default`` for BigQuery: the prefix of what `adapter.dispatch` finds.
+        ``duckdb`` or ``bigquery``: the prefix of what `adapter.dispatch` finds.
     """
     environment = Environment(autoescape=False, extensions=["jinja2.ext.do"])  # noqa: S701 -- SQL
     macros: list[Any] = []

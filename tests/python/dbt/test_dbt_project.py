@@ -1,10 +1,9 @@
-"""The dbt project on its own: it parses cleanly, and its unit tests need no data."""
+"""The dbt project on its own: its unit tests need no data."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -28,27 +27,6 @@ def test_unit_tests_pass_on_empty_tables(tmp_path: Path) -> None:
     unit_tests = project._manifest.unit_tests.values()
     assert {each.name for each in found} == {each.name for each in unit_tests}
     assert {each.name: each.message for each in found if each.status != "pass"} == {}
-
-
-def test_the_project_parses_without_warnings_and_takes_its_severity_from_a_var(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from dbt.cli.main import dbtRunner
-
-    project = resolve_project_dir()
-    monkeypatch.setenv("BACKCOURT_DUCKDB_PATH", str(tmp_path / "backcourt.duckdb"))
-    parsed = dbtRunner().invoke(
-        [
-            *("--warn-error", "--quiet", "parse", "--show-all-deprecations", "--no-partial-parse"),
-            *("--project-dir", str(project), "--profiles-dir", str(project / "profiles")),
-            *("--target-path", str(tmp_path), "--log-path", str(tmp_path)),
-            *("--vars", "{investigate_severity: error}"),
-        ]
-    )
-    assert parsed.success, parsed.exception
-    manifest: Any = parsed.result
-    test = manifest.nodes["test.backcourt.no_failure_needs_investigation"]
-    assert test.config.severity.lower() == "error"
 
 
 def test_a_clone_that_cannot_be_written_to_works_with_the_folders_elsewhere(

@@ -1,0 +1,90 @@
+{#
+  Descriptions of tables and columns, kept in the warehouse. What dbt creates anew on each run (views,
+  seeds, whole tables) it describes as it goes. Our own materialisations keep their tables:
+  persist_changed_docs() describes a table once it is created, and again only where the warehouse
+  says something else than the project.
+#}
+
+{# One statement a relation: each costs dbt more than its comments cost DuckDB. #}
+{% macro duckdb__persist_docs(relation, model, for_relation, for_columns) -%}
+    {%- if config.persist_relation_docs() -%}
+        {%- call statement('persist_docs') -%}
+            comment on {{ relation.type }} {{ relation }}
+            is {{ duckdb_escape_comment(model.description) }};
+            {%- for column in model.columns.values() %}
+            comment on column {{ relation }}.{{ column.name }}
+            is {{ duckdb_escape_comment(column.description) }};
+            {%- endfor %}
+        {%- endcall -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{# The DDL of a table or view has its description already; columns take a request. #}
+{% macro bigquery__persist_docs(relation, model, for_relation, for_columns) -%}
+    {%- if config.persist_relation_docs() -%}
+        {%- do adapter.update_columns(relation, model.columns) -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#
+  What the warehouse says of a table: {'description': text, 'columns': {name: description}}; '' where
+  it says nothing.
+#}
+{% macro stored_docs(relation) -%}
+    {{ return(adapter.dispatch('stored_docs')(relation)) }}
+{%- endmacro %}
+
+{% macro duckdb__stored_docs(relation) -%}
+    {%- set rows = run_query(
+        "select column_name, coalesce(columns.comment, ''), coalesce(tables.comment, '') "
+        ~ "from duckdb_columns() as columns "
+        ~ "inner join duckdb_tables() as tables using (database_oid, table_oid) "
+        ~ "where columns.database_name = current_database() "
+        ~ "and columns.schema_name = '" ~ relation.schema ~ "' "
+        ~ "and columns.table_name = '" ~ relation.identifier ~ "'"
+    ).rows -%}
+    {%- set columns = {} -%}
+    {%- for row in rows -%}
+        {%- do columns.update({row[0]: row[1]}) -%}
+    {%- endfor -%}
+    {{ return({'description': rows[0][2], 'columns': columns}) }}
+{%- endmacro %}
+
+{% macro bigquery__stored_docs(relation) -%}
+    {%- set table = adapter.get_bq_table(relation) -%}
+    {%- set columns = {} -%}
+    {%- for field in table.schema -%}
+        {%- do columns.update({field.name: field.description or ''}) -%}
+    {%- endfor -%}
+    {{ return({'description': table.description or '', 'columns': columns}) }}
+{%- endmacro %}
+
+{#
+  Describe a table that the run has created (stored is none), or whose descriptions have changed. This
+  comes after the commit of its rows: in DuckDB no transaction comments on a table and then writes it.
+#}
+{% macro persist_changed_docs(relation, stored) -%}
+    {%- set stored = stored or {'description': '', 'columns': {}} -%}
+    {%- set changed = [] -%}
+    {%- for column in model.columns.values() -%}
+        {%- if stored.columns.get(column.name, '') != column.description -%}
+            {%- do changed.append(column.name) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- if stored.description != model.description -%}
+        {%- do adapter.dispatch('describe_table')(relation) -%}
+        {%- do changed.append(relation.identifier) -%}
+    {%- endif -%}
+    {%- if changed -%}
+        {%- do persist_docs(relation, model) -%}
+        {%- do adapter.commit() -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{# Comments on DuckDB go in one statement with those of the columns. #}
+{% macro duckdb__describe_table(relation) -%}{%- endmacro %}
+{% macro bigquery__describe_table(relation) -%}
+    {%- do adapter.update_table_description(
+        relation.database, relation.schema, relation.identifier, model.description
+    ) -%}
+{%- endmacro %}

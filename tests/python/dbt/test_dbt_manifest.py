@@ -1,0 +1,169 @@
+"""What dbt's manifest says of the project, parsed once."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import pytest
+
+from python_workers.processors.base import SqlWork
+from python_workers.processors.catalogue import PROCESSORS
+from python_workers.report import queries
+from python_workers.settings import resolve_project_dir
+from tests.python.dbt.manifest import Project
+
+# From the first to the last: a model reads its own layer and those before it.
+LAYERS = (
+    "staging",
+    "schedule",
+    "game_summaries",
+    "form",
+    "context",
+    "inputs",
+    "precompute",
+    "predictions",
+    "coverage",
+)
+
+# What breaks a rule of dbt-project-evaluator on purpose, and why. Rules without an entry are kept
+# by everything.
+_ALL_OF_SQL = "one set-based statement is faster than tables between, which nothing else would read"
+_COVERAGE = "the reconciliation is a view, so that it is never behind the rows that it counts"
+_CHANGES = "the log of changed games needs no renaming, and is read by date only"
+EXCEPTIONS = {
+    "exposures_of_views_or_sources": {
+        "backfill_coverage in daily_hook": _COVERAGE,
+        "backfill_coverage in report": _COVERAGE,
+    },
+    "models_without_test_of_the_primary_key": {
+        "raw_findings": "a list: one raw row may break the same rule twice",
+    },
+    "sources_read_outside_of_staging": {"input_fingerprints": _CHANGES, "stale_dates": _CHANGES},
+    "sources_with_several_readers": {"nba_raw.changed_games": _CHANGES},
+    "sources_without_freshness": {
+        "nba_raw.changed_games": "a load that changes nothing adds nothing",
+        "nba_raw.player_registry": "a load without a new player adds nothing",
+    },
+    "too_many_joins": {
+        "backfill_coverage": "it counts the rows of every processor, beside who is expected",
+        "expected_entities": "it is derived from schedule and listings, apart from what it checks",
+        "input_fingerprints": "it hashes the inputs of every processor",
+        "int_roster_status": _ALL_OF_SQL,
+        "raw_findings": "it looks at every raw table, and at each beside the others",
+        "upcoming_player_game_context": _ALL_OF_SQL,
+    },
+    "unused_sources": {"nba_raw.loads": "the freshness of the other sources is read from it"},
+}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    from dbt.cli.main import dbtRunner
+
+    directory, target = resolve_project_dir(), tmp_path_factory.mktemp("target")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BACKCOURT_DUCKDB_PATH", str(target / "backcourt.duckdb"))
+        parsed = dbtRunner().invoke(
+            [
+                *("--warn-error", "--quiet", "parse", "--show-all-deprecations"),
+                *("--no-partial-parse", "--project-dir", str(directory)),
+                *("--profiles-dir", str(directory / "profiles")),
+                *("--target-path", str(target), "--log-path", str(target)),
+                *("--vars", "{investigate_severity: error}"),
+            ]
+        )
+    assert parsed.success, parsed.exception
+    return Project(parsed.result)
+
+
+def test_the_project_parses_without_warnings_and_takes_its_severity_from_a_var(
+    project: Project,
+) -> None:
+    test = project.manifest.nodes["test.backcourt.no_failure_needs_investigation"]
+    assert test.config.severity.lower() == "error"
+
+
+def test_a_model_reads_no_later_layer(project: Project) -> None:
+    place = {layer: number for number, layer in enumerate(LAYERS)}
+    backwards = {
+        (parent, model)
+        for model in project.models
+        for parent in project.parents(model) & project.models.keys()
+        if place[project.folder(parent)] > place[project.folder(model)]
+    }
+    assert backwards == set()
+
+
+def test_the_lineage_runs_through_the_workers(project: Project) -> None:
+    tables = {processor.key: processor.model for processor in PROCESSORS}
+    for processor in PROCESSORS:
+        reads = {processor.inputs_model, *(tables[key] for key in processor.upstream)}
+        if isinstance(processor.work, SqlWork):
+            assert reads <= project.parents(processor.model)
+        else:
+            assert project.parents(processor.model) == reads
+    raw = {f"nba_raw.{table}" for table in ("games", "player_box_scores", "shots", "players")}
+    assert raw <= project.ancestors(PROCESSORS[-1].model)
+
+
+def test_the_tables_of_the_workers_are_marked(project: Project) -> None:
+    for name, model in project.models.items():
+        is_workers = model.config.materialized == "worker_table"
+        assert (model.meta.get("written_by") == "python_workers") == is_workers, name
+        assert bool(model.docs.node_color) == is_workers, name
+        assert "Written by python_workers" in model.description or not is_workers, name
+
+
+def test_the_report_s_exposure_names_what_the_report_reads(project: Project) -> None:
+    texts = [text for text in vars(queries).values() if isinstance(text, str)]
+    read = {name for text in texts for name in re.findall(r"\bnba_(?!raw)\w+\.(\w+)", text)}
+    assert read
+    assert read <= project.parents("report")
+
+
+def test_what_differs_between_the_engines_is_written_for_both(project: Project) -> None:
+    own = {
+        macro.name: macro
+        for macro in project.manifest.macros.values()
+        if macro.package_name == "backcourt"
+    }
+    assert not [name for name in own if name.startswith("default__")]
+    dispatched = {
+        name
+        for macro in own.values()
+        for name in re.findall(r"adapter\.dispatch\('(\w+)'\)", macro.macro_sql)
+    }
+    assert "type_float64" in dispatched
+    expected = {f"{engine}__{name}" for name in dispatched for engine in ("duckdb", "bigquery")}
+    assert expected <= own.keys()
+
+
+def rules() -> list[str]:
+    graph = {"models", "sources", "exposures", "parents", "children", "ancestors", "folder"}
+    public = {name for name in vars(Project) if not name.startswith("_")}
+    return sorted(public - graph - {"is_view"})
+
+
+@pytest.mark.parametrize("rule", rules())
+def test_dbt_project_evaluator_s_rules_are_kept_but_for_the_exceptions(
+    project: Project, rule: str
+) -> None:
+    assert set(getattr(project, rule)()) == set(EXCEPTIONS.get(rule, {}))
+
+
+def test_a_description_stands_once() -> None:
+    models = resolve_project_dir() / "models"
+    properties = [*models.rglob("*.yml"), resolve_project_dir() / "seeds" / "seasons.yml"]
+    texts = [path.read_text(encoding="utf-8") for path in properties]
+    column = re.compile(r"data_type: \w+(?:,|\n) *description: (\"(?:[^\"\\]|\\.)*\")")
+    written = Counter(text for yml in texts for text in column.findall(yml) if "doc(" not in text)
+    assert len(written) > 100
+    blocks = re.findall(
+        r"\{% docs (\w+) %\}\n(.*?)\n\{% enddocs", (models / "columns.md").read_text(), re.DOTALL
+    )
+    used = Counter(name for yml in texts for name in re.findall(r"doc\('(\w+)'\)", yml))
+    assert {text for text, times in written.items() if times > 1} == set()
+    assert {name for name, _ in blocks if used[name] < 2} == set()
+    assert {text for _, text in blocks if f'"{text}"' in written} == set()
+    assert [name for name, _ in blocks] == sorted(name for name, _ in blocks)

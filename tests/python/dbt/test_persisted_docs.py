@@ -1,0 +1,61 @@
+"""Descriptions of tables and columns in the warehouse itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.python.support.engine import Engine
+
+RELATIONS = """
+select schema_name, table_name as name, comment from duckdb_tables()
+union all
+select schema_name, view_name, comment from duckdb_views() where not internal
+union all
+select schema_name, concat(table_name, '.', column_name), comment
+from duckdb_columns() where not internal
+"""
+
+
+def comments(engine: Engine) -> dict[str, str]:
+    rows = engine.query(f"select * from ({RELATIONS}) where schema_name != 'nba_raw'")
+    return {row["name"]: row["comment"] for row in rows}
+
+
+def test_every_table_view_and_column_carries_its_description(simulated: Engine) -> None:
+    project = simulated.project()
+    project.parse()
+    declared = {}
+    for node in project._manifest.nodes.values():
+        if node.resource_type in ("model", "seed"):
+            declared[node.name] = node.description
+            for column in node.columns.values():
+                declared[f"{node.name}.{column.name}"] = column.description
+    assert comments(simulated) == declared
+
+
+def test_a_kept_table_is_described_again_only_where_its_description_has_changed(
+    simulated: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = simulated.copy(tmp_path / "described")
+    before = comments(engine)
+    project = engine.project()
+    commented: list[str] = []
+
+    def note(event: Any) -> None:
+        if event.info.name == "SQLQuery" and "comment on column" in event.data.sql:
+            commented.append(event.data.node_info.node_name)
+
+    monkeypatch.setattr(project, "_event", note)
+    # One materialisation each: python_workers fills the one table, dbt replaces dates of the other.
+    kept = ["player_daily_cache", "player_daily_cache_inputs"]
+    project.build(kept)
+    assert commented == []
+
+    engine.execute("comment on column nba_precompute.player_daily_cache.team_abbr is 'old'")
+    engine.execute("comment on table nba_precompute.player_daily_cache_inputs is null")
+    project.build(kept)
+    assert sorted(commented) == kept
+    assert comments(engine) == before
