@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import json
 import os
 import time
@@ -14,6 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from python_workers.backfill.project_state import project_state
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.runtime import injected_faults as faults
 from python_workers.runtime import signals
@@ -27,10 +27,6 @@ from python_workers.warehouse.duckdb.file import (
     plain_errors,
 )
 from python_workers.warehouse.job_labels import LABELS_VARIABLE, job_labels
-
-# These files decide what the models compute; descriptions and tests do not.
-PROJECT_SOURCES = ("models", "macros", "seeds")
-PROJECT_SUFFIXES = (".sql", ".csv")
 
 POLL_SECONDS = 0.2
 
@@ -109,14 +105,8 @@ class DbtProject:
             self._manifest = parsed.result
 
     def state(self) -> str:
-        """Return a digest of all project files that decide what the models compute."""
-        digest = hashlib.sha256((self.directory / "dbt_project.yml").read_bytes())
-        for source in PROJECT_SOURCES:
-            for file in sorted((self.directory / source).rglob("*")):
-                if file.suffix in PROJECT_SUFFIXES:
-                    digest.update(file.relative_to(self.directory).as_posix().encode())
-                    digest.update(file.read_bytes())
-        return digest.hexdigest()[:32]
+        """Return a digest of all that decides in the project what the models compute."""
+        return project_state(self.directory)
 
     def build(
         self,
