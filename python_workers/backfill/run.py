@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
-from typing import Protocol
+from dataclasses import replace
+from datetime import date, timedelta
 
 from python_workers.accounting.commits import Commit
 from python_workers.accounting.input_builds import InputBuilds, lacking_inputs
-from python_workers.accounting.ledger import Ledger, Reprocess, no_mark
+from python_workers.accounting.ledger import Ledger, no_mark
 from python_workers.accounting.run_records import Counts, Run
 from python_workers.accounting.schedule import Schedule, check_seasons, seasons_of_project
-from python_workers.backfill.dbt_project import DbtProject, NodeOutcome
+from python_workers.backfill.dbt_project import DbtProject
+from python_workers.backfill.outcome import (
+    BackfillOptions,
+    BackfillResult,
+    Reporter,
+    describe,
+    new_run,
+)
 from python_workers.backfill.pool_stage import (
     Guard,
-    PoolOptions,
     prepare_pool,
     run_pool_stage,
 )
@@ -43,80 +47,6 @@ than BigQuery allows in one job.
 SQL_PROCESSORS = tuple(processor for processor in PROCESSORS if isinstance(processor.work, SqlWork))
 VIEWS = "tag:stage_coverage"
 EVERY_DATE_TESTS = ("tag:coverage",)
-
-
-class Reporter(Protocol):
-    """Receives the progress of a run."""
-
-    def stage(self, name: str, detail: str) -> None:
-        """Report the start of a stage."""
-        ...
-
-    def advance(self, processor: Processor, dates: int, rows: int) -> None:
-        """Report that dates are committed."""
-        ...
-
-    def stage_done(self, name: str, seconds: float, detail: str) -> None:
-        """Report the end of a stage."""
-        ...
-
-    def committed(self, run: Run, processor: Processor, commit: Commit) -> None:
-        """Log the contents of a commit."""
-        ...
-
-
-@dataclass(frozen=True)
-class BackfillOptions:
-    """What to compute, and how.
-
-    Parameters
-    ----------
-    processors
-        The processors, in order.
-    reprocess
-        Which dates are due.
-    pool
-        How the pool runs.
-    run_tests
-        Whether to run dbt's coverage tests at the end.
-    """
-
-    processors: tuple[Processor, ...]
-    reprocess: Reprocess = "missing"
-    pool: PoolOptions = field(default_factory=PoolOptions)
-    run_tests: bool = True
-    mode: str = "backfill"
-
-
-@dataclass
-class BackfillResult:
-    """The result of a run."""
-
-    run: Run
-    counts: dict[str, Counts] = field(default_factory=dict)
-    dates: dict[str, int] = field(default_factory=dict)
-    tests: list[NodeOutcome] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
-    inputs_rebuilt: bool = False
-    jobs: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def failed_tests(self) -> list[NodeOutcome]:
-        """Tests that failed or could not run."""
-        return [test for test in self.tests if test.status in ("fail", "error")]
-
-    @property
-    def written(self) -> int:
-        """Rows inserted, updated or deleted."""
-        return sum(
-            counts.inserted + counts.updated + counts.deleted for counts in self.counts.values()
-        )
-
-
-def new_run(mode: str) -> Run:
-    """Create a run with a unique id that contains its start time."""
-    now = datetime.now(UTC)
-    return Run(f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}", mode, now)
 
 
 class Backfill:
@@ -423,22 +353,6 @@ def job_counts(warehouse: Warehouse, project: DbtProject | None = None) -> dict[
     """Return the numbers of a run's jobs by kind; empty if the warehouse has no jobs."""
     jobs = warehouse.jobs_by_kind()
     return {**jobs, "dbt_nodes": project.nodes_run if project else 0} if jobs else {}
-
-
-def describe(counts: Counts) -> str:
-    """Describe counts in one line."""
-    parts = [
-        f"{number:,} {name}"
-        for name, number in (
-            ("inserted", counts.inserted),
-            ("updated", counts.updated),
-            ("unchanged", counts.unchanged),
-            ("deleted", counts.deleted),
-            ("failures", counts.failed),
-        )
-        if number
-    ]
-    return ", ".join(parts) or "no rows"
 
 
 def _stage_name(processors: Sequence[Processor]) -> str:

@@ -9,11 +9,8 @@ import typer
 from python_workers.accounting.coverage import Coverage, exit_code, read_coverage
 from python_workers.accounting.schedule import resolve
 from python_workers.backfill.dbt_project import DbtProject
-from python_workers.backfill.run import (
-    Backfill,
-    BackfillOptions,
-    BackfillResult,
-)
+from python_workers.backfill.outcome import BackfillOptions, BackfillResult
+from python_workers.backfill.run import Backfill
 from python_workers.cli import options
 from python_workers.cli.console import (
     JsonReporter,

@@ -16,13 +16,9 @@ from python_workers.accounting.ledger import Ledger
 from python_workers.accounting.run_records import Run
 from python_workers.accounting.schedule import Schedule
 from python_workers.backfill.dbt_project import DbtProject
+from python_workers.backfill.outcome import BackfillOptions, BackfillResult, Reporter
 from python_workers.backfill.pool_stage import PoolOptions
-from python_workers.backfill.run import (
-    Backfill,
-    BackfillOptions,
-    BackfillResult,
-    Reporter,
-)
+from python_workers.backfill.run import Backfill
 from python_workers.daily.breaker import (
     Attempts,
     attempt_changes,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from python_workers.backfill.run import BackfillResult
+from python_workers.backfill.outcome import BackfillResult
 from python_workers.processors.catalogue import BY_KEY
 from tests.python.support.engine import SHORTS, Engine, Rows, assert_accounted_for, outcomes
 from tests.python.support.expected_outcomes import expected_outcomes

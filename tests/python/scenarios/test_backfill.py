@@ -16,8 +16,8 @@ import pytest
 
 from python_workers.accounting.commits import BOOKKEEPING
 from python_workers.backfill import run as backfill
+from python_workers.backfill.outcome import BackfillResult
 from python_workers.backfill.pool_stage import PoolOptions
-from python_workers.backfill.run import BackfillResult
 from python_workers.hashing import HASH_FIELDS, data_hash
 from python_workers.processors.catalogue import BY_KEY, POOL_PROCESSORS
 from python_workers.processors.daily_cache import DAILY_CACHE

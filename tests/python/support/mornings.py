@@ -9,8 +9,8 @@ from pathlib import Path
 import duckdb
 
 from python_workers.accounting.schedule import Schedule
+from python_workers.backfill.outcome import BackfillResult
 from python_workers.backfill.pool_stage import PoolOptions
-from python_workers.backfill.run import BackfillResult
 from python_workers.daily.run import DailyOptions, run_daily
 from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 from tests.python.support.engine import Engine, Quiet
