@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from pathlib import Path
@@ -13,7 +14,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.runtime.redaction import plain_address
 
-PROJECT_DIR_VARIABLE = "BACKCOURT_PROJECT_DIR"
+PREFIX = "BACKCOURT_"
+PROJECT_DIR_VARIABLE = f"{PREFIX}PROJECT_DIR"
 DEFAULT_DUCKDB_PATH = Path("data") / "backcourt.duckdb"
 # One row group of DuckDB: DuckDB writes commits of this size once, without going through its log.
 # On BigQuery larger commits mean fewer load jobs.
@@ -27,6 +29,16 @@ DatasetPrefix = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{0,64}$"
 Location = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{2,40}$")]
 
 
+# Options that are not called as their setting.
+_OPTIONS = {"wait_seconds": "--wait"}
+_EXAMPLES = {
+    "duckdb_memory_limit": "700MB",
+    "bq_project": "my-project",
+    "bq_location": "US",
+    "bq_dataset_prefix": "staging_",
+}
+
+
 class Settings(BaseSettings):
     """Configuration from ``BACKCOURT_*`` variables; command-line options override it.
 
@@ -34,7 +46,7 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="BACKCOURT_", env_ignore_empty=True, extra="ignore", frozen=True
+        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True
     )
 
     target: Literal["duckdb", "bigquery", "emulator"] = Field(
@@ -166,21 +178,43 @@ def load_settings(**overrides: object) -> Settings:
     Raises
     ------
     BackcourtError
-        With exit code 2, naming the variable and its value.
+        With exit code 2, naming the variable and its value, or a variable that is misspelt.
     """
+    _refuse_misspelt_variables()
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
         return Settings(**given)  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
-        source = f"--{name.replace('_', '-')}" if name in given else f"BACKCOURT_{name.upper()}"
-        rule = re.sub(r"^(Value error, |Input |String )", "", first["msg"])
+        option = _OPTIONS.get(name, f"--{name.replace('_', '-')}")
+        source = option if name in given else f"{PREFIX}{name.upper()}"
+        if first["type"] == "string_pattern_mismatch":
+            rule = f"should look like {_EXAMPLES[name]}"
+        else:
+            rule = re.sub(r"^(Value error, |Input |String )", "", first["msg"])
         raise BackcourtError(
             f"{source} is {plain_address(repr(first['input']))}, which is not valid",
             [f"It {rule}."],
             ExitCode.USAGE,
         ) from error
+
+
+def _refuse_misspelt_variables() -> None:
+    """Refuse a variable that is nearly a setting: the command would use another warehouse."""
+    known = [name.upper() for name in Settings.model_fields]
+    known.append(PROJECT_DIR_VARIABLE.removeprefix(PREFIX))
+    for variable in sorted(os.environ):
+        name = variable.removeprefix(PREFIX)
+        if name == variable or name in known or not os.environ[variable]:
+            continue
+        meant = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+        if meant:
+            raise BackcourtError(
+                f"{variable} is no setting",
+                f"Did you mean {PREFIX}{meant[0]}? An empty variable is an unset one.",
+                ExitCode.USAGE,
+            )
 
 
 def resolve_project_dir() -> Path:

@@ -93,7 +93,50 @@ def test_a_value_that_does_not_fit_is_named_with_its_variable(
     assert value in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "example"),
+    [
+        ("DUCKDB_MEMORY_LIMIT", "lots", "700MB"),
+        ("BQ_PROJECT", "My Project", "my-project"),
+        ("BQ_LOCATION", "E", "US"),
+        ("BQ_DATASET_PREFIX", "a-", "staging_"),
+    ],
+)
+def test_what_a_value_looks_like_is_shown_by_example(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, example: str
+) -> None:
+    monkeypatch.setenv(f"BACKCOURT_{name}", value)
+    with pytest.raises(BackcourtError) as caught:
+        load_settings()
+    assert caught.value.render().rstrip().endswith(f"It should look like {example}.")
+    monkeypatch.setenv(f"BACKCOURT_{name}", example)
+    load_settings()
+
+
+def test_a_misspelt_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command would work on another warehouse."""
+    for name, meant in (
+        ("DUCKB_PATH", "DUCKDB_PATH"),
+        ("DUCK_DB_PATH", "DUCKDB_PATH"),
+        ("BQ_DATASET", "BQ_DATASET_PREFIX"),
+        ("PROJECTDIR", "PROJECT_DIR"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setenv(f"BACKCOURT_{name}", "x")
+            with pytest.raises(BackcourtError, match=f"BACKCOURT_{name} is no setting") as caught:
+                load_settings()
+            assert f"Did you mean BACKCOURT_{meant}?" in caught.value.render()
+            assert caught.value.exit_code == 2
+            patch.setenv(f"BACKCOURT_{name}", "")
+            load_settings()
+    for name in ("IMAGE_TAG", "FAULTS", "KILLS", "KILLS_SEED", "JOB_LABELS", "EMULATOR_DIR"):
+        monkeypatch.setenv(f"BACKCOURT_{name}", "of a script around it")
+    load_settings()
+
+
 def test_an_option_that_does_not_fit_is_named_as_an_option() -> None:
+    with pytest.raises(BackcourtError, match=r"--wait is -1"):
+        load_settings(wait_seconds=-1)
     with pytest.raises(BackcourtError, match=r"--n-jobs is 0"):
         load_settings(n_jobs=0)
 
