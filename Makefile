@@ -35,7 +35,7 @@ $(STAMP): requirements.lock pyproject.toml
 $(SIMULATED)/SIMULATED.md: | $(STAMP)
 	$(BIN)/backcourt simulate --out $(SIMULATED) --seasons 2021-22,2022-23
 
-demo: setup $(if $(filter $(SIMULATED),$(RAW_DIR)),$(SIMULATED)/SIMULATED.md)  ## Raw data in, backfill of all five processors, coverage, report (DuckDB)
+demo: setup $(if $(filter $(SIMULATED),$(RAW_DIR)),$(SIMULATED)/SIMULATED.md)  ## Raw data in, backfill of every processor, coverage, report (DuckDB)
 	$(BIN)/backcourt load $(RAW_DIR)
 	$(BIN)/backcourt backfill --all || $(ON_ATTENTION)
 	$(BIN)/backcourt report --out $(REPORT) || $(ON_ATTENTION)

@@ -22,11 +22,9 @@ from python_workers.bench.per_player import (
     compute_shot_zones,
 )
 from python_workers.bench.per_player_factors import compute_composite_factors
-from python_workers.processors import composite_factors, daily_cache, shot_zones
-from python_workers.processors.base import Processor
-from python_workers.processors.catalogue import POOL_PROCESSORS
+from python_workers.processors.base import PoolWork, Processor
+from python_workers.processors.catalogue import BY_KEY, POOL_PROCESSORS
 from python_workers.processors.failures import FAILURE_SCHEMA, ChunkResult
-from python_workers.processors.output_table import OutputTable
 from python_workers.warehouse.base import TableChange, Warehouse
 
 PoolKind = Literal["threads", "processes"]
@@ -34,12 +32,6 @@ PoolKind = Literal["threads", "processes"]
 BASELINE_SCHEMA = "bench_baseline"
 # Tasks per worker and date: enough to level the work, few enough that little is sent twice.
 BATCHES_PER_WORKER = 4
-
-_OUTPUTS: Mapping[str, OutputTable] = {
-    "psza": shot_zones.OUTPUT,
-    "pcf": composite_factors.OUTPUT,
-    "pdc": daily_cache.OUTPUT,
-}
 
 
 @dataclass
@@ -113,7 +105,7 @@ def measure_baseline(
 
 def create_table(warehouse: Warehouse, processor: Processor) -> str:
     """Create the empty table that a processor's baseline rows go to, and return its name."""
-    names = ", ".join([*_OUTPUTS[processor.key].schema.names, "data_hash"])
+    names = ", ".join(row_schema(processor.key).names)
     table = f"{BASELINE_SCHEMA}.{processor.key}"
     warehouse.execute(f"create schema if not exists {BASELINE_SCHEMA}")
     warehouse.execute(
@@ -202,7 +194,10 @@ def compute_batch(key: str, players: Sequence[Record], frames: Mapping[str, pd.D
 
 def row_schema(key: str) -> pa.Schema:
     """Return the columns of a processor's rows, the hash at the end."""
-    return _OUTPUTS[key].schema.append(pa.field("data_hash", pa.string()))
+    work = BY_KEY[key].work
+    if not isinstance(work, PoolWork):
+        raise TypeError(f"{key} is not computed by the pool")
+    return work.output.schema.append(pa.field("data_hash", pa.string()))
 
 
 def _frames_of(

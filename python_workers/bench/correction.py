@@ -16,7 +16,6 @@ from python_workers.bench.results import at_most, exactly
 from python_workers.bench.stages import RAW, SCRATCH, WHOLE, Bench
 from python_workers.processors.base import Processor
 from python_workers.processors.catalogue import PROCESSORS
-from python_workers.processors.team_defense import TEAM_DEFENSE
 from python_workers.raw.load import load_directory
 from python_workers.raw.schema import RAW_TABLES
 from python_workers.warehouse.base import Warehouse
@@ -223,10 +222,9 @@ def compare(before: Path, after: Path, again: Path, run_id: str) -> Comparison:
 
 def _changed_outputs(connection: duckdb.DuckDBPyConnection, processor: Processor) -> set[date]:
     """Return the dates whose rows or failures changed, as far as other processors read them."""
-    key = "team_abbr" if processor is TEAM_DEFENSE else "player_id"
     columns = _columns(connection, processor.table)
     if processor.engine == "pool":
-        columns = [key, "data_hash"]
+        columns = [processor.entity, "data_hash"]
     rows = _changed_dates(connection, processor.table, processor.date_column, columns)
     failures = _changed_dates(
         connection,

@@ -46,7 +46,7 @@ def coverage(
     season: options.SeasonOption = None,
     everything: options.AllOption = False,
     processor: Annotated[
-        str | None, typer.Option(metavar="pdc", help="Only these, separated by commas.")
+        str | None, typer.Option(metavar=options.KEYS, help="Only these, separated by commas.")
     ] = None,
     output: Annotated[OutputFormat, typer.Option("--format", help="Table or JSON.")] = (
         OutputFormat.TABLE

@@ -29,10 +29,9 @@ from python_workers.cli.options import (
 )
 from python_workers.daily.breaker import open_breakers, reset
 from python_workers.daily.notify import run_hook
-from python_workers.daily.run import DailyOptions, event_of, run_daily
+from python_workers.daily.run import DailyOptions, daily_processors, event_of, run_daily
 from python_workers.daily.status import PipelineStatus, read_status
 from python_workers.errors import BackcourtError, ExitCode
-from python_workers.processors.catalogue import PROCESSORS
 from python_workers.settings import load_settings
 from python_workers.warehouse.base import Warehouse
 from python_workers.warehouse.open import open_warehouse
@@ -117,7 +116,7 @@ def daily(
                 reporter,
             )
             found = read_coverage(
-                warehouse, schedule, PROCESSORS[:-1] if skip_downstream else PROCESSORS
+                warehouse, schedule, daily_processors(skip_downstream=skip_downstream)
             )
         finally:
             reporter.close()
@@ -167,7 +166,7 @@ def breaker_list(
 
 
 def breaker_reset(
-    processor: Annotated[str | None, typer.Option(metavar="pdc", help="Only these.")] = None,
+    processor: Annotated[str | None, typer.Option(metavar=options.KEYS, help="Only these.")] = None,
     player: Annotated[
         str | None, typer.Option(metavar="PLAYER_LOOKUP", help="Only this player.")
     ] = None,

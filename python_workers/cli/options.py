@@ -88,9 +88,10 @@ BackendOption = Annotated[Backend | None, typer.Option(help="Backend of the pool
 SchedulerOption = Annotated[
     str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler, with --backend dask.")
 ]
+KEYS = ",".join(BY_KEY)
 ProcessorsOption = Annotated[
     str | None,
-    typer.Option(metavar=",".join(BY_KEY), help="Only these processors, separated by commas."),
+    typer.Option(metavar=KEYS, help="Only these processors, separated by commas."),
 ]
 StartFromOption = Annotated[
     int,

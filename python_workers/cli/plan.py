@@ -33,7 +33,6 @@ from python_workers.processors.base import Processor
 from python_workers.processors.catalogue import (
     BY_KEY,
     BY_NAME,
-    PROCESSORS,
 )
 from python_workers.processors.failures import CIRCUIT_BREAKER_ACTIVE
 from python_workers.settings import Settings
@@ -61,11 +60,11 @@ class Plan:
 
     def ranges(self) -> list[tuple[Processor, DateState, list[date]]]:
         """Return the dates by processor and state, in the order of processors and dates."""
-        found: dict[tuple[int, DateState], list[date]] = {}
+        found: dict[tuple[str, DateState], list[date]] = {}
         for (key, day), state in self.states.items():
-            found.setdefault((BY_KEY[key].number, state), []).append(day)
-        ordered = sorted(found.items(), key=lambda item: (item[0][0], min(item[1])))
-        return [(PROCESSORS[number - 1], state, days) for (number, state), days in ordered]
+            found.setdefault((key, state), []).append(day)
+        states = [(BY_KEY[key], state, days) for (key, state), days in found.items()]
+        return sorted(states, key=lambda state: (state[0].number, min(state[2])))
 
 
 def register(app: typer.Typer) -> None:

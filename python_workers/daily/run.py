@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -170,13 +169,12 @@ def run_daily(
     found = check_dependencies(warehouse, day, options.fresh_hours)
     if not found.are_met and not options.allow_incomplete:
         raise found.error(day)
-    processors: Sequence[Processor] = PROCESSORS[:-1] if options.skip_downstream else PROCESSORS
     run = Backfill(
         warehouse,
         project,
         schedule,
         BackfillOptions(
-            tuple(processors),
+            daily_processors(skip_downstream=options.skip_downstream),
             "missing+failed",
             options.pool,
             run_tests=not options.skip_downstream,
@@ -186,6 +184,11 @@ def run_daily(
         lambda warehouse, ledger, run: DailyGuard(warehouse, ledger, run, day),
     )
     return run.run()
+
+
+def daily_processors(*, skip_downstream: bool) -> tuple[Processor, ...]:
+    """Return the processors that a daily run computes."""
+    return tuple(each for each in PROCESSORS if not (skip_downstream and each.is_downstream))
 
 
 def _checks_completeness(processor: Processor) -> bool:

@@ -145,6 +145,11 @@ class Processor:
         return tuple(self.work.upstream_columns)
 
     @property
+    def is_downstream(self) -> bool:
+        """Whether dbt builds its rows from those of other processors."""
+        return isinstance(self.work, SqlWork) and bool(self.work.upstream)
+
+    @property
     def engine(self) -> Literal["pool", "sql"]:
         """What computes the rows: ``pool`` (worker processes) or ``sql`` (dbt)."""
         return "pool" if isinstance(self.work, PoolWork) else "sql"

@@ -118,7 +118,7 @@ def test_only_the_processors_asked_for_are_shown(backfilled: CommandLine) -> Non
 @pytest.mark.parametrize("short", ["tdza", "psza", "mlfs"])
 def test_a_lost_row_is_unaccounted_for(backfilled: CommandLine, engine: Engine, short: str) -> None:
     processor = BY_KEY[short]
-    entity = "team_abbr" if short == "tdza" else "player_lookup"
+    entity = BY_KEY[short].entity_name
     engine.execute(
         f"delete from {processor.table} where {processor.date_column} = date '{DAY}' "
         f"and {entity} = '{a_row_of(engine, short)}'"

@@ -32,7 +32,6 @@ Texts = dict[tuple[dt.date, str], str]
 SHORTS = tuple(BY_KEY)
 IN_PROCESS = PoolOptions(n_jobs=1, backend="threading")
 
-_ENTITY = {short: "team_abbr" if short == "tdza" else "player_lookup" for short in BY_KEY}
 _FAILURE_BOOKKEEPING = ("run_id", "created_at")
 
 
@@ -117,7 +116,7 @@ class Engine:
         processor = BY_KEY[short]
         found = self.query(f"select * from {processor.table}")
         return {
-            (row[processor.date_column], row[_ENTITY[short]]): row
+            (row[processor.date_column], row[processor.entity_name]): row
             if bookkeeping
             else {name: value for name, value in row.items() if name not in BOOKKEEPING}
             for row in found
@@ -152,7 +151,7 @@ class Engine:
                 rows = f"select * from {processor.table}"
             of_processor = f"{failures} where processor_name = '{processor.name}'"
             for kind, sql, day, entity in (
-                ("rows", rows, processor.date_column, _ENTITY[short]),
+                ("rows", rows, processor.date_column, processor.entity_name),
                 ("failures", of_processor, "analysis_date", "entity_id"),
             ):
                 texts = self.query(

@@ -85,6 +85,7 @@ def test_every_fact_that_names_a_processor_is_its_own() -> None:
     for fact in ("key", "name", "title", "number", "model", "inputs_model"):
         values = [getattr(processor, fact) for processor in PROCESSORS]
         assert len(set(values)) == len(values), fact
+    assert [processor.number for processor in PROCESSORS] == list(range(1, len(PROCESSORS) + 1))
     known = {processor.key for processor in PROCESSORS}
     assert all(known.issuperset(processor.upstream) for processor in PROCESSORS)
 
