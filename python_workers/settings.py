@@ -6,11 +6,12 @@ import difflib
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, StringConstraints, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from python_workers.choices import BackendName, Target
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.runtime.redaction import plain_address
 
@@ -49,7 +50,7 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True
     )
 
-    target: Literal["duckdb", "bigquery", "emulator"] = Field(
+    target: Target = Field(
         default="duckdb", description="Warehouse, a name of `profiles/profiles.yml`."
     )
     duckdb_path: Path = Field(
@@ -106,9 +107,7 @@ class Settings(BaseSettings):
         ge=-1,
         description="Pool processes; -1 is one per core (joblib's convention).",
     )
-    backend: Literal["loky", "threading", "dask"] = Field(
-        default="loky", description="joblib backend of the pool."
-    )
+    backend: BackendName = Field(default="loky", description="joblib backend of the pool.")
     fresh_hours: float = Field(
         default=24.0,
         gt=0.0,

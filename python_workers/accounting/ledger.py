@@ -15,12 +15,12 @@ from python_workers.accounting.processed_dates import (
     read_current,
     read_stored,
 )
+from python_workers.choices import Reprocess
 from python_workers.processors.base import Processor
 from python_workers.processors.catalogue import BY_KEY, BY_NAME
 from python_workers.warehouse.base import Warehouse
 
 Status = Literal["done", "missing", "stale", "failed", "locked"]
-Reprocess = Literal["missing", "missing+failed", "all"]
 
 NO_RUN = "none"
 

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from python_workers.accounting.commits import Commit
-from python_workers.accounting.ledger import Reprocess
 from python_workers.accounting.run_records import Counts, Run
 from python_workers.backfill.dbt_project import NodeOutcome
 from python_workers.backfill.pool_stage import PoolOptions
+from python_workers.choices import Reprocess
 from python_workers.processors.base import Processor
 
 

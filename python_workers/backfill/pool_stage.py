@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Literal, Protocol
+from typing import Protocol
 
 import pyarrow as pa
 
 from python_workers.accounting.commits import Commit, commit_of_pool_rows
 from python_workers.accounting.ledger import Ledger, no_mark
 from python_workers.accounting.run_records import Counts, Run
+from python_workers.choices import BackendName
 from python_workers.pool.chunk import Chunk
 from python_workers.pool.run_chunks import (
     HANG_SECONDS,
@@ -62,7 +63,7 @@ class PoolOptions:
     """
 
     n_jobs: int = -1
-    backend: Literal["loky", "threading", "dask"] = "loky"
+    backend: BackendName = "loky"
     scheduler: str | None = None
     chunk_dates: int = 40
     commit_rows: int = 1

@@ -11,6 +11,7 @@ from python_workers.accounting.schedule import resolve
 from python_workers.backfill.dbt_project import DbtProject
 from python_workers.backfill.outcome import BackfillOptions, BackfillResult
 from python_workers.backfill.run import Backfill
+from python_workers.choices import Reprocess
 from python_workers.cli import options
 from python_workers.cli.console import (
     JsonReporter,
@@ -21,7 +22,6 @@ from python_workers.cli.console import (
 )
 from python_workers.cli.options import (
     LogFormat,
-    ReprocessOption,
     chosen_processors,
     pool_options,
     settings_of,
@@ -44,7 +44,7 @@ def backfill(
     everything: options.AllOption = False,
     processors: options.ProcessorsOption = None,
     start_from: options.StartFromOption = 1,
-    reprocess: options.ReprocessChoice = ReprocessOption.MISSING,
+    reprocess: options.ReprocessChoice = "missing",
     force: options.ForceOption = False,
     dry_run: options.DryRunOption = False,
     skip_tests: Annotated[
@@ -61,7 +61,7 @@ def backfill(
     settings = settings_of(target, n_jobs, backend, wait)
     chosen = chosen_processors(processors, start_from)
     pool = pool_options(settings, scheduler)
-    mode = ReprocessOption.ALL if force else reprocess
+    mode: Reprocess = "all" if force else reprocess
     with open_warehouse(settings, read_only=dry_run) as warehouse:
         schedule = resolve(warehouse, start, end, season or [], everything=everything)
         reporter = echo_range(schedule, as_json=log_format is LogFormat.JSON)
@@ -76,7 +76,7 @@ def backfill(
             warehouse,
             project,
             schedule,
-            BackfillOptions(chosen, mode.value, pool, run_tests=not skip_tests),
+            BackfillOptions(chosen, mode, pool, run_tests=not skip_tests),
             reporter,
         )
         result, found = _carried_out(run, project.state(), reporter)
@@ -89,7 +89,7 @@ def compute(
     season: options.SeasonOption = None,
     everything: options.AllOption = False,
     processors: options.ProcessorsOption = None,
-    reprocess: options.ReprocessChoice = ReprocessOption.MISSING,
+    reprocess: options.ReprocessChoice = "missing",
     force: options.ForceOption = False,
     target: options.TargetOption = None,
     n_jobs: options.JobsOption = None,
@@ -102,14 +102,12 @@ def compute(
     settings = settings_of(target, n_jobs, backend, wait)
     chosen = chosen_processors(processors, allowed=POOL_PROCESSORS)
     pool = pool_options(settings, scheduler)
-    mode = ReprocessOption.ALL if force else reprocess
+    mode: Reprocess = "all" if force else reprocess
     with open_warehouse(settings) as warehouse:
         schedule = resolve(warehouse, start, end, season or [], everything=everything)
         reporter = echo_range(schedule, as_json=log_format is LogFormat.JSON)
         project = DbtProject(settings)
-        run = Backfill(
-            warehouse, None, schedule, BackfillOptions(chosen, mode.value, pool), reporter
-        )
+        run = Backfill(warehouse, None, schedule, BackfillOptions(chosen, mode, pool), reporter)
         result, found = _carried_out(run, project.state(), reporter)
     return finish(result, found, reporter)
 

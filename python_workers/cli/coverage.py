@@ -58,7 +58,7 @@ def coverage(
 
     Exit code 1 if something of the range needs attention.
     """
-    settings = load_settings(target=target.value if target else None, wait_seconds=wait)
+    settings = load_settings(target=target, wait_seconds=wait)
     chosen = chosen_processors(processor)
     with open_warehouse(settings, read_only=True) as warehouse:
         schedule = resolve(warehouse, start, end, season or [], everything=everything)

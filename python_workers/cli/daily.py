@@ -86,9 +86,9 @@ def daily(
 ) -> int:
     """Compute one date with the guards of a live pipeline."""
     settings = load_settings(
-        target=target.value if target else None,
+        target=target,
         n_jobs=n_jobs,
-        backend=backend.value if backend else None,
+        backend=backend,
         wait_seconds=wait,
         hook=hook,
     )
@@ -138,7 +138,7 @@ def status(
 
     Exit code 1 if something of the dates up to this day needs attention.
     """
-    settings = load_settings(target=target.value if target else None, wait_seconds=wait)
+    settings = load_settings(target=target, wait_seconds=wait)
     with open_warehouse(settings, read_only=True) as warehouse:
         found = read_status(
             warehouse, day or datetime.now(UTC).date(), DbtProject(settings).state()
@@ -155,7 +155,7 @@ def breaker_list(
     wait: options.WaitOption = None,
 ) -> int:
     """List the locks whose time is not over; exit code 1 if there are any."""
-    settings = load_settings(target=target.value if target else None, wait_seconds=wait)
+    settings = load_settings(target=target, wait_seconds=wait)
     with open_warehouse(settings, read_only=True) as warehouse:
         found = open_breakers(warehouse)
     if not found:
@@ -182,7 +182,7 @@ def breaker_reset(
             "Use --all, or one or more of --processor, --player and --date.",
             ExitCode.USAGE,
         )
-    settings = load_settings(target=target.value if target else None, wait_seconds=wait)
+    settings = load_settings(target=target, wait_seconds=wait)
     names = (
         None
         if processor is None

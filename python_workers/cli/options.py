@@ -11,26 +11,11 @@ import typer
 
 from python_workers.accounting.ledger import processors_from
 from python_workers.backfill.pool_stage import PoolOptions
+from python_workers.choices import BackendName, Reprocess, Target
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.processors.base import Processor
 from python_workers.processors.catalogue import BY_KEY, PROCESSORS
 from python_workers.settings import Settings, load_settings
-
-
-class Target(StrEnum):
-    """Warehouses of the profile."""
-
-    DUCKDB = "duckdb"
-    BIGQUERY = "bigquery"
-    EMULATOR = "emulator"
-
-
-class Backend(StrEnum):
-    """Backends of the pool."""
-
-    LOKY = "loky"
-    THREADING = "threading"
-    DASK = "dask"
 
 
 class LogFormat(StrEnum):
@@ -45,14 +30,6 @@ class OutputFormat(StrEnum):
 
     TABLE = "table"
     JSON = "json"
-
-
-class ReprocessOption(StrEnum):
-    """Which dates are due beside those that have never run or no longer hold."""
-
-    MISSING = "missing"
-    MISSING_AND_FAILED = "missing+failed"
-    ALL = "all"
 
 
 def parse_date(text: str) -> date:
@@ -84,7 +61,7 @@ TargetOption = Annotated[
 JobsOption = Annotated[
     int | None, typer.Option("--n-jobs", help="Worker processes; -1 is one per core.")
 ]
-BackendOption = Annotated[Backend | None, typer.Option(help="Backend of the pool.")]
+BackendOption = Annotated[BackendName | None, typer.Option(help="Backend of the pool.")]
 SchedulerOption = Annotated[
     str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler, with --backend dask.")
 ]
@@ -102,7 +79,7 @@ StartFromOption = Annotated[
     ),
 ]
 ReprocessChoice = Annotated[
-    ReprocessOption,
+    Reprocess,
     typer.Option(help="Dates to compute: missing or stale ones, those with failures too, or all."),
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="The same as --reprocess all.")]
@@ -174,13 +151,13 @@ def pool_options(settings: Settings, scheduler: str | None) -> PoolOptions:
 def settings_of(
     target: Target | None,
     n_jobs: int | None = None,
-    backend: Backend | None = None,
+    backend: BackendName | None = None,
     wait: float | None = None,
 ) -> Settings:
     """Return the settings of the environment, overridden by options that are given."""
     return load_settings(
-        target=target.value if target else None,
+        target=target,
         n_jobs=n_jobs,
-        backend=backend.value if backend else None,
+        backend=backend,
         wait_seconds=wait,
     )

@@ -15,6 +15,7 @@ from python_workers.accounting.input_builds import InputBuilds
 from python_workers.accounting.ledger import DateState, Ledger, plan
 from python_workers.accounting.schedule import Schedule, resolve
 from python_workers.backfill.dbt_project import DbtProject
+from python_workers.choices import Reprocess
 from python_workers.cli import options
 from python_workers.cli.console import (
     JsonReporter,
@@ -25,7 +26,6 @@ from python_workers.cli.console import (
 )
 from python_workers.cli.options import (
     OutputFormat,
-    ReprocessOption,
     chosen_processors,
     settings_of,
 )
@@ -79,7 +79,7 @@ def plan_command(
     everything: options.AllOption = False,
     processors: options.ProcessorsOption = None,
     start_from: options.StartFromOption = 1,
-    reprocess: options.ReprocessChoice = ReprocessOption.MISSING,
+    reprocess: options.ReprocessChoice = "missing",
     output: Annotated[OutputFormat, typer.Option("--format", help="Table or JSON.")] = (
         OutputFormat.TABLE
     ),
@@ -102,7 +102,7 @@ def plan_command(
                 "date": day.isoformat(),
                 "status": state.status,
                 "reason": state.reason,
-                "due": state.is_due(reprocess.value),
+                "due": state.is_due(reprocess),
             }
             for (key, day), state in sorted(planned.states.items(), key=lambda item: item[0][1])
         ]
@@ -138,9 +138,7 @@ def _seen_from_coverage(state: DateState, row: Mapping[str, Any]) -> DateState:
     return state
 
 
-def show_plan(
-    planned: Plan, reprocess: ReprocessOption, reporter: TextReporter | JsonReporter
-) -> None:
+def show_plan(planned: Plan, reprocess: Reprocess, reporter: TextReporter | JsonReporter) -> None:
     """Say where the dates stand: a table, or an event for each of its lines."""
     if isinstance(reporter, JsonReporter):
         reporter.event("inputs_planned", unchanged=planned.has_inputs)
@@ -153,7 +151,7 @@ def show_plan(
                 dates=len(days),
                 first=min(days).isoformat(),
                 last=max(days).isoformat(),
-                due=state.is_due(reprocess.value),
+                due=state.is_due(reprocess),
             )
         return
     out.print(
@@ -169,7 +167,7 @@ def show_plan(
             len(days),
             str(min(days)),
             str(max(days)),
-            "compute" if state.is_due(reprocess.value) else "skip",
+            "compute" if state.is_due(reprocess) else "skip",
         )
         for processor, state, days in planned.ranges()
     ]

@@ -24,7 +24,6 @@ from python_workers.cli.load_summary import (
 from python_workers.cli.options import (
     LogFormat,
     LogFormatOption,
-    Target,
     TargetOption,
     WaitOption,
 )
@@ -68,7 +67,7 @@ def load(
     log_format: LogFormatOption = LogFormat.TEXT,
 ) -> None:
     """Load raw files into nba_raw: an upsert by key, checked before anything is written."""
-    settings = load_settings(target=_value(target), wait_seconds=wait)
+    settings = load_settings(target=target, wait_seconds=wait)
     began = time.perf_counter()
     with open_warehouse(settings, must_exist=False) as warehouse:
         report = load_directory(
@@ -103,7 +102,7 @@ def remove(
     wait: WaitOption = None,
 ) -> None:
     """Take games that were loaded and are wrong out of nba_raw, with their lines and shots."""
-    settings = load_settings(target=_value(target), wait_seconds=wait)
+    settings = load_settings(target=target, wait_seconds=wait)
     with open_warehouse(settings) as warehouse:
         totals, changed = remove_games(warehouse, game_ids, dry_run=dry_run)
         seasons = seasons_of_games(warehouse)
@@ -140,7 +139,3 @@ def _has_players(report: LoadReport) -> bool:
 
 def _names(text: str | None) -> list[str] | None:
     return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _value(option: Target | None) -> str | None:
-    return option.value if option is not None else None

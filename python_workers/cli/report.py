@@ -44,7 +44,7 @@ def report(
     from python_workers.report.totals import total, verdict  # noqa: PLC0415
 
     check_writable(path, PAGE_BEGINS)
-    settings = load_settings(target=target.value if target else None, wait_seconds=wait)
+    settings = load_settings(target=target, wait_seconds=wait)
     everything = everything or not (start or end or season)
     with open_warehouse(settings, read_only=True) as warehouse:
         schedule = resolve(warehouse, start, end, season or [], everything=everything)

@@ -14,10 +14,11 @@ from collections import deque
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, suppress
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import joblib
 
+from python_workers.choices import BackendName
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.pool.chunk import (
     Chunk,
@@ -40,7 +41,6 @@ from python_workers.pool.supervise import SupervisedCall
 __all__ = ["Chunk", "count_workers", "run_chunks", "start_workers"]
 
 R = TypeVar("R")
-BackendName = Literal["loky", "threading", "dask"]
 
 _LOG = logging.getLogger(__name__)
 WORKERS_PER_CORE = 4  # more workers cost memory and are not faster

@@ -12,13 +12,13 @@ import duckdb
 
 from python_workers.accounting.commits import BOOKKEEPING, Commit
 from python_workers.accounting.coverage import Coverage, read_coverage
-from python_workers.accounting.ledger import Reprocess
 from python_workers.accounting.run_records import Run
 from python_workers.accounting.schedule import Schedule, resolve
 from python_workers.backfill.dbt_project import DbtProject
 from python_workers.backfill.outcome import BackfillOptions, BackfillResult
 from python_workers.backfill.pool_stage import PoolOptions
 from python_workers.backfill.run import Backfill
+from python_workers.choices import Reprocess
 from python_workers.processors.base import Processor
 from python_workers.processors.catalogue import BY_KEY, PROCESSORS
 from python_workers.processors.failures import CATEGORIES

@@ -13,7 +13,6 @@ from python_workers import table_names
 from python_workers.accounting.ledger import (
     DateState,
     Ledger,
-    Reprocess,
     plan,
     processors_from,
 )
@@ -24,6 +23,7 @@ from python_workers.accounting.processed_dates import (
     WhatIsRead,
     current_change,
 )
+from python_workers.choices import Reprocess
 from python_workers.processors.base import Processor
 from python_workers.processors.catalogue import PROCESSORS
 from python_workers.processors.composite_factors import COMPOSITE_FACTORS

@@ -1,0 +1,14 @@
+"""Options with a fixed list of values, which settings, commands and stages share."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Target = Literal["duckdb", "bigquery", "emulator"]
+"""Warehouses of the dbt profile."""
+
+BackendName = Literal["loky", "threading", "dask"]
+"""Backends of the pool, as joblib names them."""
+
+Reprocess = Literal["missing", "missing+failed", "all"]
+"""Which dates a run computes beside those that have never run or no longer hold."""
