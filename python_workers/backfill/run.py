@@ -78,6 +78,7 @@ class Backfill:
         self.warehouse = warehouse
         self.project = project
         self.schedule = schedule
+        self._computed = schedule
         pool = options.pool.for_dates(len(schedule.dates))
         self.options = replace(options, pool=pool)
         self.reporter = reporter
@@ -97,7 +98,8 @@ class Backfill:
         check_seasons(self.warehouse, self.schedule)
         self.ledger = Ledger.read(self.warehouse, self.schedule.start, self.schedule.end)
         self._check_upstream()
-        self.schedule = self.schedule.with_called_off(self.ledger.computed_dates)
+        # The schedule itself lacks the dates called off: nobody is expected there afterwards.
+        self._computed = self.schedule.with_called_off(self.ledger.computed_dates)
         if self._guard_of is not None:
             self._guard = self._guard_of(self.warehouse, self.ledger, self.result.run)
         chosen = self.options.processors
@@ -179,7 +181,7 @@ class Backfill:
                 EVERY_DATE_TESTS,
                 self.schedule.start,
                 self.schedule.end,
-                self.schedule.only_dates,
+                self._computed.only_dates,
                 [processor.key for processor in self.options.processors],
             )
             done(f"{len(self.result.tests)} tests, {len(self.result.failed_tests)} failed")
@@ -228,7 +230,7 @@ class Backfill:
         if processor not in self.options.processors:
             return []
         mark = self._guard.mark if self._guard else no_mark
-        return self.ledger.due_dates(processor, self.schedule.dates, self.options.reprocess, mark)
+        return self.ledger.due_dates(processor, self._computed.dates, self.options.reprocess, mark)
 
     def _sql(self, processor: Processor) -> None:
         if self.project is None:
@@ -240,7 +242,7 @@ class Backfill:
         """Register the rows that dbt has built for a processor."""
         # A processor without upstream reads only inputs, which come from the same dbt run.
         is_verified = not processor.upstream
-        days: Sequence[date] = self.schedule.dates
+        days: Sequence[date] = self._computed.dates
         if is_verified:
             days = self.ledger.due_dates(processor, days, self.options.reprocess)
         with self._stage(_stage_name([processor]), _dates(days)) as done:
@@ -317,8 +319,8 @@ class Backfill:
 
     def _build(self, project: DbtProject, select: Sequence[str], days: Sequence[date]) -> None:
         self.warehouse.close()
-        whole = len(days) == len(self.schedule.dates)
-        only = self.schedule.only_dates if whole else days
+        whole = len(days) == len(self._computed.dates)
+        only = self._computed.only_dates if whole else days
         for first, last in split_range(self.schedule.start, self.schedule.end, days):
             within = None if only is None else [day for day in only if first <= day <= last]
             project.build(select, first, last, within)

@@ -141,3 +141,14 @@ def test_what_has_never_run_needs_attention(loaded: CommandLine) -> None:
     assert loaded("plan", *RANGE).code == 1
     assert loaded("status", "--date", DAY).code == 1
     assert loaded("status", "--date", "2021-10-01").code == 0
+
+
+def test_a_date_that_was_called_off_needs_no_attention_once_its_rows_are_gone(
+    backfilled: CommandLine, engine: Engine
+) -> None:
+    engine.execute(f"update nba_raw.games set status = 'postponed' where game_date = '{DAY}'")
+    week = ("--start", DAY - dt.timedelta(6), "--end", DAY)
+    assert backfilled("coverage", *week).code == 1
+    for command in ("backfill", "compute", "coverage", "plan"):
+        ended = backfilled(command, *week)
+        assert (ended.code, ended.err) == (0, ""), ended.out
