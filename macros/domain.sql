@@ -19,6 +19,14 @@
     )
 {%- endmacro %}
 
+{# Overtimes of a game: by its play-by-play, and without that by the minutes of the longer side. #}
+{% macro overtimes(periods, longer_side_seconds) -%}
+    coalesce(
+        {{ at_least(periods ~ ' - 4', 0) }},
+        {{ int_div(at_least(longer_side_seconds ~ ' - 60 * 235', 0), '60 * 25') }}
+    )
+{%- endmacro %}
+
 {#
   Fewest seconds that the lines of a team have together where they are those of the whole game.
 
@@ -32,6 +40,18 @@
         else {{ longer_side_seconds }} - 60 * 10
     end
 {%- endmacro %}
+
+{#
+  Most seconds that the lines of a team have together where they are those of the game alone: ten
+  minutes more than the game has. The other side's minutes are the measure where the play-by-play
+  lacks the overtime.
+#}
+{% macro most_whole_seconds(shorter_side_seconds, overtimes) -%}
+    {{ at_least(shorter_side_seconds ~ ' + 60 * 10', '60 * (240 + 10 + 25 * (' ~ overtimes ~ '))') }}
+{%- endmacro %}
+
+{# Most seconds that a player has: those of the game, and one minute for feeds that round up. #}
+{% macro most_player_seconds(overtimes) -%}60 * (48 + 1 + 5 * ({{ overtimes }})){%- endmacro %}
 
 {#
   Most that the lines of a team hold together; lines above it are not those of one game.
@@ -58,12 +78,13 @@
   to 58. Where the longer side is the measure of time, the shots of the play-by-play are that of counts.
 #}
 {% macro lines_are_whole(
-    seconds, longer_side_seconds, overtimes, counts, points, final_score, fg_attempts, shots
+    seconds, longer_side_seconds, shorter_side_seconds, overtimes, counts, points, final_score, fg_attempts, shots
 ) -%}
     coalesce(
         {{ seconds }} <= {{ most_team_seconds() }}
         and coalesce({{ counts }} <= {{ most_team_counts() }}, true)
         and {{ seconds }} >= {{ least_whole_seconds(longer_side_seconds, overtimes) }}
+        and {{ seconds }} <= {{ most_whole_seconds(shorter_side_seconds, overtimes) }}
         and case
             when {{ longer_side_seconds }} >= 60 * 210
                 then coalesce(abs({{ points }} - {{ final_score }}) <= 5, true)

@@ -113,6 +113,24 @@
             'detail': [shown('shots_taken'), "' shots, '", shown('fg_attempts'), "' attempts'"],
         },
         {
+            'finding': 'shots_unlike_makes', 'table_name': 'player_box_scores', 'is_error': false,
+            'relation': 'lines',
+            'condition': 'contradiction is null and team_shots > 0 and shots_taken = fg_attempts and ('
+                'shots_made != fg_makes or threes_taken != three_pt_attempts or threes_made != three_pt_makes)',
+            'detail': [
+                shown('shots_made'), "' made, '", shown('threes_made'), "' of '", shown('threes_taken'),
+                "' threes by shots, '", shown('fg_makes'), "', '", shown('three_pt_makes'), "' of '",
+                shown('three_pt_attempts'), "' by line'",
+            ],
+        },
+        {
+            'finding': 'minutes_beyond_game', 'table_name': 'player_box_scores', 'is_error': false,
+            'relation': 'lines', 'condition': 'seconds_played > ' ~ most_player_seconds('overtimes'),
+            'detail': [
+                shown(int_div('seconds_played', '60')), "' minutes of '", shown('48 + 5 * overtimes'),
+            ],
+        },
+        {
             'finding': 'starter_without_minutes', 'table_name': 'player_box_scores', 'is_error': false,
             'relation': 'lines',
             'condition': 'is_starter and contradiction is null and coalesce(seconds_played, 0) = 0',
@@ -144,11 +162,23 @@
         {
             'finding': 'shot_contradicts_itself', 'table_name': 'shots', 'is_error': false,
             'relation': 'shots',
-            'condition': '(is_assisted and not is_made) or (is_made and block_player_id > 0)',
+            'condition': '(is_assisted and not is_made) or (is_made and block_player_id > 0)'
+                ' or (not is_assisted and assist_player_id > 0)'
+                ' or player_id in (assist_player_id, block_player_id)',
             'detail': [
                 "'event '", shown('event_number'),
-                "case when is_made then ': made and blocked' else ': missed and assisted' end",
+                "case when is_assisted and not is_made then ': missed and assisted'"
+                " when is_made and block_player_id > 0 then ': made and blocked'"
+                " when player_id in (assist_player_id, block_player_id) then ': assisted or blocked by the shooter'"
+                " else ': not assisted, and by somebody' end",
             ],
+        },
+        {
+            'finding': 'shot_without_zone', 'table_name': 'shots', 'is_error': false,
+            'relation': 'shots',
+            'condition': "shot_value = 2 and nullif(zone_basic, '') is null and is_paint is null"
+                ' and shot_distance_ft is null and (loc_x is null or loc_y is null)',
+            'detail': ["'event '", shown('event_number')],
         },
         {
             'finding': 'box_score_missing', 'table_name': 'player_box_scores', 'is_error': false,
@@ -173,6 +203,16 @@
             'detail': [
                 "'lines of '", shown('team_abbr'), "' have '", shown(int_div('seconds_played', '60')),
                 "' minutes'",
+            ],
+        },
+        {
+            'finding': 'team_minutes_beyond_game', 'table_name': 'player_box_scores',
+            'is_error': false, 'relation': 'sides',
+            'condition': 'seconds_played > ' ~ most_whole_seconds('shorter_side_seconds', 'overtimes')
+                ~ ' and seconds_played <= ' ~ most_team_seconds(),
+            'detail': [
+                "'lines of '", shown('team_abbr'), "' have '", shown(int_div('seconds_played', '60')),
+                "' minutes of '", shown('240 + 25 * overtimes'),
             ],
         },
         {

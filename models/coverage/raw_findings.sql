@@ -27,6 +27,9 @@ shots_of_players as (
         game_id,
         player_id,
         cast(count(*) as int64) as shots_taken,
+        cast(countif(is_made) as int64) as shots_made,
+        cast(countif(shot_value = 3) as int64) as threes_taken,
+        cast(countif(shot_value = 3 and is_made) as int64) as threes_made,
     from {{ ref('stg_shots') }}
     group by game_id, player_id
 
@@ -44,6 +47,34 @@ shots_of_teams as (
 
 ),
 
+lines_of_teams as (
+
+    select
+        game_id,
+        team_abbr,
+        {{ int_sum('points') }} as points,
+        {{ int_sum(box_score_counts() | join(' + ')) }} as counts,
+        {{ int_sum('seconds_played') }} as seconds_played,
+        cast(count(*) as int64) as lines_listed,
+    from {{ ref('stg_player_box_scores') }}
+    group by game_id, team_abbr
+
+),
+
+lengths as (
+
+    select
+        lines_of_teams.game_id,
+        max(lines_of_teams.seconds_played) as longer_side_seconds,
+        min(lines_of_teams.seconds_played) as shorter_side_seconds,
+        {{ overtimes('max(shots_of_teams.periods)', 'max(lines_of_teams.seconds_played)') }}
+            as overtimes,
+    from lines_of_teams
+    left join shots_of_teams on lines_of_teams.game_id = shots_of_teams.game_id
+    group by lines_of_teams.game_id
+
+),
+
 lines_with_shots as (
 
     select
@@ -53,10 +84,15 @@ lines_with_shots as (
         games.away_team_abbr,
         games.game_status,
         games.game_date,
+        lengths.overtimes,
         coalesce(shots_of_players.shots_taken, 0) as shots_taken,
+        coalesce(shots_of_players.shots_made, 0) as shots_made,
+        coalesce(shots_of_players.threes_taken, 0) as threes_taken,
+        coalesce(shots_of_players.threes_made, 0) as threes_made,
         coalesce(shots_of_teams.shots_taken, 0) as team_shots,
     from {{ ref('stg_player_box_scores') }} as lines
     left join games on lines.game_id = games.game_id
+    left join lengths on lines.game_id = lengths.game_id
     left join shots_of_players
         on
             lines.game_id = shots_of_players.game_id
@@ -103,20 +139,6 @@ shots as (
 
 ),
 
-lines_of_teams as (
-
-    select
-        game_id,
-        team_abbr,
-        {{ int_sum('points') }} as points,
-        {{ int_sum(box_score_counts() | join(' + ')) }} as counts,
-        {{ int_sum('seconds_played') }} as seconds_played,
-        cast(count(*) as int64) as lines_listed,
-    from {{ ref('stg_player_box_scores') }}
-    group by game_id, team_abbr
-
-),
-
 teams as (
 
     select
@@ -141,19 +163,20 @@ teams as (
 
 ),
 
-final_teams as (
+sides as (
 
     select
         teams.*,
         lines_of_teams.points,
         lines_of_teams.counts,
         lines_of_teams.seconds_played,
+        lengths.longer_side_seconds,
+        lengths.shorter_side_seconds,
+        lengths.overtimes,
         coalesce(lines_of_teams.lines_listed, 0) as lines_listed,
         coalesce(shots_of_teams.shots_taken, 0) as shots_taken,
-        max(lines_of_teams.seconds_played) over (partition by teams.game_id)
-            as longer_side_seconds,
-        coalesce(max(shots_of_teams.periods) over (partition by teams.game_id), 4) as periods,
     from teams
+    left join lengths on teams.game_id = lengths.game_id
     left join lines_of_teams
         on
             teams.game_id = lines_of_teams.game_id
@@ -163,15 +186,6 @@ final_teams as (
             teams.game_id = shots_of_teams.game_id
             and teams.team_abbr = shots_of_teams.team_abbr
     where teams.game_status = 'final'
-
-),
-
-sides as (
-
-    select
-        *,
-        case when periods > 4 then periods - 4 else 0 end as overtimes,
-    from final_teams
 
 ),
 

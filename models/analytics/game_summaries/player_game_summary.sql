@@ -154,11 +154,11 @@ with_both_sides as (
     select
         *,
         max(team_seconds) over (partition by game_id) as longer_side_seconds,
+        min(team_seconds) over (partition by game_id) as shorter_side_seconds,
     from with_team_totals
 
 ),
 
--- Without a play-by-play the longer side's minutes tell whether there was overtime.
 with_whole_teams as (
 
     select
@@ -167,8 +167,8 @@ with_whole_teams as (
         and {{ lines_are_whole(
             'team_seconds',
             'longer_side_seconds',
-            'coalesce(periods - 4, ' ~ int_div(at_least('longer_side_seconds - 60 * 235', 0), '60 * 25')
-            ~ ')',
+            'shorter_side_seconds',
+            overtimes('periods', 'longer_side_seconds'),
             'team_counts',
             'listed_points',
             'final_score',
