@@ -16,7 +16,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS ?= false
 # Exit code 1 says that the work is done and that some of the data needs a look, as real data does.
 ON_ATTENTION = { code=$$?; [ $$code = 1 ] && echo "make: goes on; what needs attention is in $(REPORT)" || exit $$code; }
 
-.PHONY: help setup demo test kills lint generate bench report lock clean
+.PHONY: help setup demo test kills lint generate bench docs report lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ generate: setup  ## Write the files that follow from the declarations
 
 bench: setup  ## Print the benchmarks
 	$(BIN)/backcourt bench
+
+docs: setup  ## Write dbt's documentation of the default warehouse: target/static_index.html
+	$(BIN)/dbt docs generate --static --profiles-dir profiles
 
 report: setup  ## Write the report page of the default warehouse
 	$(BIN)/backcourt report --out $(REPORT) || $(ON_ATTENTION)

@@ -112,7 +112,8 @@ recent_games as (
         population.player_id,
         cast(count(*) as int64) as games_in_last_14_days,
         case
-            when count(player_games.seconds_played) = count(*) then {{ int_sum('player_games.seconds_played') }}
+            when count(player_games.seconds_played) = count(*)
+                then {{ int_sum('player_games.seconds_played') }}
         end as seconds_in_last_14_days,
         cast(countif(
             player_games.game_date >= {{ add_days('population.game_date', -7) }}
@@ -130,7 +131,9 @@ recent_games as (
         end as seconds_in_last_7_days,
         cast(countif(
             player_games.previous_played_date >= {{ add_days('population.game_date', -14) }}
-            and {{ days_between('player_games.previous_played_date', 'player_games.game_date') }} = 1
+            and {{ days_between(
+                'player_games.previous_played_date', 'player_games.game_date'
+            ) }} = 1
         ) as int64) as back_to_backs_last_14_days,
     from population
     inner join player_games

@@ -252,6 +252,21 @@ def test_every_row_is_that_of_duckdb(
         assert not differing, (name, len(differing), sorted(differing)[:2])
 
 
+def test_what_dbt_makes_carries_its_descriptions(backfilled: tuple[Project, Done, Done]) -> None:
+    project, *_ = backfilled
+    # One of each materialisation: worker_table, date_range, table.
+    made = (
+        "nba_precompute.player_shot_zone_analysis",
+        "nba_precompute.player_shot_zone_inputs",
+        "nba_analytics.player_game_summary",
+    )
+    with project.warehouse() as warehouse:
+        for name in made:
+            table = warehouse._connection.client.get_table(f"{project.emulator.project}.{name}")
+            assert table.description.endswith("(analysis_date, player_id).") or name == made[2]
+            assert [field.name for field in table.schema if not field.description] == [], name
+
+
 def test_the_same_again_writes_nothing(backfilled: tuple[Project, Done, Done]) -> None:
     project, *_ = backfilled
     again = project.backfill(*RANGE, "--skip-tests")

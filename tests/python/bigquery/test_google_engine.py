@@ -28,7 +28,7 @@ from tests.python.support.slow_reference import sqrt_rounded
 pytestmark = pytest.mark.slow
 
 # The prefix of an engine's macros.
-ENGINES = {"google": "default", "duckdb": "duckdb"}
+ENGINES = {"google": "bigquery", "duckdb": "duckdb"}
 DECIMALS = 4
 UNITS = 10**DECIMALS
 

@@ -59,3 +59,21 @@ def test_a_kept_table_is_described_again_only_where_its_description_has_changed(
     project.build(kept)
     assert sorted(commented) == kept
     assert comments(engine) == before
+
+
+def test_the_documentation_site_has_every_table(simulated: Engine, tmp_path: Path) -> None:
+    from dbt.cli.main import dbtRunner
+
+    project = simulated.project()
+    target = ["--target-path", str(tmp_path), "--log-path", str(tmp_path)]
+    with project._environment():
+        done = dbtRunner(manifest=project._manifest).invoke(
+            ["docs", "generate", "--static", "--no-compile", *target, *project._flags()]
+        )
+    project._release_file()
+    assert done.success, done.exception
+    described = {node.metadata.name: node.metadata.comment for node in done.result.nodes.values()}
+    assert described["player_daily_cache"].startswith("Daily cache of a player")
+    models = [n for n in project._manifest.nodes.values() if n.resource_type == "model"]
+    assert {model.name for model in models} <= described.keys()
+    assert (tmp_path / "static_index.html").stat().st_size > 1_000_000
