@@ -5,5 +5,4 @@
     tags=['stage_inputs'],
 ) }}
 
--- Filled by python_workers from {{ ref('player_per_36_inputs') }}.
-{{ empty_select_from_contract() }}
+{{ worker_rows() }}
