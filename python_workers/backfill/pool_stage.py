@@ -22,8 +22,8 @@ from python_workers.pool.run_chunks import (
     run_chunks,
     start_workers,
 )
-from python_workers.processors.base import PoolWork, Processor
-from python_workers.processors.catalogue import BY_KEY
+from python_workers.processors.base import PoolWork, Processor, waves
+from python_workers.processors.catalogue import BY_KEY, PROCESSORS
 from python_workers.processors.failures import ChunkResult
 from python_workers.processors.worker import (
     compute_task,
@@ -40,6 +40,10 @@ from python_workers.warehouse.base import TableChange, Warehouse
 from python_workers.warehouse.job_labels import labelling
 
 COMMIT_SECONDS = 10.0
+SIDE_BY_SIDE = max(
+    sum(isinstance(processor.work, PoolWork) for processor in wave) for wave in waves(PROCESSORS)
+)
+"""Most processors that the pool computes at the same time."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ class PoolOptions:
 
     def for_dates(self, dates: int) -> PoolOptions:
         """Limit the number of workers to the number of chunks that run at a time."""
-        chunks = 2 * -(-dates // self.chunk_dates)  # of the two processors in a wave
+        chunks = SIDE_BY_SIDE * -(-dates // self.chunk_dates)
         return replace(self, n_jobs=max(min(count_workers(self.n_jobs), chunks), 1))
 
 

@@ -24,10 +24,14 @@ from python_workers.bench.per_player import (
 from python_workers.bench.per_player_factors import compute_composite_factors
 from python_workers.processors.base import PoolWork, Processor
 from python_workers.processors.catalogue import BY_KEY, POOL_PROCESSORS
+from python_workers.processors.composite_factors import COMPOSITE_FACTORS
+from python_workers.processors.daily_cache import DAILY_CACHE
 from python_workers.processors.failures import FAILURE_SCHEMA, ChunkResult
+from python_workers.processors.shot_zones import SHOT_ZONES
 from python_workers.warehouse.base import TableChange, Warehouse
 
 PoolKind = Literal["threads", "processes"]
+Frames = Mapping[str, pd.DataFrame]
 
 BASELINE_SCHEMA = "bench_baseline"
 # Tasks per worker and date: enough to level the work, few enough that little is sent twice.
@@ -88,7 +92,7 @@ def measure_baseline(
     """
     result = Baseline(pool, jobs)
     with _executor(pool, jobs) as executor:
-        for processor in POOL_PROCESSORS:
+        for processor in COMPARED:
             table = create_table(warehouse, processor)
             sampled = Sampled()
             for day in dates:
@@ -121,7 +125,7 @@ def equal_hashes(warehouse: Warehouse, dates: Sequence[date]) -> tuple[int, int]
     A row that only one of the two has counts as unequal.
     """
     equal = total = 0
-    for processor in POOL_PROCESSORS:
+    for processor in COMPARED:
         found = warehouse.query(
             f"""
             select
@@ -181,15 +185,31 @@ def compute_batch(key: str, players: Sequence[Record], frames: Mapping[str, pd.D
             for name, frame in frames.items()
             if "player_id" in frame
         }
-        if key == "psza":
-            compute_shot_zones(player, own["games"], batch)
-        elif key == "pdc":
-            compute_daily_cache(player, own["games"], own["psza"], batch)
-        else:
-            tdza = frames["tdza"]
-            defense = tdza[tdza["team_abbr"] == player["opponent_team_abbr"]]
-            compute_composite_factors(player, own["psza"], defense, batch)
+        _FORMULAS[key](player, own, frames, batch)
     return batch
+
+
+def _shot_zones(player: Record, own: Frames, _frames: Frames, batch: Batch) -> None:
+    compute_shot_zones(player, own["games"], batch)
+
+
+def _daily_cache(player: Record, own: Frames, _frames: Frames, batch: Batch) -> None:
+    compute_daily_cache(player, own["games"], own["psza"], batch)
+
+
+def _composite_factors(player: Record, own: Frames, frames: Frames, batch: Batch) -> None:
+    defenses = frames["tdza"]
+    defense = defenses[defenses["team_abbr"] == player["opponent_team_abbr"]]
+    compute_composite_factors(player, own["psza"], defense, batch)
+
+
+_FORMULAS = {
+    SHOT_ZONES.key: _shot_zones,
+    DAILY_CACHE.key: _daily_cache,
+    COMPOSITE_FACTORS.key: _composite_factors,
+}
+COMPARED = tuple(processor for processor in POOL_PROCESSORS if processor.key in _FORMULAS)
+"""The processors whose formulas the baseline has, too."""
 
 
 def row_schema(key: str) -> pa.Schema:

@@ -33,6 +33,10 @@ ADDED_LINES = {
     ),
     ")\n\nBY_KEY": "    PER_36_RATES,\n",
 }
+# What `make generate` runs.
+GENERATORS = re.findall(
+    r"(?m)/python -m (python_workers\S+)$", (REPOSITORY / "Makefile").read_text()
+)
 NAME, KEY = "PlayerPer36RatesProcessor", "per36"
 
 DATES = days(9)
@@ -117,7 +121,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a copy of the project with the example in it."""
     clone = tmp_path_factory.mktemp("sixth") / "backcourt"
     ignored = shutil.ignore_patterns("__pycache__", EXAMPLE.name)
-    for name in ("python_workers", "models", "macros", "seeds", "profiles", "tests"):
+    for name in ("python_workers", "models", "macros", "seeds", "profiles", "docs", "tests"):
         shutil.copytree(REPOSITORY / name, clone / name, ignore=ignored)
     for name in ("dbt_project.yml", "README.md", "pyproject.toml"):
         shutil.copyfile(REPOSITORY / name, clone / name)
@@ -129,7 +133,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert catalogue.count(before) == 1, before
         catalogue = catalogue.replace(before, line + before)
     (clone / CATALOGUE).write_text(catalogue)
-    run_python(clone, "-m", "python_workers.processors.dbt_macro")  # make generate
+    for module in GENERATORS:
+        run_python(clone, "-m", module)
     return clone
 
 

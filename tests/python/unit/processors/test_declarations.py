@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from python_workers.accounting.commits import BOOKKEEPING
+from python_workers.daily.run import daily_processors
 from python_workers.processors.base import PoolWork, Population, Processor, SqlWork, waves
 from python_workers.processors.catalogue import POOL_PROCESSORS, PROCESSORS
 from python_workers.processors.dbt_macro import MACRO_FILE, README_FILE, macro_text, readme_text
@@ -79,6 +80,12 @@ def test_a_wave_comes_after_everything_that_it_reads() -> None:
 def test_processors_that_wait_for_each_other_are_refused() -> None:
     with pytest.raises(ValueError, match=r"wait for each other: a, b"):
         waves([declared("a", "b"), declared("b", "a")])
+
+
+def test_a_daily_run_without_downstream_leaves_the_feature_store_out() -> None:
+    left = [each.key for each in daily_processors(skip_downstream=True)]
+    assert left == [each.key for each in PROCESSORS if each.key != "mlfs"]
+    assert daily_processors(skip_downstream=False) == PROCESSORS
 
 
 def test_every_fact_that_names_a_processor_is_its_own() -> None:
