@@ -1,4 +1,4 @@
-"""What has been computed, what is due, who is missing, and what one commit holds.
+"""Records what has been computed, decides what is due, and finds what is missing.
 
-It decides and records; running stages is the room ``backfill``.
+It only decides and records; the room ``backfill`` runs the stages.
 """

@@ -1,4 +1,4 @@
-"""What one commit holds: the rows, failures and run records of some dates of a processor."""
+"""Prepares commits: the rows, failures and run records of some dates of a processor."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from python_workers.warehouse.base import TableChange, Warehouse
 
 RECORD_KEY = ("analysis_date", "player_id")
 FAILURE_KEY = ("analysis_date", "entity_id")
-# Set by the parent, so they say nothing about what was computed.
+# The parent process sets these columns; they do not depend on the computation.
 BOOKKEEPING = ("run_id", "created_at", "processed_at")
 
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
@@ -38,7 +38,7 @@ _TIMESTAMP = pa.timestamp("us", tz="UTC")
 
 @dataclass(frozen=True)
 class Commit:
-    """Changes that become visible together, with what they amount to by date."""
+    """Changes that become visible together, with the records and counts of each date."""
 
     changes: tuple[TableChange, ...]
     records: Mapping[date, Processed]
@@ -56,21 +56,21 @@ def commit_of_pool_rows(
 ) -> Commit:
     """Prepare the commit of a chunk that the pool has computed.
 
-    Only rows that differ from what is stored are written: those with another hash, or the same
-    hash and other bookkeeping of completeness. ``created_at`` survives an update.
+    Write only rows that differ from the stored ones: in their hash, or in their unhashed columns,
+    such as completeness. An update keeps ``created_at``.
 
     Parameters
     ----------
     warehouse
-        Read for the stored rows and failures of the dates.
+        The warehouse with the stored rows and failures of the dates.
     processor, run
-        Whose rows they are.
+        The processor and the run that computed the rows.
     read
-        What each date of the chunk was computed from, rows or not.
+        The fingerprints of what each date was computed from, also for dates without rows.
     rows, failures
-        As the worker returned them.
+        The worker's result.
     seconds_per_date
-        Computing time that falls to a date.
+        Computing time per date.
     """
     days = sorted(read)
     compared = ["data_hash", *_unhashed_columns(processor, rows.column_names)]
@@ -216,7 +216,7 @@ def _rows_to_write(
         [_instants(now, len(diff.inserted)), *(part.cast(_TIMESTAMP) for part in kept.chunks)]
     )
     if len(at) == rows.num_rows and len(diff.updated):
-        # The rows stand in their own order, not inserted before updated.
+        # The rows keep their own order, with inserted and updated ones mixed.
         created = created.take(pa.array(np.argsort(at, kind="stable")))
     return (
         written.append_column("run_id", pa.repeat(run_id, len(at)))

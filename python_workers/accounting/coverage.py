@@ -1,7 +1,6 @@
-"""Reconciliation: for each processor and date, who was expected and what became of him.
+"""Coverage: reconciles the expected entities of each processor and date with rows and failures.
 
-The rule for exit codes is here, too: a command ends with 1 where something of its range needs
-attention.
+It also has the rule for exit codes: a command ends with 1 if its range needs attention.
 """
 
 from __future__ import annotations
@@ -31,16 +30,16 @@ COUNTS = (
     "unexpected",
 )
 
-# Failures that somebody should look at.
+# Failures that need attention.
 INVESTIGATE = (
     *(category.column for category in CATEGORIES.values() if category.needs_attention),
     UNKNOWN_CATEGORY,
 )
 
-# Each of these needs attention.
+# All counts that need attention.
 ATTENTION = (*INVESTIGATE, "unaccounted", "duplicated", "unexpected")
 
-# Statuses of dates that are due, each of which needs attention, too.
+# Statuses of dates that are due; they need attention, too.
 ATTENTION_STATUSES = {
     "not_run": "not run",
     "incomplete": "incomplete",
@@ -55,7 +54,7 @@ where analysis_date between @start and @end
 order by analysis_date, processor_name
 """  # noqa: S608 our own names
 
-# A missing game fails the same player on many dates: one line for all of them.
+# A missing game fails the same player on many dates: show one line for all of them.
 _TO_INVESTIGATE = f"""
 select
     processor_name, entity_id, failure_category, missing_game_dates,
@@ -82,8 +81,8 @@ class Coverage:
         One mapping per processor and date: ``processor_name``, ``analysis_date``,
         ``coverage_status``, ``stale_reason`` and `COUNTS`.
     raw_errors
-        What has to be mended in the raw rows of the range: rows that the models leave out, so that
-        nobody is expected because of them. The tests of dbt read the same view.
+        Wrong raw rows of the range, which somebody must correct. The models omit them, so they add
+        no expected entities. dbt's tests read the same view.
     changed_games
         ``game_id``, ``game_date``, ``season`` and ``load_id`` of the games whose changes the
         features do not contain yet.
@@ -96,7 +95,7 @@ class Coverage:
     changed_games: Sequence[Mapping[str, Any]] = ()
 
     def totals(self) -> dict[Processor, dict[str, int]]:
-        """Sum the counts by processor, with the number of dates and of those not run."""
+        """Sum the counts by processor, with the numbers of dates and of dates not run."""
         sums: dict[Processor, dict[str, int]] = {}
         for row in self.by_date:
             processor = BY_NAME[row["processor_name"]]
@@ -111,12 +110,12 @@ class Coverage:
 
     @property
     def to_investigate(self) -> int:
-        """Failures that somebody should look at."""
+        """Number of failures that need attention."""
         return sum(row[name] for row in self.by_date for name in INVESTIGATE)
 
     @property
     def needs_attention(self) -> list[str]:
-        """What needs attention, in words; nothing where all is well."""
+        """Descriptions of everything that needs attention; empty if nothing does."""
         found = []
         if self.to_investigate:
             found.append(f"{self.to_investigate:,} failures to investigate")
@@ -130,12 +129,12 @@ class Coverage:
                 found.append(f"{count:,} processor-dates {words}")
         errors = sum(error.found for error in self.raw_errors)
         if errors:
-            found.append(f"{errors:,} raw rows to mend")
+            found.append(f"{errors:,} raw rows to correct")
         return found
 
     @property
     def stale_lines(self) -> list[str]:
-        """What does not hold any more, in sentences: dates by reason, and the games behind them."""
+        """Lines about stale dates, by reason, and about the changed games that cause them."""
         days: dict[str, set[date]] = {}
         for row in self.by_date:
             if row["coverage_status"] == "stale":
@@ -158,14 +157,14 @@ class Coverage:
 
 
 def exit_code(found: Coverage, failed_tests: Sequence[object] = ()) -> ExitCode:
-    """Return the exit code of a command that has done its work: the rule of every command.
+    """Return the exit code of a finished command; all commands share this rule.
 
     Parameters
     ----------
     found
-        Coverage of the command's range and processors, as it stands at the command's end.
+        Coverage of the command's range and processors at the end of the command.
     failed_tests
-        Tests of dbt that the command ran and that failed.
+        Failed dbt tests of the command.
     """
     return ExitCode.ATTENTION if found.needs_attention or failed_tests else ExitCode.OK
 
@@ -178,25 +177,25 @@ def read_coverage(
     *,
     must_exist: bool = True,
 ) -> Coverage:
-    """Reconcile the dates of a schedule, as the tables stand.
+    """Reconcile the dates of a schedule from the current tables.
 
-    In a whole range those count too that are no game dates (any more) but have rows. A game date
-    that the models do not know of yet, as right after a load, has not run.
+    In a whole range, dates that are no game dates (any more) but have rows count, too. A game date
+    that the models do not know yet, such as after a load, counts as not run.
 
     Parameters
     ----------
     warehouse, schedule, processors
-        Whose coverage.
+        What to reconcile.
     project_state
-        What the dbt project is: raw tables and files that are ahead of the inputs are looked for.
-        None where the inputs are known to be of them.
+        State of the dbt project, to find inputs that are older than the raw tables or the project's
+        files. None if the inputs are known to be up to date.
     must_exist
-        Whether a warehouse on which nothing has been built is an error; else nothing has run.
+        Whether a warehouse without any build is an error; else all its dates count as not run.
 
     Raises
     ------
     BackcourtError
-        Where nothing has been built yet.
+        If nothing has been built yet.
     """
     has_view = warehouse.has_table(table_names.BACKFILL_COVERAGE)
     if must_exist and not has_view:
@@ -256,13 +255,13 @@ def _raw_errors(warehouse: Warehouse, schedule: Schedule) -> list[Finding]:
 def failures_to_investigate(
     warehouse: Warehouse, schedule: Schedule, processors: Sequence[Processor] = PROCESSORS
 ) -> list[dict[str, Any]]:
-    """Return the failures that somebody should look at, grouped by what is behind them.
+    """Return the failures that need attention, grouped by cause.
 
     Returns
     -------
     list
         Per processor, entity, category and missing games: a reason, the first and last date, and
-        on how many dates; the earliest first.
+        the number of dates; the earliest first.
     """
     names = {processor.name for processor in processors}
     only = schedule.only_dates

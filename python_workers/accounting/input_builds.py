@@ -1,4 +1,4 @@
-"""Which seasons' inputs are up to date with the raw tables and the dbt project."""
+"""Finds the seasons whose inputs are up to date with the raw tables and the dbt project."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SCHEMA = pa.schema(
     ]
 )
 
-# Rows of each raw table as ``t``, with the season that reads them. Keys are unique.
+# Rows of each raw table as ``t``, joined with the season that reads them. Keys are unique.
 _BY_GAME = f"inner join {table_names.GAMES} as g on t.game_id = g.game_id"
 _BY_PLAYER = f"""
 inner join (
@@ -45,7 +45,7 @@ _SEASON_ROWS = {
 
 RAW_TABLES = tuple(_SEASON_ROWS)
 
-# Remainders of it sum up to an INT64.
+# The sum of remainders modulo this prime fits an INT64.
 _PRIME = 2**31 - 1
 
 Span = tuple[date, date]
@@ -58,9 +58,9 @@ class SeasonDates(NamedTuple):
     Parameters
     ----------
     first, last
-        Its first and last game date; the first season begins with time itself.
+        First and last game date; for the first season, `first` is the earliest possible date.
     until
-        The day before the next season's first: dates called off lie in between.
+        The day before the next season's first; called-off dates may lie between `last` and it.
     """
 
     first: date
@@ -72,7 +72,7 @@ class SeasonDates(NamedTuple):
 class Build:
     """A row of `INPUT_BUILDS`: the inputs of some dates of a season, and their analytics tables.
 
-    Without dates, the season's analytics tables alone.
+    A build without dates covers only the season's analytics tables.
     """
 
     build_id: str
@@ -83,24 +83,24 @@ class Build:
 
 @dataclass(frozen=True)
 class InputBuilds:
-    """What the inputs should be made of, and what they were made of.
+    """The current state of the raw tables and the project, and the states of recorded builds.
 
-    No model reads across seasons, so each season has a state of its own.
+    No model reads across seasons, so each season has its own state.
 
     Parameters
     ----------
     raw_states
-        What the raw tables hold of each season on the schedule.
+        Digest of the raw tables' rows for each season on the schedule.
     project_state
-        What the dbt project is.
+        State of the dbt project.
     seasons
         The dates of each season on the schedule.
     years
-        The year in which each season starts, as far as the warehouse knows.
+        The year in which each season starts, if the warehouse knows it.
     builds
-        What is noted as built.
+        The recorded builds.
     lacking
-        Game dates whose inputs are not there, whatever is noted.
+        Game dates without inputs, whatever is recorded.
     """
 
     raw_states: Mapping[str, str]
@@ -112,7 +112,7 @@ class InputBuilds:
 
     @classmethod
     def read(cls, warehouse: Warehouse, project_state: str) -> InputBuilds:
-        """Read what is noted, and look what the raw tables hold now."""
+        """Read the recorded builds and the current state of the raw tables."""
         known = game_dates(warehouse)
         seasons = _season_dates(known)
         years: dict[str, int] = {}
@@ -137,9 +137,9 @@ class InputBuilds:
         )
 
     def stale_range(self, schedule: Schedule, *, force: bool = False) -> Span | None:
-        """Return the part of a range whose inputs are to be built; None where they are current.
+        """Return the part of a range whose inputs must be built; None if all are up to date.
 
-        With `force` that is every season that the range has a game date of.
+        With `force`, that is every season with a game date in the range.
         """
         asked = [
             span
@@ -152,9 +152,9 @@ class InputBuilds:
         return min(first for first, _ in asked), max(last for _, last in asked)
 
     def behind(self, days: Iterable[date]) -> dict[date, str]:
-        """Return the dates whose inputs are not of the present raw tables and project, with why.
+        """Return the dates whose inputs are older than the raw tables or the project, with reasons.
 
-        Where nothing is noted, as after `dbt run` by hand, nothing is known here.
+        If no build is recorded, such as after `dbt run` by hand, return nothing.
         """
         if not self.builds:
             return {}
@@ -169,22 +169,22 @@ class InputBuilds:
         )
 
     def stale_seasons(self, start: date, end: date) -> set[str]:
-        """Return the seasons to build the analytics tables of, for inputs of a range.
+        """Return the seasons whose analytics tables must be built before the inputs of a range.
 
-        These are the range's, and those that have changed since these tables were built of them.
+        These are the seasons of the range, and those that have changed since their last build.
         """
         current = {build.raw_state for build in self.builds if self._is_of_now(build)}
         changed = {season for season, state in self.raw_states.items() if state not in current}
         return changed | self._within(start, end).keys()
 
     def season_years(self, seasons: Collection[str]) -> list[int] | None:
-        """Return the years of seasons; None where these are all, or not known."""
+        """Return the start years of seasons; None if these are all, or a year is unknown."""
         if len(seasons) == len(self.raw_states) or not self.years.keys() >= set(seasons):
             return None
         return sorted(self.years[season] for season in seasons)
 
     def forget(self, warehouse: Warehouse, start: date, end: date) -> None:
-        """Forget the builds that are of another state, or that overlap a range to be built."""
+        """Delete the records of builds of another state, and of those that overlap the range."""
         left = [
             build.build_id
             for build in self.builds
@@ -196,7 +196,7 @@ class InputBuilds:
             warehouse.commit([TableChange(table_names.INPUT_BUILDS, delete_keys=keys)])
 
     def note(self, warehouse: Warehouse, run_id: str, start: date, end: date) -> None:
-        """Note that the inputs of a range are built, and the analytics tables of all seasons."""
+        """Record that the inputs of a range and the analytics tables of all seasons are built."""
         spans = self._within(start, end)
         now = datetime.now(UTC)
         rows = pa.Table.from_pylist(
@@ -222,9 +222,9 @@ class InputBuilds:
         )
 
     def _within(self, start: date, end: date) -> dict[str, Span]:
-        """Return what a range has of each season.
+        """Return the part of a range that belongs to each season.
 
-        A range with a season's last game date has the called-off dates after it, too.
+        If a range contains a season's last game date, it also contains the called-off dates after.
         """
         cut = {
             season: (
@@ -258,7 +258,7 @@ class InputBuilds:
 
 
 def lacking_inputs(warehouse: Warehouse, days: Sequence[date]) -> list[date]:
-    """Return those of some game dates that have no input fingerprint of one processor or more."""
+    """Return the game dates that lack the input fingerprint of at least one processor."""
     if not days or not warehouse.has_table(table_names.INPUT_FINGERPRINTS):
         return list(days)
     found = warehouse.query(
@@ -291,10 +291,10 @@ def _season_dates(known: Sequence[tuple[date, str]]) -> dict[str, SeasonDates]:
 
 
 def _raw_states(warehouse: Warehouse, seasons: Iterable[str]) -> dict[str, str]:
-    """Return a digest of what the raw tables hold of each season.
+    """Return a digest of the raw tables' rows for each season.
 
-    Where an engine tells for nothing that a table has changed, but not what of it, a change of any
-    season is one of all.
+    If the engine reports changes of a table for free, but not which rows changed, a change of any
+    season counts as a change of all seasons.
     """
     digests = {season: hashlib.sha256(season.encode()) for season in seasons}
     if warehouse.has_free_content_state:
@@ -305,8 +305,8 @@ def _raw_states(warehouse: Warehouse, seasons: Iterable[str]) -> dict[str, str]:
         for table, relation in _SEASON_ROWS.items():
             if not warehouse.has_table(table):
                 continue
-            # A sum, too: DuckDB mixes the last column in by exclusive or, so that the same change
-            # of it in two rows, such as two games called off, leaves bit_xor as it is.
+            # Also take a sum: DuckDB's row hash combines the last column by exclusive or, so the
+            # same change in two rows, such as two postponed games, leaves bit_xor unchanged.
             rows = warehouse.query(
                 f"select season, count(*) as n, bit_xor({warehouse.row_hash}) as hash, "  # noqa: S608 our own names
                 f"sum(mod({warehouse.row_hash}, {_PRIME})) as total from {relation} group by season"

@@ -1,4 +1,4 @@
-"""What has been computed already: the current record of every date, and whether it still holds."""
+"""The ledger: the current record of every computed date, and whether it is still valid."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ def no_mark(_processor: Processor, _day: date) -> str:
 
 @dataclass(frozen=True)
 class DateState:
-    """Where a (processor, date) stands.
+    """The state of a (processor, date).
 
     Parameters
     ----------
     status
-        ``done``, ``missing`` (not computed, or its rows are gone), ``stale`` (it no longer holds)
-        or ``failed`` (it holds, but has failures to look at); ``locked`` is one whose failures the
-        circuit breaker keeps from being tried.
+        ``done``, ``missing`` (not computed, or its rows are gone), ``stale`` (no longer valid),
+        ``failed`` (valid, but with failures to investigate) or ``locked`` (the circuit breaker
+        blocks new attempts at its failures).
     reason
-        What of its rows is gone; why it is stale: inputs, version or upstream changed, or an
+        Which rows are gone, or why the date is stale: inputs, version or upstream changed, or an
         upstream is missing.
     """
 
@@ -52,7 +52,7 @@ class DateState:
     reason: str = ""
 
     def is_due(self, reprocess: Reprocess) -> bool:
-        """Tell whether a backfill computes the date."""
+        """Tell whether a backfill must compute the date."""
         if reprocess == "all" or self.status in ("missing", "stale"):
             return True
         return self.status == "failed" and reprocess == "missing+failed"
@@ -60,16 +60,16 @@ class DateState:
 
 @dataclass
 class Ledger:
-    """The current records of a date range, and what they are held against.
+    """The current records of a date range, and the facts to compare them with.
 
     Parameters
     ----------
     current
-        Current records by (short name, date).
+        Current records by (processor key, date).
     stored
-        What stands in the tables, by (short name, date).
+        Stored rows and failures by (processor key, date).
     inputs
-        Input fingerprint and number of input rows, by (short name, date).
+        Input fingerprint and number of input rows by (processor key, date).
     """
 
     current: dict[tuple[str, date], Processed] = field(default_factory=dict)
@@ -84,7 +84,7 @@ class Ledger:
         return ledger
 
     def read_inputs(self, warehouse: Warehouse, start: date, end: date) -> None:
-        """Read the input fingerprints of a range anew, as after dbt has built the inputs."""
+        """Read the input fingerprints of a range again, such as after a build of the inputs."""
         self.inputs.clear()
         if not warehouse.has_table(table_names.INPUT_FINGERPRINTS):
             return
@@ -106,7 +106,7 @@ class Ledger:
 
     @property
     def computed_dates(self) -> set[date]:
-        """Dates of the range that any processor has run on, or has rows or failures on."""
+        """Dates of the range on which a processor has run, or has rows or failures."""
         return {day for _, day in self.current.keys() | self.stored.keys()}
 
     def upstream_digests(self, processor: Processor, day: date) -> str:
@@ -117,9 +117,9 @@ class Ledger:
         )
 
     def what_is_read(self, processor: Processor, day: date, daily_mark: str = "") -> WhatIsRead:
-        """Return what the computation of a date would read now.
+        """Return the fingerprints of what the computation of a date would read now.
 
-        `daily_mark` is what daily mode decides beside the inputs; a backfill decides nothing.
+        `daily_mark` holds the decisions of daily mode; it is empty in a backfill.
         """
         return WhatIsRead(
             self.input_fingerprint(processor, day),
@@ -132,7 +132,7 @@ class Ledger:
         return [key for key in processor.upstream if (key, day) not in self.current]
 
     def state(self, processor: Processor, day: date, daily_mark: str = "") -> DateState:
-        """Tell where a (processor, date) stands."""
+        """Return the state of a (processor, date)."""
         current = self.current.get((processor.key, day))
         if current is None:
             return DateState("missing")
@@ -170,7 +170,7 @@ class Ledger:
         reprocess: Reprocess,
         daily_mark: DailyMark = no_mark,
     ) -> list[date]:
-        """Return the dates that a run computes, in order."""
+        """Return the dates that a run must compute, in order."""
         return [
             day
             for day in dates
@@ -178,7 +178,7 @@ class Ledger:
         ]
 
     def record(self, processor: Processor, records: Mapping[date, Processed]) -> None:
-        """Take note of what was just committed, so that downstream decisions see it."""
+        """Store the records of a new commit, so that downstream decisions see them."""
         for day, record in records.items():
             self.current[processor.key, day] = record
             self.stored[processor.key, day] = Stored(record.rows_fingerprint, record.failures)
@@ -187,10 +187,10 @@ class Ledger:
 def plan(
     ledger: Ledger, processors: Iterable[Processor], dates: Iterable[date]
 ) -> dict[tuple[str, date], DateState]:
-    """Say where each (processor, date) stands, before anything runs.
+    """Return the state of each (processor, date) before a run.
 
-    A date whose upstream is itself due is reported as stale for that reason: whether it has to be
-    computed again shows when the upstream's rows are known.
+    If an upstream of a date is due, report the date as stale: only the new upstream rows show
+    whether it must be computed again.
     """
     states: dict[tuple[str, date], DateState] = {}
     days = list(dates)
@@ -211,7 +211,7 @@ def plan(
 def processors_from(
     start_from: int = 1, keys: Iterable[str] | None = None
 ) -> tuple[Processor, ...]:
-    """Return the processors of a command in their order."""
+    """Return the processors of a command, in order."""
     chosen = set(keys) if keys is not None else set(BY_KEY)
     return tuple(
         processor

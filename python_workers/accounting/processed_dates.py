@@ -1,8 +1,8 @@
-"""The current record of each processor and date, and what stands in the tables of it.
+"""The current record of each processor and date, and its stored rows.
 
-`PROCESSED_DATES` has one record per (processor, date), replaced in the transaction that writes the
-rows. What is skipped is decided from it and from the rows themselves; no clock orders anything.
-``processor_runs`` is the history beside it.
+`PROCESSED_DATES` has one record per (processor, date), which the transaction that writes the rows
+replaces. The record and the rows themselves, not a clock, decide which dates a backfill skips.
+``processor_runs`` is the history.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ UNVERIFIED = "unverified"
 
 NO_ROWS = "0"
 
-# Remainders of it sum up to an INT64.
+# The sum of remainders modulo this prime fits an INT64.
 _PRIME = 2**31 - 1
 
 _KEY = ("processor_name", "analysis_date")
@@ -52,17 +52,17 @@ _SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class WhatIsRead:
-    """What the computation of a date reads.
+    """The fingerprints of what the computation of a date reads.
 
     Parameters
     ----------
     input_fingerprint
-        Of the processor's input rows.
+        Fingerprint of the processor's input rows.
     upstream_digests
-        Output digests of the processors upstream, as in ``tdza:1f…|psza:9c…``; empty where it
-        reads none.
+        Output digests of the upstream processors, as in ``tdza:1f…|psza:9c…``; empty without
+        upstream.
     daily_mark
-        What daily mode decides beside the inputs; empty in a backfill.
+        Decisions of daily mode; empty in a backfill.
     """
 
     input_fingerprint: str
@@ -71,7 +71,7 @@ class WhatIsRead:
 
     @property
     def fingerprint(self) -> str:
-        """One text for all of it, as in ``processor_runs.input_fingerprint``."""
+        """All three as one text, as in ``processor_runs.input_fingerprint``."""
         upstream = hashlib.sha256(self.upstream_digests.encode()).hexdigest()[:16]
         return f"{self.input_fingerprint}{self.daily_mark}/{upstream}"
 
@@ -83,13 +83,13 @@ class Processed:
     Parameters
     ----------
     calculation_version, read
-        What it was computed with, and from what.
+        The version of the calculation, and the fingerprints of what it read.
     output_digest
-        Of its rows and failures.
+        Digest of the rows and failures.
     records, failures, investigate
-        Numbers of its rows, of its failures, and of the failures to look at.
+        Numbers of rows, of failures, and of failures to investigate.
     rows_fingerprint
-        What `read_stored` says of its rows: their number and, where dbt writes them, their hash.
+        The result of `read_stored`: the number of rows and, if dbt writes them, their hash.
     """
 
     calculation_version: str
@@ -108,7 +108,7 @@ class Processed:
 
 @dataclass(frozen=True)
 class Stored:
-    """What stands in the tables of a (processor, date)."""
+    """The stored rows and failures of a (processor, date)."""
 
     rows_fingerprint: str = NO_ROWS
     failures: int = 0
@@ -119,7 +119,7 @@ class Stored:
         return int(self.rows_fingerprint.partition(":")[0])
 
     def difference(self, current: Processed) -> str:
-        """Say what is not as the current record says; nothing where all is."""
+        """Describe how the stored rows differ from the current record; empty if they do not."""
         if self.records != current.records or self.failures != current.failures:
             return (
                 f"{self.records:,} of {current.records:,} rows and {self.failures:,} of "
@@ -131,7 +131,7 @@ class Stored:
 
 
 ByDate = dict[tuple[str, date], Processed]
-"""Current records by (short name, date)."""
+"""Current records by (processor key, date)."""
 
 
 def read_current(warehouse: Warehouse, start: date, end: date) -> ByDate:
@@ -161,9 +161,9 @@ def read_current(warehouse: Warehouse, start: date, end: date) -> ByDate:
 def read_stored(
     warehouse: Warehouse, start: date, end: date, processors: Iterable[Processor] = PROCESSORS
 ) -> dict[tuple[str, date], Stored]:
-    """Count the rows and failures that stand in a range, both ends included, in one query.
+    """Count the stored rows and failures of a range, both ends included, in one query.
 
-    The rows that dbt writes are hashed, too: somebody may have built them by hand.
+    Also hash the rows that dbt writes: a user may have built them by hand.
     """
     found: dict[tuple[str, date], str] = {}
     failures: dict[tuple[str, date], int] = {}
@@ -201,7 +201,7 @@ def read_stored(
 def current_change(
     processor: Processor, run_id: str, records: Mapping[date, Processed], now: datetime
 ) -> TableChange:
-    """Replace the current records of some dates; doing so twice changes nothing."""
+    """Return the change that replaces the current records of some dates; it is idempotent."""
     rows = pa.Table.from_pylist(
         [
             {

@@ -1,4 +1,4 @@
-"""What the raw tables, or the project's files, are ahead of: dates that were built before them."""
+"""Finds stale dates: those built before the current raw tables or project files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from {table_names.STALE_DATES}
 where analysis_date between @start and @end
 """  # noqa: S608 our own name
 
-# Of the seasons of some dates, what has changed since the first of them was built.
+# In the seasons of the given dates, the games that have changed since the earliest build.
 _GAMES = f"""
 select
     game_id, max(season) as season, max(coalesce(game_date, former_game_date)) as game_date,
@@ -46,20 +46,20 @@ order by game_date, game_id
 """  # noqa: S608 our own names
 
 Reasons = dict[tuple[str, date], str]
-"""Why a (processor name, date) does not hold any more."""
+"""The reason why a (processor name, date) is stale."""
 
 
 @dataclass(frozen=True)
 class Behind:
-    """What does not hold any more.
+    """Stale dates and their causes.
 
     Parameters
     ----------
     reasons
-        Why, by processor name and date.
+        The reason by processor name and date.
     games
-        ``game_id``, ``game_date``, ``season`` and ``load_id`` of the games that have changed since,
-        as far as `backcourt load` changed them.
+        ``game_id``, ``game_date``, ``season`` and ``load_id`` of the games that `backcourt load`
+        has changed since.
     """
 
     reasons: Mapping[tuple[str, date], str]
@@ -69,20 +69,20 @@ class Behind:
 def read_behind(
     warehouse: Warehouse, schedule: Schedule, days: Sequence[date], project_state: str | None
 ) -> Behind:
-    """Find out which dates do not hold any more, and why.
+    """Find the stale dates and the reasons.
 
-    The view sees inputs, upstream rows and loads that have changed since. Seen here are new
-    versions of the calculation, rows and failures that are not those of their record, raw tables
-    that something else than a load has changed, and files of the dbt project.
+    The view finds changed inputs, upstream rows and loads. This function adds new versions of the
+    calculation, rows and failures that differ from their record, raw tables that were changed
+    without a load, and changed files of the dbt project.
 
     Parameters
     ----------
     warehouse, schedule
-        Where, and in which range.
+        The warehouse and the range.
     days
-        The dates that have been computed.
+        The computed dates.
     project_state
-        What the dbt project is; None where inputs are known to be of it and of the raw tables.
+        State of the dbt project; None if the inputs are known to be up to date.
     """
     ends = {"start": schedule.start, "end": schedule.end}
     reasons: Reasons = {}
@@ -126,7 +126,7 @@ def _games(
         column.name != "last_raw_change"
         for column in warehouse.columns(table_names.INPUT_FINGERPRINTS)
     ):
-        return []  # built by an older version, which did not note it
+        return []  # an older version, which did not record it, built the table
     found: list[Mapping[str, Any]] = warehouse.query(
         _GAMES, {"start": schedule.start, "end": schedule.end, "days": list(days)}
     ).to_pylist()

@@ -1,4 +1,4 @@
-"""What a recomputation changes: new rows against stored ones, key by key."""
+"""Compares recomputed rows with stored rows, key by key."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ import pyarrow.compute as pc
 
 @dataclass(frozen=True)
 class RecordDiff:
-    """Rows by what happens to them.
+    """Positions of rows by outcome.
 
     Parameters
     ----------
     inserted, updated, unchanged
-        Positions among the new rows.
+        Positions in the new rows.
     replaced
-        Positions among the stored rows of those that `updated` replaces, in the same order.
+        Positions in the stored rows that `updated` replaces, in the same order.
     deleted
-        Positions among the stored rows of those no longer produced.
+        Positions in the stored rows that have no new row.
     """
 
     inserted: np.ndarray
@@ -41,7 +41,7 @@ def diff_records(
     Parameters
     ----------
     stored, new
-        Both with the columns of `key` and `compared`; keys are unique on either side.
+        Tables with the columns of `key` and `compared`; keys are unique in each table.
     key
         Columns that identify a row.
     compared

@@ -1,4 +1,4 @@
-"""Which game dates a command is about."""
+"""Finds the game dates of a command from its options."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Schedule:
     Parameters
     ----------
     start, end
-        The range as asked for, both ends included.
+        The requested range, both ends included.
     dates
         Game dates in it, ascending.
     is_whole_range
-        False where the dates are some seasons with others between them.
+        False if the dates are seasons with other seasons between them.
     spans
-        Where seasons are asked for, the first and the last date that each of them can have.
+        First and last possible date of each requested season; empty without seasons.
     """
 
     start: date
@@ -40,19 +40,18 @@ class Schedule:
 
     @property
     def only_dates(self) -> tuple[date, ...] | None:
-        """The dates to name one by one; None where the range says it all."""
+        """The dates to list explicitly; None if the range alone defines them."""
         return None if self.is_whole_range else self.dates
 
     def with_called_off(self, computed: Iterable[date]) -> Schedule:
-        """Add the dates that are no game dates any more, such as those of a postponed game.
+        """Add computed dates that are no longer game dates, such as those of a postponed game.
 
-        Nobody is expected on them, so computing them once more takes their rows away.
+        They have no expected entities, so computing them again deletes their rows.
 
         Parameters
         ----------
         computed
-            Dates in the range that have been computed before. Where the schedule is some seasons
-            with others between them, those of the others are left out.
+            Computed dates in the range. Dates outside the requested seasons are ignored.
         """
         added = {
             day
@@ -94,8 +93,8 @@ def resolve(
     Raises
     ------
     BackcourtError
-        With exit code 2 where the options contradict each other or name no season, 3 where there
-        are no games in the range.
+        With exit code 2 if the options contradict each other or name no valid season, and 3 if the
+        range has no games.
     """
     _check_options(start, end, seasons, everything=everything)
     known = game_dates(warehouse)
@@ -114,7 +113,7 @@ def resolve(
 
 
 def seasons_of_project(directory: Path) -> list[str]:
-    """Return the seasons whose dates the dbt project in a folder knows."""
+    """Return the seasons in the seed of the dbt project in a folder."""
     with (directory / "seeds" / "seasons.csv").open(encoding="utf-8", newline="") as file:
         return [row["season"] for row in csv.DictReader(file)]
 
@@ -122,19 +121,19 @@ def seasons_of_project(directory: Path) -> list[str]:
 def check_seasons(
     warehouse: Warehouse, schedule: Schedule, known: Sequence[str] | None = None
 ) -> None:
-    """Refuse games of a season that nobody has told the dates of: every model leaves them out.
+    """Refuse games of a season that the seasons table lacks: every model omits them.
 
     Parameters
     ----------
     warehouse, schedule
-        Where the games are, and which dates count.
+        The warehouse with the games, and the dates to check.
     known
-        Seasons whose dates are known; None reads them from the warehouse's own table.
+        Seasons with known dates; None reads them from the warehouse.
 
     Raises
     ------
     BackcourtError
-        With exit code 3, naming the season and where its dates belong.
+        With exit code 3; it names the season and the file to complete.
     """
     if known is None:
         if not warehouse.has_table(table_names.SEASONS):
@@ -167,7 +166,7 @@ def check_seasons(
 
 
 def no_games_error(known: Sequence[tuple[date, str]], start: date, end: date) -> BackcourtError:
-    """Say that a range has no games, and where the schedule begins and ends."""
+    """Return the error for a range without games; it says where the schedule begins and ends."""
     where = f"on {start}" if start == end else f"between {start} and {end}"
     before = [day for day, _ in known if day < start]
     after = [day for day, _ in known if day > end]
@@ -185,7 +184,7 @@ def no_games_error(known: Sequence[tuple[date, str]], start: date, end: date) ->
 
 
 def _computed_ends(warehouse: Warehouse, first: date, last: date) -> list[date]:
-    """Return the ends of what is computed: games there beyond the schedule were called off."""
+    """Return the first and last computed date: games there may have been called off since."""
     if not warehouse.has_table(table_names.PROCESSOR_RUNS):
         return []
     (ends,) = warehouse.query(

@@ -1,4 +1,4 @@
-"""The benchmarks: what is measured, how, and the page that shows it.
+"""The benchmarks: their measurements and the page of results.
 
-Nothing that a command needs at work belongs here.
+No code that other commands need belongs here.
 """

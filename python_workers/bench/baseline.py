@@ -1,4 +1,4 @@
-"""The baseline: dates one after the other, one pandas frame per player, in a pool."""
+"""The baseline: computes date by date, with one pandas frame per player, in a pool."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ PoolKind = Literal["threads", "processes"]
 Frames = Mapping[str, pd.DataFrame]
 
 BASELINE_SCHEMA = "bench_baseline"
-# Tasks per worker and date: enough to level the work, few enough that little is sent twice.
+# Tasks per worker and date: enough to balance the work, few enough to send little data twice.
 BATCHES_PER_WORKER = 4
 
 
 @dataclass
 class Sampled:
-    """What a processor took on the dates sampled."""
+    """Measurements of a processor on the sampled dates."""
 
     dates: int = 0
     player_dates: int = 0
@@ -48,13 +48,13 @@ class Sampled:
 
     @property
     def seconds_per_player_date(self) -> float:
-        """Wall time that falls to one player on one date."""
+        """Wall time per player and date."""
         return self.seconds / self.player_dates if self.player_dates else 0.0
 
 
 @dataclass
 class Baseline:
-    """The baseline on a sample of dates, by short name of the processor."""
+    """Measurements of the baseline on a sample of dates, by processor key."""
 
     pool: PoolKind
     jobs: int
@@ -69,7 +69,7 @@ class Baseline:
 
 
 def sample_dates(dates: Sequence[date], count: int) -> list[date]:
-    """Return `count` dates spread evenly, so that early and late weeks are in it alike."""
+    """Return `count` evenly spread dates, so that the sample has early and late weeks."""
     if count >= len(dates):
         return list(dates)
     step = len(dates) / count
@@ -79,12 +79,12 @@ def sample_dates(dates: Sequence[date], count: int) -> list[date]:
 def measure_baseline(
     warehouse: Warehouse, dates: Sequence[date], pool: PoolKind, jobs: int
 ) -> Baseline:
-    """Read, compute, hash and write the sampled dates one by one; the pool is warm before.
+    """Read, compute, hash and write the sampled dates one by one, in a warm pool.
 
     Parameters
     ----------
     warehouse
-        With inputs and upstream rows of the dates; the rows go to tables of their own.
+        The warehouse with inputs and upstream rows of the dates; the rows go to separate tables.
     dates
         The sample.
     pool, jobs
@@ -108,7 +108,7 @@ def measure_baseline(
 
 
 def create_table(warehouse: Warehouse, processor: Processor) -> str:
-    """Create the empty table that a processor's baseline rows go to, and return its name."""
+    """Create the empty table for a processor's baseline rows, and return its name."""
     names = ", ".join(row_schema(processor.key).names)
     table = f"{BASELINE_SCHEMA}.{processor.key}"
     warehouse.execute(f"create schema if not exists {BASELINE_SCHEMA}")
@@ -120,9 +120,9 @@ def create_table(warehouse: Warehouse, processor: Processor) -> str:
 
 
 def equal_hashes(warehouse: Warehouse, dates: Sequence[date]) -> tuple[int, int]:
-    """Return how many baseline rows equal the engine's, hash for hash, and how many there are.
+    """Return the number of baseline rows with the engine's hash, and the number of all rows.
 
-    A row that only one of the two has counts as unequal.
+    A row that only one of the two has counts as different.
     """
     equal = total = 0
     for processor in COMPARED:
@@ -153,9 +153,9 @@ def compute_frames(
     key
         The processor.
     tables
-        Its inputs of one date, as a worker of the engine receives them.
+        The processor's inputs of one date, as a worker of the engine receives them.
     executor, jobs
-        The pool; without it everything is computed here.
+        The pool; without it, compute in this process.
     """
     players = tables["players"].to_pylist()
     frames = {name: table.to_pandas() for name, table in tables.items() if name != "players"}
@@ -177,7 +177,7 @@ def compute_frames(
 
 
 def compute_batch(key: str, players: Sequence[Record], frames: Mapping[str, pd.DataFrame]) -> Batch:
-    """Compute some players of a date, each from his own frame; what a pool worker runs."""
+    """Compute some players of a date, each from his own frame; pool workers run this function."""
     batch = Batch()
     for player in players:
         own = {
@@ -213,7 +213,7 @@ COMPARED = tuple(processor for processor in POOL_PROCESSORS if processor.key in 
 
 
 def row_schema(key: str) -> pa.Schema:
-    """Return the columns of a processor's rows, the hash at the end."""
+    """Return the columns of a processor's rows, with the hash at the end."""
     work = BY_KEY[key].work
     if not isinstance(work, PoolWork):
         raise TypeError(f"{key} is not computed by the pool")
@@ -223,7 +223,7 @@ def row_schema(key: str) -> pa.Schema:
 def _frames_of(
     players: Sequence[Record], frames: Mapping[str, pd.DataFrame]
 ) -> dict[str, pd.DataFrame]:
-    """Keep of each frame what belongs to some players, so that no more than that is sent."""
+    """Filter each frame to some players, so that no other rows are sent to a worker."""
     ids = [player["player_id"] for player in players]
     return {
         name: frame[frame["player_id"].isin(ids)] if "player_id" in frame else frame
@@ -243,10 +243,10 @@ def _executor(pool: PoolKind, jobs: int) -> Iterator[Executor]:
     if pool == "threads":
         executor = ThreadPoolExecutor(jobs)
     else:
-        # Spawned: the parent has threads of its own, which a fork would leave behind half done.
+        # Spawn processes: a fork would break the parent's threads.
         executor = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
     with executor:
-        # As many tasks at once as there are workers, so that each has imported what it needs.
+        # Run one task per worker, so that each worker has finished its imports.
         list(executor.map(_warm, [0.2] * jobs))
         yield executor
 

@@ -1,4 +1,4 @@
-"""The compute stage beside its two rivals: frames per player, and one SQL statement."""
+"""Compares the compute stage with frames per player, and with one SQL statement."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ def measure_frames(bench: Bench) -> None:
 def _add(bench: Bench, baseline: Baseline, player_dates: dict[str, int], ours: float) -> None:
     name = f"frames, {baseline.jobs} {baseline.pool}"
     seconds = baseline.seconds_for(player_dates)
-    each = ", ".join(
+    times = ", ".join(
         f"{key} {1000 * sampled.seconds_per_player_date:.2f}"
         for key, sampled in baseline.sampled.items()
     )
-    bench.results.add(f"{name}, extrapolated", seconds, "s", note=f"ms per player-date: {each}")
+    bench.results.add(f"{name}, extrapolated", seconds, "s", note=f"ms per player-date: {times}")
     bar = FASTER_THAN_FRAMES if baseline.pool == "processes" else None
     bench.results.add(f"{name}, times the engine's time", seconds / ours, "x", bar)
 
@@ -106,7 +106,7 @@ def measure_sql(bench: Bench) -> None:
 
 
 def run_statement(warehouse: Warehouse, threads: int) -> tuple[float, int]:
-    """Run the statement with so many threads; return its seconds and the rows it wrote."""
+    """Run the statement with `threads` threads; return its seconds and number of rows."""
     schema, _, _ = AGGREGATE_TABLE.partition(".")
     warehouse.execute(f"create schema if not exists {schema}")
     warehouse.execute(f"set threads = {int(threads)}")

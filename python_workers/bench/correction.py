@@ -1,4 +1,4 @@
-"""One corrected box score in mid-season: what is recomputed, how fast, and whether it is right."""
+"""Measures a backfill after one corrected box score: recomputed dates, time, correctness."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Pairs = set[tuple[str, date]]
 
 @dataclass(frozen=True)
 class Correction:
-    """A box-score line that turns out to have one made free throw more."""
+    """A box-score line to correct by one more made free throw."""
 
     game_id: str
     game_date: date
@@ -72,13 +72,13 @@ def measure_correction(bench: Bench) -> None:
         results.add(f"{processor.key} dates recomputed", len(dates), "dates", note=note)
     nothing = exactly(0, "dates")
     results.add(
-        "recomputed though nothing they read changed",
+        "recomputed although nothing they read changed",
         len(found.recomputed - found.affected),
         "dates",
         nothing,
     )
     results.add(
-        "not recomputed though something they read changed",
+        "not recomputed although something they read changed",
         len(found.affected - found.recomputed),
         "dates",
         nothing,
@@ -91,14 +91,14 @@ def measure_correction(bench: Bench) -> None:
         f"which took {whole.seconds:.1f} s; all five outputs and the failures",
     )
     results.note(
-        f"The line corrected is that of {correction.player_name} on {correction.game_date}: one "
-        "free throw made more, loaded as files of that one game. What a date reads was compared "
-        "before and after, row by row, in the inputs tables and the upstream outputs."
+        f"The corrected line is that of {correction.player_name} on {correction.game_date}: one "
+        "more made free throw, loaded as files of that one game. The inputs tables and the "
+        "upstream outputs that a date reads were compared row by row, before and after."
     )
 
 
 def choose_line(warehouse: Warehouse) -> Correction:
-    """Return the line of the player with the most minutes in a game of mid-season."""
+    """Return the line of the player with the most minutes on a date in mid-season."""
     found = warehouse.query(
         f"""
         with dates as (
@@ -133,7 +133,7 @@ def choose_line(warehouse: Warehouse) -> Correction:
 
 
 def write_correction(warehouse: Warehouse, correction: Correction, folder: Path) -> None:
-    """Write the raw files of the one game, with the line corrected."""
+    """Write the raw files of the one game, with the corrected line."""
     given = {"game_id": correction.game_id, "player_id": correction.player_id}
     corrected = ", ".join(
         f"{name} + cast(player_id = @player_id as int64) as {name}"
@@ -154,16 +154,16 @@ def write_correction(warehouse: Warehouse, correction: Correction, folder: Path)
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a correction should change, and did.
+    """The expected and actual effects of a correction.
 
     Parameters
     ----------
     affected
-        (short name, date) pairs that read something which the correction changed.
+        (processor key, date) pairs that read changed rows.
     recomputed
-        Those that were computed again.
+        (processor key, date) pairs that were computed again.
     different_rows
-        Rows of outputs and failures that differ from those of a full recomputation.
+        Number of rows of outputs and failures that differ from a full recomputation.
     """
 
     affected: Pairs
@@ -172,7 +172,7 @@ class Comparison:
 
 
 def compare(before: Path, after: Path, again: Path, run_id: str) -> Comparison:
-    """Compare warehouses from before and after a correction, and one computed from the start.
+    """Compare the warehouses before and after a correction, and a complete recomputation.
 
     Parameters
     ----------
@@ -221,7 +221,7 @@ def compare(before: Path, after: Path, again: Path, run_id: str) -> Comparison:
 
 
 def _changed_outputs(connection: duckdb.DuckDBPyConnection, processor: Processor) -> set[date]:
-    """Return the dates whose rows or failures changed, as far as other processors read them."""
+    """Return the dates whose rows or failures changed in columns that other processors read."""
     columns = _columns(connection, processor.table)
     if processor.engine == "pool":
         columns = [processor.entity, "data_hash"]
@@ -243,7 +243,7 @@ def _changed_dates(
     columns: list[str],
     condition: str = "true",
 ) -> set[date]:
-    """Return the dates on which a table has other rows in the old and the new warehouse."""
+    """Return the dates on which a table differs between the old and the new warehouse."""
     hashed = f"hash({', '.join(columns)})"
     digests = (
         f"select {date_column} as day, count(*) as lines, sum({hashed}) as total, "  # noqa: S608 our own names
@@ -268,6 +268,6 @@ def _different_rows(connection: duckdb.DuckDBPyConnection, table: str) -> int:
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
-    """Return a table's columns but those that say when, and by which run, a row was written."""
+    """Return a table's columns without those about the time and run of writing."""
     described = connection.execute(f"describe new.{table}").fetchall()
     return [name for name, *_ in described if name not in BOOKKEEPING]

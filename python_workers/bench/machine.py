@@ -1,4 +1,4 @@
-"""What a benchmark ran on: facts about the machine that say nothing about whose it is."""
+"""Facts about the machine of a benchmark, without any that identify its owner."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def machine_facts(project: Path) -> dict[str, Any]:
     Parameters
     ----------
     project
-        The folder of the project, whose revision git is asked for.
+        The folder of the project; git knows its revision.
     """
     return {
         "cores": joblib.cpu_count(),
@@ -51,7 +51,7 @@ def _processor() -> str:
 
 
 def _revision(project: Path) -> str:
-    """Return the short revision, marked where files differ from it."""
+    """Return the short revision, marked if files differ from it."""
     git = shutil.which("git")
     if git is None:
         return "unknown"

@@ -1,4 +1,4 @@
-"""The process that is measured: the command itself, which notes its own peak memory at its end.
+"""The measured process: runs a command, and writes down its peak memory at the end.
 
 ``python -m python_workers.bench.measured NOTE [--profile FILE] COMMAND ...``
 """
@@ -14,7 +14,7 @@ PROFILE_OPTION = "--profile"
 
 
 def main(arguments: list[str]) -> None:
-    """Run the command and write the note, however the command ends."""
+    """Run the command and write the note, even if the command fails."""
     note, command = Path(arguments[0]), arguments[1:]
     try:
         if command[0] == PROFILE_OPTION:
@@ -31,10 +31,10 @@ def main(arguments: list[str]) -> None:
 
 
 def peak_memory_kib() -> int:
-    """Return the most memory that this process has held, in KiB.
+    """Return the peak memory of this process, in KiB.
 
-    Linux counts into ``ru_maxrss`` what the process that started this one held, so its own
-    high-water mark is read where there is one.
+    On Linux, ``ru_maxrss`` includes the memory of the parent process, so read the process's own
+    high-water mark instead if the system has one.
     """
     try:
         status = Path("/proc/self/status").read_text(encoding="utf-8")
@@ -45,13 +45,13 @@ def peak_memory_kib() -> int:
 
 
 def _run(command: list[str]) -> None:
-    from python_workers.cli.app import main as backcourt  # noqa: PLC0415 -- part of what is measured
+    from python_workers.cli.app import main as backcourt  # noqa: PLC0415 -- the measurement includes the import
 
     backcourt(command)
 
 
 def _run_profiled(command: list[str], target: Path) -> None:
-    import cProfile  # noqa: PLC0415 -- only where asked for
+    import cProfile  # noqa: PLC0415 -- only needed for a profile
 
     profile = cProfile.Profile()
     profile.enable()

@@ -1,4 +1,4 @@
-"""The figures as a table for the terminal and as a page for the docs."""
+"""Formats the figures as a table for the terminal and as a page for the docs."""
 
 from __future__ import annotations
 
@@ -11,35 +11,36 @@ from rich.text import Text
 from python_workers.bench.results import Figure, Results, Section
 
 _ABOUT = {
-    "a": "The command is timed from outside: interpreter start, imports, dbt's start-up and the "
-    "coverage tests are in it. dbt has parsed the project before, as `backcourt load` makes it do, "
-    "and Python's byte code is cached. The peak is the high-water mark of the process itself.",
-    "b": "The baseline reads a date, gives each worker some of its players, filters a pandas frame "
-    "per player, takes its head, sums and averages, rounds, and hashes with the scalar reference; "
-    "then the date is written. Its pool is warm before the clock starts, it checks none of its "
-    "inputs, and it compares nothing with stored rows: it does less than the engine.",
+    "a": "The time is measured from outside; it includes interpreter start, imports, dbt's start-up"
+    " and the coverage tests. `backcourt load` has made dbt parse the project before, and Python's "
+    "byte code is cached. The peak is the high-water mark of the parent process.",
+    "b": "The baseline reads a date and gives each worker some of its players. Workers filter a "
+    "pandas frame per player, take its head, sum, average, round, and hash with the scalar "
+    "reference; then the baseline writes the date. Its pool is warm before the clock starts, it "
+    "does not check its inputs, and it does not compare with stored rows: it does less than the "
+    "engine.",
     "c": "One `create table as` over the three inputs tables and the team defences: windows of "
     "five, ten and twenty games, rates, means, deviations, scores. It rounds in floats, hashes "
     "nothing, explains no failure and writes no context.",
-    "d": "The pool's start-up is in it, and so are reading the inputs, hashing, and committing.",
+    "d": "The time includes the pool's start-up, reading the inputs, hashing and committing.",
     "e": "Each run starts from an empty warehouse with raw tables loaded.",
-    "f": "Nothing is due, so only fingerprints are read; dbt's coverage tests run all the same.",
-    "g": "The corrected file is loaded by `backcourt load`, then everything is backfilled again.",
+    "f": "No date is due, so the run only reads fingerprints; dbt's coverage tests still run.",
+    "g": "`backcourt load` loads the corrected file; then everything is backfilled again.",
     "h": "`backcourt daily --date D`.",
 }
 
 PAGE_BEGINS = "# Benchmarks\n"
 
 _INTRODUCTION = f"""{PAGE_BEGINS}
-What `backcourt bench` measured in one run. This page is written by the command; to repeat it, on a
-machine that does nothing else:
+The results of one run of `backcourt bench`, which writes this page. To repeat it, on an otherwise
+idle machine:
 
     backcourt bench --docs docs/benchmarks.md --out benchmarks.json
 
 `--only a,c` measures some of the sections, `--quick` is a smoke test on a few weeks, `--raw DIR`
 names other raw data, `--repeat 3` times each command three times and takes the fastest, and
-`--profile DIR` adds a profile of what is left. A bar is what the project has set itself; beside it
-stands whether this run met it.
+`--profile DIR` adds a profile of the backfill. A bar is the project's own target; the next column
+says whether this run met it.
 """
 
 
@@ -68,9 +69,9 @@ def docs_page(results: Results) -> str:
     """Return the page, in Markdown."""
     parts = [_INTRODUCTION]
     if results.is_smoke_test:
-        parts.append("**This is a smoke test on a few weeks: it says nothing about the bars.**\n")
+        parts.append("**This is a smoke test on a few weeks, which does not judge the bars.**\n")
     if results.data["source"] != "real":
-        parts.append("**The raw data are simulated: this is about no real season.**\n")
+        parts.append("**The raw data are simulated; the figures do not describe real seasons.**\n")
     parts += ["## Where\n", _markdown_table(("", ""), _facts(results))]
     barred = [
         (f"{section.key}. {figure.name}", *_cells(figure))

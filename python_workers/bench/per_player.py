@@ -1,10 +1,9 @@
-"""The shot zones and the daily cache once more: one pandas frame per player.
+"""The baseline's shot zones and daily cache, with one pandas frame per player.
 
-What the engine is measured against. It is written as one writes it with pandas: a player's games
-are a frame, its head is the window, its sums make the features, and the record is hashed by the
-scalar reference. It leaves out the engine's checks of its inputs, so it does less, not more; a
-ratio is rounded by integers (`half_even`), which is cheaper than a float's ``round`` and gives the
-same hash.
+The code is typical pandas: a player's games are a frame, its head is the window, its sums give the
+features, and the scalar reference hashes the record. It omits the engine's checks of the inputs, so
+it does less than the engine. `half_even` rounds ratios by integers, which is cheaper than ``round``
+of floats and gives the same hash.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ class Batch:
 
 
 def half_even(num: int, den: int, decimals: int) -> float | None:
-    """Round ``num / den`` half-even on the exact value; None where `den` is 0.
+    """Round the exact ``num / den`` half-even; None if `den` is 0.
 
     Examples
     --------
@@ -65,7 +64,7 @@ def half_even(num: int, den: int, decimals: int) -> float | None:
 
 
 def finished(player: Record, columns: Mapping[str, Any], output: OutputTable, to: Batch) -> None:
-    """Complete a player's record, check its ranges, hash it, and put it into a batch."""
+    """Complete a player's record, check its ranges, hash it, and add it to a batch."""
     values = {**player, **columns, "calculation_version": output.calculation_version}
     record = {name: values[name] for name in output.schema.names}
     for name, (low, high) in output.ranges.items():
@@ -86,7 +85,7 @@ def failed(
     to: Batch,
     missing: Sequence[str] = (),
 ) -> None:
-    """Put a player's failure into a batch."""
+    """Add a player's failure to a batch."""
     to.failures.append(
         {
             "analysis_date": player["analysis_date"],
@@ -214,8 +213,8 @@ def compute_daily_cache(
     finished(player, columns, daily_cache.OUTPUT, to)
 
 
-def value_of(frame: pd.DataFrame, name: str) -> Any:  # noqa: ANN401 -- whatever the column holds
-    """Return the value of a frame's only row, None where it is missing or there is no row."""
+def value_of(frame: pd.DataFrame, name: str) -> Any:  # noqa: ANN401 -- any column type
+    """Return the value in a frame's only row; None if the value or the row is missing."""
     if frame.empty:
         return None
     value = frame[name].iloc[0]

@@ -1,4 +1,4 @@
-"""The composite factors once more: one player at a time, his rows looked up in pandas frames."""
+"""The baseline's composite factors: one player at a time, with rows from pandas frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A profile of what is left: a whole backfill's parent, and the compute stage in one thread."""
+"""Profiles the parent of a whole backfill, and the compute stage in one thread."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ FUNCTIONS_SHOWN = 12
 
 
 def profile(bench: Bench, folder: Path) -> None:
-    """Profile a whole backfill and the compute stage, and add what takes most of the time.
+    """Profile a whole backfill and the compute stage, and add the slowest functions.
 
     Parameters
     ----------
     bench
-        What the parts of the benchmark share.
+        The benchmark.
     folder
-        Gets ``backfill.pstats`` and ``compute.pstats``, for ``python -m pstats``.
+        Folder for ``backfill.pstats`` and ``compute.pstats``, for ``python -m pstats``.
     """
     results, workspace = bench.results, bench.workspace
     folder.mkdir(parents=True, exist_ok=True)
-    results.section("p", "What is left: functions by their own time, under the profiler")
+    results.section("p", "Profile: functions by their own time")
 
     bench.say("profiling the parent of a whole backfill")
     workspace.copy(RAW, SCRATCH)
@@ -36,9 +36,9 @@ def profile(bench: Bench, folder: Path) -> None:
     workspace.run(SCRATCH, "compute", "--all", "--backend", "threading", profile=compute, jobs=1)
     _add(bench, compute, "compute")
     results.note(
-        "The profiler sees the main thread of the parent: what dbt's threads, the reading thread "
-        "and the workers do shows as waiting there. The compute stage is profiled in one thread, "
-        "without a pool. With py-spy installed, all processes and threads at once: "
+        "The profiler sees only the main thread of the parent; work of dbt's threads, the reading "
+        "thread and the workers shows as waiting. The compute stage is profiled in one thread, "
+        "without a pool. To profile all processes and threads, install py-spy and run: "
         "`py-spy record --subprocesses --native -o backfill.svg -- backcourt backfill --all`."
     )
 
@@ -49,19 +49,19 @@ def _add(bench: Bench, file: Path, name: str) -> None:
 
 
 def top_functions(file: Path, count: int) -> list[tuple[str, float, int]]:
-    """Return the functions of a profile with the most time of their own.
+    """Return the functions of a profile with the most own time.
 
     Parameters
     ----------
     file
-        What cProfile has dumped.
+        A dump of cProfile.
     count
-        How many functions.
+        Number of functions.
 
     Returns
     -------
     list
-        Of each function its module and name, its own seconds, and its calls.
+        For each function: module and name, own seconds, number of calls.
     """
     stats = pstats.Stats(str(file)).get_stats_profile().func_profiles
     ranked = sorted(stats.items(), key=lambda item: item[1].tottime, reverse=True)
@@ -76,7 +76,7 @@ def top_functions(file: Path, count: int) -> list[tuple[str, float, int]]:
 
 
 def _described(file_name: str, function: str) -> str:
-    """Name a function by the last two parts of its file, which tell nothing about the machine."""
+    """Name a function by the last two parts of its file, which do not identify the machine."""
     if file_name in ("~", ""):
         return function
     return f"{'/'.join(Path(file_name).parts[-2:])} {function}"

@@ -1,4 +1,4 @@
-"""The raw data of a benchmark: as they are, simulated, or cut to a few weeks."""
+"""The raw data of a benchmark: complete, simulated, or cut to a few weeks."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ QUICK_DAYS = 28
 
 
 def is_simulated(raw: Path) -> bool:
-    """Tell whether raw data are made up by ``backcourt simulate``."""
+    """Tell whether raw data come from ``backcourt simulate``."""
     return (raw / MARKER).exists()
 
 
 def simulate_seasons(folder: Path, *, is_quick: bool) -> None:
-    """Simulate the four seasons that the real data would have, or one for a smoke test."""
+    """Simulate the four seasons of the real data, or one season for a smoke test."""
     simulate(folder, SIMULATED_SEASONS[:1] if is_quick else SIMULATED_SEASONS)
 
 
 def cut_to_weeks(raw: Path, target: Path) -> None:
-    """Write raw files with the first weeks of the first season alone.
+    """Write raw files with only the first weeks of the first season.
 
     Parameters
     ----------
     raw
         A folder of raw data.
     target
-        Gets a folder of one Parquet file for each table.
+        Folder for the new files; it gets a folder with one Parquet file per table.
     """
     with scratch_folder() as scratch:
         games = _table(raw, GAMES, scratch)

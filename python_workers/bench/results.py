@@ -1,4 +1,4 @@
-"""What a benchmark found: figures with the bar beside each, as JSON and back."""
+"""The results of a benchmark: figures with their bars, and their JSON form."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ KIB_PER_GIB = 1024 * 1024
 
 @dataclass(frozen=True)
 class Bar:
-    """What a figure must reach.
+    """The target of a figure.
 
     Parameters
     ----------
     text
-        For people, for example ``at most 60 s``.
+        Text for readers, for example ``at most 60 s``.
     low, high
-        Its bounds, both allowed themselves; None where there is none.
+        Inclusive bounds; None without a bound.
     """
 
     text: str
@@ -30,7 +30,7 @@ class Bar:
     high: float | None = None
 
     def is_met_by(self, value: float) -> bool:
-        """Tell whether a value reaches it.
+        """Tell whether a value meets the bar.
 
         Examples
         --------
@@ -51,7 +51,7 @@ def at_least(low: float, unit: str) -> Bar:
 
 
 def exactly(value: float, unit: str) -> Bar:
-    """Return the bar of a figure that must be just so."""
+    """Return the bar of a figure that must have exactly this value."""
     return Bar(f"= {value:g} {unit}", value, value)
 
 
@@ -62,15 +62,15 @@ class Figure:
     Parameters
     ----------
     name
-        What was measured.
+        Name of the measured quantity.
     value, unit
-        The number, and ``s``, ``ms``, ``GiB``, ``x``, ``%`` or the plural of what is counted.
+        The number, and ``s``, ``ms``, ``GiB``, ``x``, ``%`` or the plural of the counted things.
     bar
-        What it must reach, as text; None if nothing is asked of it.
+        The bar as text; None without a bar.
     met
-        Whether it does; None without a bar, or where a smoke test says nothing about it.
+        Whether the value meets the bar; None without a bar or in a smoke test.
     note
-        A few words beside it.
+        A short remark.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Figure:
 
     @property
     def shown(self) -> str:
-        """The value as text, with as many digits as mean something."""
+        """The value as text, with its significant digits."""
         if self.value == int(self.value) and (abs(self.value) >= 100 or self.unit not in _MEASURED):
             return f"{int(self.value):,}"
         digits = 0 if abs(self.value) >= 1000 else 1 if abs(self.value) >= 10 else 2
@@ -90,7 +90,7 @@ class Figure:
 
     @property
     def verdict(self) -> str:
-        """``met``, ``not met``, or nothing."""
+        """``met``, ``not met``, or an empty text."""
         return "" if self.met is None else "met" if self.met else "not met"
 
 
@@ -109,18 +109,18 @@ class Section:
 
 @dataclass
 class Results:
-    """Everything that one run of the benchmark found.
+    """The results of one run of the benchmark.
 
     Parameters
     ----------
     created_at
-        When, in UTC.
+        Time of the run, in UTC.
     machine
         Cores, memory, versions, revision.
     data
-        Where the raw data are from, and how many there are.
+        Source and size of the raw data.
     is_smoke_test
-        Whether it ran on a few weeks only, so that no bar is judged.
+        Whether it ran on only a few weeks, so that bars are not judged.
     """
 
     created_at: str
@@ -130,21 +130,21 @@ class Results:
     sections: list[Section] = field(default_factory=list)
 
     def section(self, key: str, title: str) -> Section:
-        """Begin a section."""
+        """Start a section."""
         self.sections.append(Section(key, title))
         return self.sections[-1]
 
     def add(
         self, name: str, value: float, unit: str, bar: Bar | None = None, note: str = ""
     ) -> Figure:
-        """Add a figure to the section begun last."""
+        """Add a figure to the last section."""
         met = None if bar is None or self.is_smoke_test else bar.is_met_by(value)
         figure = Figure(name, value, unit, bar.text if bar else None, met, note)
         self.sections[-1].figures.append(figure)
         return figure
 
     def note(self, text: str) -> None:
-        """Add a remark to the section begun last."""
+        """Add a remark to the last section."""
         self.sections[-1].notes.append(text)
 
     @property
@@ -154,7 +154,7 @@ class Results:
 
     @property
     def missed(self) -> list[Figure]:
-        """The figures that do not reach their bar."""
+        """The figures that do not meet their bar."""
         return [figure for figure in self.figures if figure.met is False]
 
     def to_json(self) -> str:

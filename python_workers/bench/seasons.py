@@ -1,4 +1,4 @@
-"""More seasons than there are: the real ones repeated under other years."""
+"""Measures more seasons than the data have: repeats the real seasons in later years."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from python_workers.raw.schema import RAW_TABLES
 from python_workers.warehouse.base import Warehouse
 
 MANY_SEASONS, MANY_SEASONS_QUICK = 12, 2
-# Years between a season and its repetition: a multiple of four, so that 29 February stays a day.
+# Years between a season and its repetition are a multiple of four, so that 29 February exists.
 LEAP_CYCLE = 4
 
 TIME_PER_DATE = Bar("within ± 25 %", -25, 25)
-# As much as a buffer pool may fill up; anything that grows with the seasons grows threefold.
+# A buffer pool may fill up by this much; memory that grows with the seasons would triple.
 FLAT_MEMORY = at_most(15, "% more")
 
 PROJECT_PARTS = ("models", "macros", "seeds", "profiles", "tests/dbt")
 
 
 def measure_seasons(bench: Bench) -> None:
-    """Time whole backfills of one season, of those there are, and of many."""
+    """Time whole backfills of one season, of all real seasons, and of many seasons."""
     results = bench.results
     results.section("e", "Whole backfill by number of seasons")
     with bench.workspace.open(RAW) as warehouse:
@@ -88,10 +88,10 @@ def measure_seasons(bench: Bench) -> None:
         FLAT_MEMORY,
     )
     results.note(
-        f"{many} seasons: what there is ({_counted(len(seasons))}) again and again, "
-        f"{cycle(seasons)} years later each time, with game ids of their own and the same players, "
-        "in a copy of the project whose seasons seed has them all. "
-        f"The one season is {one}, whose box-score lines per date come closest to the average."
+        f"{many} seasons: the real data ({_counted(len(seasons))}) repeated, "
+        f"{cycle(seasons)} years later each time, with new game ids and the same players, "
+        "in a copy of the project whose seasons seed contains all of them. "
+        f"The one season is {one}, whose box-score lines per date are closest to the average."
     )
 
 
@@ -112,7 +112,7 @@ def _counted(count: int) -> str:
 
 
 def _start_up(bench: Bench, count: int, all_seasons: int) -> float:
-    """Time what a backfill takes that has nothing to do, in the warehouse of `count` seasons."""
+    """Time a backfill without due dates in the warehouse of `count` seasons."""
     workspace = bench.workspace
     name, project = _warehouse(count), _project(workspace, count)
     if count == all_seasons:
@@ -164,7 +164,7 @@ def seasons_of(warehouse: Warehouse) -> list[str]:
 
 
 def typical_season(warehouse: Warehouse) -> str:
-    """Return the season whose box-score lines per date come closest to those of all seasons."""
+    """Return the season whose box-score lines per date are closest to the overall average."""
     found = warehouse.query(
         f"""
         with seasons as (
@@ -183,7 +183,7 @@ def typical_season(warehouse: Warehouse) -> str:
 
 
 def cycle(seasons: Sequence[str]) -> int:
-    """Return the years by which seasons move when they are repeated.
+    """Return the number of years by which repeated seasons move.
 
     Examples
     --------
@@ -197,23 +197,23 @@ def cycle(seasons: Sequence[str]) -> int:
 def write_seasons(
     warehouse: Warehouse, folder: Path, seasons: Sequence[str], count: int
 ) -> list[tuple[str, int]]:
-    """Write raw files of `count` seasons: the given ones, then the same under later years.
+    """Write raw files of `count` seasons: the given ones, then the same in later years.
 
     Parameters
     ----------
     warehouse
-        With the raw tables of the given seasons.
+        The warehouse with the raw tables of the given seasons.
     folder
-        Gets a folder of Parquet files for each raw table.
+        Folder for the new files; it gets a folder of Parquet files per raw table.
     seasons
         The seasons to repeat, in order.
     count
-        How many seasons to write.
+        Number of seasons to write.
 
     Returns
     -------
     list
-        Of each season written, the original and the years by which it was moved.
+        For each written season, the original and the years by which it moved.
 
     Raises
     ------
@@ -237,13 +237,13 @@ def write_seasons(
     if len(set(games)) != len(games):
         raise BackcourtError(
             "the seasons cannot be repeated: their games would share ids",
-            "Their ids must tell the season in the fourth and fifth character, as 0022100001 does.",
+            "Their ids must contain the season in characters 4 and 5, as 0022100001 does.",
         )
     return written
 
 
 def _moved_tables(warehouse: Warehouse, season: str, years: int) -> dict[str, pa.Table]:
-    """Return the rows of one season under other years, by raw table."""
+    """Return the rows of one season, moved by some years, by raw table."""
     games = warehouse.query(
         f"select * from {table_names.GAMES} where season = @season order by game_id",  # noqa: S608 our own names
         {"season": season},
@@ -292,14 +292,14 @@ def moved_day(day: date, years: int) -> date:
 
 
 def copy_project(source: Path, target: Path, seasons: Sequence[tuple[str, int]]) -> None:
-    """Copy what dbt needs of a project, its seed extended by seasons that were moved.
+    """Copy the parts of a project that dbt needs, and add the moved seasons to its seed.
 
     Parameters
     ----------
     source, target
-        The project, and the folder to make.
+        The project, and the new folder.
     seasons
-        As `write_seasons` returns them.
+        The result of `write_seasons`.
     """
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)

@@ -1,9 +1,9 @@
-"""One SQL statement that aggregates the workers' inputs: the yardstick of the compute stage.
+"""One SQL statement that aggregates the workers' inputs, to compare with the compute stage.
 
 It reads the three inputs tables and the team defences, aggregates windows of ten and twenty games,
-and writes a row for every player and date that has enough of them. It rounds in floats, hashes
-nothing, compares with nothing that is stored, explains no failure and writes no context: the least
-that a warehouse would have to do for the same rows.
+and writes a row for every player and date with enough games. It rounds in floats, and it does not
+hash, compare with stored rows, explain failures or write contexts: it is the least work that a
+warehouse needs for the same rows.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ factors as (
                 + case when player_age >= 35 then -10 when player_age >= 30 then -5 else 0 end
             )
         ) as fatigue_score,
-        -- least and greatest pass over NULL, so a missing input becomes 0 before they see it.
+        -- least and greatest ignore NULL, so replace a missing input by 0 first.
         coalesce(defense * if(zone_rate > 50, 1, zone_rate / 50), 0) as plain_mismatch,
         greatest(-10, least(10, plain_mismatch * if(abs(plain_mismatch) > 5, 1.2e0, 1)))
             as mismatch,
@@ -305,4 +305,4 @@ select 'pcf' as processor, * from pcf
 union all by name
 select 'pdc' as processor, * from pdc
 """  # noqa: S608 our own constants
-"""Writes AGGREGATE_TABLE; its schema has to exist."""
+"""Writes AGGREGATE_TABLE; its schema must exist."""

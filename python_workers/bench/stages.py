@@ -1,4 +1,4 @@
-"""The whole backfill by stages, the compute stage by jobs, an unchanged re-run, and one date."""
+"""Measures a whole backfill by stage, computing by jobs, an unchanged re-run, and one date."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from python_workers.processors.catalogue import POOL_PROCESSORS, PROCESSORS
 from python_workers.warehouse.base import Warehouse
 
 RAW, WHOLE, INPUTS, SCRATCH = "raw", "whole", "inputs", "scratch"
-"""Names of the warehouses: raw tables only; all computed; inputs only; to be used up."""
+"""Names of the warehouses: only raw tables; everything computed; only inputs; scratch."""
 
 OUTPUT_TABLES = (
     *(processor.table for processor in PROCESSORS),
@@ -31,24 +31,24 @@ PEAK_MEMORY = at_most(1.5, "GiB")
 
 @dataclass
 class Bench:
-    """What the parts of a benchmark share.
+    """The state that the sections of a benchmark share.
 
     Parameters
     ----------
     workspace, memory
-        Where they work, and what is there already.
+        The folder of warehouses, and the record of its finished ones.
     results
-        Where the figures go.
+        Collects the figures.
     is_quick
         Whether it is a smoke test.
     repeat
-        How often a run is timed; the fastest counts, being the least disturbed.
+        Number of times to run a command; the fastest run, the least disturbed one, counts.
     say
-        Told each step in one line.
+        Receives a line of text for each step.
     whole
-        The whole backfill, where this run has measured it.
+        The measured whole backfill, if this run has measured it.
     computed
-        The compute stage by number of jobs, as far as measured.
+        Measured seconds of the compute stage by number of jobs.
     """
 
     workspace: Workspace
@@ -66,7 +66,7 @@ class Bench:
         return self.workspace.jobs
 
     def measure_whole(self) -> Outcome:
-        """Backfill everything in a warehouse that has nothing but raw tables, once per run."""
+        """Backfill everything in a warehouse with only raw tables, once per run."""
         if self.whole is None:
             self.whole = self.fastest(self._backfill_raw)
             self.workspace.copy(SCRATCH, WHOLE)
@@ -74,7 +74,7 @@ class Bench:
         return self.whole
 
     def need_whole(self) -> None:
-        """Make sure that there is a warehouse with everything computed."""
+        """Ensure that a warehouse with everything computed exists."""
         if WHOLE not in self.memory.made or not self.workspace.file(WHOLE).exists():
             self.measure_whole()
 
@@ -86,7 +86,7 @@ class Bench:
         return self.computed[jobs]
 
     def fastest(self, measure: Callable[[], Outcome]) -> Outcome:
-        """Measure as often as asked for and return the fastest."""
+        """Measure `repeat` times and return the fastest outcome."""
         return min((measure() for _ in range(self.repeat)), key=lambda outcome: outcome.seconds)
 
     def dates(self, name: str) -> list[date]:
@@ -100,7 +100,7 @@ class Bench:
         return self.workspace.run(SCRATCH, "backfill", "--all")
 
     def use_inputs(self) -> None:
-        """Make the scratch warehouse one with inputs, from which the pool has computed nothing."""
+        """Create a scratch warehouse with inputs but without any rows of the pool."""
         self.need_whole()
         if INPUTS not in self.memory.made or not self.workspace.file(INPUTS).exists():
             self.workspace.copy(WHOLE, INPUTS)
@@ -116,7 +116,7 @@ class Bench:
 
 
 def forget_computed(warehouse: Warehouse) -> None:
-    """Empty what the pool has written, as if it had never run."""
+    """Delete everything that the pool has written."""
     for processor in POOL_PROCESSORS:
         warehouse.execute(f"delete from {processor.table}")  # noqa: S608 our own name
         for table in (
@@ -163,13 +163,13 @@ def measure_jobs(bench: Bench) -> None:
         )
     cores = results.machine["cores"]
     results.note(
-        f"The machine has {cores} cores, which the parent needs too: it reads the next chunk and "
+        f"The machine has {cores} cores. The parent needs them, too: it reads the next chunk and "
         "commits the last one while the workers compute."
     )
 
 
 def job_counts(jobs: int, *, is_quick: bool) -> list[int]:
-    """Return 1, 2, 4 and so on up to twice the pool's size, that size included."""
+    """Return 1, 2, 4 and so on up to twice the pool's size, and the pool's size itself."""
     if is_quick:
         return sorted({1, jobs})
     doubled = [1]
@@ -179,7 +179,7 @@ def job_counts(jobs: int, *, is_quick: bool) -> list[int]:
 
 
 def measure_unchanged(bench: Bench) -> None:
-    """Time a backfill of everything where nothing has changed."""
+    """Time a backfill of everything after which nothing has changed."""
     results = bench.results
     results.section("f", "Backfill again, nothing changed")
     bench.need_whole()
@@ -207,7 +207,7 @@ def _content(workspace: Workspace, name: str) -> dict[str, str]:
 
 
 def measure_one_date(bench: Bench) -> None:
-    """Time daily mode on the last date, as on its morning: games scheduled, none played."""
+    """Time daily mode on the last date, in the state of its morning: no game played yet."""
     results = bench.results
     results.section("h", "One date (daily)")
     bench.need_whole()
@@ -227,13 +227,13 @@ def measure_one_date(bench: Bench) -> None:
         "one date", outcome.seconds, "s", ONE_DATE, f"{day}, {outcome.rows_written:,} rows written"
     )
     results.note(
-        "The date's results are taken away first, which changes the raw data of its season: the "
-        "season's analytics tables are rebuilt, and the date's inputs, rows and features anew."
+        "The benchmark first deletes the date's results, which changes the raw data of its season. "
+        "So the run rebuilds the season's analytics tables, and the date's inputs and features."
     )
 
 
 def turn_back_to_the_morning_of(warehouse: Warehouse, day: date) -> None:
-    """Take away the results of a date, and everything computed for it."""
+    """Delete the results of a date, and everything computed for it."""
     games = f"select game_id from {table_names.GAMES} where game_date = @day"  # noqa: S608 our own names
     for table in (table_names.PLAYER_BOX_SCORES, table_names.SHOTS):
         warehouse.execute(

@@ -1,4 +1,4 @@
-"""``backcourt bench`` as a whole: raw data in, sections measured, results out."""
+"""Runs ``backcourt bench``: prepares raw data, measures sections, returns results."""
 
 from __future__ import annotations
 
@@ -44,26 +44,26 @@ SECTIONS: Mapping[str, Callable[[Bench], None]] = {
 
 @dataclass(frozen=True)
 class Options:
-    """What to measure, and where.
+    """Options of a benchmark.
 
     Parameters
     ----------
     project
         The dbt project.
     raw
-        Folder of raw data; None has some simulated.
+        Folder of raw data; None simulates some.
     folder
-        Where the warehouses go; what is there already is used where nothing has changed.
+        Folder of the warehouses; up-to-date ones in it are reused.
     keys
         The sections.
     jobs
         Size of the pool.
     is_quick
-        A smoke test on a few weeks.
+        Whether to run a smoke test on a few weeks.
     repeat
-        How often a command is timed.
+        Number of times to run a command.
     profiles
-        Where profiles go; None makes none.
+        Folder for profiles; None writes none.
     """
 
     project: Path
@@ -86,11 +86,11 @@ def run_benchmark(
     Parameters
     ----------
     options
-        What to measure, and where.
+        Options of the benchmark.
     say
-        Told each step in one line.
+        Receives a line of text for each step.
     show
-        Given the results so far after each section, so that an interruption loses none.
+        Receives the results so far after each section, so that an interruption loses none.
     """
     options.folder.mkdir(parents=True, exist_ok=True)
     workspace = Workspace(options.folder, options.project, options.jobs)
@@ -139,7 +139,7 @@ def _load(workspace: Workspace, raw: Path, options: Options, say: Callable[[str]
 
 
 def data_facts(warehouse: Warehouse, *, simulated: bool) -> dict[str, Any]:
-    """Say what the raw tables hold."""
+    """Return facts about the raw tables."""
     counts = {
         name: warehouse.query(f"select count(*) as n from {table}").to_pylist()[0]["n"]  # noqa: S608 our own names
         for name, table in (

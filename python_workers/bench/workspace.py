@@ -1,4 +1,4 @@
-"""Where a benchmark works: warehouses that are copied, and commands run on them and measured."""
+"""The workspace of a benchmark: copies warehouses, runs commands on them, and measures them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 
 PACKAGE_DIR = Path(__file__).resolve().parent.parent
 
-# A benchmark loads its data as it goes; how old a load is says nothing about it.
+# A benchmark loads its own data, so never count a load as stale.
 _ALWAYS_FRESH_HOURS = "1000000"
 _OUTPUT_SHOWN = 30
 _IN_USE = "in_use"
@@ -39,13 +39,13 @@ class Outcome:
     seconds
         Wall time from before the interpreter starts until after it is gone.
     cpu_seconds
-        Processor time of the process itself, dbt included; its workers are not counted.
+        CPU time of the process itself, including dbt but not its workers.
     peak_gib
-        The most memory that the process itself held; its workers are not counted.
+        Peak memory of the process itself, without its workers.
     exit_code
         Its exit code.
     events
-        What it logged.
+        Its log events.
     """
 
     seconds: float
@@ -89,7 +89,7 @@ class Workspace:
     Parameters
     ----------
     folder
-        Where everything that is written goes.
+        The folder for all written files.
     project
         The dbt project.
     jobs
@@ -105,7 +105,7 @@ class Workspace:
         return self.folder / f"{name}.duckdb"
 
     def copy(self, source: str, name: str) -> None:
-        """Make a warehouse a copy of another one."""
+        """Copy a warehouse to another name."""
         self.drop(name)
         shutil.copyfile(self.file(source), self.file(name))
 
@@ -116,7 +116,7 @@ class Workspace:
                 (self.folder / f"{name}{suffix}").unlink(missing_ok=True)
 
     def open(self, name: str) -> DuckDBWarehouse:
-        """Open a warehouse, as the commands would."""
+        """Open a warehouse like the commands do."""
         return DuckDBWarehouse(self.file(name))
 
     def run(
@@ -127,7 +127,7 @@ class Workspace:
         profile: Path | None = None,
         jobs: int | None = None,
     ) -> Outcome:
-        """Run a command on a warehouse in a process of its own, and measure it.
+        """Run a command on a warehouse in a separate process, and measure it.
 
         Parameters
         ----------
@@ -136,16 +136,16 @@ class Workspace:
         arguments
             The command and its options.
         project
-            Another dbt project than the workspace's.
+            A dbt project other than the workspace's.
         profile
-            Where to write a profile of the process to.
+            File for a profile of the process.
         jobs
-            Another size of the pool than the workspace's.
+            A size of the pool other than the workspace's.
 
         Raises
         ------
         BackcourtError
-            With what the command said, where it fails.
+            If the command fails; it contains the command's output.
         """
         note = self.folder / "measured.json"
         note.unlink(missing_ok=True)
@@ -178,9 +178,9 @@ class Workspace:
 
     @contextlib.contextmanager
     def _in_use(self, name: str) -> Iterator[None]:
-        """Give a warehouse the one path that commands see, for the time of a command.
+        """Move a warehouse to the one path that commands use, for the time of a command.
 
-        To dbt another path is another profile, after which it parses the project from nothing.
+        With another path, dbt would see another profile and parse the project from scratch.
         """
         self._move(name, _IN_USE)
         try:
@@ -195,14 +195,13 @@ class Workspace:
                 path.replace(self.folder / f"{target}{suffix}")
 
     def _environment(self, project: Path, jobs: int) -> dict[str, str]:
-        # A parsed dbt project holds its own path, so each project keeps what dbt parsed to itself.
+        # A parsed dbt project contains its own path, so give each project its own dbt folder.
         parsed = self.folder / f"dbt-{hashlib.sha256(str(project).encode()).hexdigest()[:8]}"
         paths = [str(PACKAGE_DIR.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
         left_out = ("BACKCOURT_HOOK", _NO_BYTE_CODE)
         inherited = {name: value for name, value in os.environ.items() if name not in left_out}
         if os.environ.get(_NO_BYTE_CODE):
-            # Compiling dbt's source at every start would be most of a short run, and no installed
-            # package does it.
+            # Without cached byte code, compiling dbt's source would dominate a short run.
             inherited["PYTHONPYCACHEPREFIX"] = str(self.folder / "bytecode")
         return {
             **inherited,
@@ -219,16 +218,16 @@ class Workspace:
 
 @dataclass
 class Memory:
-    """What a kept workspace already holds, so that a later run need not make it again.
+    """The record of a workspace's finished warehouses, which a later run reuses.
 
     Parameters
     ----------
     path
-        Its file.
+        The file of the record.
     key
-        Stands for the raw data and the code; another one makes everything stale.
+        Digest of the raw data and the code; if it changes, all warehouses are stale.
     made
-        Names of the warehouses that are there.
+        Names of the finished warehouses.
     """
 
     path: Path
@@ -237,7 +236,7 @@ class Memory:
 
     @classmethod
     def read(cls, folder: Path, key: str) -> Memory:
-        """Read what the folder holds under this key."""
+        """Read the record of a folder, if it has this key."""
         memory = cls(folder / "made.json", key)
         with contextlib.suppress(OSError, ValueError, KeyError):
             found = json.loads(memory.path.read_text(encoding="utf-8"))
@@ -246,13 +245,13 @@ class Memory:
         return memory
 
     def note(self, name: str) -> None:
-        """Note that a warehouse is made."""
+        """Record a finished warehouse."""
         self.made = [*filter(lambda made: made != name, self.made), name]
         self.path.write_text(json.dumps({"key": self.key, "made": self.made}), encoding="utf-8")
 
 
 def state_key(raw: Path, project: Path, extra: Mapping[str, object]) -> str:
-    """Digest what decides the content of the warehouses: raw files, code, and options."""
+    """Return a digest of everything that decides the warehouses' content: files, code, options."""
     digest = hashlib.sha256(repr(sorted(extra.items())).encode())
     for path in _files(raw, ("*",)):
         status = path.stat()

@@ -1,4 +1,4 @@
-"""What a person types: the commands, their options, and what they print.
+"""The command line: the commands, their options, and their output.
 
-Only wording and option checks belong here; what a command does stands in the room that it calls.
+Only wording and option checks belong here; other rooms do the work of a command.
 """

@@ -1,4 +1,4 @@
-"""The ``backcourt`` command: what it offers, and how it ends."""
+"""The ``backcourt`` command: its subcommands, and how it ends."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ HELP = """Backfills NBA feature tables, and proves that no player-date is missin
 
 \b
 The three commands most people need, in order:
-  backcourt load DIR            raw files into the warehouse
-  backcourt backfill --all      every feature of every game date, tested
-  backcourt coverage --all      who has a row, who has none, and why
+  backcourt load DIR            load raw files into the warehouse
+  backcourt backfill --all      compute and test every feature of every game date
+  backcourt coverage --all      show who has a row, who has none, and why
 """
 
 app = typer.Typer(
@@ -66,7 +66,7 @@ for module in (cli_raw, cli_backfill, cli_plan, cli_coverage, cli_daily, cli_rep
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and leave with its exit code."""
+    """Run the command line and exit with its code."""
     given = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in given
     plain = [argument for argument in given if argument != "--debug"]
@@ -81,17 +81,17 @@ def _invoke(arguments: list[str]) -> int:
 
 
 def _outcome(run: Callable[[], int], arguments: list[str], *, debug: bool) -> int:
-    """Turn however a command ends into a message and an exit code, never a stack trace."""
+    """Turn every end of a command into a message and an exit code, never a stack trace."""
     try:
         code = run()
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 -- a stack trace is for --debug
-        # Whatever it was on its way here, after a signal it is an interruption.
+        # After a signal, every exception counts as an interruption.
         if not (received() or isinstance(error, KeyboardInterrupt | typer.Abort)):
             return _failure(error, debug=debug, as_json=logs_json(arguments))
         if debug:
             traceback.print_exc()
         code = ExitCode.INTERRUPTED
-    if code != ExitCode.INTERRUPTED:  # which is also what typer makes of it
+    if code != ExitCode.INTERRUPTED:  # typer returns this code for a Ctrl-C, too
         return code
     message, *hint = how_to_go_on(arguments).splitlines()
     with suppress(OutputError):
@@ -109,7 +109,7 @@ def _outcome(run: Callable[[], int], arguments: list[str], *, debug: bool) -> in
 
 
 def logs_json(arguments: Sequence[str]) -> bool:
-    """Tell whether a command line asks for a JSON log, be the rest of it right or wrong.
+    """Tell whether a command line asks for a JSON log, even if the rest of it is wrong.
 
     Examples
     --------
@@ -137,7 +137,7 @@ def _failure(error: BaseException, *, debug: bool, as_json: bool) -> int:
         case OSError(filename=str() | bytes() as name, strerror=str() as reason):
             said = BackcourtError(
                 f"{os.fsdecode(name)}: {reason}",
-                "Look at this file, its folder and the disk, and run the same command again.",
+                "Check this file, its folder and the disk, and run the same command again.",
                 ExitCode.ENVIRONMENT,
             )
         case _ if isinstance(error, UsageError):
@@ -147,13 +147,13 @@ def _failure(error: BaseException, *, debug: bool, as_json: bool) -> int:
         case _:
             said = BackcourtError(
                 f"{type(error).__name__}: {error}",
-                "This is a fault of Backcourt. The same command with --debug shows where.",
+                "This is a bug in Backcourt. The same command with --debug shows where.",
             )
     return _say(said, debug=debug, as_json=as_json)
 
 
 def _output_failure(cause: OSError, *, debug: bool) -> int:
-    """End as other commands do: quietly where the reader has gone, as ``head`` does."""
+    """End like other Unix commands: quietly if the reader, such as ``head``, has exited."""
     give_output_up()
     if isinstance(cause, BrokenPipeError):
         return 128 + signal.SIGPIPE

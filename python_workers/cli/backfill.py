@@ -47,9 +47,7 @@ def backfill(
     reprocess: options.ReprocessChoice = "missing",
     force: options.ForceOption = False,
     dry_run: options.DryRunOption = False,
-    skip_tests: Annotated[
-        bool, typer.Option("--skip-tests", help="Leave dbt's tests out.")
-    ] = False,
+    skip_tests: Annotated[bool, typer.Option("--skip-tests", help="Skip dbt's tests.")] = False,
     target: options.TargetOption = None,
     n_jobs: options.JobsOption = None,
     backend: options.BackendOption = None,
@@ -57,7 +55,7 @@ def backfill(
     wait: options.WaitOption = None,
     log_format: options.LogFormatOption = LogFormat.TEXT,
 ) -> int:
-    """Backfill a range: inputs by dbt, compute, outputs by dbt, coverage tests."""
+    """Backfill a range: build inputs, compute, build outputs, test the coverage."""
     settings = settings_of(target, n_jobs, backend, wait)
     chosen = chosen_processors(processors, start_from)
     pool = pool_options(settings, scheduler)
@@ -98,7 +96,7 @@ def compute(
     wait: options.WaitOption = None,
     log_format: options.LogFormatOption = LogFormat.TEXT,
 ) -> int:
-    """Compute the pool's processors alone, from inputs that dbt has built."""
+    """Compute only the pool's processors, from inputs that dbt has built."""
     settings = settings_of(target, n_jobs, backend, wait)
     chosen = chosen_processors(processors, allowed=POOL_PROCESSORS)
     pool = pool_options(settings, scheduler)
@@ -126,16 +124,16 @@ def _carried_out(
 
 
 def finish(result: BackfillResult, found: Coverage, reporter: TextReporter | JsonReporter) -> int:
-    """Say what a run amounts to and return its exit code.
+    """Report the result of a run and return its exit code.
 
     Parameters
     ----------
     result
-        What it did.
+        The result of the run.
     found
-        How its range and its processors stand afterwards, whichever run computed them.
+        Coverage of its range and processors after the run.
     reporter
-        Who is told.
+        Where to report.
     """
     seconds = sum(result.seconds.values())
     if isinstance(reporter, JsonReporter):

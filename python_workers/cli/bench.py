@@ -19,7 +19,7 @@ from python_workers.runtime.writing import check_writable, write_text
 from python_workers.settings import load_settings, resolve_project_dir
 
 KEYS = "abcdefgh"
-HELP = """Measure the engine beside what else could compute the same rows, with the bars.
+HELP = """Measure the engine and its alternatives, and compare the figures with their bars.
 
 \b
   a  each stage of a whole backfill
@@ -53,7 +53,7 @@ def bench(
         typer.Option("--only", metavar="a,b,...", help="Only these sections."),
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="A smoke test on a few weeks; no bar is judged.")
+        bool, typer.Option("--quick", help="Smoke test on a few weeks; judge no bar.")
     ] = False,
     output: Annotated[
         Path | None, typer.Option("--out", metavar="FILE.json", help="Write the results there.")
@@ -66,19 +66,19 @@ def bench(
         typer.Option(
             "--work",
             metavar="DIR",
-            help="Keep the warehouses there, and use those that still hold.",
+            help="Keep the warehouses there, and reuse those that are up to date.",
         ),
     ] = None,
     repeat: Annotated[
-        int, typer.Option("--repeat", min=1, help="Time each command so often; the fastest counts.")
+        int, typer.Option("--repeat", min=1, help="Times to run each command; the fastest counts.")
     ] = 1,
     profile: Annotated[
         Path | None,
-        typer.Option("--profile", metavar="DIR", help="Profile what is left; files go there."),
+        typer.Option("--profile", metavar="DIR", help="Write profiles of the backfill there."),
     ] = None,
     n_jobs: options.JobsOption = None,
 ) -> int:
-    """Measure the engine beside what else could compute the same rows, with the bars."""
+    """Measure the engine and its alternatives, and compare the figures with their bars."""
     from python_workers.bench.page import (  # noqa: PLC0415 -- with pandas
         PAGE_BEGINS,
         docs_page,
@@ -105,7 +105,7 @@ def bench(
         results = run_benchmark(
             Options(
                 project,
-                source.resolve() if source else None,  # commands run in a folder of their own
+                source.resolve() if source else None,  # commands run in another folder
                 folder,
                 chosen_sections(only),
                 joblib.cpu_count() if settings.n_jobs == -1 else settings.n_jobs,
@@ -121,14 +121,14 @@ def bench(
         for note in section.notes:
             out.print(f"{section.key}  {note}", markup=False)
     if results.data["source"] != "real":
-        out.print("The data are simulated: nothing here is about real seasons.", markup=False)
+        out.print("The data are simulated; the figures do not describe real seasons.", markup=False)
     for figure in results.missed:
         out.print(f"not met: {figure.name}: {figure.shown} {figure.unit}, {figure.bar}")
     return ExitCode.ATTENTION if results.missed else ExitCode.OK
 
 
 def chosen_sections(only: str | None) -> list[str]:
-    """Return the sections that an option names, in their order."""
+    """Return the sections that an option names, in order."""
     if only is None:
         return list(KEYS)
     given = {key.strip().lower() for key in only.split(",") if key.strip()}

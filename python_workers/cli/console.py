@@ -1,4 +1,4 @@
-"""What a run says while it goes: lines and a progress bar on a terminal, or JSON lines."""
+"""Reports the progress of a run: lines and a progress bar on a terminal, or JSON lines."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from python_workers.runtime.streams import Stream, shown, write_line
 
 
 class _DataConsole(Console):
-    """A console on which every text is data: no control characters, no markup, no emoji codes."""
+    """A console that treats all text as data: no control characters, markup or emoji codes."""
 
     def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401 -- rich's own options
         return super().render_str(shown(text), **options)
@@ -51,7 +51,7 @@ err = _console("stderr")
 
 
 class TextReporter:
-    """Says each stage in a line; on a terminal a bar shows the dates of the pool's stages.
+    """Prints a line per stage; on a terminal, bars show the progress of the pool's stages.
 
     Parameters
     ----------
@@ -66,12 +66,12 @@ class TextReporter:
         self._rows: dict[str, int] = {}
 
     def stage(self, name: str, detail: str) -> None:
-        """Tell that a stage begins."""
+        """Print the start of a stage."""
         if err.is_terminal:
             err.print(f"{name}: {detail} …", style="dim")
 
     def advance(self, processor: Processor, dates: int, rows: int) -> None:
-        """Move the bar of a processor on."""
+        """Advance the bar of a processor."""
         if not err.is_terminal:
             return
         if self._progress is None:
@@ -97,15 +97,15 @@ class TextReporter:
         )
 
     def stage_done(self, name: str, seconds: float, detail: str) -> None:
-        """Tell that a stage is over."""
+        """Print the end of a stage."""
         self.close()
         out.print(f"{name:<18}{seconds:>7.1f} s  {detail}")
 
     def committed(self, run: Run, processor: Processor, commit: Commit) -> None:
-        """Say nothing: the stage's line has the sums."""
+        """Print nothing: the stage's line has the sums."""
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bars."""
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
@@ -114,12 +114,12 @@ class TextReporter:
 
 
 class JsonReporter:
-    """Writes one JSON object a line to standard output, for log-based alerts."""
+    """Writes one JSON object per line to standard output, for log-based alerts."""
 
     def __init__(self) -> None:
         self.run_id: str | None = None
 
-    def event(self, name: str, **fields: Any) -> None:  # noqa: ANN401 -- whatever JSON can hold
+    def event(self, name: str, **fields: Any) -> None:  # noqa: ANN401 -- any JSON value
         """Write an event with its fields."""
         line = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -131,14 +131,14 @@ class JsonReporter:
         write_line(json.dumps(line, default=str))
 
     def stage(self, name: str, detail: str) -> None:
-        """Write that a stage begins."""
+        """Write an event for the start of a stage."""
         self.event("stage_started", stage=name, detail=detail)
 
     def advance(self, processor: Processor, dates: int, rows: int) -> None:
         """Write nothing: each commit has its own event."""
 
     def stage_done(self, name: str, seconds: float, detail: str) -> None:
-        """Write that a stage is over."""
+        """Write an event for the end of a stage."""
         self.event("stage_finished", stage=name, seconds=round(seconds, 3), detail=detail)
 
     def committed(self, run: Run, processor: Processor, commit: Commit) -> None:
@@ -161,11 +161,11 @@ class JsonReporter:
             )
 
     def close(self) -> None:
-        """Nothing to take away."""
+        """Do nothing: there is no bar."""
 
 
 def echo_range(schedule: Schedule, *, as_json: bool) -> TextReporter | JsonReporter:
-    """Say which dates a command is about, and return who tells the rest."""
+    """Report the dates of a command, and return the reporter for its progress."""
     if as_json:
         reporter = JsonReporter()
         reporter.event(

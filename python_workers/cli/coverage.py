@@ -54,9 +54,9 @@ def coverage(
     target: options.TargetOption = None,
     wait: options.WaitOption = None,
 ) -> int:
-    """Reconcile who was expected with who has a row or a failure.
+    """Reconcile the expected players and teams with rows and failures.
 
-    Exit code 1 if something of the range needs attention.
+    Exit code 1 if the range needs attention.
     """
     settings = load_settings(target=target, wait_seconds=wait)
     chosen = chosen_processors(processor)
@@ -110,7 +110,7 @@ def _print(found: Coverage, failures: list[dict[str, Any]]) -> None:
         out.print(f"  … and {len(failures) - SHOWN_FAILURES:,} more (--format json has all)")
     for error in found.raw_errors:
         out.print(
-            f"raw rows to mend: {error.found:,} {error.meaning}, first {error.example}",
+            f"raw rows to correct: {error.found:,} {error.meaning}, first {error.example}",
             markup=False,
         )
     if not found.needs_attention:
@@ -132,7 +132,8 @@ def _as_json(found: Coverage, failures: list[dict[str, Any]]) -> dict[str, Any]:
         "changed_games": list(found.changed_games),
         "attention_counts": {name: sum(row[name] for row in found.by_date) for name in ATTENTION},
         "processors": [
-            {"processor_name": each.name, **total} for each, total in found.totals().items()
+            {"processor_name": processor.name, **total}
+            for processor, total in found.totals().items()
         ],
         "dates": list(found.by_date),
         "to_investigate": failures,

@@ -37,7 +37,7 @@ from python_workers.warehouse.base import Warehouse
 from python_workers.warehouse.open import open_warehouse
 
 breaker_app = typer.Typer(
-    help="Look at the circuit breaker of daily mode, or open its locks.", no_args_is_help=True
+    help="List or release the locks of daily mode's circuit breaker.", no_args_is_help=True
 )
 
 DateOption = Annotated[
@@ -62,19 +62,19 @@ def daily(
     ],
     skip_downstream: Annotated[
         bool,
-        typer.Option("--skip-downstream", help="Leave the feature store, tests and hook out."),
+        typer.Option("--skip-downstream", help="Skip the feature store, tests and hook."),
     ] = False,
     allow_incomplete: Annotated[
         bool,
         typer.Option(
-            "--allow-incomplete", help="Go on where games lack data or loads are old; mark the run."
+            "--allow-incomplete", help="Continue if data is missing or stale, and mark the run."
         ),
     ] = False,
     hook: Annotated[
         str | None,
         typer.Option(
             metavar="COMMAND|URL|-",
-            help="Told at the end: a command, a webhook, or - for standard output.",
+            help="Notify at the end: a command, a webhook, or - for standard output.",
         ),
     ] = None,
     target: options.TargetOption = None,
@@ -134,9 +134,9 @@ def status(
     target: options.TargetOption = None,
     wait: options.WaitOption = None,
 ) -> int:
-    """Say where the pipeline stands: runs, freshness, breakers, failures, dates due.
+    """Show the state of the pipeline: runs, freshness, breakers, failures, due dates.
 
-    Exit code 1 if something of the dates up to this day needs attention.
+    Exit code 1 if dates up to this day need attention.
     """
     settings = load_settings(target=target, wait_seconds=wait)
     with open_warehouse(settings, read_only=True) as warehouse:
@@ -175,7 +175,7 @@ def breaker_reset(
     target: options.TargetOption = None,
     wait: options.WaitOption = None,
 ) -> int:
-    """Open locks before their time, so that the next daily run tries again."""
+    """Release locks early, so that the next daily run tries again."""
     if everything == any(option is not None for option in (processor, player, day)):
         raise BackcourtError(
             "which locks?",
@@ -198,7 +198,7 @@ def _schedule_of(warehouse: Warehouse, day: date) -> Schedule:
     known = game_dates(warehouse)
     if not known[0][0] <= day <= known[-1][0]:
         raise no_games_error(known, day, day)
-    return Schedule(day, day, (day,) if any(day == each for each, _ in known) else ())
+    return Schedule(day, day, (day,) if any(day == game_day for game_day, _ in known) else ())
 
 
 def _print_status(found: PipelineStatus) -> None:
@@ -281,7 +281,7 @@ def _status_json(found: PipelineStatus) -> dict[str, Any]:
         "last_loads": found.loads,
         "open_breakers": list(found.breakers),
         "to_investigate": list(found.to_investigate),
-        "due": [{"processor": each.name, "date": day} for each, day in found.due],
+        "due": [{"processor": processor.name, "date": day} for processor, day in found.due],
         "next_dates": list(found.next_dates),
         "changed_games": list(found.coverage.changed_games),
     }

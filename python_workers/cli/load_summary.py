@@ -1,4 +1,4 @@
-"""What a load says: rows, the games that it changed, what was found in them, the next command."""
+"""Prints the summary of a load: rows, changed games, findings in them, and the next command."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHOWN_GAMES = 5
 
 
 def seasons_of_games(warehouse: Warehouse) -> set[str]:
-    """Return the seasons that the stored games are of."""
+    """Return the seasons of the stored games."""
     found = warehouse.query(f"select distinct season from {GAMES.spec.name}")  # noqa: S608 our own name
     return {row["season"] for row in found.to_pylist()}
 
@@ -64,7 +64,7 @@ def print_load(report: LoadReport, seconds: float, *, verbose: bool) -> None:
 
 
 def print_changed_games(games: Sequence[ChangedGame], *, verbose: bool) -> None:
-    """Name the games and dates that a load changed: the first of them, or all."""
+    """Print the games and dates that a load changed: the first few, or all."""
     if not games:
         return
     dates = sorted({day for game in games for day in _dates(game)})
@@ -83,12 +83,12 @@ def print_changed_games(games: Sequence[ChangedGame], *, verbose: bool) -> None:
 
 
 def print_findings(found: Sequence[Finding], details: Sequence[Mapping[str, object]]) -> None:
-    """Print what was found and left as it is, by table and season, with the first of each."""
+    """Print the findings by table and season, with an example of each."""
     if not found:
         return
     seasons, rows = over_seasons(found)
     print_table(
-        "found in the changed games, and left as it is",
+        "findings in the changed games, loaded unchanged",
         [
             ("table", "left"),
             ("what", "left"),
@@ -113,7 +113,7 @@ def print_findings(found: Sequence[Finding], details: Sequence[Mapping[str, obje
 
 
 def say_next(games: Sequence[ChangedGame], seasons: Collection[str]) -> None:
-    """Say the command that brings the features up to date."""
+    """Print the command that brings the features up to date."""
     changed = {game.season for game in games if game.season and not game.former_game_date}
     is_part = games and len(changed) < len(seasons) and all(game.season for game in games)
     is_part = is_part and not any(game.former_game_date for game in games)
@@ -122,7 +122,7 @@ def say_next(games: Sequence[ChangedGame], seasons: Collection[str]) -> None:
 
 
 def log_load(report: LoadReport, found: Sequence[Finding], seconds: float) -> None:
-    """Write the same as JSON lines."""
+    """Write the summary as JSON lines."""
     log = JsonReporter()
     for loaded in report.tables:
         log.event(
@@ -175,7 +175,7 @@ def _left(table: TableLoad, *, verbose: bool) -> str:
         f"{'is' if rows == 1 else 'are'} not in these files and "
         f"{'stays' if rows == 1 else 'stay'} in {table.table}: "
         f"{named_rows(table.left, None if verbose else 3)}. "
-        "--replace-games takes the files as the whole of their games."
+        "To delete stored rows that the files lack: --replace-games."
     )
 
 

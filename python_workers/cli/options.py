@@ -1,4 +1,4 @@
-"""Options that mean the same in every command."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from python_workers.settings import Settings, load_settings
 
 
 class LogFormat(StrEnum):
-    """What progress is written as."""
+    """Formats of the progress."""
 
     TEXT = "text"
     JSON = "json"
 
 
 class OutputFormat(StrEnum):
-    """What a result is written as."""
+    """Formats of a result."""
 
     TABLE = "table"
     JSON = "json"
 
 
 def parse_date(text: str) -> date:
-    """Read an ISO date of an option."""
+    """Parse the ISO date of an option."""
     try:
         return date.fromisoformat(text)
     except ValueError as error:
@@ -52,7 +52,7 @@ EndOption = Annotated[
 ]
 SeasonOption = Annotated[
     list[str] | None,
-    typer.Option("--season", metavar="2021-22", help="A season; may be given again."),
+    typer.Option("--season", metavar="2021-22", help="A season; may be repeated."),
 ]
 AllOption = Annotated[bool, typer.Option("--all", help="Every game date on the schedule.")]
 TargetOption = Annotated[
@@ -84,7 +84,7 @@ ReprocessChoice = Annotated[
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="The same as --reprocess all.")]
 DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")
+    bool, typer.Option("--dry-run", help="Show what a backfill would do; do nothing.")
 ]
 LogFormatOption = Annotated[LogFormat, typer.Option(help="Progress as text or JSON lines.")]
 WaitOption = Annotated[
@@ -96,7 +96,7 @@ WaitOption = Annotated[
 def chosen_processors(
     names: str | None, start_from: int = 1, allowed: Sequence[Processor] | None = None
 ) -> tuple[Processor, ...]:
-    """Return the processors that options name, in their order."""
+    """Return the processors that options name, in order."""
     allowed_keys = [processor.key for processor in allowed or BY_KEY.values()]
     if names is None:
         return processors_from(start_from, allowed_keys)
@@ -112,7 +112,7 @@ def chosen_processors(
     if not chosen:
         raise BackcourtError(
             f"--start-from {start_from} leaves none of --processors {','.join(given)}",
-            "Leave one of the two away.",
+            "Omit one of the two.",
             ExitCode.USAGE,
         )
     return chosen
@@ -124,7 +124,7 @@ def pool_options(settings: Settings, scheduler: str | None) -> PoolOptions:
     Raises
     ------
     BackcourtError
-        With exit code 2 where one of backend and address is given without the other.
+        With exit code 2 if only one of Dask backend and scheduler address is given.
     """
     if settings.backend == "dask" and not scheduler:
         raise BackcourtError(
@@ -135,7 +135,7 @@ def pool_options(settings: Settings, scheduler: str | None) -> PoolOptions:
     if settings.backend != "dask" and scheduler is not None:
         raise BackcourtError(
             f"--scheduler is for --backend dask, and the backend is {settings.backend}",
-            "Add --backend dask, or leave --scheduler away.",
+            "Add --backend dask, or omit --scheduler.",
             ExitCode.USAGE,
         )
     return PoolOptions(
@@ -154,7 +154,7 @@ def settings_of(
     backend: BackendName | None = None,
     wait: float | None = None,
 ) -> Settings:
-    """Return the settings of the environment, overridden by options that are given."""
+    """Return the settings of the environment, overridden by the given options."""
     return load_settings(
         target=target,
         n_jobs=n_jobs,

@@ -1,4 +1,4 @@
-"""``backcourt plan``, and what a dry run of a backfill shows."""
+"""``backcourt plan``, and the output of a backfill's dry run."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ from python_workers.warehouse.open import open_warehouse
 
 @dataclass(frozen=True)
 class Plan:
-    """What a backfill finds.
+    """The state of a range before a backfill.
 
     Parameters
     ----------
     states
-        Where each (short name, date) stands.
+        State of each (processor key, date).
     has_inputs
-        Whether the inputs are built of the present raw tables.
+        Whether the inputs are up to date with the raw tables.
     coverage
-        Of the same dates and processors.
+        Coverage of the same dates and processors.
     """
 
     states: dict[tuple[str, date], DateState]
@@ -86,9 +86,9 @@ def plan_command(
     target: options.TargetOption = None,
     wait: options.WaitOption = None,
 ) -> int:
-    """Say where each date of each processor stands, and what a backfill would do.
+    """Show the state of each date of each processor, and what a backfill would do.
 
-    Exit code 1 if something of the range needs attention, as dates do that are due.
+    Exit code 1 if the range needs attention; due dates do.
     """
     settings = settings_of(target, wait=wait)
     chosen = chosen_processors(processors, start_from)
@@ -115,7 +115,7 @@ def plan_command(
 def read_plan(
     warehouse: Warehouse, settings: Settings, schedule: Schedule, chosen: Sequence[Processor]
 ) -> Plan:
-    """Find out where each date stands."""
+    """Find the state of each date."""
     project_state = DbtProject(settings).state()
     ledger = Ledger.read(warehouse, schedule.start, schedule.end)
     builds = InputBuilds.read(warehouse, project_state)
@@ -129,7 +129,7 @@ def read_plan(
 
 
 def _seen_from_coverage(state: DateState, row: Mapping[str, Any]) -> DateState:
-    """Return the state of a date with what the ledger, which reads the inputs there are, misses."""
+    """Refine a date's state by coverage: the ledger only compares with the existing inputs."""
     if state.status in ("done", "failed") and row["coverage_status"] == "stale":
         return DateState("stale", row["stale_reason"])
     locked = row[CIRCUIT_BREAKER_ACTIVE.column]
@@ -157,7 +157,7 @@ def show_plan(planned: Plan, reprocess: Reprocess, reporter: TextReporter | Json
     out.print(
         "inputs: unchanged since the last build"
         if planned.has_inputs
-        else "inputs: to be built first, after which more dates may turn out stale"
+        else "inputs: must be built first; then more dates may be stale"
     )
     rows = [
         (
@@ -194,7 +194,7 @@ def show_costs(
     processors: Sequence[Processor],
     reporter: TextReporter | JsonReporter,
 ) -> None:
-    """Say what the statements of a backfill on BigQuery would read, and its price."""
+    """Report the bytes that a backfill's statements would read on BigQuery, and their price."""
     from python_workers.backfill.costs import estimates, price  # noqa: PLC0415 -- slow to import
     from python_workers.warehouse.bigquery.warehouse import open_bigquery  # noqa: PLC0415
 
@@ -217,12 +217,12 @@ def show_costs(
         for estimate in found
     ]
     print_table(
-        f"what the statements would read, at {rate:g} USD a TiB",
+        f"bytes that the statements would read, at {rate:g} USD per TiB",
         [("statement", "left"), ("bytes", "right"), ("USD", "right")],
         [*rows, ("total", known, f"{price(known, rate):.4f}")],
     )
     if unknown:
         out.print(
-            f"-: {unknown} statements read tables that are yet to be built; "
+            f"-: {unknown} statements read tables that do not exist yet; "
             "after the first backfill their bytes are known"
         )

@@ -48,19 +48,22 @@ def register(app: typer.Typer) -> None:
 
 
 def load(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="One folder a table in it.")],
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Folder with a folder per table.")
+    ],
     tables: Annotated[
-        str | None, typer.Option(metavar="games,shots", help="Only these tables, by commas.")
+        str | None,
+        typer.Option(metavar="games,shots", help="Only these tables, separated by commas."),
     ] = None,
     replace_games: Annotated[
         bool,
         typer.Option(
             "--replace-games",
-            help="The files are all there is of their games: stored rows that they lack go.",
+            help="Delete stored rows of the files' games that the files lack.",
         ),
     ] = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", help="Name every row, game and finding.")
+        bool, typer.Option("--verbose", help="List every row, game and finding.")
     ] = False,
     target: TargetOption = None,
     wait: WaitOption = None,
@@ -78,7 +81,7 @@ def load(
         )
         warehouse.close()
         if is_missing:
-            # The seasons, so that `dbt run` works right after a load; and what is read below.
+            # Build the seasons, so that `dbt run` works right after a load, and the views for below.
             DbtProject(settings).build(["seasons", "path:models/staging", FINDINGS_MODEL])
         found = count_findings(warehouse, *_changed(report))
         details = list_findings(warehouse, *_changed(report)) if verbose else []
@@ -128,7 +131,7 @@ def simulate(
 
 
 def _changed(report: LoadReport) -> tuple[str, Mapping[str, object]]:
-    """Return the condition that keeps the findings about what this load has changed."""
+    """Return the condition for findings in the games and players that this load has changed."""
     games = [game.game_id for game in report.changed_games]
     return of_games(games, with_players=_has_players(report))
 

@@ -1,6 +1,6 @@
-"""The reference of commands and settings, made from their declarations.
+"""Generates the reference of commands and settings from their declarations.
 
-``make generate`` writes docs/reference.md; a test compares it with what the declarations say now.
+``make generate`` writes docs/reference.md; a test compares it with the current declarations.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ REFERENCE_FILE = Path("docs") / "reference.md"
 
 
 def reference_text() -> str:
-    """Return the page: every command with its options, and every setting with its default."""
+    """Return the page: all commands with their options, and all settings with their defaults."""
     lines = [
         "# Reference",
         "",
@@ -35,7 +35,7 @@ def reference_text() -> str:
         "## Settings",
         "",
         "Environment variables. An option of a command overrides its variable; an empty variable",
-        "is an unset one.",
+        "counts as unset.",
         "",
         "| variable | default | meaning |",
         "|---|---|---|",

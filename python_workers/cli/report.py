@@ -35,7 +35,7 @@ def report(
 ) -> int:
     """Write one self-contained page: coverage, failures, run times, shot zones.
 
-    Without a range: every game date on the schedule. Exit code 1 if something of the range needs
+    Without a range, it covers every game date on the schedule. Exit code 1 if the range needs
     attention.
     """
     from python_workers.report.page import PAGE_BEGINS, render  # noqa: PLC0415 -- no other command draws
@@ -61,7 +61,7 @@ def report(
 
 
 def _models() -> Path | None:
-    """Return the folder of the dbt models, whose files describe the columns, if it is at hand."""
+    """Return the folder of the dbt models, whose files describe the columns, if available."""
     try:
         return resolve_project_dir() / "models"
     except BackcourtError:

@@ -22,7 +22,7 @@ class FailureCategory:
     name
         As stored in ``failure_category``.
     is_expected
-        Whether it is in the nature of the data rather than something to investigate.
+        Whether the data explain it, so that nobody needs to investigate it.
     can_retry
         Whether the same run may succeed later, once data has arrived.
     needs_attention

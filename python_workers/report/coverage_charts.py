@@ -1,4 +1,4 @@
-"""The coverage calendar, and rows by date."""
+"""Draws the coverage calendar and the charts of rows by date."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ PITCH = 9.0
 CELL = 7.6
 CALENDAR_LEFT = 12.0
 CALENDAR_TOP = 12.0
-# Every season's calendar is at least so many weeks wide, so that short ones keep their scale.
+# Smallest width of a season's calendar, in weeks, so that short seasons keep their scale.
 FEWEST_WEEKS = 27
 
 STATUSES = {
     "complete": "everyone expected has a row",
-    "complete_with_expected_gaps": "rows, and gaps in the nature of the data",
-    "investigate": "everyone is accounted for, but some failures need a look",
-    "stale": "computed before its inputs, or the raw data behind them, changed",
+    "complete_with_expected_gaps": "rows, and gaps that the data explain",
+    "investigate": "everyone is accounted for, but some failures need attention",
+    "stale": "its inputs, or the raw data behind them, have changed since",
     "incomplete": "someone is unaccounted for, or there is no record of the run",
     "not_run": "not computed yet",
 }
@@ -50,7 +50,7 @@ class Calendar:
 
 
 def calendars(coverage: Coverage, scope: Scope) -> dict[str, list[Calendar]]:
-    """Return the calendars by season, the processors in their order."""
+    """Return the calendars by season, with the processors in order."""
     of_processor: dict[str, dict[date, Row]] = {}
     for row in coverage.by_date:
         of_processor.setdefault(row["processor_name"], {})[row["analysis_date"]] = row
@@ -116,7 +116,7 @@ class Panel:
 
 
 def records_by_date(coverage: Coverage, scope: Scope) -> list[Panel]:
-    """Return a strip for each processor: rows of every date, and how many were expected."""
+    """Return a strip for each processor: numbers of rows and of expected rows by date."""
     found = {
         processor: [row for row in coverage.by_date if row["processor_name"] == processor.name]
         for processor in PROCESSORS

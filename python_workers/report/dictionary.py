@@ -1,4 +1,4 @@
-"""The data dictionary: columns of the output tables, with what the models' files say of them."""
+"""The data dictionary: the columns of the output tables with their descriptions from dbt."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import yaml
 from python_workers.processors.base import Processor
 from python_workers.warehouse.base import Column
 
-# The one in C is several times faster; it is not in every build of the package.
+# The loader in C is several times faster, but some builds of the package lack it.
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _DOC_CALL = re.compile(r"\{\{ doc\('(?P<name>\w+)'\) \}\}")
@@ -26,9 +26,9 @@ class Entry:
     Parameters
     ----------
     processor
-        Whose output it is.
+        The processor that writes the table.
     description
-        One sentence; empty where the models' files are not at hand.
+        One sentence; empty if the models' files are not available.
     columns
         (name, type, description) each, in order.
     """
@@ -46,7 +46,7 @@ def data_dictionary(
     Parameters
     ----------
     columns
-        Columns of each table, as the warehouse has them.
+        Columns of each table in the warehouse.
     models
         Folder of the dbt models; the file ``<table>.yml`` in it describes a table.
     """

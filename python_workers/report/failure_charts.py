@@ -1,4 +1,4 @@
-"""Failures by category over time."""
+"""Draws failures by category over time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from python_workers.report.svg import bar, image
 
 MEANINGS = {
     **{category.column: category.meaning for category in CATEGORIES.values()},
-    UNKNOWN_CATEGORY: "a category that is none of those declared",
+    UNKNOWN_CATEGORY: "a category that Backcourt does not know",
     "unaccounted": "neither row nor failure, on a date that has run",
 }
 

@@ -1,4 +1,4 @@
-"""The page: one HTML file with its styles, its script and its charts in it."""
+"""Renders the page: one HTML file that contains its styles, script and charts."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ENGINES = {"duckdb": "DuckDB", "bigquery": "BigQuery"}
 SHOWN_RUNS = 12
 SHARE_WIDTH = 80.0
 
-# Categories that are shown only where there are any.
+# Categories to show only if there are failures of them.
 _RARE_CATEGORIES = (CIRCUIT_BREAKER_ACTIVE.column, UNKNOWN_CATEGORY)
 
 
@@ -46,9 +46,9 @@ def render(data: ReportData, made_at: datetime, models: Path | None = None) -> s
     Parameters
     ----------
     data
-        What it shows.
+        The contents of the page.
     made_at
-        The time it is made, which it tells.
+        The time of its creation, which the page states.
     models
         Folder of the dbt models; their files describe the columns.
     """
@@ -150,13 +150,13 @@ def _environment() -> Environment:
 
 
 def _asset(name: str) -> Markup:
-    """Return a file of this package as it is: it holds nothing that comes from data."""
+    """Return an asset of this package unescaped: it contains no data."""
     path = resources.files("python_workers.report") / "assets" / name
     return Markup(path.read_text(encoding="utf-8"))  # noqa: S704
 
 
 def _content_hash(text: str) -> str:
-    """Return the hash by which the page's own policy admits its script and styles alone."""
+    """Return the hash by which the page's content policy admits only its own script and styles."""
     digest = hashlib.sha256(text.encode()).digest()
     return f"sha256-{base64.b64encode(digest).decode()}"
 
@@ -166,7 +166,7 @@ def _thousands(value: float) -> str:
 
 
 def _decimals(value: float) -> str:
-    """Write a time with three digits that count.
+    """Format a time with about three significant digits.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What the report reads, all of it before the page is made: SQL for both engines."""
+"""Reads all data of the report before the page is rendered, with SQL for both engines."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from python_workers.warehouse.base import Column, Warehouse
 
 Row = Mapping[str, Any]
 
-# Rows of the table of entries to investigate; the rest is counted.
+# Largest number of entries to investigate that the page shows; it counts the rest.
 SHOWN_INVESTIGATIONS = 200
 
 _INVESTIGATIONS = f"""
@@ -136,7 +136,7 @@ class Run:
     run_id, mode
         As in ``processor_runs``.
     by_processor
-        Its sums for each processor, in their order.
+        Sums of the run for each processor, in order.
     """
 
     run_id: str
@@ -145,18 +145,18 @@ class Run:
 
     @property
     def dates(self) -> int:
-        """Processor-dates that it committed."""
+        """Number of committed processor-dates."""
         return sum(row["dates"] for row in self.by_processor.values())
 
     @property
     def started_at(self) -> datetime:
-        """When it began."""
+        """Time of the start."""
         starts: list[datetime] = [row["started_at"] for row in self.by_processor.values()]
         return min(starts)
 
     @property
     def finished_at(self) -> datetime:
-        """When it committed for the last time."""
+        """Time of the last commit."""
         ends: list[datetime] = [row["finished_at"] for row in self.by_processor.values()]
         return max(ends)
 
@@ -172,14 +172,14 @@ class ReportData:
     coverage
         Reconciliation of each processor and date.
     investigations, investigation_entries
-        Failures to look at by player and reason, those on most dates first, cut at
-        `SHOWN_INVESTIGATIONS`; and how many there are in all.
+        Up to `SHOWN_INVESTIGATIONS` failures to investigate by player and reason, those on most
+        dates first; and the number of all.
     runs
-        Every run that committed a date of the range, the last one first.
+        Every run that committed a date of the range, the last run first.
     last_runs
-        For each processor the sums over the last run of every date.
+        Sums for each processor over the last run of every date.
     largest_run, commits
-        The run that committed the most dates, the last one of equals, and its commits.
+        The run that committed the most dates (the latest of several), and its commits.
     zone_attempts
         League attempts by zone for each game date.
     players
@@ -189,12 +189,12 @@ class ReportData:
     columns
         Columns of each output table that exists.
     raw_findings, raw_lines
-        What is wrong or missing in the raw tables, counted; and the findings that make a line or
-        more unusable, by themselves, cut at `SHOWN_INVESTIGATIONS`.
+        Counts of what is wrong or missing in the raw tables; and up to `SHOWN_INVESTIGATIONS`
+        single findings that make a line or more unusable.
     engine
         Kind of the warehouse.
     is_simulated
-        Whether any player is a made-up one of ``backcourt simulate``.
+        Whether any player comes from ``backcourt simulate``.
     """
 
     scope: Scope
@@ -222,7 +222,7 @@ def read_report(warehouse: Warehouse, scope: Scope, project_state: str | None = 
     Raises
     ------
     BackcourtError
-        With exit code 3, where nothing has been built yet.
+        With exit code 3 if nothing has been built yet.
     """
     schedule = scope.schedule
     coverage = read_coverage(warehouse, schedule, project_state=project_state)
@@ -272,7 +272,7 @@ def read_report(warehouse: Warehouse, scope: Scope, project_state: str | None = 
 
 @dataclass(frozen=True)
 class _Reader:
-    """Puts the range into a statement: ``{column}`` becomes the condition on a date column."""
+    """Runs statements on the range: ``{column}`` becomes the condition on a date column."""
 
     warehouse: Warehouse
     scope: Scope
@@ -290,14 +290,14 @@ class _Reader:
 
 
 def ranged(sql: str, scope: Scope) -> str:
-    """Return a statement with the condition on its date column in place.
+    """Insert the condition on the date column into a statement.
 
     Parameters
     ----------
     sql
         A statement of this module; ``{column}`` stands for the condition on a date column.
     scope
-        Whose dates it is to keep to.
+        The dates to select.
     """
     return re.sub(r"\{([\w.]+)\}", lambda found: scope.condition(found[1]), sql)
 

@@ -1,4 +1,4 @@
-"""How long the processors took: a table of last runs, and the timeline of the largest one."""
+"""Computing times: a table of last runs, and a timeline of the largest run."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ class ProcessorTimes:
     Parameters
     ----------
     processor
-        Which.
+        The processor.
     run_id, mode, finished_at
-        Of its last run.
+        Its last run.
     dates, written, unchanged, deleted
-        Dates of its last run; rows inserted or updated, left as they were, and deleted.
+        Numbers of dates of the last run; of rows inserted or updated, unchanged, and deleted.
     milliseconds
-        Computing time of the last run, a date.
+        Computing time per date of the last run.
     all_dates, all_records, all_seconds
-        Dates, rows and computing time by the last run of every date.
+        Dates, rows and computing time, each date counted by its last run.
     share
-        Of the computing time of all processors, 0 to 1.
+        Share of the computing time of all processors, 0 to 1.
     """
 
     processor: Processor
@@ -57,12 +57,12 @@ class ProcessorTimes:
 
     @property
     def all_milliseconds(self) -> float:
-        """Computing time a date, by the last run of every date."""
+        """Computing time per date, each date counted by its last run."""
         return 1000 * self.all_seconds / self.all_dates
 
     @property
     def records_per_second(self) -> float | None:
-        """Rows a second of computing time."""
+        """Rows per second of computing time."""
         return self.all_records / self.all_seconds if self.all_seconds else None
 
 
@@ -96,10 +96,10 @@ def processor_times(data: ReportData) -> list[ProcessorTimes]:
 
 
 def timeline(run: Run, commits: Sequence[Row]) -> Markup:
-    """Return when each processor computed and committed in a run.
+    """Draw when each processor computed and committed in a run.
 
-    A bar begins with the computation of the first chunk: its commit less the computing time of
-    its dates, which is all that the records tell of it.
+    A bar starts at the first chunk's commit time minus the computing time of its dates; the records
+    have no exact start.
     """
     began = run.started_at
 

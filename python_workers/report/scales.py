@@ -1,4 +1,4 @@
-"""From values and dates to places on a picture."""
+"""Maps values and dates to positions in a chart."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from markupsafe import Markup
 from python_workers.report.svg import group, line, text
 
 SEASON_GAP = 14.0
-# Below this many pixels a month has no room for its name.
+# Smallest width of a month, in pixels, that has room for its name.
 MONTH_ROOM = 26.0
 DAY_ROOM = 34.0
 
@@ -26,7 +26,7 @@ class Linear:
     low, high
         Values.
     start, end
-        Places of the two.
+        Positions of the two values.
 
     Examples
     --------
@@ -40,7 +40,7 @@ class Linear:
     end: float
 
     def __call__(self, value: float) -> float:
-        """Return the place of a value."""
+        """Return the position of a value."""
         span = self.high - self.low
         share = (value - self.low) / span if span else 0.0
         return self.start + share * (self.end - self.start)
@@ -66,7 +66,7 @@ def ticks(high: float, count: int = 4) -> list[float]:
 
 @dataclass(frozen=True)
 class Span:
-    """A season's part of an axis: its days, and where the first and the last one's end lie."""
+    """A season's part of an axis: its first and last day, and its left and right end."""
 
     name: str
     first: date
@@ -76,7 +76,7 @@ class Span:
 
 
 class SeasonAxis:
-    """An axis of dates that leaves the summers out.
+    """An axis of dates that omits the summers.
 
     Parameters
     ----------
@@ -112,9 +112,9 @@ class SeasonAxis:
         Parameters
         ----------
         top, bottom
-            Of the area of the chart; names stand below it.
+            Edges of the chart's area; names are below it.
         named
-            False for a chart above another one with the same axis.
+            Whether to write names; False for a chart above another one with the same axis.
         """
         parts = []
         for span in self.spans:
@@ -138,7 +138,7 @@ class SeasonAxis:
         every = max(1, math.ceil(MONTH_ROOM / (self.day_width * 30)))
         months = month_starts(span.first, span.last)
         shown = [day for index, day in enumerate(months) if index % every == 0]
-        # A name that would run into the next season is left out.
+        # Omit a name that would reach into the next season.
         room = [
             day
             for day in shown

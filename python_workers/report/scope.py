@@ -1,4 +1,4 @@
-"""Which dates the report is about, and the season of each."""
+"""The dates of the report, and their seasons."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import cached_property
 
 from python_workers.accounting.schedule import Schedule
 
-# Up to this many days every game date is drawn by itself, beyond it in weeks.
+# Up to this number of days, charts show single game dates; beyond it, weeks.
 DAYS_DRAWN_SINGLY = 92
 
 
@@ -21,7 +21,7 @@ class Scope:
     Parameters
     ----------
     schedule
-        The dates asked for.
+        The requested dates.
     known
         Every game date with its season, ascending.
     """
@@ -51,7 +51,7 @@ class Scope:
         return named | others
 
     def season(self, day: date) -> str:
-        """Return the season of a date; one off the schedule belongs to the season before it."""
+        """Return the season of a date; a date off the schedule belongs to the season before it."""
         at = bisect_right(self._days, day)
         return self.known[max(at - 1, 0)][1]
 

@@ -1,4 +1,4 @@
-"""The players with the most attempts, by where they take them."""
+"""Draws the players with the most attempts by their shares of attempts by zone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAME_HEIGHT = 12.0
 LONGEST_NAME = 24
 LONGEST_TIP = 60
 
-# Lines of equal mid-range shares, in percent, and where along a line its name may stand.
+# Lines of equal mid-range shares, in percent, and possible positions of a name along its line.
 MID_RANGE_SHARES = (0, 20, 40)
 PLACES_ON_LINE = (0.9, 0.1, 0.8, 0.2, 0.7, 0.3, 0.6, 0.4, 0.5)
 
@@ -67,7 +67,7 @@ class _Dot:
 
 
 def most_attempts(rows: Sequence[Row]) -> Markup:
-    """Return the players with the most attempts by their shares of threes and of the paint.
+    """Draw the players with the most attempts by their shares of threes and paint attempts.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def most_attempts(rows: Sequence[Row]) -> Markup:
         parts.append(line(x(value), TOP, x(value), BOTTOM, "grid"))
         parts.append(text(f"{value} %", x(value), BOTTOM + 14, "tick", "middle"))
     for share in MID_RANGE_SHARES:
-        # Both axes are shares: what is left of 100 is the mid-range's.
+        # Both axes are shares: the rest up to 100 is the mid-range share.
         low = max(threes[0], 100 - share - paint[-1])
         high = min(threes[-1], 100 - share - paint[0])
         if low < high:
@@ -108,7 +108,7 @@ def most_attempts(rows: Sequence[Row]) -> Markup:
 
 
 def _tens(values: Iterable[float]) -> list[int]:
-    """Return the tens around some percentages."""
+    """Return the multiples of ten that enclose some percentages."""
     known = list(values) or [0.0, 100.0]
     low, high = int(min(known) // 10), int(-(-max(known) // 10))
     return [10 * ten for ten in range(low, max(high, low + 1) + 1)]
@@ -117,7 +117,7 @@ def _tens(values: Iterable[float]) -> list[int]:
 def _equal_mid_range(
     share: int, start: tuple[float, float], end: tuple[float, float], taken: list[_Box]
 ) -> Markup:
-    """Return a line and, where there is room along it, its name, which then is taken."""
+    """Draw a line and, if there is room, its name; add the name's box to `taken`."""
     name = f"{share} % mid-range" if share else "no mid-range"
     angle = math.atan2(end[1] - start[1], end[0] - start[0])
     half = CHARACTER_WIDTH * len(name) / 2
@@ -163,7 +163,7 @@ def _circle(dot: _Dot) -> Markup:
 
 
 def _names(dots: Sequence[_Dot], taken: list[_Box]) -> list[Markup]:
-    """Return the names that fit beside their dots, players with the most attempts first."""
+    """Draw the names that fit beside their dots, for players with the most attempts first."""
     parts = []
     for dot in dots[:NAMED_PLAYERS]:
         name = shortened(player_name(dot.row), LONGEST_NAME)
@@ -183,7 +183,7 @@ def _names(dots: Sequence[_Dot], taken: list[_Box]) -> list[Markup]:
 
 
 def player_name(row: Row) -> str:
-    """Return the player's name, or his lookup where the registry has none."""
+    """Return the player's name, or his lookup if the registry lacks the name."""
     return str(row["player_name"] or row["player_lookup"])
 
 

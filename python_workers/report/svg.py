@@ -13,12 +13,12 @@ def element(name: str, *children: str, **attributes: Attribute) -> Markup:
     Parameters
     ----------
     name
-        Of the element.
+        Name of the element.
     *children
         Text, or markup of other elements.
     **attributes
-        An underscore stands for a hyphen, one at the end (``class_``) for nothing. None leaves the
-        attribute out; numbers have two decimals at most.
+        Attributes. An underscore becomes a hyphen; a final one (``class_``) is dropped. None omits
+        the attribute; numbers have at most two decimals.
 
     Examples
     --------
@@ -37,7 +37,7 @@ def element(name: str, *children: str, **attributes: Attribute) -> Markup:
 
 
 def group(*children: str, **attributes: Attribute) -> Markup:
-    """Return children as one."""
+    """Group children into one element."""
     return element("g", *children, **attributes) if children else Markup("")
 
 
@@ -47,11 +47,11 @@ def image(width: float, height: float, label: str, *children: str, class_: str =
     Parameters
     ----------
     width, height
-        Of its coordinates, in pixels at its natural size.
+        Size of its coordinates, in pixels at natural size.
     label
-        What a screen reader says.
+        Text for screen readers.
     *children
-        Its elements.
+        Elements of the picture.
     class_
         Class of the picture.
     """
@@ -68,7 +68,7 @@ def image(width: float, height: float, label: str, *children: str, class_: str =
 def bar(
     x: float, y: float, width: float, height: float, class_: str, tip: str | None = None
 ) -> Markup:
-    """Return a rectangle, with what is said about it where the pointer rests."""
+    """Return a rectangle, with a tooltip."""
     title = () if tip is None else (element("title", tip),)
     return element(
         "rect", *title, x=x, y=y, width=max(width, 0.0), height=max(height, 0.0), class_=class_
@@ -88,7 +88,7 @@ def line(x1: float, y1: float, x2: float, y2: float, class_: str = "rule") -> Ma
 
 
 def number(value: float) -> str:
-    """Write a coordinate with two decimals at most.
+    """Format a coordinate with at most two decimals.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Sums of the coverage and the sentence that they amount to."""
+"""Sums the coverage, and summarises it in a sentence."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ EXPECTED_GAPS = tuple(
 
 @dataclass(frozen=True)
 class Totals:
-    """What became of everyone expected: ``expected`` is the sum of the next five.
+    """Outcomes of all expected entities; ``expected`` is the sum of the next five.
 
     Parameters
     ----------
     expected
         Entities (players and teams) of every processor and date.
     records
-        Rows; of an entity that is recorded twice or not expected there are more than one can
-        account for, which `duplicated` and `unexpected` tell.
+        Rows. Rows of duplicated and unexpected entities are also counted in `duplicated` and
+        `unexpected`.
     expected_gaps, investigate
-        Failures whose category is in the nature of the data, and the others.
+        Failures of expected categories, and the others.
     unaccounted
-        Neither row nor failure, on dates that have run.
+        Entities with neither row nor failure, on dates that have run.
     not_run
         Entities of processor-dates that have not run yet.
     duplicated, unexpected
-        Row and failure both, and rows or failures of nobody expected.
+        Entities with more than one row or failure; entities with either that were not expected.
     without_run
         Processor-dates that have rows or failures but no record of a run.
     stale
-        Processor-dates that do not hold any more.
+        Stale processor-dates.
     by_category
         Failures by category.
     processor_dates, processor_dates_run
         Pairs of a processor and a game date, and those of them that have run.
     raw_errors
-        Raw rows that the models leave out and somebody has to mend.
+        Wrong raw rows, which the models omit and somebody must correct.
     """
 
     expected: int
@@ -111,7 +111,7 @@ def total_by_processor(coverage: Coverage) -> dict[Processor, Totals]:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How the coverage stands, in a word, a sentence and what to do."""
+    """A summary of the coverage: a level, a sentence, and what to do."""
 
     level: Level
     headline: str
@@ -119,14 +119,14 @@ class Verdict:
 
 
 def verdict(totals: Totals, start: object, end: object) -> Verdict:
-    """Say in plain words how a range stands.
+    """Summarise the coverage of a range in plain words.
 
     Parameters
     ----------
     totals
-        Of its coverage.
+        Totals of its coverage.
     start, end
-        Of the range, as they stand in commands.
+        Ends of the range, as in commands.
     """
     dates = f"--start {start} --end {end}"
     if not totals.processor_dates_run:
@@ -152,8 +152,8 @@ def verdict(totals: Totals, start: object, end: object) -> Verdict:
     if totals.stale:
         return Verdict(
             "bad",
-            f"{_count(totals.stale, 'processor-date does', 'processor-dates do')} not hold any "
-            "more: raw data, or what else they are made of, has changed since.",
+            f"{_count(totals.stale, 'processor-date is', 'processor-dates are')} stale: "
+            "their inputs, or the raw data behind them, have changed since.",
             progress or f"Run: backcourt backfill {dates}",
         )
     so_far = " on the dates that have run" if missing else ""
@@ -176,13 +176,13 @@ def _wrong(totals: Totals) -> Sequence[str]:
     if totals.unaccounted:
         found.append(f"{totals.unaccounted:,} have neither row nor failure")
     if totals.duplicated:
-        found.append(f"{totals.duplicated:,} have more than one")
+        found.append(f"{totals.duplicated:,} have more than one row or failure")
     if totals.unexpected:
         found.append(f"{totals.unexpected:,} were not expected")
     if totals.without_run:
         found.append(f"{totals.without_run:,} processor-dates have rows but no record of a run")
     if totals.raw_errors:
-        found.append(f"{totals.raw_errors:,} raw rows are left out until they are mended")
+        found.append(f"{totals.raw_errors:,} raw rows are omitted until they are corrected")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Where the league shoots and what teams allow, by zone."""
+"""Draws the league's shots and the teams' defence by zone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from python_workers.report.svg import bar, group, image, text
 
 WIDTH = 570.0
 ZONES = {"paint": "Paint", "mid_range": "Mid-range", "three": "Three"}
-# Zones of the feature tables have other names for the same places.
+# The feature tables have other names for the same zones.
 PRIMARY_ZONES = {
     "paint": "Paint",
     "mid_range": "Mid-range",
@@ -26,7 +26,7 @@ PRIMARY_ZONES = {
 POSITIONS = {"G": "Guards", "F": "Forwards", "C": "Centers"}
 
 SHARES_LEFT, SHARES_TOP, SHARES_HEIGHT = 40.0, 8.0, 220.0
-# Narrower columns have no room for their numbers.
+# Smallest width of a column that has room for its number.
 NUMBER_ROOM = 15.0
 
 
@@ -134,7 +134,7 @@ DEFENCE_COLUMNS = {
     "mid_range_defense_vs_league_avg": "Mid-range",
     "three_pt_defense_vs_league_avg": "Three",
 }
-# Percentage points at which the colour is at its deepest.
+# Percentage points with the deepest colour.
 DEEPEST = 6.0
 SHADES = 5
 
@@ -188,7 +188,7 @@ def _defence_cell(
 
 
 def _signed(value: float, digits: int) -> str:
-    """Write a difference with its sign, and zero without one.
+    """Format a difference with its sign, and zero without a sign.
 
     Examples
     --------

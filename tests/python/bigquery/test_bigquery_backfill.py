@@ -337,8 +337,8 @@ def test_a_dry_run_tells_bytes_and_price_and_changes_nothing(
     merged = {m[1] for m in (re.match(r"merge into `(\S+)`", sql) for sql in asked) if m}
     assert merged >= DATED_TABLES
 
-    assert "at 5 USD a TiB" in printed
-    table = printed.partition("USD a TiB")[2]
+    assert "at 5 USD per TiB" in printed
+    table = printed.partition("USD per TiB")[2]
     found = {
         words[0]: words[1:]
         for words in (re.split(r"\s{2,}", line.strip()) for line in table.splitlines())
@@ -361,7 +361,7 @@ def test_a_dry_run_tells_bytes_and_price_and_changes_nothing(
     unknown = sum(words == ["-", "-"] for words in found.values())
     assert known + unknown == len(found) == len(asked)
     assert total == [f"{known * TIB:,}", f"{known * 5:.4f}"]
-    assert f"-: {unknown} statements read tables that are yet to be built" in printed
+    assert f"-: {unknown} statements read tables that do not exist yet" in printed
 
 
 @pytest.mark.timeout(600)

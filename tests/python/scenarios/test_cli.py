@@ -71,7 +71,7 @@ class TestErrors:
             (
                 "backfill --all --processors tdza,psza --start-from 3",
                 "--start-from 3 leaves none of --processors tdza,psza",
-                "Leave one of the two away.",
+                "Omit one of the two.",
             ),
             *(
                 (
@@ -84,7 +84,7 @@ class TestErrors:
             (
                 "backfill --all --scheduler tcp://127.0.0.1:8786",
                 "--scheduler is for --backend dask, and the backend is threading",
-                "Add --backend dask, or leave --scheduler away.",
+                "Add --backend dask, or omit --scheduler.",
             ),
             (
                 "backfill --season 2021",
@@ -254,7 +254,7 @@ class TestErrors:
         assert outcome.code == 1
         assert outcome.err == text_of(
             "error: RuntimeError: a wheel came off",
-            "  This is a fault of Backcourt. The same command with --debug shows where.",
+            "  This is a bug in Backcourt. The same command with --debug shows where.",
         )
         outcome = loaded("--debug", "plan", "--all")
         assert outcome.err.startswith("Traceback")
@@ -271,7 +271,7 @@ class TestErrors:
         assert outcome.code == 3
         assert outcome.err == text_of(
             "error: /data/seasons.csv: Permission denied",
-            "  Look at this file, its folder and the disk, and run the same command again.",
+            "  Check this file, its folder and the disk, and run the same command again.",
         )
 
     def test_the_stack_of_a_wrong_command_is_shown_on_demand(self, loaded: CommandLine) -> None:

@@ -167,7 +167,7 @@ class TestDryRun:
         ] * 5
         lines = loaded.attention("backfill", *ALL_OF_IT, "--dry-run").out.splitlines()
         assert lines[0] == "range 2021-10-19 to 2021-12-06, both included: 48 game dates"
-        assert lines[1] == "inputs: to be built first, after which more dates may turn out stale"
+        assert lines[1] == "inputs: must be built first; then more dates may be stale"
         assert [line.split() for line in lines[4:]] == [
             [short, "missing", "-", "48", "2021-10-19", "2021-12-06", "compute"] for short in SHORTS
         ]
@@ -234,7 +234,7 @@ class TestPlan:
     ) -> None:
         engine.execute("update nba_raw.player_box_scores set points = points + 1 where points > 30")
         shown = backfilled.attention("plan", "--all").out.splitlines()
-        assert shown[1] == "inputs: to be built first, after which more dates may turn out stale"
+        assert shown[1] == "inputs: must be built first; then more dates may be stale"
 
 
 def test_dbt_then_compute_then_dbt_needs_no_backfill(

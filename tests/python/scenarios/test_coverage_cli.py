@@ -92,10 +92,10 @@ def test_raw_rows_that_the_models_leave_out_are_judged_as_the_tests_of_dbt_judge
     )
     outcome = backfilled("coverage", "--start", DAY, "--end", DAY)
     assert outcome.code == 1
-    assert "raw rows to mend: 1 lines of a team that does not play in the game" in outcome.out
+    assert "raw rows to correct: 1 lines of a team that does not play in the game" in outcome.out
     assert f"first {DAY} " in outcome.out
     found = backfilled("coverage", "--start", DAY, "--end", DAY, "--format", "json").json()
-    assert "2 raw rows to mend" in found["reasons"]
+    assert "2 raw rows to correct" in found["reasons"]
     named = {row["finding"]: row["found"] for row in found["raw_errors"]}
     assert named == {"line_of_another_team": 1, "shot_of_unknown_game": 1}
     tests = engine.project().test(["path:tests/dbt/raw"], DAY, DAY)

@@ -28,7 +28,7 @@ def assert_clean_end(command: Command, ended: Ended, code: int = 130) -> None:
     assert f"{word}: everything committed so far is kept" in ended.err
     assert "Go on from there with the same command: backcourt " in ended.err
     assert "Traceback" not in ended.text
-    assert "fault of Backcourt" not in ended.text
+    assert "bug in Backcourt" not in ended.text
     command.assert_nothing_is_left()
 
 

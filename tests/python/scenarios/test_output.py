@@ -115,7 +115,7 @@ class TestStreams:
             _, errors = command.communicate(timeout=120)
         assert command.returncode == 3
         assert errors.startswith("error: cannot write to standard output: No space left on device")
-        assert "fault of Backcourt" not in errors
+        assert "bug in Backcourt" not in errors
         assert "Exception ignored" not in errors
 
     def test_closed_streams_and_narrow_encodings_are_no_matter(

@@ -68,7 +68,10 @@ def test_a_correction_that_is_loaded_makes_dates_stale_until_they_are_backfilled
     status = backfilled.attention("status", "--date", "2021-12-06").out
     assert why in status
     page = tmp_path / "report.html"
-    assert "not hold any more" in backfilled.attention("report", "--out", page, *ALL_OF_IT).out
+    assert (
+        "their inputs, or the raw data"
+        in backfilled.attention("report", "--out", page, *ALL_OF_IT).out
+    )
     assert game in page.read_text(encoding="utf-8")
 
     # What SQL sees of it: the game's own date and those after it.

@@ -464,7 +464,7 @@ def coverage_row(status: str = "complete", **counts: int) -> dict[str, Any]:
         (
             [coverage_row("incomplete", expected=9, records=10, duplicated=1)],
             "bad",
-            "1 have more than one",
+            "1 have more than one row or failure",
         ),
         (
             [coverage_row("incomplete", expected=9, records=10, unexpected=1)],
