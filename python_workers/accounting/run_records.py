@@ -1,4 +1,4 @@
-"""What a run did of each date: counts, digests, and the rows of ``processor_runs``."""
+"""Records of a run: counts and digests of each date, and the rows of ``processor_runs``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TIMESTAMP = pa.timestamp("us", tz="UTC")
 
 @dataclass(frozen=True)
 class Run:
-    """One invocation: what every run record of it shares."""
+    """One invocation: the values that all its run records share."""
 
     run_id: str
     mode: str
@@ -34,7 +34,7 @@ class Run:
 
 @dataclass
 class Counts:
-    """Rows of some dates by what happened to them, and failures by category."""
+    """Numbers of rows by outcome (inserted, updated ...), and of failures by category."""
 
     expected: int = 0
     records: int = 0
@@ -51,7 +51,7 @@ class Counts:
 
     @property
     def investigate(self) -> int:
-        """Number of failures that somebody should look at."""
+        """Number of failures that need attention."""
         return sum(
             count
             for category, count in (self.failures or Counter()).items()
@@ -60,7 +60,7 @@ class Counts:
 
     @property
     def unsuccessful(self) -> int:
-        """Number of those that were tried: who is locked was not."""
+        """Number of failures that need attention, without locked entities, which were not tried."""
         return self.investigate - (self.failures or Counter())[CIRCUIT_BREAKER_ACTIVE.name]
 
     @property
@@ -80,7 +80,7 @@ class Counts:
 def counts_by_date(
     days: Sequence[date], rows: pa.Table, stored: pa.Table, diff: RecordDiff, failures: pa.Table
 ) -> dict[date, Counts]:
-    """Count what became of the rows of each date, and its failures."""
+    """Count the rows of each date by outcome, and its failures."""
     of_rows, of_stored = rows.column("analysis_date"), stored.column("analysis_date")
     records = count_by_date(of_rows, np.arange(rows.num_rows))
     inserted = count_by_date(of_rows, diff.inserted)
@@ -118,7 +118,7 @@ def _failures_by_date(failures: pa.Table) -> dict[date, Counter[str]]:
 def output_digests(
     days: Sequence[date], dates: pa.ChunkedArray, hashes: pa.ChunkedArray, failures: pa.Table
 ) -> dict[date, str]:
-    """Digest what is stored of each date: the hashes of its rows, and its failures, each in order.
+    """Return a digest per date of the sorted row hashes and the sorted failures.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def output_digests(
 def _texts_by_date(
     dates: pa.ChunkedArray, texts: pa.ChunkedArray
 ) -> Iterator[tuple[date, list[str]]]:
-    """Yield the dates there are, ascending, each with its texts."""
+    """Group texts by date, in ascending order of dates."""
     order = pc.sort_indices(dates)
     numbers = dates.cast(pa.int32()).take(order).to_numpy()
     ordered: list[str] = texts.take(order).to_pylist()
@@ -161,7 +161,7 @@ def run_changes(
     seconds_per_date: float,
     now: datetime,
 ) -> list[TableChange]:
-    """Replace the current records of some dates, and add them to the history."""
+    """Return the changes that replace the current records of dates, and extend the history."""
     rows = _run_rows(processor, run, records, counts, seconds_per_date, now)
     return [
         TableChange(table_names.PROCESSOR_RUNS, rows),

@@ -81,7 +81,7 @@ def load(
         )
         warehouse.close()
         if is_missing:
-            # Build the seasons, so that `dbt run` works right after a load, and the views for below.
+            # Build the seasons, so that `dbt run` works after a load, and the views read below.
             DbtProject(settings).build(["seasons", "path:models/staging", FINDINGS_MODEL])
         found = count_findings(warehouse, *_changed(report))
         details = list_findings(warehouse, *_changed(report)) if verbose else []
