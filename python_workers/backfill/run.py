@@ -193,7 +193,8 @@ class Backfill:
             raise BackcourtError(
                 f"the inputs of {lacking[0]} have not been built",
                 [
-                    f"{len(lacking)} of {len(self.schedule.dates)} dates lack them. To build them:",
+                    f"{len(lacking)} of {len(self.schedule.dates)} game dates lack them. "
+                    "Build them with:",
                     (
                         "dbt run --profiles-dir profiles --vars "
                         f"'{{start_date: {self.schedule.start}, end_date: {self.schedule.end}}}'"
