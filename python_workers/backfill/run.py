@@ -193,8 +193,10 @@ class Backfill:
             raise BackcourtError(
                 f"the inputs of {lacking[0]} have not been built",
                 [
-                    f"{len(lacking)} of {len(self.schedule.dates)} game dates lack them. "
-                    "Build them with:",
+                    (
+                        f"{len(lacking)} of {len(self.schedule.dates)} game dates lack them. "
+                        "Build them with:"
+                    ),
                     (
                         "dbt run --profiles-dir profiles --vars "
                         f"'{{start_date: {self.schedule.start}, end_date: {self.schedule.end}}}'"
