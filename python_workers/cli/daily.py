@@ -154,7 +154,7 @@ def breaker_list(
     target: options.TargetOption = None,
     wait: options.WaitOption = None,
 ) -> int:
-    """List the locks whose time is not over; exit code 1 if there are any."""
+    """List the active locks; exit code 1 if there are any."""
     settings = load_settings(target=target, wait_seconds=wait)
     with open_warehouse(settings, read_only=True) as warehouse:
         found = open_breakers(warehouse)

@@ -80,7 +80,7 @@ StartFromOption = Annotated[
 ]
 ReprocessChoice = Annotated[
     Reprocess,
-    typer.Option(help="Dates to compute: missing or stale ones, those with failures too, or all."),
+    typer.Option(help="Compute missing or stale dates, also those with failures, or all dates."),
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="The same as --reprocess all.")]
 DryRunOption = Annotated[

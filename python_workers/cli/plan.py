@@ -139,7 +139,7 @@ def _seen_from_coverage(state: DateState, row: Mapping[str, Any]) -> DateState:
 
 
 def show_plan(planned: Plan, reprocess: Reprocess, reporter: TextReporter | JsonReporter) -> None:
-    """Say where the dates stand: a table, or an event for each of its lines."""
+    """Report the states of the dates: a table, or an event for each of its lines."""
     if isinstance(reporter, JsonReporter):
         reporter.event("inputs_planned", unchanged=planned.has_inputs)
         for processor, state, days in planned.ranges():

@@ -69,7 +69,7 @@ def load(
     wait: WaitOption = None,
     log_format: LogFormatOption = LogFormat.TEXT,
 ) -> None:
-    """Load raw files into nba_raw: an upsert by key, checked before anything is written."""
+    """Load raw files into nba_raw: check all files, then upsert their rows by key."""
     settings = load_settings(target=target, wait_seconds=wait)
     began = time.perf_counter()
     with open_warehouse(settings, must_exist=False) as warehouse:
@@ -104,7 +104,7 @@ def remove(
     target: TargetOption = None,
     wait: WaitOption = None,
 ) -> None:
-    """Take games that were loaded and are wrong out of nba_raw, with their lines and shots."""
+    """Remove wrong games from nba_raw, with their box scores and shots."""
     settings = load_settings(target=target, wait_seconds=wait)
     with open_warehouse(settings) as warehouse:
         totals, changed = remove_games(warehouse, game_ids, dry_run=dry_run)
