@@ -47,6 +47,7 @@ from tests.python.support.folders import REPOSITORY
 # A month, and enough of the season before it for its features to exist.
 START, END = dt.date(2021, 11, 15), dt.date(2021, 12, 14)
 CORRECTED = dt.date(2021, 12, 12)
+OPENING_WEEK = (dt.date(2021, 10, 19), dt.date(2021, 10, 25))
 RANGE = ("--start", str(START), "--end", str(END))
 LAST_DAYS = ("--start", "2021-12-13", "--end", str(END))
 
@@ -265,6 +266,26 @@ def test_what_dbt_makes_carries_its_descriptions(backfilled: tuple[Project, Done
             table = warehouse._connection.client.get_table(f"{project.emulator.project}.{name}")
             assert table.description.endswith("(analysis_date, player_id).") or name == made[2]
             assert [field.name for field in table.schema if not field.description] == [], name
+
+
+def test_the_opening_week_is_that_of_duckdb(
+    project: Project, month_files: Path, tmp_path: Path
+) -> None:
+    """Teams that have not played yet, means of nothing: what is missing is missing on both."""
+    first, last = OPENING_WEEK
+    done = project.backfill("--start", str(first), "--end", str(last), "--skip-tests")
+    assert done.code == 0, done.output
+    engine = Engine(tmp_path)
+    engine.load(month_files)
+    engine.backfill(first, last)
+    with open_warehouse(load_settings(duckdb_path=engine.path)) as warehouse:
+        expected = rows_of(warehouse, first, last)
+    assert any("'rest_advantage': None" in row for row in expected["mlfs"])
+    assert any("'rest_advantage': 0" in row for row in expected["mlfs"])
+    found = project.rows(first, last)
+    for name, rows in found.items():
+        differing = set(rows) ^ set(expected[name])
+        assert not differing, (name, len(differing), sorted(differing)[:2])
 
 
 def test_the_same_again_writes_nothing(backfilled: tuple[Project, Done, Done]) -> None:
