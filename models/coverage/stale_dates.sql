@@ -80,15 +80,20 @@ built as (
 raw_changes as (
 
     select
-        change_number,
-        game_id is null as is_of_players,
-        cast(substr(season, 1, 4) as int64) as season_year,
+        changed_games.change_number,
+        changed_games.game_id is null as is_of_players,
+        seasons.season_year,
         case
-            when game_date is null or former_game_date < game_date then former_game_date
-            else game_date
+            when
+                changed_games.game_date is null
+                or changed_games.former_game_date < changed_games.game_date
+                then changed_games.former_game_date
+            else changed_games.game_date
         end as first_date,
-    from {{ source('nba_raw', 'changed_games') }}
-    where change_number > (select min(built.last_raw_change) from built)
+    from {{ source('nba_raw', 'changed_games') }} as changed_games
+    left join {{ ref('seasons') }} as seasons
+        on changed_games.season = seasons.season
+    where changed_games.change_number > (select min(built.last_raw_change) from built)
 
 ),
 

@@ -21,10 +21,10 @@ _COUNTS = (
 _OF_A_TABLE_BY_GAME = f"""
 insert into {CHANGED_GAMES.name} ({_COLUMNS})
 select
-    @load_id as load_id, @table_name as table_name, changes.game_id,
+    cast(@load_id as string) as load_id, cast(@table_name as string) as table_name, changes.game_id,
     {{season}} as season, {_COUNTS}, {{game_date}} as game_date,
-    {{former_game_date}} as former_game_date, @loaded_at as loaded_at,
-    {NEXT_CHANGE} as change_number
+    {{former_game_date}} as former_game_date,
+    cast(@loaded_at as timestamp) as loaded_at, {NEXT_CHANGE} as change_number
 from {{{{changes}}}} as changes
 left join {GAMES.spec.name} as games on changes.game_id = games.game_id
 group by changes.game_id
@@ -43,10 +43,10 @@ _OF_A_TABLE_OF_GAMES = _OF_A_TABLE_BY_GAME.format(
 _OF_A_TABLE_WITHOUT_GAMES = f"""
 insert into {CHANGED_GAMES.name} ({_COLUMNS})
 select
-    @load_id as load_id, @table_name as table_name, cast(null as string) as game_id,
-    cast(null as string) as season, {_COUNTS}, cast(null as date) as game_date,
-    cast(null as date) as former_game_date, @loaded_at as loaded_at,
-    {NEXT_CHANGE} as change_number
+    cast(@load_id as string) as load_id, cast(@table_name as string) as table_name,
+    cast(null as string) as game_id, cast(null as string) as season, {_COUNTS},
+    cast(null as date) as game_date, cast(null as date) as former_game_date,
+    cast(@loaded_at as timestamp) as loaded_at, {NEXT_CHANGE} as change_number
 from {{changes}} as changes
 having count(*) > 0
 """  # noqa: S608 as above

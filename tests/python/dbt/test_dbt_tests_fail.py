@@ -11,6 +11,7 @@ import duckdb
 import pytest
 
 from python_workers.backfill.dbt_project import NodeOutcome
+from python_workers.errors import BackcourtError
 from tests.python.support.engine import Engine
 from tests.python.support.leagues import League
 from tests.python.support.violations import (
@@ -82,9 +83,9 @@ def test_the_processors_that_have_to_have_run_can_be_named(spoiled: Engine) -> N
 
     assert failed() == failed("tdza", "pcf") == ACCOUNTING
     assert failed("tdza", "psza", "pdc") == failed("psza") == set()
-    for test in spoiled.project().test(tests, FIRST, LAST, processors=["nba"]):
-        assert test.status == "error"
-        assert "no processor 'nba'; choose from tdza, psza, pcf, pdc, mlfs" in test.message
+    with pytest.raises(BackcourtError) as caught:
+        spoiled.project().test(tests, FIRST, LAST, processors=["nba"])
+    assert "no processor 'nba'; choose from tdza, psza, pcf, pdc, mlfs" in str(caught.value.hint)
 
 
 def test_on_a_finished_backfill_every_test_passes(finished: Engine) -> None:

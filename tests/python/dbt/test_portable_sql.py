@@ -108,6 +108,8 @@ MEANT = {
     ("quotient", "macros/rounding.sql"),
     # Its parts are texts that a macro has made of values, NULL included.
     ("joined texts", "models/coverage/raw_findings.sql"),
+    # Its parts are never missing.
+    ("joined texts", "models/coverage/stale_dates.sql"),
 }
 
 

@@ -135,9 +135,9 @@ class TestNothingTwice:
 class Correction:
     """A league whose raw data has been corrected after it was backfilled.
 
-    A scorer got seven more points in mid-season, somebody's tenth game turned out to be one he sat
-    out, and the date to come was called off. `before` is the first state, `engine` the second one
-    after another backfill, `whole` a league that was right from the start.
+    A scorer got five more free throws in mid-season, somebody's tenth game turned out to be one he
+    sat out, and the date to come was called off. `before` is the first state, `engine` the second
+    one after another backfill, `whole` a league that was right from the start.
     """
 
     engine: Engine
@@ -157,14 +157,25 @@ def correction(
 ) -> Correction:
     scorer_day = game_dates(simulated)[20]
     scorer = simulated.query(
-        "select * from nba_analytics.player_game_summary where game_date = ? "
-        "order by points desc, player_id limit 1",
+        "select lines.*, player_lookup from nba_raw.player_box_scores as lines "
+        "inner join nba_analytics.player_game_summary as summary using (game_id, player_id) "
+        "where game_date = ? order by points desc, player_id limit 1",
         [scorer_day],
     )[0]
     called_off = game_dates(simulated)[-1]
     tenth = simulated.query(
         """
-        select inputs.analysis_date, summary.game_id, summary.player_id, summary.player_lookup
+        select
+            inputs.analysis_date, summary.game_id, summary.player_id, summary.player_lookup,
+            (
+                select min(mate.player_id) from nba_analytics.player_game_summary as mate
+                where mate.game_id = summary.game_id and mate.team_abbr = summary.team_abbr
+                    and mate.is_played and mate.player_id != summary.player_id
+            ) as teammate_id,
+            (
+                select count(*) from nba_raw.shots
+                where shots.game_id = summary.game_id and shots.player_id = summary.player_id
+            ) as shots
         from nba_precompute.player_shot_zone_inputs as inputs
         inner join nba_analytics.player_game_summary as summary
             on inputs.player_id = summary.player_id and inputs.game_date = summary.game_date
@@ -179,9 +190,16 @@ def correction(
     edit(
         files / "player_box_scores" / "2021_22.parquet",
         {
-            (scorer["game_id"], scorer["player_id"]): {"points": scorer["points"] + 7},
+            (scorer["game_id"], scorer["player_id"]): {
+                name: scorer[name] + 5 for name in ("points", "ftm", "fta")
+            },
             (tenth["game_id"], tenth["player_id"]): dict(did_not_play()),
         },
+    )
+    # Who did not play took no shots: they were a teammate's.
+    edit(
+        files / "shots" / "2021_22.parquet",
+        {(tenth["game_id"], tenth["player_id"]): {"player_id": tenth["teammate_id"]}},
     )
     edit(files / "games" / "to_come.parquet", {}, status="postponed")
 
@@ -192,7 +210,7 @@ def correction(
         "games": 2,
         "players": 0,
         "player_box_scores": 2,
-        "shots": 0,
+        "shots": tenth["shots"],
     }
     result = engine.backfill()
     whole = Engine(tmp_path_factory.mktemp("whole"))

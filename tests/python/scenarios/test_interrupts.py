@@ -82,7 +82,7 @@ def test_an_interrupt_in_the_import_machinery_waits_until_it_is_out_of_it() -> N
     program = """
         import os, signal, time
         from importlib._bootstrap import _call_with_frames_removed
-        from python_workers import signals
+        from python_workers.runtime import signals
 
         signals.answer_signals()
         try:

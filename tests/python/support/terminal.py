@@ -29,7 +29,7 @@ PATIENCE_SECONDS = 300.0
 # What differs between two runs that computed the same: when, and by which run.
 _BOOKKEEPING = {
     *("run_id", "build_id", "created_at", "processed_at", "started_at", "finished_at"),
-    *("built_at", "seconds"),
+    *("built_at", "seconds", "load_id", "loaded_at"),
 }
 _UNCOMPARED_TABLES = {"nba_raw.loads"}
 # dbt commits the rows of two processors by itself, so a crash right after that makes the rows of
@@ -181,6 +181,13 @@ class Terminal:
         before: Callable[[], None] | None = None,
     ) -> Command:
         """Start a command; `before` is called in the new process."""
+
+        def prepare() -> None:
+            # `nohup` ahead of the tests would have it ignored.
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
+            if before is not None:
+                before()
+
         mark = secrets.token_hex(8)
         trace, out_file, err_file = (
             self.folder / f"{mark}.{suffix}" for suffix in ("trace", "out", "err")
@@ -207,7 +214,7 @@ class Terminal:
                 stderr=err,
                 text=True,
                 start_new_session=True,
-                preexec_fn=before,  # noqa: PLW1509 -- no thread of a test holds a lock here
+                preexec_fn=prepare,  # noqa: PLW1509 -- no thread of a test holds a lock here
             )
         command = Command(process, mark, trace, out_file, err_file, started_at)
         self._started.append(command)
