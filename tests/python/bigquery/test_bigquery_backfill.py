@@ -134,7 +134,7 @@ Row = dict[str, Any]
 
 def rows_of(warehouse: Warehouse, start: dt.date, end: dt.date) -> dict[str, dict[Any, Row]]:
     """Return every row and failure of a range by its key."""
-    found = {}
+    found: dict[str, dict[Any, Row]] = {}
     days = {"start": start, "end": end}
     for processor in PROCESSORS:
         names = [

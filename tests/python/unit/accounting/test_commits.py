@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from python_workers import table_names
-from python_workers.accounting.commits import Commit, commit_of_pool_rows, run_changes
+from python_workers.accounting.commits import Commit, commit_of_pool_rows
 from python_workers.accounting.processed_dates import WhatIsRead
 from python_workers.accounting.record_diff import count_by_date, diff_records
-from python_workers.accounting.run_records import Counts, Run
+from python_workers.accounting.run_records import Counts, Run, run_changes
 from python_workers.processors import daily_cache
 from python_workers.processors.base import Processor
 from python_workers.processors.composite_factors import COMPOSITE_FACTORS
