@@ -16,7 +16,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS ?= false
 # Exit code 1 says that the work is done and that some of the data needs a look, as real data does.
 ON_ATTENTION = { code=$$?; [ $$code = 1 ] && echo "make: goes on; what needs attention is in $(REPORT)" || exit $$code; }
 
-.PHONY: help setup demo test kills lint generate bench docs report lock clean
+.PHONY: help setup demo check test kills lint generate bench docs report lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,8 +40,16 @@ demo: setup $(if $(filter $(SIMULATED),$(RAW_DIR)),$(SIMULATED)/SIMULATED.md)  #
 	$(BIN)/backcourt backfill --all || $(ON_ATTENTION)
 	$(BIN)/backcourt report --out $(REPORT) || $(ON_ATTENTION)
 
+check: setup  ## Check style, types and imports, and run the quick unit tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" -q tests/python/unit python_workers
+
+# The slow folders come first, so that neither worker is left with one at the end.
 test: setup  ## Run every test but the campaign of random kills
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=tests/python/scenarios/test_kill_campaign.py
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/python/scenarios/test_kill_campaign.py
 
 kills: setup  ## Kill backfills at random moments (BACKCOURT_KILLS says how often)
 	$(BIN)/python -m pytest tests/python/scenarios/test_kill_campaign.py

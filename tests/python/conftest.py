@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import fcntl
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -70,10 +72,43 @@ def interrupts_are_heard() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# Returns the folder of a name, which a function has filled.
+Once = Callable[[str, Callable[[Path], object]], Path]
+
+
 @pytest.fixture(scope="session")
-def simulated_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Fill folders that the parallel processes of the tests share.
+
+    The process that needs a folder first fills it, and the others wait. DuckDB locks a file to one
+    process, so each works on its own copy of a warehouse.
+    """
+    own = tmp_path_factory.getbasetemp()
+    shared = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "shared"
+    shared.mkdir(exist_ok=True)
+
+    def fill_once(name: str, fill: Callable[[Path], object]) -> Path:
+        folder, done = shared / name, shared / f"{name}.done"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                fill(folder)
+                done.touch()
+        return folder
+
+    return fill_once
+
+
+@pytest.fixture(scope="session")
+def simulated_files(once: Once) -> Path:
     """Return the raw files of a made-up league: ten teams, seven weeks, and one date to come."""
-    folder = tmp_path_factory.mktemp("simulated") / "raw"
+    return once("simulated_files", write_simulated) / "raw"
+
+
+def write_simulated(into: Path) -> None:
+    folder = into / "raw"
     simulate(folder, ["2021-22"], 7, teams=10, games_per_team=22)
     games = pq.read_table(folder / "games" / "2021_22.parquet")
     last = pc.max(games.column("game_date")).as_py()
@@ -91,23 +126,24 @@ def simulated_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pq.write_table(
         pa.Table.from_pylist(to_come, games.schema), folder / "games" / "to_come.parquet"
     )
-    return folder
 
 
 @pytest.fixture(scope="session")
-def simulated_raw(simulated_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+def simulated_raw(
+    simulated_files: Path, once: Once, tmp_path_factory: pytest.TempPathFactory
+) -> Engine:
     """Return an engine on that league, loaded and nothing else. Work on copies of it."""
-    engine = Engine(tmp_path_factory.mktemp("loaded"))
-    engine.load(simulated_files)
-    return engine
+    filled = once("simulated_raw", lambda folder: Engine(folder).load(simulated_files))
+    return Engine(filled).copy(tmp_path_factory.mktemp("loaded"))
 
 
 @pytest.fixture(scope="session")
-def simulated(simulated_raw: Engine, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+def simulated(
+    simulated_raw: Engine, once: Once, tmp_path_factory: pytest.TempPathFactory
+) -> Engine:
     """Return an engine on that league, backfilled. Work on copies of it."""
-    engine = simulated_raw.copy(tmp_path_factory.mktemp("backfilled"))
-    engine.backfill()
-    return engine
+    filled = once("simulated", lambda folder: simulated_raw.copy(folder).backfill())
+    return Engine(filled).copy(tmp_path_factory.mktemp("backfilled"))
 
 
 @pytest.fixture(scope="session")
@@ -120,13 +156,17 @@ def random_leagues() -> list[League]:
 
 
 @pytest.fixture(scope="session")
-def four_seasons(random_leagues: list[League], tmp_path_factory: pytest.TempPathFactory) -> Engine:
+def four_seasons(
+    random_leagues: list[League], once: Once, tmp_path_factory: pytest.TempPathFactory
+) -> Engine:
     """Return an engine on them, backfilled. Work on copies of it."""
-    folder = tmp_path_factory.mktemp("random")
-    engine = Engine(folder)
-    engine.load(write_tables(folder / "raw", random_leagues))
-    engine.backfill()
-    return engine
+
+    def fill(folder: Path) -> None:
+        engine = Engine(folder)
+        engine.load(write_tables(folder / "raw", random_leagues))
+        engine.backfill()
+
+    return Engine(once("four_seasons", fill)).copy(tmp_path_factory.mktemp("random"))
 
 
 def raw_folder() -> Path:
@@ -160,15 +200,17 @@ def season_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def real_raw(real_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+def real_raw(real_files: Path, once: Once, tmp_path_factory: pytest.TempPathFactory) -> Engine:
     """Return an engine on the real season 2021-22 as it stood at the end of January, loaded."""
-    return real_season(real_files, tmp_path_factory.mktemp("real"), dt.date(2022, 1, 31))
+    filled = once("real", lambda folder: real_season(real_files, folder, dt.date(2022, 1, 31)))
+    return Engine(filled).copy(tmp_path_factory.mktemp("real"))
 
 
 @pytest.fixture(scope="session")
-def real_spring(real_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+def real_spring(real_files: Path, once: Once, tmp_path_factory: pytest.TempPathFactory) -> Engine:
     """Return an engine on it as it stood before its last two weeks, loaded."""
-    return real_season(real_files, tmp_path_factory.mktemp("spring"), dt.date(2022, 3, 26))
+    filled = once("spring", lambda folder: real_season(real_files, folder, dt.date(2022, 3, 26)))
+    return Engine(filled).copy(tmp_path_factory.mktemp("spring"))
 
 
 def real_season(real_files: Path, folder: Path, last: dt.date, season: str = "2021_22") -> Engine:
@@ -200,11 +242,13 @@ def real_2023(real_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Eng
 
 
 @pytest.fixture(scope="session")
-def real(real_raw: Engine, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+def real(real_raw: Engine, once: Once, tmp_path_factory: pytest.TempPathFactory) -> Engine:
     """Return an engine on the real season with January backfilled. Work on copies of it."""
-    engine = real_raw.copy(tmp_path_factory.mktemp("backfilled"))
-    engine.backfill(dt.date(2022, 1, 1), dt.date(2022, 1, 31))
-    return engine
+
+    def fill(folder: Path) -> None:
+        real_raw.copy(folder).backfill(dt.date(2022, 1, 1), dt.date(2022, 1, 31))
+
+    return Engine(once("january", fill)).copy(tmp_path_factory.mktemp("backfilled"))
 
 
 @pytest.fixture(scope="session")

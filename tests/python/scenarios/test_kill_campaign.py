@@ -1,7 +1,7 @@
 """Kills at random moments and at every boundary, each followed by the same command.
 
 By default a handful, of the pool's part. A campaign on whole backfills, of a month of the real data
-where there is any, is ``BACKCOURT_KILLS=50 pytest -rP tests/python/test_kill_campaign.py``.
+where there is any, is ``BACKCOURT_KILLS=50 make kills``.
 """
 
 from __future__ import annotations
