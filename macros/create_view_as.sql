@@ -1,7 +1,7 @@
 {#
-  A view's text is stored in the file. dbt-duckdb writes the name of the database before every table,
-  which is the name of the file: a copy under another name would look for a database that is not
-  there. Without it DuckDB looks in the database that the view is in, whatever its name or alias.
+  A DuckDB file stores the text of its views. dbt-duckdb writes the database's name, which is the
+  file's name, before every table, so views of a renamed file would look for a missing database.
+  Without the name, DuckDB looks in the database that contains the view, whatever its name or alias.
 #}
 {% macro duckdb__create_view_as(relation, sql) -%}
     {%- set catalog = relation.include(schema=false, identifier=false).render() ~ '.' -%}

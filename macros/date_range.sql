@@ -1,6 +1,6 @@
 {#
-  The range of the run. Literals are cast, never the column, so that BigQuery prunes partitions.
-  Both ends are included; without vars every date qualifies.
+  The range of the run. Cast the literals, never the column, so that BigQuery prunes partitions.
+  The range includes both ends; without vars it includes every date.
 #}
 {% macro in_date_range(column) -%}
     {%- set start_date = backcourt_date_var('start_date') -%}
@@ -33,7 +33,7 @@
     {{- return(none if value is none or value == '' else backcourt_valid_date(value)) -}}
 {%- endmacro %}
 
-{# Only ISO dates reach SQL text: anything else stops the run with the value in the message. #}
+{# Admit only ISO dates into SQL text; any other value stops the run, and the message names it. #}
 {% macro backcourt_valid_date(value) -%}
     {%- set text = value | string -%}
     {%- set is_date = namespace(value=false) -%}

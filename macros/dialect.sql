@@ -1,6 +1,6 @@
 {#
-  Everything that differs between DuckDB and BigQuery, each with its reason. No macro has a default:
-  on another engine dbt stops and names the one that is missing.
+  All differences between DuckDB and BigQuery, with their reasons. No macro has a default: on another
+  engine dbt stops and names the missing macro.
 #}
 
 {# DuckDB has no FLOAT64. #}
@@ -33,7 +33,7 @@
 {% macro bigquery__days_between(earlier, later) -%}date_diff({{ later }}, {{ earlier }}, day){%- endmacro %}
 {% macro duckdb__days_between(earlier, later) -%}date_diff('day', {{ earlier }}, {{ later }}){%- endmacro %}
 
-{# LEAST and GREATEST skip NULL on DuckDB and give NULL in GoogleSQL: these give NULL on both. #}
+{# LEAST and GREATEST ignore NULL on DuckDB and return NULL on BigQuery; these return NULL on both. #}
 {% macro at_most(value, limit) -%}
     (case when {{ value }} > {{ limit }} then {{ limit }} else {{ value }} end)
 {%- endmacro %}
@@ -41,7 +41,7 @@
     (case when {{ value }} < {{ limit }} then {{ limit }} else {{ value }} end)
 {%- endmacro %}
 
-{# Whether a text matches a pattern from beginning to end. #}
+{# Whether a whole text matches a pattern. #}
 {% macro full_match(text, pattern) -%}{{ adapter.dispatch('full_match')(text, pattern) }}{%- endmacro %}
 {% macro bigquery__full_match(text, pattern) -%}regexp_contains({{ text }}, r'^(?:{{ pattern }})$'){%- endmacro %}
 {% macro duckdb__full_match(text, pattern) -%}regexp_full_match({{ text }}, '{{ pattern }}'){%- endmacro %}

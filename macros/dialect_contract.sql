@@ -1,6 +1,6 @@
 {#
-  Contracts are written in BigQuery's types. DuckDB knows all of them but FLOAT64, and its
-  TIMESTAMP has no zone: these two are translated where dbt turns a contract into SQL.
+  Contracts use BigQuery's types. DuckDB lacks FLOAT64, and its TIMESTAMP has no zone: translate
+  these two types where dbt turns a contract into SQL.
 #}
 {% macro engine_type(data_type) -%}
     {{ return(adapter.dispatch('engine_type')(data_type)) }}

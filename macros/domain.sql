@@ -1,10 +1,10 @@
-{# Numbers of the domain that more than one model reads. #}
+{# Numbers and rules of the domain that several models share. #}
 
 {% macro paint_labels() -%}('Restricted Area', 'In The Paint (Non-RA)'){%- endmacro %}
 
 {#
-  Whether a listing puts its player on the team's roster on the morning of a date: his latest one
-  before it, at most 30 days old.
+  Whether a listing puts its player on the team's roster on the morning of a date: it must be his
+  latest listing before the date, and at most 30 days old.
 #}
 {% macro is_on_roster(listings, team_dates) -%}
     (
@@ -19,7 +19,7 @@
     )
 {%- endmacro %}
 
-{# Overtimes of a game: by its play-by-play, and without that by the minutes of the longer side. #}
+{# Overtimes of a game: from its play-by-play, or else from the minutes of the side with more. #}
 {% macro overtimes(periods, longer_side_seconds) -%}
     coalesce(
         {{ at_least(periods ~ ' - 4', 0) }},
@@ -28,11 +28,11 @@
 {%- endmacro %}
 
 {#
-  Fewest seconds that the lines of a team have together where they are those of the whole game.
+  Smallest sum of seconds of a team's lines that cover the whole game.
 
-  Five players share 48 minutes, and 5 more per overtime: 240 + 25. Ten minutes below that, a line is
-  missing. In a league in which neither side comes near 240 minutes (another length of game, five
-  players of ten listed) the longer side is the measure.
+  Five players share 48 minutes, and 5 more per overtime: 240 + 25. If the sum is ten minutes below
+  that, a line is missing. In a league in which neither side comes near 240 minutes (another length
+  of game, or only five of ten players listed), compare with the side that has more minutes.
 #}
 {% macro least_whole_seconds(longer_side_seconds, overtimes) -%}
     case
@@ -42,40 +42,39 @@
 {%- endmacro %}
 
 {#
-  Most seconds that the lines of a team have together where they are those of the game alone: ten
-  minutes more than the game has. The other side's minutes are the measure where the play-by-play
-  lacks the overtime.
+  Largest sum of seconds of a team's lines that belong to one game: ten minutes more than the game
+  has. If the play-by-play lacks the overtime, compare with the other side's minutes.
 #}
 {% macro most_whole_seconds(shorter_side_seconds, overtimes) -%}
     {{ at_least(shorter_side_seconds ~ ' + 60 * 10', '60 * (240 + 10 + 25 * (' ~ overtimes ~ '))') }}
 {%- endmacro %}
 
-{# Most seconds that a player has: those of the game, and one minute for feeds that round up. #}
+{# Largest number of a player's seconds: those of the game, and a minute for feeds that round up. #}
 {% macro most_player_seconds(overtimes) -%}60 * (48 + 1 + 5 * ({{ overtimes }})){%- endmacro %}
 
 {#
-  Most that the lines of a team hold together; lines above it are not those of one game.
+  Largest sums of a team's lines; lines above them do not belong to one game.
 
-  Five players a side in the longest game there was (78 minutes) have 23,400 seconds. All fourteen
-  counts of a team add up to about 500, in the highest-scoring game of all to less than 900.
-  So no product below leaves 64 bits: the numerator of the possessions is at most 100 * 1000^3, of the
-  pace and of the rating, at four decimals, 72 * 10^15 and 2 * 10^17.
+  Five players in the longest game ever (78 minutes) have 23,400 seconds. All fourteen counts of a
+  team sum to about 500, in the highest-scoring game ever to less than 900. So all products below fit
+  64 bits: the numerator of the possessions is at most 100 * 1000^3, those of the pace and the rating,
+  at four decimals, 72 * 10^15 and 2 * 10^17.
 #}
 {% macro most_team_seconds() -%}30000{%- endmacro %}
 {% macro most_team_counts() -%}1500{%- endmacro %}
 
-{# Possessions per 48 minutes, and points per 100 possessions, that no lines of a game give. #}
+{# Possessions per 48 minutes, and points per 100 possessions, above every possible game. #}
 {% macro most_team_rate() -%}1000{%- endmacro %}
 {% macro team_rate(num, den) -%}
     case when {{ num }} <= {{ most_team_rate() }} * {{ den }} then {{ ratio(num, den, 4) }} end
 {%- endmacro %}
 
 {#
-  Whether a team's lines are those of the whole game, so that their sums are the team's.
+  Whether a team's lines cover the whole game, so that their sums are the team's values.
 
   Points differ from the final score by at most 5: of the 21 real team-games that differ at all, those
   of complete lines lose 2 to 5 points (a basket or two corrected later), those with a line missing 2
-  to 58. Where the longer side is the measure of time, the shots of the play-by-play are that of counts.
+  to 58. If time is compared with the other side, compare counts with the play-by-play's shots.
 #}
 {% macro lines_are_whole(
     seconds, longer_side_seconds, shorter_side_seconds, overtimes, counts, points, final_score, fg_attempts, shots
@@ -126,7 +125,7 @@
     )
 {%- endmacro %}
 
-{# Names of the processors that have to have run on every date: those the vars name, else all. #}
+{# Names of the processors that must have run on every date: those in the vars, else all. #}
 {% macro required_processors() -%}
     {%- set outputs = processors() -%}
     {%- set shorts = outputs.values() | map(attribute='key') | list -%}
@@ -144,15 +143,15 @@
     {{- return(names) -}}
 {%- endmacro %}
 
-{# Column of expected_entities and precompute_failures that a processor's entities are joined by. #}
+{# Column of expected_entities and precompute_failures on which to join a processor's entities. #}
 {% macro entity_column(output) -%}
     {{ 'entity_id' if output.entity == 'team_abbr' else 'player_id' }}
 {%- endmacro %}
 
 {#
-  Features in column order, each with the flag that says whether its precomputed source is there: a
-  row, and for a factor the inputs without which its score is the neutral 0. None where the game log
-  is the source itself.
+  Features in column order, each with the flag that tells whether its precomputed source exists: a
+  row, and for a factor also the inputs without which its score is the neutral 0. None for features
+  whose source is the game log itself.
 #}
 {% macro ml_features() -%}
     {{ return({
@@ -198,7 +197,7 @@
     }) }}
 {%- endmacro %}
 
-{# Features without a value that lack nothing: there is nothing to know. #}
+{# Features that may have no value although no data is missing. #}
 {% macro ml_nothing_to_know() -%}
     {{ return({'avg_points_vs_opponent': 'games_vs_opponent = 0'}) }}
 {%- endmacro %}
@@ -216,12 +215,12 @@
     ('{{ failure_categories() | join("', '") }}')
 {%- endmacro %}
 
-{# Those that somebody has to act on. #}
+{# Failure categories that need attention. #}
 {% macro investigate_category_list() -%}
     {{- categories_where('needs_attention', true) -}}
 {%- endmacro %}
 
-{# Those that are not in the nature of the data. #}
+{# Failure categories that the data do not explain. #}
 {% macro unexpected_category_list() -%}
     {{- categories_where('is_expected', false) -}}
 {%- endmacro %}
@@ -238,7 +237,7 @@
     {{- return(names) -}}
 {%- endmacro %}
 
-{# A player-level text of an inputs table: on the row of his most recent game, or of none. #}
+{# A player-level text of an inputs table: only his most recent game's row (or rank 0) has it. #}
 {% macro first_rank_only(expression, player) -%}
     case
         when coalesce(player_games.game_number, 0) in (0, {{ player }}.actual_game_count)

@@ -1,6 +1,6 @@
 {#
-  Before a run by hand: python_workers no longer knows what the inputs are made of, and builds them
-  anew the next time. Its own runs note it themselves and set the var.
+  Before a run of dbt by hand, delete the records of input builds: python_workers then builds the
+  inputs again the next time. Its own runs record their builds and set the var.
 #}
 {% macro forget_input_builds() -%}
     {%- if execute and flags.WHICH in ('run', 'build') and not flag_var('notes_input_builds') -%}

@@ -1,4 +1,4 @@
-{# Datasets keep the contract's names on every engine; shared BigQuery projects may set a prefix. #}
+{# Datasets have the contract's names on every engine; shared BigQuery projects may set a prefix. #}
 {% macro generate_schema_name(custom_schema_name, node) -%}
     {{- dataset_prefix() ~ (custom_schema_name or target.schema) | trim -}}
 {%- endmacro %}

@@ -1,11 +1,10 @@
 {#
-  Descriptions of tables and columns, kept in the warehouse. What dbt creates anew on each run (views,
-  seeds, whole tables) it describes as it goes. Our own materialisations keep their tables:
-  persist_changed_docs() describes a table once it is created, and again only where the warehouse
-  says something else than the project.
+  Stores descriptions of tables and columns in the warehouse. dbt itself describes everything that it
+  creates again on each run (views, seeds, whole tables). Our own materialisations keep their tables:
+  persist_changed_docs() describes a new table, and later only if the project's descriptions change.
 #}
 
-{# One statement a relation: each costs dbt more than its comments cost DuckDB. #}
+{# Use one statement per relation: a statement costs dbt more than its comments cost DuckDB. #}
 {% macro duckdb__persist_docs(relation, model, for_relation, for_columns) -%}
     {%- if config.persist_relation_docs() -%}
         {%- call statement('persist_docs') -%}
@@ -19,7 +18,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{# The DDL of a table or view has its description already; columns take a request. #}
+{# The DDL of a table or view contains its description; descriptions of columns take a request. #}
 {% macro bigquery__persist_docs(relation, model, for_relation, for_columns) -%}
     {%- if config.persist_relation_docs() -%}
         {%- do adapter.update_columns(relation, model.columns) -%}
@@ -27,8 +26,8 @@
 {%- endmacro %}
 
 {#
-  What the warehouse says of a table: {'description': text, 'columns': {name: description}}; '' where
-  it says nothing.
+  The stored descriptions of a table: {'description': text, 'columns': {name: description}}, with ''
+  for missing ones.
 #}
 {% macro stored_docs(relation) -%}
     {{ return(adapter.dispatch('stored_docs')(relation)) }}
@@ -60,8 +59,8 @@
 {%- endmacro %}
 
 {#
-  Describe a table that the run has created (stored is none), or whose descriptions have changed. This
-  comes after the commit of its rows: in DuckDB no transaction comments on a table and then writes it.
+  Describe a table that the run has created (stored is none), or whose descriptions have changed. Do
+  so after the commit of its rows: in DuckDB no transaction can comment on a table and then write it.
 #}
 {% macro persist_changed_docs(relation, stored) -%}
     {%- set stored = stored or {'description': '', 'columns': {}} -%}
@@ -81,7 +80,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{# Comments on DuckDB go in one statement with those of the columns. #}
+{# On DuckDB one statement sets the comments of the table and its columns. #}
 {% macro duckdb__describe_table(relation) -%}{%- endmacro %}
 {% macro bigquery__describe_table(relation) -%}
     {%- do adapter.update_table_description(

@@ -1,6 +1,6 @@
 {#
-  Who sent a statement, as JSON: a comment on DuckDB, labels of the job on BigQuery. The command line
-  adds its own: run, stage and processor.
+  The sender of a statement, as JSON: a comment on DuckDB, labels of the job on BigQuery. The command
+  line adds its own labels: run, stage and processor.
 #}
 {% macro query_labels(node) -%}
     {%- set labels = fromjson(env_var('BACKCOURT_JOB_LABELS', '') or '{"app": "backcourt"}') -%}

@@ -1,8 +1,8 @@
 {#
-  What a box-score line says of itself, and whether that holds together: NULL, or the finding.
+  The contradiction within a box-score line: the finding, or NULL.
 
-  A line shows in three ways that the player was on the floor: by minutes, by counts, by shots of the
-  play-by-play. One that shows it without minutes contradicts itself; so do points that are not
+  Minutes, counts and shots of the play-by-play each show that the player was on the floor. A line with
+  counts or shots but without minutes contradicts itself; so does a line whose points are not
   2 * FGM + 3PM + FTM (FGM includes the threes).
 #}
 {% macro line_contradiction(seconds_played, shots_taken) -%}
@@ -32,11 +32,11 @@
 {% macro shown(value) -%}coalesce(cast({{ value }} as string), 'unknown'){%- endmacro %}
 
 {#
-  Facts that the raw tables state twice and that disagree, and facts that are missing.
+  Facts that the raw tables state twice and differently, and facts that are missing.
 
-  Each: the relation of raw_findings.sql that its rows come from, the raw table it is about, the
-  condition, what is shown of the row. Errors are refused by `backcourt load`, so that they come from
-  elsewhere or from an older version, and have to be mended; the others are worth a look.
+  Each finding has the relation of raw_findings.sql with its rows, the raw table to correct, the
+  condition, and the values to show. `backcourt load` refuses errors, so they come from elsewhere or
+  from an older version; somebody must correct them. The others deserve a check.
 #}
 {% macro raw_finding_kinds() -%}
     {%- set line_of_no_game = 'game_date is null' -%}
@@ -251,8 +251,8 @@
 {%- endmacro %}
 
 {#
-  A birth date that stands for an unknown day: one that at least ten players and a twentieth of all
-  share. (Of 900 players 2 or 3 have the same birthday.) Ages from it are right to a year.
+  A birth date that stands for an unknown day: at least ten players and a twentieth of all share it.
+  (Normally 2 or 3 of 900 players share a birthday.) Ages from it are right to within a year.
 #}
 {% macro is_birth_date_placeholder(birth_date) -%}
     {%- set same_day -%}

@@ -1,8 +1,8 @@
 {#
   Half-even rounding of the exact ratio num / den, den > 0, as an integer number of 10^-decimals.
   Integers only: SQL's ROUND works on floats and rounds halves away from zero, and engines sum
-  floats in any order. NULL where either is NULL or den is 0. Both num * 10^decimals and 2 * den have
-  to fit 64 bits, 9.2 * 10^18.
+  floats in any order. NULL if num or den is NULL or den is 0. Both num * 10^decimals and 2 * den must
+  fit 64 bits, 9.2 * 10^18.
 #}
 {% macro half_even(num, den, decimals) -%}
     (
@@ -24,27 +24,27 @@
     abs({{ num }}) * {{ 10 ** decimals }}
 {%- endmacro %}
 
-{# The same as a FLOAT64: one division of integers, so the nearest float of the decimal. #}
+{# The same as a FLOAT64: one division of integers gives the float nearest to the decimal. #}
 {% macro ratio(num, den, decimals) -%}
     ({{ half_even(num, den, decimals) }} / {{ 10 ** decimals }})
 {%- endmacro %}
 
-{# A stored decimal back as an integer number of 10^-decimals. #}
+{# Converts a stored decimal back to an integer number of 10^-decimals. #}
 {% macro fixed_point(column, decimals) -%}
     cast(round({{ column }} * {{ 10 ** decimals }}) as int64)
 {%- endmacro %}
 
 {#
-  Decimal minutes as whole seconds, half-even. The first rounding takes away the float's own error,
-  so that 0.025 (1.5 seconds) is a half whatever its binary digits.
+  Decimal minutes as whole seconds, rounded half-even. The first rounding removes the float's own
+  error, so that 0.025 (1.5 seconds) counts as exactly a half.
 #}
 {% macro whole_seconds(minutes) -%}
     {{ half_even(fixed_point('60 * ' ~ minutes, 5), 100000, 0) }}
 {%- endmacro %}
 
 {#
-  Factor that makes a sum over so many games, 1 to 7, a whole number of 420ths of its mean: 420 is the
-  least common multiple. NULL without a game.
+  The factor 420 / games, for 1 to 7 games: a sum times it is the mean in whole 420ths, since 420 is
+  the least common multiple of 1 to 7. NULL without a game.
 #}
 {% macro mean_of_7(games) -%}
     {{ int_div('420', 'nullif(' ~ games ~ ', 0)') }}
@@ -57,10 +57,10 @@
 
 {#
   Square root of num / den (num >= 0, den > 0), rounded half-even to decimals as an integer number
-  of 10^-decimals. The float root only proposes the integer; comparing squares decides, so it does
-  not matter whose SQRT it is. A root r is too small where (2r + 1)^2 is below
-  4 * 10^(2 * decimals) * num / den, of which the integer part and the remainder are found in two
-  steps: 2 * 10^decimals * den has to fit 64 bits, num itself may be as large as they hold.
+  of 10^-decimals. The float root only proposes the integer; comparing squares decides, so the result
+  does not depend on the engine's SQRT. A root r is too small if (2r + 1)^2 is below
+  4 * 10^(2 * decimals) * num / den. Compute the integer part and the remainder of that in two steps:
+  2 * 10^decimals * den must fit 64 bits, and num itself may be any 64-bit number.
 #}
 {% macro sqrt_half_even(num, den, decimals) -%}
     {%- set divisor = "nullif(" ~ den ~ ", 0)" -%}

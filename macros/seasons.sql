@@ -1,6 +1,6 @@
 {#
-  The seasons are a seed, which `dbt run` by itself does not load. Where they have never been
-  loaded, they are read from the seed's file before the first model that needs them.
+  The seasons are a seed, which `dbt run` by itself does not load. If they were never loaded, read
+  them from the seed's file before the first model that needs them.
 #}
 {% macro load_missing_seasons() -%}
     {%- if execute -%}
@@ -14,7 +14,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{# BigQuery reads no local file in SQL. #}
+{# BigQuery's SQL cannot read a local file. #}
 {% macro bigquery__seed_from_file(seed, relation) -%}
     {{ exceptions.raise_compiler_error(
         relation.render() ~ " is missing; load it once with: dbt seed"

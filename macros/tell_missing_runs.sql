@@ -1,6 +1,6 @@
 {#
-  After `dbt build` or `dbt test` by hand: where dates have not been computed, say who computes them.
-  dbt builds inputs and tests rows; the rows between the two are written by Python.
+  After `dbt build` or `dbt test` by hand: if dates have not been computed, name the command for it.
+  dbt builds inputs and tests rows; Python writes the rows in between.
 #}
 {% macro tell_missing_runs(results) -%}
     {%- for result in results if

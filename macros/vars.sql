@@ -1,9 +1,9 @@
 {#
-  Vars that come from outside, each checked where it is read: a wrong one would select nothing, or
-  everything, without a word. Dates are checked by date_range.sql.
+  Reads vars from outside and checks each: a wrong one would silently select nothing or everything.
+  date_range.sql checks dates.
 #}
 
-{# Before anything is built: each var has a value that fits, and a name that something reads. #}
+{# Check all vars before dbt builds: each has a valid value, and a name that some model reads. #}
 {% macro check_vars() -%}
     {%- if execute -%}
         {%- set known = [
@@ -45,7 +45,7 @@
     {{- return(value) -}}
 {%- endmacro %}
 
-{# A list, or none where the var is unset. Text would be read letter by letter. #}
+{# A list, or none if the var is unset. Refuse text, which Jinja would iterate letter by letter. #}
 {% macro list_var(name) -%}
     {%- set value = var(name, none) -%}
     {%- if value is not none and (value is string or value is mapping or value is not iterable) -%}
@@ -54,7 +54,7 @@
     {{- return(value) -}}
 {%- endmacro %}
 
-{# The years of the var seasons; none where it is unset or empty: then tables are built whole. #}
+{# The years of the var seasons; none if it is unset or empty, which builds whole tables. #}
 {% macro season_years() -%}
     {%- set years = list_var('seasons') -%}
     {%- for year in years or [] if year is not integer or not 1946 <= year <= 2199 -%}

@@ -1,8 +1,8 @@
 {#
   One statement replaces exactly the dates of the range (vars start_date, end_date, only_dates) and
-  leaves the others. The model's own filter is in_date_range(), so the first run honours the range
-  too. A date of the range that has no rows any more is emptied, which merge and
-  delete+insert by key would miss.
+  leaves the others. The model's own filter is in_date_range(), so the first run honours the range,
+  too. It empties a date of the range that no longer has rows, which merge and delete+insert by key
+  would miss.
   Config: date_column, the DATE column that partitions the table.
 #}
 {% materialization date_range, default %}
@@ -44,8 +44,8 @@
 {% endmaterialization %}
 
 {#
-  Run by hand, --full-refresh drops the other dates too, and --empty leaves none of its own: say so,
-  and how they come back.
+  In a run by hand, --full-refresh drops the other dates, too, and --empty leaves no rows: print a
+  warning that says how to restore them.
 #}
 {% macro tell_lost_dates(relation, date_column) -%}
     {%- if should_full_refresh() and flags.EMPTY -%}
@@ -57,7 +57,7 @@
     {%- else -%}
         {{ return(none) }}
     {%- endif -%}
-    {#- BigQuery wants a condition on the partition column. -#}
+    {#- BigQuery requires a condition on the partition column. -#}
     {%- set lost = run_query(
         'select count(distinct ' ~ date_column ~ ') as dates, min(' ~ date_column ~ ') as first, '
         ~ 'max(' ~ date_column ~ ') as last from ' ~ relation
@@ -92,7 +92,7 @@
     when not matched then insert ({{ contract_columns() }}) values ({{ contract_columns() }})
 {%- endmacro %}
 
-{# A newer version may know more columns: they are NULL on the dates that are not built again. #}
+{# Columns that a newer version adds are NULL on dates that are not built again. #}
 {% macro add_missing_columns(relation, known) -%}
     {%- for column in model.columns.values() if column.name not in known -%}
         {%- call statement('add_' ~ column.name) -%}
@@ -106,7 +106,7 @@
     {{ model.columns.values() | map(attribute='name') | join(', ') }}
 {%- endmacro %}
 
-{# The partition of a per-date table: BigQuery only, DuckDB's zone maps need none. #}
+{# Partitioning of a per-date table: only for BigQuery; DuckDB's zone maps need none. #}
 {% macro daily_partition(column) -%}
     {%- if target.type == 'bigquery' -%}
         {{ return({'field': column, 'data_type': 'date', 'granularity': 'day'}) }}

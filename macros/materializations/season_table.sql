@@ -1,6 +1,6 @@
 {#
-  A table that is built whole, unless the var seasons names the seasons to replace: then these are,
-  in one transaction, and the others stay. No analytics table reads across seasons.
+  A table that dbt builds whole, unless the var seasons names the seasons to replace: then one
+  transaction replaces only these. No analytics table reads across seasons.
   Config: the columns include season_year, and every season-wise ref is filtered by in_seasons().
 #}
 {% materialization season_table, adapter='duckdb' %}
@@ -28,7 +28,7 @@
 
 {% endmaterialization %}
 
-{# Where the table is missing it is built whole, whatever the var says. #}
+{# If the table is missing, build it whole, whatever the var says. #}
 {% macro replaces_seasons() -%}
     {%- if
         not execute
@@ -42,7 +42,7 @@
     {{- return(existing is not none and existing.is_table) -}}
 {%- endmacro %}
 
-{# The seasons to replace; true where the table is built whole. #}
+{# The seasons to replace; true if the table is built whole. #}
 {% macro in_seasons(column='season_year') -%}
     {%- if replaces_seasons() -%}
         {{ column }} in ({{ season_years() | join(', ') }})

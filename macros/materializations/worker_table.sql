@@ -1,6 +1,6 @@
 {#
-  A table that python_workers fills: dbt creates it empty from its contract where it is missing and
-  never touches its rows, not even with --full-refresh. Columns that it lacks are added.
+  A table that python_workers fills: dbt creates a missing table empty from its contract, adds missing
+  columns, and never touches its rows, not even with --full-refresh.
 #}
 {% materialization worker_table, default %}
 
@@ -33,11 +33,11 @@
 {% endmaterialization %}
 
 {#
-  The select of a table that python_workers fills: its typed columns, from the contract, and no row.
-  It refs what python_workers reads to write the rows, so that the lineage runs on through the
-  workers, and marks the node in the docs.
+  The select of a table that python_workers fills: the contract's typed columns, without rows. It refs
+  the models that python_workers reads, so that the lineage includes the workers, and marks the node
+  in the docs.
 
-  reads: names of these models; of a processor's table its inputs and the tables of its upstream.
+  reads: names of these models; for a processor's table its inputs and the tables of its upstream.
 #}
 {% macro worker_rows(reads=none) -%}
     {{- config(meta={'written_by': 'python_workers'}, docs={'node_color': '#e8710a'}) -}}
@@ -52,7 +52,7 @@
     where false
 {%- endmacro %}
 
-{# What the workers of the processor read whose table this model is. #}
+{# The models that the workers of this table's processor read. #}
 {% macro worker_reads() -%}
     {%- set own = processors().values() | selectattr('model', 'equalto', model.name) | first -%}
     {%- set upstream = processors().values() | selectattr('key', 'in', own.upstream) -%}

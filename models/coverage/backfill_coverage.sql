@@ -37,8 +37,8 @@ failures as (
 
 ),
 
--- Whatever is expected, recorded or failed. A player is his id, an integer, which groups faster
--- than his name; a team is its abbreviation.
+-- All expected, recorded and failed entities. The key of a player is his id, an integer, which
+-- groups faster than his name; the key of a team is its abbreviation.
 entities as (
 
     select
@@ -128,7 +128,7 @@ by_category as (
 
 ),
 
--- Beside every game date also those that are none (any more) but still have rows or failures.
+-- Game dates, and dates that are no longer game dates but still have rows or failures.
 every_date as (
 
     select

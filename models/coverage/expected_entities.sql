@@ -82,7 +82,7 @@ first_games as (
 
 ),
 
--- Population players_with_a_game: everybody who has played in the season before the date.
+-- Population players_with_a_game: every player with an actual game of the season before the date.
 players_with_a_game as (
 
     select
@@ -96,8 +96,8 @@ players_with_a_game as (
 
 ),
 
--- Population listed_players: everybody in a box score of the date, or where a team has none on its
--- recent roster.
+-- Population listed_players: every player in a box score of the date, or, if a team has none, on
+-- its recent roster.
 listed as (
 
     select

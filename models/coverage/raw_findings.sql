@@ -1,6 +1,6 @@
 {{ config(materialized='view', tags=['stage_inputs']) }}
 
--- It loads the seasons where they are missing: depends_on: {{ ref('int_games') }}
+-- This ref loads missing seasons: depends_on: {{ ref('int_games') }}
 
 with
 

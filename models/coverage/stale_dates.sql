@@ -1,8 +1,7 @@
 {{ config(materialized='view', tags=['stage_coverage']) }}
 
--- One row per processor and date whose rows do not hold any more, as far as SQL can see it: the
--- code of the workers, and raw tables that something else than `backcourt load` has changed, are
--- for python_workers to see.
+-- One row per stale processor and date, as far as SQL can detect it: python_workers detects changes
+-- of the workers' code, and of raw tables that were changed without `backcourt load`.
 
 with
 
@@ -12,7 +11,7 @@ processed as (
 
 ),
 
--- The condition is for BigQuery, where the table is read by date only.
+-- BigQuery requires a condition on the date of this table.
 inputs as (
 
     select

@@ -35,7 +35,7 @@ fingerprints as (
 
 ),
 
--- A date without input rows has a fingerprint too: nothing is expected of it, and that can change.
+-- A date without input rows has a fingerprint, too: it expects no entity now, but that can change.
 every_date as (
     {% for processor_name in processors() %}
     select

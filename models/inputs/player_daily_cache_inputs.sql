@@ -61,8 +61,8 @@ recent_actual as (
 
 ),
 
--- The ten most recent actual games, or one row of rank 0 for who has none. What is text stands on
--- the first row of a player only.
+-- The ten most recent actual games, or one row of rank 0 for a player without games. Only the first
+-- row of a player has the text columns.
 final as (
 
     select

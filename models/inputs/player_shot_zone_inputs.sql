@@ -33,8 +33,8 @@ registry as (
 
 ),
 
--- The twenty most recent actual games of each player before each date. What is text stands on the
--- row of the most recent one only: five million copies of it were most of this table's time.
+-- The twenty most recent actual games of each player before each date. Only the row of the most
+-- recent game has the text columns: five million copies took most of this table's time.
 final as (
 
     select

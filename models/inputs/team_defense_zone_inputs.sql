@@ -81,7 +81,7 @@ league as (
 
 ),
 
--- Below ten such teams the league's long-run percentages stand in: 0.580, 0.410, 0.355.
+-- With fewer than ten such teams, use the league's long-run percentages: 0.580, 0.410, 0.355.
 final as (
 
     select

@@ -8,7 +8,7 @@
 
 with
 
--- Fewer than five games in the sample: no row, the gap is recorded as a failure instead.
+-- Teams with fewer than five games in the sample have no row; Python records a failure instead.
 samples as (
 
     select * from {{ ref('team_defense_zone_inputs') }}

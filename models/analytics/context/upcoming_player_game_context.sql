@@ -50,9 +50,9 @@ registry as (
 
 ),
 
--- Of the date's own box score only two things are read: who is listed and who is out, which is
--- marked as not playing and nothing that says otherwise. Listed twice on a date (traded that day),
--- the team he is active for counts. Which game of a team is meant, int_date_games says.
+-- Read only two facts from the date's own box score: which players are listed, and which are out
+-- (marked as not playing, without data to the contrary). If a player is listed twice on a date
+-- (traded that day), take the team for which he is active. int_date_games chooses a team's game.
 listed as (
 
     select
@@ -104,7 +104,7 @@ population as (
 
 ),
 
--- The minutes of a window are as unknown as those of any of its games.
+-- The minutes of a window are unknown if those of any of its games are.
 recent_games as (
 
     select

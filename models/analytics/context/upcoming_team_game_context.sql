@@ -28,7 +28,7 @@ team_form as (
 
 ),
 
--- A load with an unknown part is unknown.
+-- A team's load is unknown if a part of it is unknown.
 rosters as (
 
     select

@@ -14,8 +14,8 @@ game_dates as (
 
 ),
 
--- On D a player stands where his last game before D left him: each game holds for the dates up to
--- and including his next one.
+-- A player's values on D are those after his last game before D: each game is valid for the dates
+-- up to and including his next one.
 as_of as (
 
     select

@@ -64,8 +64,8 @@ contradictory as (
 
 ),
 
--- Finished games in which the lines of the team are missing: everybody who was on its roster on the
--- eve of the game may have played.
+-- Finished games without lines of the team: every player on its roster on the eve of the game may
+-- have played.
 missing as (
 
     select

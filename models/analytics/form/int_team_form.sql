@@ -7,7 +7,7 @@ available as (
 
 ),
 
--- Each sum beside the games that it knows: what is unknown of a game counts for no mean.
+-- Each sum, and the number of games with a known value: means skip games with unknown values.
 rolling as (
 
     select

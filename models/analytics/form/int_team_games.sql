@@ -21,7 +21,7 @@ defense as (
 
 ),
 
--- Every game of a team that is over: with a box score its numbers count, without it is a gap.
+-- Every finished game of a team: with a box score its numbers count, without one it is a gap.
 joined as (
 
     select

@@ -27,7 +27,7 @@ labelled as (
 
 ),
 
--- A three is a three whatever its label says; the feed's value decides.
+-- The feed's shot value, not its label, decides whether a shot is a three.
 zoned as (
 
     select

@@ -40,7 +40,7 @@ sums as (
 
 ),
 
--- Lines that do not make up the game have sums that say nothing; zones come from the play-by-play.
+-- If the lines do not cover the game, their sums are unknown; zones come from the play-by-play.
 totals as (
 
     select
@@ -62,7 +62,7 @@ totals as (
 
 ),
 
--- Points are the final score's where it is known: a few feeds lose a basket in the lines.
+-- Take points from the final score if it is known: a few feeds lose a basket in the lines.
 sides as (
 
     select

@@ -7,8 +7,8 @@ game_teams as (
 
 ),
 
--- A team plays once a day. Should the schedule say otherwise (a game under two ids, too), the first
--- game that has lines of the team stands: for everything that asks which game of a date is meant.
+-- A team plays once a day. If the schedule has two games (or one game under two ids), every model
+-- takes the first game that has lines of the team.
 numbered as (
 
     select

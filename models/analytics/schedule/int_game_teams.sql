@@ -60,7 +60,7 @@ sides as (
 
 ),
 
--- What there is of a game is judged by team: a feed may deliver one side and not the other.
+-- Judge the data of a game by team: a feed may deliver only one side.
 final as (
 
     select

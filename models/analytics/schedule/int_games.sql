@@ -14,7 +14,7 @@ seasons as (
 
 ),
 
--- A postponed game takes place on no date; its make-up date is a correction of game_date.
+-- A postponed game has no date; its make-up date comes as a correction of game_date.
 played_or_due as (
 
     select

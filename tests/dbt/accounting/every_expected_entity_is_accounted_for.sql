@@ -1,5 +1,5 @@
--- Every expected entity of every processor and date has a row or a failure. Of a processor that
--- does not have to have run, these are the dates that it has run on.
+-- Every expected entity of every processor and date has a row or a failure. A processor that the
+-- vars do not require is tested only on dates on which it has run.
 with
 
 processed as (

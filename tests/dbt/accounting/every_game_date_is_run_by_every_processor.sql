@@ -1,4 +1,4 @@
--- Every game date of the range has a current record of each processor that has to have run.
+-- Every game date of the range has a current record of each required processor.
 with
 
 game_dates as (

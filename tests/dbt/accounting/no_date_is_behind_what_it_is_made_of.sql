@@ -1,5 +1,5 @@
--- No date has rows of inputs, upstream rows or raw data that have changed since. Of a processor
--- that does not have to have run nothing is asked.
+-- No date has rows whose inputs, upstream rows or raw data have changed since. Processors that the
+-- vars do not require are not tested.
 select
     processor_name,
     analysis_date,

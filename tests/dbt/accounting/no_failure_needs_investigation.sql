@@ -1,5 +1,5 @@
--- No failure is one that somebody should look at: missing upstream data, a lock after repeated
--- attempts, or a processing error.
+-- No failure needs attention: no missing upstream data, lock after repeated attempts, or processing
+-- error.
 {{ config(severity=var('investigate_severity')) }}
 
 select

@@ -1,4 +1,4 @@
--- Only expected entities have rows or failures; on a date without games nobody has.
+-- Only expected entities have rows or failures; a date without games has neither.
 with
 {% for processor_name, output in processors().items() %}
 {{ output.key }}_outcomes as (

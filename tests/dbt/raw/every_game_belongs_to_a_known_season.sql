@@ -1,4 +1,4 @@
--- Every game on the schedule is of a season in the seasons seed; others are left out of everything.
+-- Every game on the schedule belongs to a season in the seasons seed; models omit all others.
 
 select * from {{ ref('raw_findings') }}
 where

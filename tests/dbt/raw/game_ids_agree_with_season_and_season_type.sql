@@ -1,4 +1,4 @@
--- The id of a game says the season and the kind of game that its labels say.
+-- The id of a game agrees with its labels on the season and the kind of game.
 
 select * from {{ ref('raw_findings') }}
 where
