@@ -11,4 +11,4 @@ BackendName = Literal["loky", "threading", "dask"]
 """Backends of the pool, as joblib names them."""
 
 Reprocess = Literal["missing", "missing+failed", "all"]
-"""Which dates a run computes beside those that have never run or no longer hold."""
+"""Dates that a run computes beside missing and stale ones."""

@@ -1,4 +1,4 @@
-"""What a run is asked to do, whom it tells, and what it did."""
+"""Options, progress reporter and result of a run."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ class Guard(Protocol):
     """Daily mode's hooks around the computation of a chunk."""
 
     def mark(self, processor: Processor, day: date) -> str:
-        """Return what is decided beside the inputs; a change of it makes the date due again."""
+        """Return daily mode's decisions as a text; if it changes, the date is due again."""
         ...
 
     def params(self, processor: Processor) -> dict[str, object]:

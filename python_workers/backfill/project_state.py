@@ -1,4 +1,4 @@
-"""What of the dbt project decides what the models compute, as one digest."""
+"""Digests the parts of the dbt project that decide the models' results."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 import yaml
 
-# The one in C is several times faster; it is not in every build of the package.
+# The loader in C is several times faster, but some builds of the package lack it.
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _SOURCES = ("models", "macros", "seeds")
 
-# Of the yml files all but these decides: types of a contract, names of the raw tables, configs.
+# Keys of yml files that do not decide results; contract types, raw table names and configs do.
 _WORDS = frozenset(
     {
         *("description", "label", "docs", "meta", "exposures", "groups", "persist_docs"),
@@ -25,9 +25,9 @@ _WORDS = frozenset(
 
 
 def project_state(directory: Path) -> str:
-    """Return a digest of everything in the project that decides what the models compute.
+    """Return a digest of all parts of the project that decide the models' results.
 
-    Descriptions, tests, access and the like do not: a change of them builds nothing anew.
+    It excludes descriptions, tests, access and the like: changing them rebuilds no table.
     """
     digest = hashlib.sha256()
     files = [directory / "dbt_project.yml"]

@@ -98,7 +98,7 @@ class Backfill:
         check_seasons(self.warehouse, self.schedule)
         self.ledger = Ledger.read(self.warehouse, self.schedule.start, self.schedule.end)
         self._check_upstream()
-        # The schedule itself lacks the dates called off: nobody is expected there afterwards.
+        # The schedule itself lacks called-off dates: they have no expected entities any more.
         self._computed = self.schedule.with_called_off(self.ledger.computed_dates)
         if self._guard_of is not None:
             self._guard = self._guard_of(self.warehouse, self.ledger, self.result.run)

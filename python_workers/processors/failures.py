@@ -15,19 +15,19 @@ from python_workers.columnar.rounding import BoolArray, FloatArray, IntArray
 
 @dataclass(frozen=True)
 class FailureCategory:
-    """One reason for a missing row: everything that is said and decided about it.
+    """One reason for a missing row, with all its properties and texts.
 
     Parameters
     ----------
     name
-        As stored in ``failure_category``.
+        Name stored in ``failure_category``.
     is_expected
         Whether the data explain it, so that nobody needs to investigate it.
     can_retry
         Whether the same run may succeed later, once data has arrived.
     needs_attention
-        Whether somebody has to act before there is a row. Of a locked entity that is so, though the
-        lock itself is expected: the data behind it is still missing.
+        Whether a user must act before there can be a row. True for a locked entity: the lock itself
+        is expected, but the data behind it is still missing.
     meaning, action
         What it means and what to do about it, for the report and the runbook.
     heading
@@ -117,7 +117,7 @@ CATEGORIES: dict[str, FailureCategory] = {
 UNKNOWN_CATEGORY = "unknown_category"
 """The column that counts failures of any other category; they need attention, too."""
 
-# Of failure rows; a category that nobody knows needs attention, too.
+# Condition on failure rows; an unknown category needs attention, too.
 NEEDS_ATTENTION = "coalesce(failure_category, '') not in ({})".format(
     ", ".join(
         f"'{category.name}'" for category in CATEGORIES.values() if not category.needs_attention
@@ -164,7 +164,7 @@ class Failed:
     Parameters
     ----------
     at
-        Their positions among the players.
+        Positions of the failed players.
     category
         Why.
     reasons
@@ -189,9 +189,9 @@ def failure_rows(
     players
         Rows of (analysis_date, player_id, player_lookup, ...), ``actual_game_count`` if known.
     failed
-        Who failed and why; nobody twice.
+        The failed players by category; each player at most once.
     required_games
-        Games the processor requires; None if it requires none.
+        Number of games that the processor requires; None if it requires none.
 
     Returns
     -------
