@@ -18,6 +18,8 @@ from python_workers.processors.base import Processor
 from python_workers.processors.catalogue import BY_KEY, POOL_PROCESSORS
 from tests.python.support.engine import Engine, Quiet, assert_same
 
+pytestmark = pytest.mark.slow
+
 CHUNK_DATES = 5
 
 

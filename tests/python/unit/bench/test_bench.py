@@ -44,6 +44,8 @@ from python_workers.settings import resolve_project_dir
 from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 from tests.python.support.engine import Engine
 
+pytestmark = pytest.mark.slow
+
 POOL_SHORTS = tuple(processor.key for processor in POOL_PROCESSORS)
 
 
@@ -417,7 +419,6 @@ def test_unknown_sections_are_named() -> None:
         chosen_sections("z,a,x")
 
 
-@pytest.mark.slow
 def test_the_command_measures_and_says_nothing_about_whose_machine_it_is(
     simulated_files: Path, tmp_path: Path
 ) -> None:

@@ -32,6 +32,8 @@ from tests.python.support.engine import Engine
 from tests.python.support.folders import REPOSITORY
 from tests.python.support.leagues import League, days
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)> </title></svg>"
 LONG = "Wa" * 5_000
 DATES = days(16)
