@@ -72,7 +72,8 @@ def test_the_documentation_site_has_every_table(simulated: Engine, tmp_path: Pat
         )
     project._release_file()
     assert done.success, done.exception
-    described = {node.metadata.name: node.metadata.comment for node in done.result.nodes.values()}
+    catalog: Any = done.result
+    described = {node.metadata.name: node.metadata.comment for node in catalog.nodes.values()}
     assert described["player_daily_cache"].startswith("Daily cache of a player")
     models = [n for n in project._manifest.nodes.values() if n.resource_type == "model"]
     assert {model.name for model in models} <= described.keys()
