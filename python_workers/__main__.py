@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import sys
@@ -10,6 +9,7 @@ import warnings
 from contextlib import suppress
 
 from python_workers.runtime import signals
+from python_workers.runtime.tuning import collector_paused_for_imports
 
 
 def main() -> None:
@@ -22,14 +22,9 @@ def main() -> None:
     ours = logging.getLogger("python_workers")
     ours.addHandler(logging.StreamHandler())
     ours.propagate = False
-    # numpy's linear-algebra threads, which nothing here needs, would spin while idle.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
-        gc.disable()  # imported objects are never freed, and scanning them takes time
-        from python_workers.cli.app import main as run  # noqa: PLC0415 -- takes half a second
-
-        gc.freeze()
-        gc.enable()
+        with collector_paused_for_imports():
+            from python_workers.cli.app import main as run  # noqa: PLC0415 -- takes half a second
         run()
     except KeyboardInterrupt:
         with suppress(OSError):  # the terminal may be gone

@@ -34,8 +34,8 @@ from python_workers.processors.worker import (
     split_chunk,
 )
 from python_workers.runtime import injected_faults as faults
-from python_workers.runtime.memory import return_free_memory
 from python_workers.runtime.signals import stop_if_received
+from python_workers.runtime.tuning import return_free_memory
 from python_workers.warehouse.base import TableChange, Warehouse
 from python_workers.warehouse.job_labels import labelling
 

@@ -31,8 +31,6 @@ from python_workers.errors import BackcourtError, ExitCode
 from python_workers.runtime.without_pandas import keep_pandas_out_of_pyarrow
 
 PARENT_CHECK_SECONDS = 0.5
-# Steps of niceness: workers yield to the parent, on whose reading and committing all others wait.
-BEHIND_PARENT = 5
 
 
 @dataclass(frozen=True)
@@ -147,13 +145,12 @@ def ping() -> None:
 
 
 def enter_process(parent: int) -> None:
-    """Prepare a pool process: lower priority, no pandas, quiet on a crash, exit with `parent`.
+    """Prepare a pool process: no pandas, quiet on a crash, exit with `parent`.
 
     Otherwise loky prints a crash's stack on the terminal (PYTHONFAULTHANDLER=1 brings it back), and
     lets the workers of a killed parent wait for minutes.
     """
     keep_pandas_out_of_pyarrow()
-    os.nice(BEHIND_PARENT)
     os.environ.setdefault("PYTHONFAULTHANDLER", "")
     pa.set_cpu_count(1)
     threading.Thread(target=_leave_with, args=(parent,), name="parent-watch", daemon=True).start()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import logging
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -26,18 +24,11 @@ from python_workers.pool.chunk import enter_process, ping
 from python_workers.pool.dispatch import JOBS_READ_TOGETHER, Dispatcher
 from python_workers.pool.supervise import describe_death
 from python_workers.runtime.interrupts import interrupts_kept_from_children
+from python_workers.runtime.tuning import WORKER_ENVIRONMENT
 
 _LOG = logging.getLogger(__name__)
 IDLE_WORKER_SECONDS = 300
-PIPE_BYTES = 1 << 20
 STUCK_SECONDS = 2.0
-# A worker keeps the memory of a chunk for the next one. If it returned the memory, the kernel would
-# zero the pages again for each chunk, which costs a fifth of a worker's time.
-_WORKER_ENVIRONMENT = {
-    "MIMALLOC_PURGE_DELAY": "-1",  # Arrow's allocator
-    "MALLOC_MMAP_THRESHOLD_": str(1 << 28),
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
-}
 
 
 def why_no_processes() -> str | None:
@@ -108,11 +99,10 @@ class ProcessBackend(LokyBackend):  # type: ignore[misc]  # joblib is untyped
             timeout=IDLE_WORKER_SECONDS,
             initializer=enter_process,
             initargs=(os.getpid(),),
-            env=_WORKER_ENVIRONMENT | self._prepare_worker_env(n_jobs=self.slots),
+            env=WORKER_ENVIRONMENT | self._prepare_worker_env(n_jobs=self.slots),
             context_id=parallel._id,  # noqa: SLF001 -- joblib's own backend does the same
             max_nbytes=None,  # send tables through the pipe, so that a crash leaves nothing on disk
         )
-        _widen_pipes(self._workers)
         if self._is_early:
             self._start()
         return JOBS_READ_TOGETHER
@@ -275,15 +265,6 @@ def start_workers(n_jobs: int) -> None:
     backend = ProcessBackend(n_jobs, is_early=True)
     backend.configure(parallel=SimpleNamespace(_id=uuid4().hex))
     backend.terminate()  # in joblib this leaves the workers to the next call
-
-
-def _widen_pipes(executor: Any) -> None:  # noqa: ANN401 -- loky is untyped
-    """Enlarge the pool's pipes to 1 MiB: tables of 20 MB then take a third of the time."""
-    if sys.platform != "linux":
-        return
-    for queue in (executor._call_queue, executor._result_queue):  # noqa: SLF001 -- no public way
-        with suppress(OSError):  # the user's quota of pipe memory may be used up
-            fcntl.fcntl(queue._writer.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)  # noqa: SLF001
 
 
 def _kill_executor(executor: Any) -> None:  # noqa: ANN401 -- loky is untyped
