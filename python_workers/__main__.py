@@ -9,7 +9,7 @@ import warnings
 from contextlib import suppress
 
 from python_workers.runtime import signals
-from python_workers.runtime.tuning import collector_paused_for_imports
+from python_workers.runtime.tuning import collector_paused_for_imports, keep_blas_single_threaded
 
 
 def main() -> None:
@@ -22,6 +22,7 @@ def main() -> None:
     ours = logging.getLogger("python_workers")
     ours.addHandler(logging.StreamHandler())
     ours.propagate = False
+    keep_blas_single_threaded()
     try:
         with collector_paused_for_imports():
             from python_workers.cli.app import main as run  # noqa: PLC0415 -- takes half a second

@@ -27,7 +27,6 @@ from python_workers.columnar.rounding import (
 )
 
 UNIT = 10**7
-UNIT_DECIMALS = 7
 SCORE_DECIMALS = 1
 
 # Fatigue: the score starts at 100 and gets points for everything that tires or rests a player.
