@@ -124,12 +124,20 @@ def pool_options(settings: Settings, scheduler: str | None) -> PoolOptions:
     Raises
     ------
     BackcourtError
-        With exit code 2 if only one of Dask backend and scheduler address is given.
+        With exit code 2 if only one of Dask backend and scheduler address is given, or if the
+        address names a user or a password, which no scheduler accepts.
     """
     if settings.backend == "dask" and not scheduler:
         raise BackcourtError(
             "--backend dask needs the address of a scheduler",
             "Add --scheduler ADDRESS, for example: --scheduler tcp://127.0.0.1:8786",
+            ExitCode.USAGE,
+        )
+    if scheduler is not None and "@" in scheduler:
+        host = scheduler.rpartition("@")[2]
+        raise BackcourtError(
+            f"--scheduler names a user or a password before {host}",
+            "Dask schedulers take neither; docs/scaling.md says how to use certificates.",
             ExitCode.USAGE,
         )
     if settings.backend != "dask" and scheduler is not None:

@@ -81,6 +81,14 @@ class TestErrors:
                 )
                 for command in ("backfill --all", "compute --all", "daily --date 2021-11-01")
             ),
+            *(
+                (
+                    f"backfill --all --backend dask --scheduler {address}",
+                    "--scheduler names a user or a password before 127.0.0.1:1",
+                    "Dask schedulers take neither",
+                )
+                for address in ("tcp://me:password@127.0.0.1:1", "me:p@ss@127.0.0.1:1")
+            ),
             (
                 "backfill --all --scheduler tcp://127.0.0.1:8786",
                 "--scheduler is for --backend dask, and the backend is threading",
