@@ -83,6 +83,11 @@ def bracketed_remainder(generator: Any, node: exp.Mod) -> str:
     return f"({generator.binary(node, '%')})"
 
 
+def bracketed_quotient(generator: Any, node: exp.IntDiv) -> str:
+    """DIV is a function: 2 * DIV(a, b) divides first, and a may be a sum."""
+    return f"(({generator.sql(node, 'this')}) // ({generator.sql(node, 'expression')}))"
+
+
 def with_hashable_merge(sql: str) -> str:
     """Spare DuckDB comparing every row with every other in a MERGE ON FALSE.
 
@@ -139,6 +144,7 @@ def install_parse_memory() -> None:
 def install_sql_repairs() -> None:
     misc_helpers.FarmFingerprintRule.rewrite = native_fingerprint
     DuckDB.Generator.TRANSFORMS[exp.Mod] = bracketed_remainder
+    DuckDB.Generator.TRANSFORMS[exp.IntDiv] = bracketed_quotient
     aggregate_variants._filter_target = innermost_argument
     find_select = create_table_schema_ctas._first_select
 
