@@ -205,9 +205,8 @@ final as (
             when unaccounted + duplicated + unexpected > 0 or not has_run then 'incomplete'
             when stale_reason is not null then 'stale'
             when
-                {% for category in categories_that('needs_attention', true) -%}
-                {{ category | lower }} +
-                {%- endfor %} unknown_category > 0
+                {{ categories_that('needs_attention', true) | map('lower') | join(' + ') }}
+                + unknown_category > 0
                 then 'investigate'
             when failures > 0 then 'complete_with_expected_gaps'
             else 'complete'

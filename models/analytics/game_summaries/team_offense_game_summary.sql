@@ -7,7 +7,8 @@ team_games as (
 
 ),
 
--- Pace = 48 * possessions / (team minutes / 5), reduced by 200; rating = 100 * points / possessions.
+-- Pace = 48 * possessions / (team minutes / 5), reduced by 200.
+-- Rating = 100 * points / possessions.
 ratios as (
 
     select

@@ -15,7 +15,7 @@ numbered as (
         *,
         row_number() over (
             partition by game_date, team_abbr
-            order by has_box_score desc, game_id
+            order by has_box_score desc, game_id asc
         ) as game_of_day,
     from game_teams
 

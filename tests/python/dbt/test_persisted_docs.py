@@ -65,11 +65,10 @@ def test_the_documentation_site_has_every_table(simulated: Engine, tmp_path: Pat
     from dbt.cli.main import dbtRunner
 
     project = simulated.project()
-    target = ["--target-path", str(tmp_path), "--log-path", str(tmp_path)]
+    flags = [flag for flag in project._flags() if flag != "--no-write-json"]
+    flags += ["--target-path", str(tmp_path), "--log-path", str(tmp_path)]
     with project._environment():
-        done = dbtRunner(manifest=project._manifest).invoke(
-            ["docs", "generate", "--static", "--no-compile", *target, *project._flags()]
-        )
+        done = dbtRunner().invoke(["docs", "generate", "--static", *flags])
     project._release_file()
     assert done.success, done.exception
     catalog: Any = done.result
