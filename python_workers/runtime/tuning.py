@@ -7,13 +7,13 @@ the same work with and without the setting, in interleaved runs on a machine of 
 `collector_paused_for_imports`      24 % of ``backcourt compute --help`` (1.05 s to 0.80 s)
 `keep_blas_single_threaded`         10 % of the same command (medians of 13 runs each)
 `WORKER_ENVIRONMENT`                20 % of a worker's time on a chunk of shot zones
-`return_free_memory`                memory alone: what lies free does not grow with the range
-``Warehouse.beside_workers``        14 % of ``compute --force`` of a season
+`return_free_memory`                nothing in one season; long ranges, see docs/decisions/0008
+``Warehouse.beside_workers``        14 % of ``compute --force`` of a season (least of 3 runs)
 ``Warehouse.query(narrow=True)``    16 % of the parent's peak memory in the same run
 ==================================  ==========================================================
 
 The last two stand with the engine that they are about. A setting that gains less than 5 % goes:
-larger pipes to the workers and a lower priority of the workers gained nothing that could be measured.
+larger pipes to the workers and a lower priority of the workers gained nothing that was measurable.
 """
 
 from __future__ import annotations
