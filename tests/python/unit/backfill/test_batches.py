@@ -42,7 +42,7 @@ class Recorder(Quiet):
 def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
     recorder = Recorder()
     with monkeypatch.context() as patch:
-        patch.setattr("engine.Quiet", lambda: recorder)
+        patch.setattr("tests.python.support.engine.Quiet", lambda: recorder)
         yield recorder
 
 
