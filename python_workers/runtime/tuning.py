@@ -8,7 +8,7 @@ the same work with and without the setting, in interleaved runs on a machine of 
 `keep_blas_single_threaded`         10 % of the same command (medians of 13 runs each)
 `WORKER_ENVIRONMENT`                20 % of a worker's time on a chunk of shot zones
 `return_free_memory`                nothing in one season; long ranges, see docs/decisions/0008
-``Warehouse.beside_workers``        14 % of ``compute --force`` of a season (least of 3 runs)
+``Warehouse.beside_workers``        10 % of ``compute --force`` of a season (means of 6 runs)
 ``Warehouse.query(narrow=True)``    16 % of the parent's peak memory in the same run
 ==================================  ==========================================================
 
