@@ -193,9 +193,9 @@ dates_of_teams as (
 
     select
         teams.*,
-        count(*) over (partition by team_abbr, game_date) as games_on_date,
+        count(*) over (partition by teams.team_abbr, teams.game_date) as games_on_date,
     from teams
-    where game_status != 'postponed'
+    where teams.game_status != 'postponed'
 
 ),
 
