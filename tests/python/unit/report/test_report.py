@@ -383,7 +383,7 @@ def test_every_statement_on_a_table_by_date_names_its_dates(
         monkeypatch.setattr(warehouse, "query", watched)
         read_report(warehouse, scope)
     by_date = [sql for sql in sent if "nba_raw.players" not in sql]
-    assert len(by_date) == 13
+    assert len(by_date) == 14
     for sql in by_date:
         assert "between @start and @end" in sql or "analysis_date = @day" in sql
 
