@@ -3,7 +3,7 @@
   leaves the others. The model's own filter is in_date_range(), so the first run honours the range,
   too. It empties a date of the range that no longer has rows, which merge and delete+insert by key
   would miss.
-  Config: date_column, the DATE column that partitions the table.
+  Config: meta.date_column, the DATE column that partitions the table.
 #}
 {% materialization date_range, default %}
 
@@ -14,7 +14,7 @@
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
 
     {%- if existing_relation is not none and not existing_relation.is_view -%}
-        {%- do tell_lost_dates(existing_relation, config.require('date_column')) -%}
+        {%- do tell_lost_dates(existing_relation, config.get('meta')['date_column']) -%}
     {%- endif -%}
     {%- if existing_relation is not none and (existing_relation.is_view or should_full_refresh()) -%}
         {%- do adapter.drop_relation(existing_relation) -%}
@@ -30,7 +30,7 @@
             {{ create_table_as(False, target_relation, compiled_code) }}
         {%- else -%}
             {{ get_assert_columns_equivalent(compiled_code) }}
-            {{ replace_dates_sql(target_relation, compiled_code, config.require('date_column')) }}
+            {{ replace_dates_sql(target_relation, compiled_code, config.get('meta')['date_column']) }}
         {%- endif -%}
     {%- endcall -%}
 

@@ -1,4 +1,4 @@
-{{ config(date_column='analysis_date', partition_by=daily_partition('analysis_date')) }}
+{{ config(meta={'date_column': 'analysis_date'}, partition_by=daily_partition('analysis_date')) }}
 
 with
 

@@ -1,5 +1,5 @@
 {{ config(
-    date_column='analysis_date',
+    meta={'date_column': 'analysis_date'},
     partition_by=daily_partition('analysis_date'),
     cluster_by=['player_id'],
 ) }}

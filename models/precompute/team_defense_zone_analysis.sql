@@ -1,6 +1,6 @@
 {{ config(
     materialized='date_range',
-    date_column='analysis_date',
+    meta={'date_column': 'analysis_date'},
     partition_by=daily_partition('analysis_date'),
     cluster_by=['team_abbr'],
     tags=['stage_tdza'],

@@ -1,6 +1,6 @@
 {{ config(
     materialized='date_range',
-    date_column='game_date',
+    meta={'date_column': 'game_date'},
     partition_by=daily_partition('game_date'),
     cluster_by=['player_id'],
     tags=['stage_mlfs'],

@@ -190,7 +190,7 @@ class DbtProject:
                 if result.node.resource_type == "model"
                 else result.node.name,
                 str(result.node.config.materialized),
-                result.node.config.get("date_column"),
+                result.node.config.meta.get("date_column"),
                 tuple(result.node.columns),
                 result.node.compiled_code or "",
             )

@@ -57,11 +57,6 @@ EXCEPTIONS = {
 }
 
 
-# dbt knows no materialisation but its own: where it checks configurations, which depends on the
-# adapters that the process has loaded, it warns of the date column of date_range.
-WARNINGS = '{"error": "all", "silence": ["CustomKeyInConfigDeprecation"]}'
-
-
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     from dbt.cli.main import dbtRunner
@@ -71,7 +66,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         patch.setenv("BACKCOURT_DUCKDB_PATH", str(target / "backcourt.duckdb"))
         parsed = dbtRunner().invoke(
             [
-                *("--warn-error-options", WARNINGS, "--quiet", "parse", "--show-all-deprecations"),
+                *("--warn-error", "--quiet", "parse", "--show-all-deprecations"),
                 *("--no-partial-parse", "--project-dir", str(directory)),
                 *("--profiles-dir", str(directory / "profiles")),
                 *("--target-path", str(target), "--log-path", str(target)),
