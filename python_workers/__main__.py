@@ -25,7 +25,7 @@ def main() -> None:
     keep_blas_single_threaded()
     try:
         with collector_paused_for_imports():
-            from python_workers.cli.app import main as run  # noqa: PLC0415 -- takes half a second
+            from python_workers.cli.app import main as run  # noqa: PLC0415 -- after the signals
         run()
     except KeyboardInterrupt:
         with suppress(OSError):  # the terminal may be gone

@@ -13,28 +13,7 @@ from typing import Any
 
 import typer
 
-from python_workers.cli import (
-    backfill as cli_backfill,
-)
-from python_workers.cli import (
-    bench as cli_bench,
-)
-from python_workers.cli import (
-    coverage as cli_coverage,
-)
-from python_workers.cli import (
-    daily as cli_daily,
-)
-from python_workers.cli import (
-    plan as cli_plan,
-)
-from python_workers.cli import (
-    raw as cli_raw,
-)
-from python_workers.cli import (
-    report as cli_report,
-)
-from python_workers.cli.console import JsonReporter, err
+from python_workers.cli.commands import CommandGroup
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.runtime.redaction import plain_address
 from python_workers.runtime.signals import exit_code, how_to_go_on, received
@@ -53,16 +32,11 @@ The three commands most people need, in order:
   backcourt coverage --all      show who has a row, who has none, and why
 """
 
-app = typer.Typer(
+app = CommandGroup(
     help=HELP,
     no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (cli_raw, cli_backfill, cli_plan, cli_coverage, cli_daily, cli_report, cli_bench):
-    module.register(app)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -74,9 +48,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _invoke(arguments: list[str]) -> int:
-    command = typer.main.get_command(app)
     with labelling(stage=next(iter(arguments), "")):
-        result = command.main(arguments, prog_name="backcourt", standalone_mode=False)
+        result = app.main(arguments, prog_name="backcourt", standalone_mode=False)
     return int(result or 0)
 
 
@@ -94,6 +67,8 @@ def _outcome(run: Callable[[], int], arguments: list[str], *, debug: bool) -> in
     if code != ExitCode.INTERRUPTED:  # typer returns this code for a Ctrl-C, too
         return code
     message, *hint = how_to_go_on(arguments).splitlines()
+    from python_workers.cli.console import JsonReporter, err  # noqa: PLC0415 -- rich: slow to import
+
     with suppress(OutputError):
         if logs_json(arguments):
             JsonReporter().event(
@@ -168,6 +143,8 @@ def _output_failure(cause: OSError, *, debug: bool) -> int:
 def _say(error: BackcourtError, *, debug: bool, as_json: bool) -> int:
     if debug:
         traceback.print_exc()
+    from python_workers.cli.console import JsonReporter, err  # noqa: PLC0415 -- rich: slow to import
+
     with suppress(OutputError):
         if as_json:
             JsonReporter().event(

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import IO, Any, Literal, cast
+from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
 from rich.console import Console
 from rich.progress import (
@@ -21,11 +21,13 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from python_workers.accounting.commits import Commit
-from python_workers.accounting.run_records import Run
-from python_workers.accounting.schedule import Schedule
-from python_workers.processors.base import Processor
 from python_workers.runtime.streams import Stream, shown, write_line
+
+if TYPE_CHECKING:
+    from python_workers.accounting.commits import Commit
+    from python_workers.accounting.run_records import Run
+    from python_workers.accounting.schedule import Schedule
+    from python_workers.processors.base import Processor
 
 
 class _DataConsole(Console):

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from python_workers.accounting.ledger import processors_from
-from python_workers.backfill.pool_stage import PoolOptions
 from python_workers.choices import BackendName, Reprocess, Target
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.processors.base import Processor
 from python_workers.processors.catalogue import BY_KEY, PROCESSORS
 from python_workers.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from python_workers.backfill.pool_stage import PoolOptions
 
 
 class LogFormat(StrEnum):
@@ -146,6 +148,8 @@ def pool_options(settings: Settings, scheduler: str | None) -> PoolOptions:
             "Add --backend dask, or omit --scheduler.",
             ExitCode.USAGE,
         )
+    from python_workers.backfill.pool_stage import PoolOptions  # noqa: PLC0415 -- joblib: slow to import
+
     return PoolOptions(
         n_jobs=settings.n_jobs,
         backend=settings.backend,

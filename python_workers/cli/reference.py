@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from python_workers.cli.app import app
 from python_workers.settings import Settings
 
@@ -28,8 +26,7 @@ def reference_text() -> str:
         "## Commands",
         "",
     ]
-    group: Any = typer.main.get_command(app)
-    for name, command in group.commands.items():
+    for name, command in app.commands.items():
         lines += _command(f"backcourt {name}", command)
     lines += [
         "## Settings",
