@@ -197,6 +197,25 @@
     }) }}
 {%- endmacro %}
 
+{# What happened in a game that he played, by label, from his line of player_game_summary. #}
+{% macro ml_labels() -%}
+    {{ return({
+        'actual_minutes': 'lines.minutes_played',
+        'actual_points': 'lines.points',
+        'actual_rebounds': 'lines.offensive_rebounds + lines.defensive_rebounds',
+        'actual_assists': 'lines.assists',
+        'actual_steals': 'lines.steals',
+        'actual_blocks': 'lines.blocks',
+        'actual_turnovers': 'lines.turnovers',
+        'actual_threes': 'lines.three_pt_makes',
+        'actual_three_attempts': 'lines.three_pt_attempts',
+        'actual_fg_makes': 'lines.fg_makes',
+        'actual_fg_attempts': 'lines.fg_attempts',
+        'actual_ft_makes': 'lines.ft_makes',
+        'actual_ft_attempts': 'lines.ft_attempts',
+    }) }}
+{%- endmacro %}
+
 {# Features that may have no value although no data is missing. #}
 {% macro ml_nothing_to_know() -%}
     {{ return({'avg_points_vs_opponent': 'games_vs_opponent = 0'}) }}

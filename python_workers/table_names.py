@@ -29,6 +29,8 @@ PLAYER_GAME_SUMMARY = f"{ANALYTICS}.player_game_summary"
 
 INPUT_FINGERPRINTS = f"{PRECOMPUTE}.input_fingerprints"
 
+TRAINING_EXAMPLES = f"{PREDICTIONS}.training_examples"
+
 PROCESSOR_RUNS = f"{PROCESSING}.processor_runs"
 PROCESSED_DATES = f"{PROCESSING}.processed_dates"
 PRECOMPUTE_FAILURES = f"{PROCESSING}.precompute_failures"

@@ -23,6 +23,7 @@ LAYERS = (
     "inputs",
     "precompute",
     "predictions",
+    "training",
     "coverage",
 )
 
@@ -30,11 +31,13 @@ LAYERS = (
 # by everything.
 _ALL_OF_SQL = "one set-based statement is faster than tables between, which nothing else would read"
 _COVERAGE = "the reconciliation is a view, so that it is never behind the rows that it counts"
+_LABELS = "a label arrives after the row that it belongs to, so the two meet when they are read"
 _CHANGES = "the log of changed games needs no renaming, and is read by date only"
 EXCEPTIONS = {
     "exposures_of_views_or_sources": {
         "backfill_coverage in daily_hook": _COVERAGE,
         "backfill_coverage in report": _COVERAGE,
+        "training_examples in player_models": _LABELS,
     },
     "models_without_test_of_the_primary_key": {
         "raw_findings": "a list: one raw row may break the same rule twice",
@@ -120,6 +123,23 @@ def test_the_report_s_exposure_names_what_the_report_reads(project: Project) -> 
     read = {name for text in texts for name in re.findall(r"\bnba_(?!raw)\w+\.(\w+)", text)}
     assert read
     assert read <= project.parents("report")
+
+
+def test_training_examples_are_the_feature_store_with_labels(project: Project) -> None:
+    columns = project.models["training_examples"].columns
+    roles = {name: column.config.meta.get("role") for name, column in columns.items()}
+    declared = {
+        name: re.findall(r"'(\w+)': ", project.manifest.macros[f"macro.backcourt.{name}"].macro_sql)
+        for name in ("ml_features", "ml_labels")
+    }
+    store = project.models["ml_feature_store_v2"].columns
+    labels = ["did_play", *declared["ml_labels"]]
+    assert [name for name, role in roles.items() if role == "feature"] == declared["ml_features"]
+    assert [name for name, role in roles.items() if role == "label"] == labels
+    assert columns.keys() - labels == store.keys()
+    assert {name: columns[name].data_type for name in store} == {
+        name: column.data_type for name, column in store.items()
+    }
 
 
 def test_what_differs_between_the_engines_is_written_for_both(project: Project) -> None:

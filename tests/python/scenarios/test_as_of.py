@@ -147,6 +147,27 @@ def test_results_of_a_date_and_later_ones_change_nothing_up_to_it(
     forget_the_future(changed, day, seed=1)
     changed.backfill(dates[0], day)
     assert_same(simulated.everything(end=day), changed.everything())
+    assert_only_labels_differ(changed, simulated, day)
+
+
+def assert_only_labels_differ(changed: Engine, engine: Engine, day: dt.date) -> None:
+    """The training examples of a day have the same features and other labels."""
+    one, other = (labels_and_features(each, day) for each in (changed, engine))
+    assert len(one["features"]) > 20
+    assert one["features"] == other["features"]
+    assert one["labels"] != other["labels"]
+
+
+def labels_and_features(engine: Engine, day: dt.date) -> dict[str, list[dict[str, Any]]]:
+    rows = engine.query(
+        "select * from nba_predictions.training_examples where game_date = ? order by player_id",
+        [day],
+    )
+    labels = {name for name in rows[0] if name == "did_play" or name.startswith("actual_")}
+    return {
+        "labels": [{name: row[name] for name in labels} for row in rows],
+        "features": [{name: row[name] for name in row.keys() - labels} for row in rows],
+    }
 
 
 def test_games_after_a_date_change_nothing_up_to_it(
