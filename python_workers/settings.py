@@ -67,7 +67,8 @@ class Settings(BaseSettings):
         default=0.0,
         ge=0.0,
         le=86_400.0,
-        description="How long to wait for another process to release the DuckDB file.",
+        description="How long to wait for another run to release the DuckDB file or BigQuery's "
+        "datasets.",
     )
     raw_dir: Path | None = Field(
         default=None, description="Folder of raw files for commands that get none."
@@ -93,6 +94,19 @@ class Settings(BaseSettings):
         gt=0.0,
         le=86_400.0,
         description="Total time in which to repeat a BigQuery request after transient failures.",
+    )
+    bq_job_seconds: int = Field(
+        default=1800,
+        ge=1,
+        le=21_600,
+        description="BigQuery: longest run of one job, dbt's included; BigQuery ends it then.",
+    )
+    bq_lease_seconds: float = Field(
+        default=120.0,
+        ge=1.0,
+        le=3_600.0,
+        description="BigQuery: time after which another run may take over the datasets from a run "
+        "that has died.",
     )
     bq_impersonate: str | None = Field(
         default=None, description="BigQuery: service account to impersonate."

@@ -84,6 +84,7 @@ def commit_of_pool_rows(
     now = datetime.now(UTC)
     rows_change = TableChange(
         processor.table,
+        RECORD_KEY,
         rows=_rows_to_write(rows, stored, diff, run.run_id, now),
         delete_keys=stored.select(list(RECORD_KEY)).take(
             pa.array(np.concatenate([diff.replaced, diff.deleted]))
@@ -190,15 +191,12 @@ def failure_changes(
         .append_column("run_id", pa.repeat(run.run_id, count))
         .append_column("created_at", _instants(now, count))
     )
-    gone = stored.filter(pc.is_in(stored.column("analysis_date"), changed))
+    # Each date is replaced whole: also failures go that another run stored in the meantime.
     keys = pa.table(
-        {
-            "processor_name": pa.repeat(processor.name, gone.num_rows),
-            "analysis_date": gone.column("analysis_date"),
-            "entity_id": gone.column("entity_id"),
-        }
+        {"processor_name": pa.repeat(processor.name, len(changed)), "analysis_date": changed}
     )
-    return [TableChange(table_names.PRECOMPUTE_FAILURES, rows=written, delete_keys=keys)]
+    key = ("processor_name", "analysis_date")
+    return [TableChange(table_names.PRECOMPUTE_FAILURES, key, written, keys)]
 
 
 def _unhashed_columns(processor: Processor, columns: Sequence[str]) -> list[str]:

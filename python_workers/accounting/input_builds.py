@@ -15,6 +15,7 @@ from python_workers.accounting.schedule import Schedule, game_dates
 from python_workers.processors.catalogue import PROCESSORS
 from python_workers.warehouse.base import TableChange, Warehouse
 
+_KEY = ("build_id",)
 _SCHEMA = pa.schema(
     [
         ("build_id", pa.string()),
@@ -193,7 +194,7 @@ class InputBuilds:
         ]
         if left:
             keys = pa.table({"build_id": pa.array(left, pa.string())})
-            warehouse.commit([TableChange(table_names.INPUT_BUILDS, delete_keys=keys)])
+            warehouse.commit([TableChange(table_names.INPUT_BUILDS, _KEY, delete_keys=keys)])
 
     def note(self, warehouse: Warehouse, run_id: str, start: date, end: date) -> None:
         """Record that the inputs of a range and the analytics tables of all seasons are built."""
@@ -213,13 +214,7 @@ class InputBuilds:
             ],
             schema=_SCHEMA,
         )
-        warehouse.commit(
-            [
-                TableChange(
-                    table_names.INPUT_BUILDS, rows=rows, delete_keys=rows.select(["build_id"])
-                )
-            ]
-        )
+        warehouse.commit([TableChange(table_names.INPUT_BUILDS, _KEY, rows)])
 
     def _within(self, start: date, end: date) -> dict[str, Span]:
         """Return the part of a range that belongs to each season.

@@ -21,7 +21,8 @@ class RecordDiff:
     inserted, updated, unchanged
         Positions in the new rows.
     replaced
-        Positions in the stored rows that `updated` replaces, in the same order.
+        Positions in the stored rows that `updated` replaces, in the same order: of a stored key
+        that stands twice, the first one.
     deleted
         Positions in the stored rows that have no new row.
     """
@@ -38,10 +39,12 @@ def diff_records(
 ) -> RecordDiff:
     """Compare new rows with the stored rows of the same dates.
 
+    A row whose key is stored more than once counts as updated, so that its key is written again.
+
     Parameters
     ----------
     stored, new
-        Tables with the columns of `key` and `compared`; keys are unique in each table.
+        Tables with the columns of `key` and `compared`; keys are unique in `new`.
     key
         Columns that identify a row.
     compared
@@ -59,9 +62,10 @@ def diff_records(
     in_both = np.flatnonzero(both.to_numpy())
     ours = new_row.take(pa.array(in_both)).to_numpy().astype(np.int64)
     theirs = old_row.take(pa.array(in_both)).to_numpy().astype(np.int64)
-    order = np.argsort(ours, kind="stable")
-    ours, theirs = ours[order], theirs[order]
-    changed = np.zeros(len(ours), dtype=np.bool_)
+    order = np.lexsort((theirs, ours))
+    ours, first, times = np.unique(ours[order], return_index=True, return_counts=True)
+    theirs = theirs[order][first]
+    changed = times > 1
     for name in compared:
         changed |= _differs(
             new.column(name).take(pa.array(ours)), stored.column(name).take(pa.array(theirs))

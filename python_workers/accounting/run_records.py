@@ -164,7 +164,9 @@ def run_changes(
     """Return the changes that replace the current records of dates, and extend the history."""
     rows = _run_rows(processor, run, records, counts, seconds_per_date, now)
     return [
-        TableChange(table_names.PROCESSOR_RUNS, rows),
+        TableChange(
+            table_names.PROCESSOR_RUNS, ("processor_name", "analysis_date", "run_id"), rows
+        ),
         current_change(processor, run.run_id, records, now),
     ]
 

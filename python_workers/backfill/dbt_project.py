@@ -313,6 +313,7 @@ class DbtProject:
             "BACKCOURT_BQ_DATASET_PREFIX": self._settings.bq_dataset_prefix,
             "BACKCOURT_BQ_LOCATION": self._settings.bq_location,
             "BACKCOURT_BQ_MAX_BYTES_BILLED": str(self._settings.bq_max_bytes_billed),
+            "BACKCOURT_BQ_JOB_SECONDS": str(self._settings.bq_job_seconds),
             LABELS_VARIABLE: json.dumps(job_labels()),
         }
         where = {

@@ -14,6 +14,7 @@ from typing import Literal
 import pandas as pd
 import pyarrow as pa
 
+from python_workers.accounting.commits import RECORD_KEY
 from python_workers.backfill.pool_stage import read_inputs
 from python_workers.bench.per_player import (
     Batch,
@@ -99,7 +100,7 @@ def measure_baseline(
                 began = time.perf_counter()
                 tables = read_inputs(warehouse, processor, [day])
                 done = compute_frames(processor.key, tables, executor, jobs)
-                warehouse.commit([TableChange(table, rows=done.rows)])
+                warehouse.commit([TableChange(table, RECORD_KEY, done.rows)])
                 sampled.seconds += time.perf_counter() - began
                 sampled.dates += 1
                 sampled.player_dates += done.rows.num_rows + done.failures.num_rows

@@ -250,8 +250,4 @@ def _replacing(rows: Sequence[Mapping[str, Any]]) -> list[TableChange]:
     if not rows:
         return []
     table = pa.Table.from_pylist([dict(row) for row in rows], schema=_SCHEMA)
-    return [
-        TableChange(
-            table_names.REPROCESS_ATTEMPTS, rows=table, delete_keys=table.select(list(_KEY))
-        )
-    ]
+    return [TableChange(table_names.REPROCESS_ATTEMPTS, _KEY, table)]

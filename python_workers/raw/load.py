@@ -179,7 +179,7 @@ def _load(
             )
         )
     new_players = register_players(warehouse)
-    warehouse.commit([TableChange(LOADS.name, _load_rows(load_id, done, now))])
+    warehouse.commit([TableChange(LOADS.name, LOADS.key, _load_rows(load_id, done, now))])
     changed = games_changed_by(warehouse, load_id)
     return LoadReport(load_id, tuple(done), new_players, tuple(warnings), changed)
 

@@ -77,9 +77,12 @@ def remove_games(
     noted = _changed_games(warehouse, wanted, counts, load_id, now)
     warehouse.commit(
         [
-            *(TableChange(schema.spec.name, delete_keys=keys) for schema in _OF_GAMES),
-            TableChange(CHANGED_GAMES.name, noted),
-            TableChange(LOADS.name, _loads(totals, load_id, now)),
+            *(
+                TableChange(schema.spec.name, ("game_id",), delete_keys=keys)
+                for schema in _OF_GAMES
+            ),
+            TableChange(CHANGED_GAMES.name, CHANGED_GAMES.key, noted),
+            TableChange(LOADS.name, LOADS.key, _loads(totals, load_id, now)),
         ]
     )
     return totals, games_changed_by(warehouse, load_id)

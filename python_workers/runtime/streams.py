@@ -84,6 +84,11 @@ def write_line(text: str) -> None:
     stream.flush()
 
 
+def say(text: str) -> None:
+    """Write a line to standard error with its control characters escaped."""
+    Stream("stderr").write(f"{shown(text)}\n")
+
+
 def give_output_up() -> None:
     """Redirect unwritable streams to /dev/null: the interpreter would fail to flush them."""
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -60,20 +60,41 @@ class TableSpec:
 class TableChange:
     """One table's part of an atomic commit.
 
+    The commit first deletes every stored row whose key is that of a row or a deletion key, then
+    inserts the rows. Whatever was stored when the commit was prepared, the same commit always ends
+    with the same rows.
+
     Parameters
     ----------
     table
         ``schema.table`` of an existing table.
+    key
+        Columns by which rows replace stored ones: those that identify a row, or a group of rows
+        that is always written whole, such as ``(processor_name, analysis_date)``. Never NULL.
     rows
-        Rows to insert by column name, after the deletion; omitted columns become NULL.
+        Rows to insert by column name; omitted columns become NULL.
     delete_keys
-        Keys to delete first: every stored row that equals one of these rows on all of their
-        columns, for example ``(processor_name, analysis_date)``.
+        Other keys to delete, with the columns of `key`.
     """
 
     table: str
+    key: tuple[str, ...]
     rows: pa.Table | None = None
     delete_keys: pa.Table | None = None
+
+    def replaced_keys(self) -> list[pa.Table]:
+        """Return the keys of the rows and the deletion keys, without empty tables.
+
+        Raises
+        ------
+        ValueError
+            If a key is NULL: it would match no row.
+        """
+        parts = [part for part in (self.rows, self.delete_keys) if part is not None]
+        found = [part.select(list(self.key)) for part in parts if part.num_rows]
+        if any(column.null_count for keys in found for column in keys.columns):
+            raise ValueError(f"{self.table}: a key is NULL")
+        return found
 
 
 @dataclass(frozen=True)
@@ -166,11 +187,24 @@ class Warehouse(Protocol):
         ...
 
     def commit(self, changes: Sequence[TableChange]) -> None:
-        """Make all changes visible together, or none of them."""
+        """Make all changes visible together, or none of them.
+
+        Raises
+        ------
+        ValueError
+            If a key is NULL.
+        """
         ...
 
     def content_state(self, tables: Sequence[str]) -> str:
         """Return a short digest that changes whenever the content of the tables changes."""
+        ...
+
+    def only_writer(self) -> AbstractContextManager[None]:
+        """Keep other runs from writing inside the block, or raise an error that names the other.
+
+        On DuckDB the lock of the file does that.
+        """
         ...
 
     def beside_workers(self) -> AbstractContextManager[None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.runtime.without_pandas import pandas_kept_out
@@ -18,7 +18,7 @@ def open_warehouse(
     """Yield the warehouse of a target; its first statement opens the connection.
 
     The command locks a DuckDB file until it ends, also while dbt has the file open; commands that
-    only read share it.
+    only read share it. On BigQuery a command that writes holds the lease of the datasets.
 
     Parameters
     ----------
@@ -27,12 +27,12 @@ def open_warehouse(
     must_exist
         Whether a missing DuckDB file is an error; otherwise it is created.
     read_only
-        Whether to only read (DuckDB).
+        Whether to only read.
 
     Raises
     ------
     BackcourtError
-        With exit code 3 if the file is missing or another command is using it.
+        With exit code 3 if the file is missing, or another command is using the warehouse.
     """
     if settings.target == "duckdb":
         from python_workers.warehouse.duckdb.file import check_file  # noqa: PLC0415
@@ -65,5 +65,8 @@ def open_warehouse(
         return
     from python_workers.warehouse.bigquery.warehouse import open_bigquery  # noqa: PLC0415 -- slow to import
 
-    with open_bigquery(settings) as bigquery:
+    with (
+        open_bigquery(settings) as bigquery,
+        nullcontext() if read_only else bigquery.only_writer(),
+    ):
         yield bigquery

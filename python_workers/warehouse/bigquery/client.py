@@ -68,7 +68,11 @@ class BigQueryOptions:
     request_seconds
         Longest wait for one response.
     job_seconds
-        Longest run of one job.
+        Longest run of one job; BigQuery itself ends it then.
+    lease_seconds
+        Time after which another run may take over the datasets from a run that has died.
+    wait_seconds
+        How long to wait for another run that is alive.
     """
 
     project: str
@@ -83,6 +87,8 @@ class BigQueryOptions:
     longest_delay_seconds: float = 30.0
     request_seconds: float = 60.0
     job_seconds: float = 1800.0
+    lease_seconds: float = 120.0
+    wait_seconds: float = 0.0
 
 
 class BigQueryConnection:

@@ -61,8 +61,14 @@ BROKEN_CONNECTIONS = (
     TimeoutError,
 )
 
+LEASE_LOST = "backcourt: another run writes to these datasets: "
+"""Begins the message of a transaction whose run no longer holds the lease."""
+
 # Statements of two runs changed one table at once; BigQuery rolled this one back completely.
 CONCURRENT_UPDATE = ("concurrent update", "could not serialize access")
+
+# The message of a job that BigQuery ended for its own time limit.
+JOB_TIMED_OUT = "job timed out"
 
 RESUME = "Nothing is half-written: the same command continues where this one stopped."
 LOGIN = "Log in with: gcloud auth application-default login"
@@ -121,10 +127,16 @@ def is_passing(error: BaseException) -> bool:
         return True
     if not isinstance(error, google_exceptions.GoogleAPICallError):
         return False
-    reason = reason_of(error)
-    if reason in PASSING_REASONS or any(part in message_of(error) for part in CONCURRENT_UPDATE):
-        return True
-    return reason not in LASTING_REASONS and error.code in PASSING_CODES
+    reason, said = reason_of(error), message_of(error)
+    if reason in LASTING_REASONS or JOB_TIMED_OUT in said.lower():
+        return any(part in said for part in CONCURRENT_UPDATE)
+    return (
+        # The Storage Read API has broken a stream off; a new session reads it again.
+        isinstance(error, google_exceptions.Aborted)
+        or reason in PASSING_REASONS
+        or error.code in PASSING_CODES
+        or any(part in said for part in CONCURRENT_UPDATE)
+    )
 
 
 def no_credentials_error() -> BackcourtError:
@@ -153,6 +165,18 @@ def elsewhere_error(dataset: str, found: str, wanted: str) -> BackcourtError:
     )
 
 
+def taken_over_error(holder: str) -> BackcourtError:
+    """Return the error for a run that another one has taken the datasets over from."""
+    return BackcourtError(
+        f"another run has taken over these datasets: {holder}",
+        [
+            "This run did not renew its lease for too long; it has stopped before its next write.",
+            "Wait for the other run's end, then run the same command.",
+        ],
+        ExitCode.ENVIRONMENT,
+    )
+
+
 def explained(error: BaseException, *, project: str, location: str) -> BackcourtError:
     """Translate a permanent error into the project's words: what is wrong and what to do.
 
@@ -170,6 +194,12 @@ def explained(error: BaseException, *, project: str, location: str) -> Backcourt
     if isinstance(error, google.auth.exceptions.GoogleAuthError) or code == HTTPStatus.UNAUTHORIZED:
         # Do not show any part of the credentials.
         message, hint = BAD_LOGIN, [LOGIN, KEY_FILE, RESUME]
+    elif LEASE_LOST in said:
+        holder = said.partition(LEASE_LOST)[2].partition(";")[0]
+        return taken_over_error(holder)
+    elif JOB_TIMED_OUT in said.lower():
+        message = "BigQuery ended a job at its time limit"
+        hint = ["Take a shorter range of dates, or raise BACKCOURT_BQ_JOB_SECONDS.", RESUME]
     elif "different locations" in said:
         message = f"the datasets of project {project} are not all in location {location}"
         hint = ["Set BACKCOURT_BQ_LOCATION to their location (bq show DATASET prints it)."]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
+import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar, cast
 
@@ -17,6 +20,7 @@ from google.api_core.retry import exponential_sleep_generator
 from google.cloud import bigquery
 
 from python_workers.errors import BackcourtError, ExitCode
+from python_workers.runtime.streams import say
 from python_workers.warehouse.bigquery.client import ONCE, BigQueryConnection
 from python_workers.warehouse.bigquery.errors import is_passing, out_of_patience
 from python_workers.warehouse.bigquery.sql import Parameter
@@ -24,6 +28,7 @@ from python_workers.warehouse.job_labels import job_labels
 
 FIRST_POLL_SECONDS = 0.1
 LONGEST_POLL_SECONDS = 2.0
+CANCEL_SECONDS = 5.0
 SMALL_RESULT_ROWS = 1_000
 
 Job = TypeVar("Job", bigquery.QueryJob, bigquery.LoadJob)
@@ -62,12 +67,14 @@ class BigQueryJobs:
         # A job id names one job for ever, and a later run may write the same rows again: ids must
         # be new in each process and for each task.
         self._process_key = uuid.uuid4().hex
-        self._tasks = 0
+        self._tasks = itertools.count(1)
+        self._counting = threading.Lock()
+        # Jobs that have been inserted, perhaps, and not been seen to end.
+        self._running: set[str] = set()
 
     def _new_key(self, *parts: str) -> str:
         """Return a unique id for one task; all attempts at the task share it."""
-        self._tasks += 1
-        text = "\0".join([self._process_key, str(self._tasks), *parts])
+        text = "\0".join([self._process_key, str(next(self._tasks)), *parts])
         return f"backcourt_{hashlib.sha256(text.encode()).hexdigest()[:40]}"
 
     def _start(self, insert: Callable[[str], Job], key: str) -> StartedJob[Job]:
@@ -79,6 +86,7 @@ class BigQueryJobs:
             except google_exceptions.Conflict:
                 return cast("Job", self._get(key))
 
+        self._running.add(key)
         return StartedJob(insert, key, self.connection.require(insert_or_find))
 
     def finish(self, started: StartedJob[Job]) -> Job:
@@ -117,8 +125,9 @@ class BigQueryJobs:
         job_id = job.job_id
         while job.state != "DONE":
             if time.monotonic() > give_up:
+                self.cancel_running()
                 raise BackcourtError(
-                    f"a BigQuery job still runs after {limit:.0f} seconds",
+                    f"a BigQuery job still ran after {limit:.0f} seconds and was cancelled",
                     [
                         f"Job {job_id} in location {self.connection.options.location}.",
                         "Nothing is half-written: the same command continues where this stopped.",
@@ -128,7 +137,35 @@ class BigQueryJobs:
             time.sleep(pause)
             pause = min(pause * 2.0, LONGEST_POLL_SECONDS)
             job = cast("Job", self.connection.require(lambda: self._get(job_id)))
+        self._running.discard(job_id)
         return job
+
+    def cancel_running(self) -> None:
+        """Cancel the jobs that may still run: nobody waits for them any more.
+
+        BigQuery keeps running a job whose client is gone.
+        """
+        options, client = self.connection.options, self.connection.client
+        while self._running:
+            job_id = self._running.pop()
+
+            def cancel(job_id: str = job_id) -> None:
+                client.cancel_job(
+                    job_id, location=options.location, retry=ONCE, timeout=CANCEL_SECONDS
+                )
+
+            # The job may have ended, or never been inserted.
+            with suppress(BackcourtError, google_exceptions.GoogleAPICallError):
+                self.connection.request(cancel, patience=CANCEL_SECONDS)
+
+    def _count(self, **more: int) -> None:
+        with self._counting:
+            added = {name: getattr(self.counts, name) + number for name, number in more.items()}
+            self.counts = replace(self.counts, **added)
+
+    @property
+    def _timeout_ms(self) -> int:
+        return round(self.connection.options.job_seconds * 1000)
 
     def _get(self, job_id: str) -> object:
         options = self.connection.options
@@ -155,6 +192,7 @@ class BigQueryJobs:
             query_parameters=list(parameters),
             labels=job_labels(),
             maximum_bytes_billed=options.maximum_bytes_billed,
+            job_timeout_ms=self._timeout_ms,
         )
 
         def insert(job_id: str) -> bigquery.QueryJob:
@@ -168,15 +206,12 @@ class BigQueryJobs:
                 timeout=options.request_seconds,
             )
 
-        job = self.finish(self._start(insert, self._new_key("query", sql)))
+        values = [str(parameter.to_api_repr()) for parameter in parameters]
+        job = self.finish(self._start(insert, self._new_key("query", sql, *values)))
         if modifies is None:
-            self.counts = replace(self.counts, queries=self.counts.queries + 1)
+            self._count(queries=1)
         else:
-            self.counts = replace(
-                self.counts,
-                writes=self.counts.writes + 1,
-                table_modifications=self.counts.table_modifications + modifies,
-            )
+            self._count(writes=1, table_modifications=modifies)
         return job
 
     def read(self, job: bigquery.QueryJob) -> pa.Table:
@@ -204,6 +239,10 @@ class BigQueryJobs:
             denied = isinstance(error.__cause__, google_exceptions.PermissionDenied)
             # Without roles/bigquery.readSessionUser, REST returns the same rows, more slowly.
             if denied and connection.give_up_storage():
+                say(
+                    "note: reading through REST, which is slower: the Storage Read API needs "
+                    "roles/bigquery.readSessionUser on the project"
+                )
                 return connection.require(download)
             raise
 
@@ -243,6 +282,7 @@ class BigQueryJobs:
             # A repeated load replaces the rows of an earlier attempt.
             write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,
             labels=job_labels(),
+            job_timeout_ms=self._timeout_ms,
         )
 
         def insert(job_id: str) -> bigquery.LoadJob:
@@ -259,7 +299,7 @@ class BigQueryJobs:
 
         digest = hashlib.sha256(content).hexdigest()
         started = self._start(insert, self._new_key("load", destination, digest))
-        self.counts = replace(self.counts, loads=self.counts.loads + 1)
+        self._count(loads=1)
         return started
 
 

@@ -16,7 +16,7 @@ from python_workers.warehouse.base import ColumnType, checked_identifier, split_
 Scalar = bool | int | float | str | dt.date | dt.datetime
 Parameter = bigquery.ScalarQueryParameter | bigquery.ArrayQueryParameter
 
-# Marks those rows of a staging table that are keys to delete, not rows to insert.
+# Marks those rows of a staging table that are only keys to delete, not rows to insert.
 DELETION_MARK = "is_deletion_key"
 
 SQL_TYPES: dict[ColumnType, str] = {
@@ -187,7 +187,7 @@ def differs_on(names: Sequence[str], left: str, right: str) -> str:
 def delete_statement(
     target: str, staging: str, keys: Sequence[str], partition: tuple[str, str] | None
 ) -> str:
-    """Return the statement that deletes the staged keys from a table.
+    """Return the statement that deletes the rows with staged keys from a table.
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ def delete_statement(
             f"delete from {target} as target",  # noqa: S608 (checked identifiers)
             f"where {bounds}exists (",
             f"    select 1 from {staging} as staged",  # noqa: S608 (checked identifiers)
-            f"    where staged.{DELETION_MARK} and {equal_on(keys, 'staged', 'target')}",
+            f"    where {equal_on(keys, 'staged', 'target')}",
             ")",
         ]
     )

@@ -1,16 +1,12 @@
-"""Staging tables: short-lived, named after their process, dropped after the process is gone."""
+"""Staging tables: short-lived, named after their process, swept by their age."""
 
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-import os
 import re
-import socket
 import uuid
 from collections.abc import Sequence
 
-import psutil
 from google.api_core import exceptions as google_exceptions
 from google.cloud import bigquery
 from google.cloud.bigquery.table import TableListItem
@@ -22,10 +18,10 @@ from python_workers.warehouse.bigquery.errors import elsewhere_error
 STAGING_DATASET = table_names.PROCESSING
 DROP_SECONDS = 5.0
 LIFETIME = dt.timedelta(days=1)
-# A staging table lives for one commit; within all time limits no commit takes this long.
-ABANDONED_AFTER = dt.timedelta(hours=3)
+# A staging table lives for one commit, which waits for a few jobs and retries.
+COMMITS = 4
 
-_NAME = re.compile(r"^staged_(?P<host>[0-9a-f]{8})_(?P<pid>\d+)_[0-9a-f]+$")
+_NAME = re.compile(r"^staged_(?P<process>[0-9a-f]{12})_[0-9a-f]+$")
 
 
 class Staging:
@@ -34,6 +30,8 @@ class Staging:
     def __init__(self, connection: BigQueryConnection) -> None:
         self._connection = connection
         self._is_open = False
+        # Neither host names nor process ids tell containers apart: all are `localhost` and pid 1.
+        self._process = uuid.uuid4().hex[:12]
 
     @property
     def dataset(self) -> str:
@@ -45,7 +43,7 @@ class Staging:
         """Create a table that expires within a day and return its full name."""
         self._open()
         connection, seconds = self._connection, self._connection.options.request_seconds
-        name = f"{self.dataset}.staged_{host_key()}_{os.getpid()}_{uuid.uuid4().hex[:16]}"
+        name = f"{self.dataset}.staged_{self._process}_{uuid.uuid4().hex[:16]}"
         table = bigquery.Table(name, schema=list(schema))
         table.expires = dt.datetime.now(dt.UTC) + LIFETIME
         # If a response was lost, the repeated request finds the table.
@@ -76,28 +74,21 @@ class Staging:
             self._is_open = True
 
     def sweep(self) -> None:
-        """Drop the tables that crashed runs left behind."""
+        """Drop the tables that crashed runs left behind: those that are older than any commit."""
         client, seconds = self._connection.client, self._connection.options.request_seconds
         listed = self._connection.require(
             lambda: list(client.list_tables(self.dataset, retry=ONCE, timeout=seconds))
         )
-        self.drop([str(table.reference) for table in listed if is_abandoned(table)])
+        self.drop([str(table.reference) for table in listed if self._is_abandoned(table)])
 
-
-def is_abandoned(table: TableListItem) -> bool:
-    """Tell whether a listed table is a staging table whose process is gone."""
-    match = _NAME.match(table.table_id)
-    if match is None:
-        return False
-    if match["host"] == host_key():
-        return not psutil.pid_exists(int(match["pid"]))
-    created = table.created
-    return created is not None and dt.datetime.now(dt.UTC) - created > ABANDONED_AFTER
-
-
-def host_key() -> str:
-    """Return a short name of this machine, for use in table names."""
-    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+    def _is_abandoned(self, table: TableListItem) -> bool:
+        """Tell whether a listed table is another process's and older than any commit."""
+        match = _NAME.match(table.table_id)
+        if match is None or match["process"] == self._process or table.created is None:
+            return False
+        options = self._connection.options
+        longest = COMMITS * (options.job_seconds + options.retry_seconds)
+        return bool(dt.datetime.now(dt.UTC) - table.created > dt.timedelta(seconds=longest))
 
 
 def ensure_dataset(connection: BigQueryConnection, name: str) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from types import TracebackType
 from typing import Self
@@ -26,6 +26,7 @@ from python_workers.warehouse.base import (
 )
 from python_workers.warehouse.bigquery.client import ONCE, BigQueryConnection, BigQueryOptions
 from python_workers.warehouse.bigquery.jobs import BigQueryJobs, JobCounts
+from python_workers.warehouse.bigquery.lease import RunLease
 from python_workers.warehouse.bigquery.sql import (
     ARROW_TYPES,
     COLUMN_TYPES,
@@ -64,8 +65,8 @@ class BigQueryWarehouse:
     -----
     `commit` loads each table's rows and deletion keys with one load job into a staging table, then
     runs one multi-statement transaction: a commit of n tables takes n load jobs and one query job.
-    `upsert` takes one load job, one count, and one MERGE if a row changed; if it also deletes rows
-    or runs a note, the MERGE is part of a transaction.
+    `upsert` takes one load job, one count, and one transaction with a MERGE if a row changed.
+    Inside `only_writer`, each transaction first updates the row of the lease.
     """
 
     kind = "bigquery"
@@ -77,6 +78,7 @@ class BigQueryWarehouse:
         self._connection = BigQueryConnection(options)
         self._jobs = BigQueryJobs(self._connection)
         self._staging = Staging(self._connection)
+        self._lease = RunLease(options)
         # Only ensure_tables changes the layout of Python's tables, and it clears this cache.
         self._tables: dict[str, bigquery.Table] = {}
 
@@ -84,6 +86,10 @@ class BigQueryWarehouse:
     def jobs_run(self) -> JobCounts:
         """Numbers of jobs so far, by kind."""
         return self._jobs.counts
+
+    def only_writer(self) -> AbstractContextManager[None]:
+        """Hold the lease of the datasets inside the block."""
+        return self._lease.held()
 
     def beside_workers(self) -> AbstractContextManager[None]:
         """Change nothing: BigQuery does not use this machine's cores."""
@@ -183,7 +189,7 @@ class BigQueryWarehouse:
         staged = self._cast_to(spec.name, rows)
         target, columns = quoted(spec.name, self._prefix), staged.column_names
         name = self._staging.create(self._schema(spec.name, columns))
-        try:
+        with self._staged([name]):
             self._jobs.finish(self._jobs.start_load(name, staged, self._schema(spec.name, columns)))
             changes = changed_rows(target, f"`{name}`", spec.key, columns, whole)
             counted = self._jobs.read(self._jobs.run_query(count_statement(changes)))
@@ -200,17 +206,14 @@ class BigQueryWarehouse:
                 noted = self._with_prefix(note.sql).format(changes=f"({changes})")
                 statements, params = [noted, *statements], note.params
             if counts.changed:
-                script = transaction(statements) if len(statements) > 1 else statements[0]
-                self._jobs.run_query(script, query_parameters(params), modifies=len(statements))
-        finally:
-            self._staging.drop([name])
+                self._write(statements, params, len(statements))
         return counts
 
     def commit(self, changes: Sequence[TableChange]) -> None:
         """Make all changes visible together, or none of them.
 
-        Deletions run before insertions. If the keys have the table's partitioning column, the
-        deletion bounds it, so that BigQuery reads only those partitions.
+        If a key has the table's partitioning column, the deletion bounds it, so that BigQuery reads
+        only those partitions.
         """
         changes = [change for change in changes if staged_rows(change)]
         if not changes:
@@ -219,7 +222,7 @@ class BigQueryWarehouse:
         bounds: dict[str, object] = {}
         names: list[str] = []
         loads = []
-        try:
+        with self._staged(names):
             for number, change in enumerate(changes):
                 rows = self._staged_table(change)
                 schema = [
@@ -231,33 +234,49 @@ class BigQueryWarehouse:
                 statements += self._statements(change, names[-1], number, bounds)
             for load in loads:
                 self._jobs.finish(load)
-            self._jobs.run_query(
-                transaction(statements), query_parameters(bounds), modifies=len(changes)
-            )
+            self._write(statements, bounds, len(changes))
+
+    @contextmanager
+    def _staged(self, names: Sequence[str]) -> Iterator[None]:
+        """Drop staging tables at the end of the block; cancel its jobs if it fails."""
+        try:
+            yield
+        except BaseException:
+            self._jobs.cancel_running()
+            raise
         finally:
             self._staging.drop(names)
+
+    def _write(
+        self, statements: Sequence[str], params: Mapping[str, object], modifies: int
+    ) -> None:
+        """Run statements in one transaction, which fails if the run has lost its lease."""
+        with self._lease.renewal() as (first, its_params):
+            self._jobs.run_query(
+                transaction([*first, *statements]),
+                query_parameters({**params, **its_params}),
+                modifies=modifies,
+            )
 
     def _statements(
         self, change: TableChange, staging: str, number: int, bounds: dict[str, object]
     ) -> list[str]:
-        target, statements = quoted(change.table, self._prefix), []
-        keys = change.delete_keys
-        if keys is not None and keys.num_rows:
-            partition = None
-            column = self._partition_column(change.table)
-            if column is not None and column in keys.column_names:
-                span = pc.min_max(keys[column]).as_py()
-                bounds[f"from_{number}"], bounds[f"to_{number}"] = span["min"], span["max"]
-                partition = (column, str(number))
-            statements.append(
-                delete_statement(target, f"`{staging}`", keys.column_names, partition)
-            )
+        target = quoted(change.table, self._prefix)
+        partition = None
+        column = self._partition_column(change.table)
+        if column is not None and column in change.key:
+            spans = [pc.min_max(keys[column]).as_py() for keys in change.replaced_keys()]
+            bounds[f"from_{number}"] = min(span["min"] for span in spans)
+            bounds[f"to_{number}"] = max(span["max"] for span in spans)
+            partition = (column, str(number))
+        statements = [delete_statement(target, f"`{staging}`", change.key, partition)]
         if change.rows is not None and change.rows.num_rows:
             statements.append(insert_statement(target, f"`{staging}`", change.rows.column_names))
         return statements
 
     def _staged_table(self, change: TableChange) -> pa.Table:
         """Return a change's rows and marked deletion keys in one table."""
+        change.replaced_keys()  # checks them
         parts = []
         for rows, is_key in ((change.delete_keys, True), (change.rows, False)):
             if rows is not None and rows.num_rows:
@@ -367,7 +386,9 @@ class BigQueryWarehouse:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close it."""
+        """Close it; after an error or a signal, cancel the jobs that still run."""
+        if kind is not None:
+            self._jobs.cancel_running()
         self.close()
 
 
@@ -396,6 +417,9 @@ def open_bigquery(settings: Settings) -> BigQueryWarehouse:
         maximum_bytes_billed=settings.bq_max_bytes_billed,
         impersonate=settings.bq_impersonate,
         retry_seconds=settings.bq_retry_seconds,
+        job_seconds=settings.bq_job_seconds,
+        lease_seconds=settings.bq_lease_seconds,
+        wait_seconds=settings.wait_seconds,
     )
     return BigQueryWarehouse(options)
 

@@ -123,6 +123,10 @@ class DuckDBWarehouse:
             with contextlib.suppress(BackcourtError, duckdb.Error):
                 self.execute(f"set threads = {threads}")
 
+    def only_writer(self) -> contextlib.AbstractContextManager[None]:
+        """Do nothing: `open_warehouse` has locked the file."""
+        return contextlib.nullcontext()
+
     def jobs_by_kind(self) -> dict[str, int]:
         """Return an empty dict: DuckDB has no jobs."""
         return {}
@@ -250,7 +254,7 @@ class DuckDBWarehouse:
         Raises
         ------
         ValueError
-            If a deletion key is NULL: it would match no row.
+            If a key is NULL: it would match no row.
         """
         with self._transaction() as cursor:
             for change in changes:
@@ -364,16 +368,13 @@ class DuckDBWarehouse:
                 cursor.unregister(name)
 
     def _apply(self, cursor: duckdb.DuckDBPyConnection, change: TableChange) -> None:
-        target = quoted(change.table)
-        keys, rows = change.delete_keys, change.rows
-        if keys is not None and keys.num_rows:
-            if any(column.null_count for column in keys.columns):
-                raise ValueError(f"{change.table}: a deletion key is NULL")
+        target, rows = quoted(change.table), change.rows
+        for keys in change.replaced_keys():
             with self._registered(cursor, keys) as given:
                 cursor.execute(
                     f"delete from {target} as old "  # noqa: S608 checked identifiers
                     f"using (select distinct * from {given}) as new "
-                    f"where {_same_key(keys.column_names)}"
+                    f"where {_same_key(change.key)}"
                 )
         if rows is not None and rows.num_rows:
             names = ", ".join(f'"{checked_identifier(name)}"' for name in rows.column_names)

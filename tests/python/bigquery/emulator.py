@@ -84,6 +84,8 @@ class Emulator:
             "BACKCOURT_BQ_ENDPOINT": self.endpoint,
             "BACKCOURT_BQ_STORAGE_ENDPOINT": self.storage_endpoint,
             "BACKCOURT_BQ_PROJECT": self.project,
+            # A run that a test has killed is to be taken over at once.
+            "BACKCOURT_BQ_LEASE_SECONDS": "3",
         }
 
 

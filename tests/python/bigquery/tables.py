@@ -91,8 +91,8 @@ def chunk(run_id: str, dates: Sequence[dt.date], score: float) -> list[TableChan
         }
     )
     return [
-        TableChange(FEATURES.name, features(dates, score), dates_of(dates)),
-        TableChange(RUNS.name, runs, runs.select(["processor_name", "analysis_date"])),
+        TableChange(FEATURES.name, ("analysis_date",), features(dates, score)),
+        TableChange(RUNS.name, RUNS.key, runs),
     ]
 
 

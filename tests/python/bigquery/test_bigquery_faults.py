@@ -75,8 +75,7 @@ def test_a_commit_is_written_once(
     calm = connect()
     calm.ensure_tables([FEATURES, RUNS])
     calm.commit(chunk("before", [FIRST, SECOND], 1.0))
-    # Insertions without deletion would stand twice if they ran twice.
-    appended = TableChange(FEATURES.name, features([FIRST], 9.0, [3]))
+    appended = TableChange(FEATURES.name, FEATURES.key, features([FIRST], 9.0, [3]))
     tried = connect(**patience_of(fault))
     struck = proxy.inject(**fault, **REQUESTS[request_])
     tried.commit([*chunk("after", [SECOND], 2.0), appended])
@@ -119,7 +118,7 @@ def test_a_query_answers_in_full(
 ) -> None:
     calm = connect()
     calm.ensure_tables([FEATURES])
-    calm.commit([TableChange(FEATURES.name, features([FIRST, SECOND], 1.0))])
+    calm.commit([TableChange(FEATURES.name, FEATURES.key, features([FIRST, SECOND], 1.0))])
     tried = connect(**patience_of(fault))
     struck = proxy.inject(**fault, **REQUESTS[request_])
     assert len(scores(tried)) == 4
@@ -205,7 +204,7 @@ def test_a_job_that_hangs_is_reported_with_its_id(
     states = itertools.chain([None], itertools.repeat("RUNNING"))
     state = property(lambda _: next(states))
     monkeypatch.setattr("google.cloud.bigquery.QueryJob.state", state)
-    with pytest.raises(BackcourtError, match="still runs") as caught:
+    with pytest.raises(BackcourtError, match="still ran") as caught:
         warehouse.query("select 1 as one")
     assert "backcourt_" in caught.value.render()
 
@@ -369,7 +368,9 @@ def test_without_the_right_to_read_sessions_rest_gives_the_same_rows(
     warehouse: BigQueryWarehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     warehouse.ensure_tables([FEATURES])
-    warehouse.commit([TableChange(FEATURES.name, features([FIRST], 1.0, range(20_000)))])
+    warehouse.commit(
+        [TableChange(FEATURES.name, FEATURES.key, features([FIRST], 1.0, range(20_000)))]
+    )
 
     def denied(*_: object, **__: object) -> None:
         raise google_exceptions.PermissionDenied("bigquery.readsessions.create")

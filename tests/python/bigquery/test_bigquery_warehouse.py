@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +14,6 @@ from python_workers.raw.load import load_directory
 from python_workers.warehouse.base import Column, TableChange, TableSpec, UpsertCounts, Warehouse
 from python_workers.warehouse.bigquery.jobs import JobCounts
 from python_workers.warehouse.bigquery.sql import with_dataset_prefix
-from python_workers.warehouse.bigquery.staging import host_key
 from python_workers.warehouse.bigquery.warehouse import BigQueryWarehouse
 from python_workers.warehouse.job_labels import labelling
 from tests.python.bigquery.fault_proxy import FaultProxy
@@ -158,13 +154,13 @@ def test_a_commit_replaces_exactly_its_dates(warehouse: BigQueryWarehouse) -> No
 
 def test_a_commit_may_only_delete_or_only_insert(warehouse: BigQueryWarehouse) -> None:
     warehouse.ensure_tables([FEATURES])
-    insert = TableChange(FEATURES.name, features([FIRST, SECOND], 1.0))
+    insert = TableChange(FEATURES.name, FEATURES.key, features([FIRST, SECOND], 1.0))
     warehouse.commit([insert])
     one_player = pa.table({"analysis_date": dates_of([FIRST])["analysis_date"], "player_id": [2]})
-    warehouse.commit([TableChange(FEATURES.name, delete_keys=one_player)])
+    warehouse.commit([TableChange(FEATURES.name, FEATURES.key, delete_keys=one_player)])
     assert scores(warehouse) == [(FIRST, 1, 1.0), (SECOND, 1, 1.0), (SECOND, 2, 1.0)]
     before = warehouse.jobs_run
-    warehouse.commit([TableChange(FEATURES.name, delete_keys=one_player.slice(1))])
+    warehouse.commit([TableChange(FEATURES.name, FEATURES.key, delete_keys=one_player.slice(1))])
     warehouse.commit([])
     assert warehouse.jobs_run == before
 
@@ -193,7 +189,9 @@ def test_a_deletion_is_bounded_to_the_partitions_of_its_keys(
     warehouse: BigQueryWarehouse, proxy: FaultProxy
 ) -> None:
     warehouse.ensure_tables([FEATURES])
-    warehouse.commit([TableChange(FEATURES.name, delete_keys=dates_of([THIRD, FIRST]))])
+    warehouse.commit(
+        [TableChange(FEATURES.name, ("analysis_date",), delete_keys=dates_of([THIRD, FIRST]))]
+    )
     (sent,) = [one.body for one in proxy.requests("POST", "/jobs") if b"begin tr" in one.body]
     assert b"target.`analysis_date` between @from_0 and @to_0" in sent
     assert b'"2021-12-01"' in sent
@@ -204,7 +202,7 @@ def test_every_job_carries_labels_and_a_limit(connect: Connect, proxy: FaultProx
     warehouse = connect(maximum_bytes_billed=123_456)
     warehouse.ensure_tables([FEATURES, PLAYERS])
     with labelling(run_id="2021-12-01T00:00 #7"), labelling(processor="Dončić " * 20):
-        warehouse.commit([TableChange(FEATURES.name, features([FIRST], 1.0))])
+        warehouse.commit([TableChange(FEATURES.name, FEATURES.key, features([FIRST], 1.0))])
         warehouse.query("select 1 as one")
         warehouse.upsert(PLAYERS, players(LUKA))
         warehouse.dry_run("select 1 as one")
@@ -270,7 +268,7 @@ def test_rows_come_back_as_they_were_written(connect: Connect, storage: str) -> 
     assert (warehouse._connection.storage is not None) == (storage == "read")
     warehouse.ensure_tables([FEATURES])
     ids = list(range(30_000))
-    warehouse.commit([TableChange(FEATURES.name, features([FIRST], -0.1, ids))])
+    warehouse.commit([TableChange(FEATURES.name, FEATURES.key, features([FIRST], -0.1, ids))])
     found = warehouse.query("select * from nba_precompute.features order by player_id")
     assert found.column_names == list(FEATURES.column_names)
     assert found.select(["player_id", "score", "created_at"]).equals(
@@ -318,26 +316,3 @@ def test_a_prefix_is_put_before_datasets_and_nowhere_else() -> None:
     expected = sql.replace("from nba_raw.", "from dev_nba_raw.").replace("`nba_", "`dev_nba_")
     assert with_dataset_prefix(sql, "dev_") == expected
     assert with_dataset_prefix(sql, "") == sql
-
-
-def test_staging_of_a_dead_process_is_swept_and_of_a_living_one_kept(
-    connect: Connect, prefix: str
-) -> None:
-    first = connect()
-    first.ensure_tables([FEATURES])
-    dead = subprocess.run([sys.executable, "-c", ""], check=True)
-    assert dead.returncode == 0
-    finished = subprocess.Popen([sys.executable, "-c", ""])
-    finished.wait()
-    client = first._connection.client
-    client.create_dataset(f"{prefix}nba_processing", exists_ok=True)
-    names = {
-        "dead": f"staged_{host_key()}_{finished.pid}_00aa",
-        "living": f"staged_{host_key()}_{os.getpid()}_00bb",
-        "elsewhere": "staged_00000000_1_00cc",
-        "people's": "staged_notes",
-    }
-    for name in names.values():
-        client.create_table(f"{first._options.project}.{prefix}nba_processing.{name}")
-    connect().commit([TableChange(FEATURES.name, features([FIRST], 1.0))])
-    assert set(staging_tables(first)) == set(names.values()) - {names["dead"]}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from python_workers import table_names
 from python_workers.accounting.commits import Commit, commit_of_pool_rows
-from python_workers.accounting.processed_dates import WhatIsRead
+from python_workers.accounting.processed_dates import WhatIsRead, read_current
 from python_workers.accounting.record_diff import count_by_date, diff_records
 from python_workers.accounting.run_records import Counts, Run, run_changes
 from python_workers.processors import daily_cache
@@ -232,7 +232,10 @@ def store_failures_of(warehouse: DuckDBWarehouse, processor: Processor) -> list[
         }
         for day in (DAY, NEXT_DAY)
     ]
-    warehouse.commit([TableChange(table_names.PRECOMPUTE_FAILURES, pa.Table.from_pylist(rows))])
+    key = ("processor_name", "analysis_date", "entity_id")
+    warehouse.commit(
+        [TableChange(table_names.PRECOMPUTE_FAILURES, key, pa.Table.from_pylist(rows))]
+    )
     found = stored(warehouse, table_names.PRECOMPUTE_FAILURES)
     return [row for row in found if row["processor_name"] == processor.name]
 
@@ -306,3 +309,46 @@ def test_a_difference_says_what_happens_to_every_row(
     assert keys(diff.replaced, old_keys) == keys(diff.updated, new_keys)
     days = records_table(new).column("analysis_date")
     assert sum(count_by_date(days, diff.inserted).values()) == len(diff.inserted)
+
+
+TABLES_OF_A_COMMIT = (
+    DAILY_CACHE.table,
+    table_names.PRECOMPUTE_FAILURES,
+    table_names.PROCESSED_DATES,
+    table_names.PROCESSOR_RUNS,
+)
+
+
+def test_two_commits_of_a_date_prepared_before_either_ran_end_as_one(
+    warehouse: DuckDBWarehouse,
+) -> None:
+    result = compute(regular(FIVE_GAMES, 1), regular([box_score()], 2))
+    read = {DAY: WhatIsRead("f1", "psza:1")}
+    first, second = (
+        commit_of_pool_rows(
+            warehouse, DAILY_CACHE, run(number), read, result.rows, result.failures, 0.5
+        )
+        for number in (1, 2)
+    )
+    for made in (first, second, second):
+        warehouse.commit(made.changes)
+    counts = [len(stored(warehouse, table)) for table in TABLES_OF_A_COMMIT]
+    assert counts == [1, 1, 1, 2]  # the history has both runs
+    assert stored(warehouse)[0]["run_id"] == "run2"
+
+
+def test_rows_that_stand_twice_are_replaced_by_one(warehouse: DuckDBWarehouse) -> None:
+    result = compute(regular(FIVE_GAMES, 1), regular(FIVE_GAMES, 3), regular([box_score()], 2))
+    commit(warehouse, 1, result)
+    created = stored(warehouse)[0]["created_at"]
+    for table in TABLES_OF_A_COMMIT[:3]:
+        condition = "player_id = 1" if table == DAILY_CACHE.table else "true"
+        warehouse.execute(f"insert into {table} select * from {table} where {condition}")
+    assert read_current(warehouse, DAY, DAY) == {}
+    made = commit(warehouse, 2, result)
+    assert [len(stored(warehouse, table)) for table in TABLES_OF_A_COMMIT] == [2, 1, 1, 2]
+    assert (made.counts[DAY].updated, made.counts[DAY].unchanged) == (1, 1)
+    rows = stored(warehouse)
+    assert [(row["player_id"], row["run_id"]) for row in rows] == [(1, "run2"), (3, "run1")]
+    assert rows[0]["created_at"] == created
+    assert list(read_current(warehouse, DAY, DAY)) == [(DAILY_CACHE.key, DAY)]

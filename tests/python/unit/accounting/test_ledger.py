@@ -301,6 +301,6 @@ class TestReading:
         )
         from python_workers.warehouse.base import TableChange
 
-        warehouse.commit([TableChange(table_names.INPUT_FINGERPRINTS, rows)])
+        warehouse.commit([TableChange(table_names.INPUT_FINGERPRINTS, ("analysis_date",), rows)])
         ledger = Ledger.read(warehouse, DAY, NEXT_DAY)
         assert ledger.inputs == {("psza", DAY): ("5:5:5", 5), ("pdc", NEXT_DAY): ("6:6:6", 6)}

@@ -327,10 +327,12 @@ def test_a_commit_replaces_by_key_in_several_tables(warehouse: DuckDBWarehouse) 
     warehouse.upsert(LINES, lines(("a", 1, 10), ("a", 2, 20), ("b", 1, 30)))
     warehouse.commit(
         [
-            TableChange("nba_raw.lines", lines(("a", 3, 33)), pa.table({"game_id": ["a", "a"]})),
-            TableChange("nba_raw.games", games(104).select(["game_date", "game_id"])),
-            TableChange("nba_raw.lines", None, pa.table({"game_id": ["b"], "player_id": [9]})),
-            TableChange("nba_raw.lines"),
+            TableChange("nba_raw.lines", ("game_id",), lines(("a", 3, 33))),
+            TableChange(GAMES.name, GAMES.key, games(104).select(["game_date", "game_id"])),
+            TableChange(
+                LINES.name, LINES.key, None, pa.table({"game_id": ["b"], "player_id": [9]})
+            ),
+            TableChange(LINES.name, LINES.key),
         ]
     )
     assert [tuple(row.values()) for row in rows_of(warehouse, "nba_raw.lines")] == [
@@ -344,13 +346,28 @@ def test_a_commit_that_fails_halfway_leaves_everything_as_it_was(
     warehouse: DuckDBWarehouse,
 ) -> None:
     warehouse.upsert(LINES, lines(("a", 1, 10)))
-    good = TableChange("nba_raw.lines", lines(("b", 1, 30)), pa.table({"game_id": ["a"]}))
-    bad = TableChange("nba_raw.games", pa.table({"no_such_column": [1]}))
+    good = TableChange(LINES.name, ("game_id",), lines(("b", 1, 30)), pa.table({"game_id": ["a"]}))
+    bad = TableChange("nba_raw.games", ("game_id",), pa.table({"game_id": ["g"], "no_column": [1]}))
     with pytest.raises(duckdb.Error):
         warehouse.commit([good, bad])
     with pytest.raises(ValueError, match="NULL"):
-        warehouse.commit([good, TableChange("nba_raw.lines", None, pa.table({"game_id": [None]}))])
+        warehouse.commit(
+            [good, TableChange(LINES.name, ("game_id",), None, pa.table({"game_id": [None]}))]
+        )
     assert [tuple(row.values()) for row in rows_of(warehouse, "nba_raw.lines")] == [("a", 1, 10)]
+
+
+def test_a_commit_ends_with_the_same_rows_however_often_it_runs(
+    warehouse: DuckDBWarehouse,
+) -> None:
+    first = TableChange(LINES.name, LINES.key, lines(("a", 1, 10), ("b", 1, 30)))
+    second = TableChange(LINES.name, LINES.key, lines(("b", 1, 31)))
+    for change in (first, first, second, second):
+        warehouse.commit([change])
+    assert [tuple(row.values()) for row in rows_of(warehouse, LINES.name)] == [
+        ("a", 1, 10),
+        ("b", 1, 31),
+    ]
 
 
 def test_identifiers_are_checked(warehouse: DuckDBWarehouse) -> None:
@@ -403,13 +420,7 @@ def test_threads_read_while_another_commits(warehouse: DuckDBWarehouse) -> None:
         reader.start()
     for points in range(1, 40):
         warehouse.commit(
-            [
-                TableChange(
-                    "nba_raw.lines",
-                    lines(("a", 1, points), ("a", 2, points)),
-                    pa.table({"game_id": ["a"]}),
-                )
-            ]
+            [TableChange(LINES.name, ("game_id",), lines(("a", 1, points), ("a", 2, points)))]
         )
     done.set()
     for reader in readers:
