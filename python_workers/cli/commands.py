@@ -41,6 +41,8 @@ COMMANDS: Mapping[str, Entry] = {
     "simulate": Entry(
         "raw", "Write a made-up but realistic league in the raw format, labelled as simulated."
     ),
+    "convert": Entry("feeds", "Convert the files of a public source into raw files."),
+    "feeds": Entry("feeds", "List the feeds, what each reads and which raw tables it can fill."),
     "backfill": Entry(
         "backfill", "Backfill a range: build inputs, compute, build outputs, test the coverage."
     ),

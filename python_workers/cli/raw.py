@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ import typer
 
 from python_workers import table_names
 from python_workers.backfill.dbt_project import DbtProject
-from python_workers.cli.console import out
+from python_workers.cli.console import err, out
 from python_workers.cli.load_summary import (
     counted,
     log_load,
@@ -27,6 +28,7 @@ from python_workers.cli.options import (
     TargetOption,
     WaitOption,
 )
+from python_workers.raw.files import scratch_folder
 from python_workers.raw.findings import (
     FINDINGS_MODEL,
     count_findings,
@@ -51,6 +53,10 @@ def load(
     directory: Annotated[
         Path, typer.Argument(metavar="DIR", help="Folder with a folder per table.")
     ],
+    feed: Annotated[
+        str | None,
+        typer.Option(metavar="FEED", help="DIR holds files of this feed: convert them first."),
+    ] = None,
     tables: Annotated[
         str | None,
         typer.Option(metavar="games,shots", help="Only these tables, separated by commas."),
@@ -72,10 +78,11 @@ def load(
     """Load raw files into nba_raw: check all files, then upsert their rows by key."""
     settings = load_settings(target=target, wait_seconds=wait)
     began = time.perf_counter()
-    with open_warehouse(settings, must_exist=False) as warehouse:
-        report = load_directory(
-            warehouse, directory, tables=_names(tables), replace_games=replace_games
-        )
+    with (
+        _raw_folder(directory, feed, _names(tables)) as (folder, names),
+        open_warehouse(settings, must_exist=False) as warehouse,
+    ):
+        report = load_directory(warehouse, folder, tables=names, replace_games=replace_games)
         is_missing = not all(
             map(warehouse.has_table, (table_names.SEASONS, table_names.RAW_FINDINGS))
         )
@@ -128,6 +135,25 @@ def simulate(
     rows = ", ".join(f"{count:,} {table}" for table, count in written.rows.items())
     out.print(f"wrote a simulated league to {directory}: {rows}", markup=False)
     out.print(f"Load it with: backcourt load {directory}", markup=False)
+
+
+@contextmanager
+def _raw_folder(
+    directory: Path, feed: str | None, tables: list[str] | None
+) -> Iterator[tuple[Path, list[str] | None]]:
+    """Yield the folder to load and its tables; convert the files of a feed first."""
+    if feed is None:
+        yield directory, tables
+        return
+    from python_workers.cli.feeds import print_conversion  # noqa: PLC0415 -- only for --feed
+    from python_workers.feeds.convert import convert  # noqa: PLC0415 -- as above
+    from python_workers.feeds.feed import find_feed  # noqa: PLC0415 -- as above
+
+    began = time.perf_counter()
+    with scratch_folder() as scratch:
+        conversion = convert(find_feed(feed), directory, scratch)
+        print_conversion(conversion, time.perf_counter() - began, err)
+        yield scratch, tables or [table.table for table in conversion.tables]
 
 
 def _changed(report: LoadReport) -> tuple[str, Mapping[str, object]]:

@@ -182,7 +182,7 @@ SHOTS = RawTable(
         _text("team_abbr"),
         RawColumn("shot_value", "int64", whole_number(2, 3)),
         _flag("is_made"),
-        _flag("is_assisted"),
+        _optional("is_assisted", "bool", parse_bool),
         _optional("assist_player_id", "int64", whole_number(0, MAX_ID)),
         _optional("block_player_id", "int64", whole_number(0, MAX_ID)),
         _optional("zone_basic", "string", one_of(ZONE_LABELS)),

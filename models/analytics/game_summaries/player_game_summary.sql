@@ -44,8 +44,15 @@ shots_by_player as (
         cast(countif(shot_zone = 'mid_range') as int64) as mid_range_attempts,
         cast(countif(shot_zone = 'three' and is_made) as int64) as three_makes_pbp,
         cast(countif(shot_zone = 'three') as int64) as three_attempts_pbp,
-        cast(countif(is_made and is_assisted) as int64) as assisted_fg_makes,
-        cast(countif(is_made and not is_assisted) as int64) as unassisted_fg_makes,
+        -- Both are unknown where the feed does not say of a make whether it was assisted.
+        case
+            when countif(is_made and is_assisted is null) = 0
+                then cast(countif(is_made and is_assisted) as int64)
+        end as assisted_fg_makes,
+        case
+            when countif(is_made and is_assisted is null) = 0
+                then cast(countif(is_made and not is_assisted) as int64)
+        end as unassisted_fg_makes,
     from {{ ref('int_shot_zones') }}
     where {{ in_seasons() }}
     group by game_id, player_id
@@ -94,10 +101,14 @@ joined as (
             as three_makes_pbp,
         case when game_teams.has_shots then coalesce(shots.three_attempts_pbp, 0) end
             as three_attempts_pbp,
-        case when game_teams.has_shots then coalesce(shots.assisted_fg_makes, 0) end
-            as assisted_fg_makes,
-        case when game_teams.has_shots then coalesce(shots.unassisted_fg_makes, 0) end
-            as unassisted_fg_makes,
+        case
+            when game_teams.has_shots
+                then case when shots.shots_taken is null then 0 else shots.assisted_fg_makes end
+        end as assisted_fg_makes,
+        case
+            when game_teams.has_shots
+                then case when shots.shots_taken is null then 0 else shots.unassisted_fg_makes end
+        end as unassisted_fg_makes,
         game_teams.periods,
         game_teams.shots_taken as team_shots_taken,
         case when game_teams.is_final then game_teams.team_points end as final_score,

@@ -1,0 +1,52 @@
+-- A box score knows more of a game than a schedule, once the game has begun.
+with
+
+found as (
+
+    select
+        nba_game_id(gameId) as game_id,
+        -- The evening in New York: in UTC, late games are on the next day.
+        gameEt as game_date,
+        homeTeam as home_team_abbr,
+        awayTeam as away_team_abbr,
+        whole(homeScore) as home_score,
+        whole(awayScore) as away_score,
+        whole(gameStatus) as game_status,
+        false as is_postponed,
+        file_number,
+        1 as rank
+    from game
+    union all
+    select
+        nba_game_id(gameId) as game_id,
+        gameDateEst as game_date,
+        homeTeam_teamTricode as home_team_abbr,
+        awayTeam_teamTricode as away_team_abbr,
+        whole(homeTeam_score) as home_score,
+        whole(awayTeam_score) as away_score,
+        whole(gameStatus) as game_status,
+        postponedStatus in ('P', 'Y') or gameStatusText = 'PPD' as is_postponed,
+        file_number,
+        0 as rank
+    from schedule
+
+)
+
+select
+    game_id,
+    nba_season(game_id) as season,
+    nba_season_type(game_id) as season_type,
+    left(game_date, 10)::date as game_date,
+    nullif(home_team_abbr, '') as home_team_abbr,
+    nullif(away_team_abbr, '') as away_team_abbr,
+    case when game_status > 1 then home_score end as home_score,
+    case when game_status > 1 then away_score end as away_score,
+    case
+        when coalesce(is_postponed, false) then 'postponed'
+        when game_status = 1 then 'scheduled'
+        when game_status = 2 then 'in_progress'
+        else 'final'
+    end as status,
+    file_number,
+    10 * game_status + rank as rank
+from found

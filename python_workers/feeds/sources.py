@@ -1,0 +1,295 @@
+"""Reads the files of a feed into one DuckDB table per source, whatever the files are called.
+
+The content of a file says what it is: the sets and paths of a JSON answer, or the columns of a CSV
+or Parquet file. Read JSON files in parts, so that memory does not depend on their number.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from python_workers.errors import BackcourtError, ExitCode
+from python_workers.feeds.feed import Feed, Source
+from python_workers.raw.folders import label_of
+
+_JSON = (".json", ".json.gz")
+_CSV = (".csv", ".csv.gz")
+_PARQUET = (".parquet",)
+_PART_BYTES = 16 << 20
+_READ_CSV = (
+    "read_csv(?, all_varchar = true, header = true, delim = ',', quote = '\"', filename = true)"
+)
+_READ_PARQUET = "read_parquet(?, filename = true)"
+_RESULT_SETS = """
+create or replace temp table sets as
+select
+    file_number,
+    coalesce(content ->> '$.parameters.GameID', content ->> '$.parameters[0].GameID') as game_id,
+    result.name as name,
+    result.headers as headers,
+    result."rowSet" as cells
+from (
+    select
+        file_number,
+        content,
+        unnest(from_json(
+            content -> 'resultSets',
+            '[{"name":"VARCHAR","headers":["VARCHAR"],"rowSet":[["VARCHAR"]]}]'
+        )) as result
+    from parts
+)
+"""
+
+
+@dataclass
+class Files:
+    """The files of a folder.
+
+    Parameters
+    ----------
+    labels
+        The name of each file; its place plus one is its ``file_number``.
+    unknown
+        Files that no source of the feed reads.
+    """
+
+    labels: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+
+
+def read_sources(connection: duckdb.DuckDBPyConnection, feed: Feed, directory: Path) -> Files:
+    """Create a table per source and fill it from the files below a folder.
+
+    Parameters
+    ----------
+    connection
+        A scratch database.
+    feed
+        The feed.
+    directory
+        The folder; subfolders are read, too. Files count in the order of their names.
+
+    Raises
+    ------
+    BackcourtError
+        If the folder has no file that the feed reads, or a file is damaged or lacks a column.
+    """
+    for source in feed.sources:
+        columns = ", ".join(f'"{name}" varchar' for name in source.columns)
+        connection.execute(f"create table {source.name} ({columns}, file_number integer)")
+    paths = _files_of(directory)
+    files = Files([label_of(path, directory) for path in paths])
+    known: set[int] = set()
+    numbered = list(enumerate(paths, 1))
+    for part in _parts([item for item in numbered if _has(item[1], _JSON)]):
+        known |= _read_json(connection, feed, part, files)
+    for number, path in numbered:
+        if not _has(path, _JSON) and _read_table(connection, feed, number, path, files):
+            known.add(number)
+    files.unknown = [files.labels[number - 1] for number, _ in numbered if number not in known]
+    if not known:
+        raise BackcourtError(
+            f"{directory} has no file that the feed {feed.name} reads",
+            [
+                f"It reads: {', '.join(source.path or source.name for source in feed.sources)}.",
+                *([f"Of another kind: {', '.join(files.unknown[:5])}."] if files.unknown else []),
+            ],
+            ExitCode.ENVIRONMENT,
+        )
+    return files
+
+
+def _files_of(directory: Path) -> list[Path]:
+    if not directory.is_dir():
+        raise BackcourtError(
+            f"{directory} is {'not a folder' if directory.exists() else 'missing'}",
+            "Name the folder that holds the feed's files.",
+            ExitCode.ENVIRONMENT,
+        )
+    return sorted(
+        path
+        for path in directory.rglob("*")
+        if _has(path, (*_JSON, *_CSV, *_PARQUET))
+        and not any(part.startswith((".", "_")) for part in path.relative_to(directory).parts)
+        and path.is_file()
+    )
+
+
+def _has(path: Path, suffixes: Sequence[str]) -> bool:
+    return path.name.lower().endswith(tuple(suffixes))
+
+
+def _parts(numbered: Sequence[tuple[int, Path]]) -> Iterator[list[tuple[int, Path]]]:
+    part: list[tuple[int, Path]] = []
+    size = 0
+    for number, path in numbered:
+        # Text of JSON shrinks to about a tenth.
+        size += path.stat().st_size * (10 if path.suffix == ".gz" else 1)
+        part.append((number, path))
+        if size >= _PART_BYTES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
+
+
+def _read_json(
+    connection: duckdb.DuckDBPyConnection,
+    feed: Feed,
+    part: Sequence[tuple[int, Path]],
+    files: Files,
+) -> set[int]:
+    """Insert the rows of some answers; return the numbers of those that a source has read."""
+    texts = pa.table(
+        {
+            "file_number": pa.array([number for number, _ in part], pa.int32()),
+            "text": [_text(path, files.labels[number - 1]) for number, path in part],
+        }
+    )
+    connection.register("texts", texts)
+    broken = connection.execute(
+        "select file_number, ltrim(text) like '<%' from texts where not json_valid(text) limit 1"
+    ).fetchone()
+    if broken:
+        label = files.labels[broken[0] - 1]
+        raise BackcourtError(
+            f"{label} is {'HTML' if broken[1] else 'no JSON'}",
+            [
+                "The site answered with a page instead of data: fetch this file again."
+                if broken[1]
+                else "It may have been cut off: fetch this file again, or move it away.",
+                "Nothing was converted.",
+            ],
+        )
+    connection.execute(
+        "create or replace temp table parts as select file_number, text::json as content from texts"
+    )
+    connection.unregister("texts")
+    connection.execute(_RESULT_SETS)
+    known: set[int] = set()
+    for source in feed.sources:
+        if source.kind == "table":
+            continue
+        numbers = (
+            _insert_result_set(connection, source, files)
+            if source.kind == "result_set"
+            else _insert_nested(connection, source, files)
+        )
+        known |= numbers
+    return known
+
+
+def _text(path: Path, label: str) -> str:
+    try:
+        content = path.read_bytes()
+        if path.suffix == ".gz":
+            content = gzip.decompress(content)
+        return content.decode("utf-8-sig")
+    except (OSError, EOFError) as error:
+        raise BackcourtError(
+            f"{label} cannot be read: {error}",
+            "Fetch this file again, or move it away. Nothing was converted.",
+            ExitCode.ENVIRONMENT,
+        ) from error
+    except UnicodeDecodeError as error:
+        raise BackcourtError(
+            f"{label} is not UTF-8 text", "Save it as UTF-8. Nothing was converted."
+        ) from error
+
+
+def _insert_result_set(
+    connection: duckdb.DuckDBPyConnection, source: Source, files: Files
+) -> set[int]:
+    found = connection.execute(
+        "select distinct file_number, headers from sets where name = ?", [source.path]
+    ).fetchall()
+    for number, headers in found:
+        missing = [name for name in source.needs if name not in headers]
+        if missing:
+            raise _missing(files.labels[number - 1], source, missing, headers)
+    cells = ", ".join(
+        f"cell[list_position(headers, '{name}')]"
+        if name != "GAME_ID" or name in source.needs
+        else f"coalesce(cell[list_position(headers, '{name}')], game_id)"
+        for name in source.columns
+    )
+    connection.execute(
+        f"insert into {source.name} select {cells}, file_number from ("  # noqa: S608 a feed's own names
+        "select headers, game_id, file_number, unnest(cells) as cell from sets where name = ?)",
+        [source.path],
+    )
+    return {number for number, _ in found}
+
+
+def _insert_nested(connection: duckdb.DuckDBPyConnection, source: Source, files: Files) -> set[int]:
+    connection.execute(
+        "create or replace temp table answers as select * from parts where json_exists(content, ?)",
+        [f"$.{source.path}"],
+    )
+    found = connection.execute("select file_number from answers").fetchall()
+    numbers = {number for (number,) in found}
+    if not numbers:
+        return numbers
+    names = ", ".join(f'"{name}"' for name in source.columns)
+    connection.execute(f"create or replace temp table nested as {source.select}")
+    # A renamed key gives NULL everywhere.
+    filled = ", ".join(f'count("{name}")' for name in source.needs)
+    absent = connection.execute(
+        f"select file_number, {filled} from nested group by all order by all"  # noqa: S608 as above
+    ).fetchall()
+    for number, *counts in absent:
+        missing = [name for name, count in zip(source.needs, counts, strict=True) if not count]
+        if missing:
+            raise _missing(files.labels[number - 1], source, missing, ())
+    connection.execute(f"insert into {source.name} select {names}, file_number from nested")  # noqa: S608 as above
+    return numbers
+
+
+def _read_table(
+    connection: duckdb.DuckDBPyConnection, feed: Feed, number: int, path: Path, files: Files
+) -> bool:
+    """Insert the rows of a CSV or Parquet file; return whether a source reads it."""
+    reader = _READ_CSV if _has(path, _CSV) else _READ_PARQUET
+    try:
+        described = connection.execute(f"describe select * from {reader}", [str(path)]).fetchall()  # noqa: S608 our own text
+        present = [row[0] for row in described]
+        source = _source_of(feed, present)
+        if source is None:
+            return False
+        cells = ", ".join(
+            f'cast("{name}" as varchar)' if name in present else "null" for name in source.columns
+        )
+        connection.execute(
+            f"insert into {source.name} select {cells}, {number} from {reader}",  # noqa: S608 as above
+            [str(path)],
+        )
+    except duckdb.Error as error:
+        raise BackcourtError(
+            f"{files.labels[number - 1]} cannot be read: {str(error).splitlines()[0]}",
+            "Deliver the file again, or move it away. Nothing was converted.",
+        ) from error
+    return True
+
+
+def _source_of(feed: Feed, present: Sequence[str]) -> Source | None:
+    """Return the source with the most columns of all whose needed columns a file has."""
+    fitting = [source for source in feed.sources if set(source.needs) <= set(present)]
+    return max(fitting, key=lambda source: len(source.needs), default=None)
+
+
+def _missing(
+    label: str, source: Source, missing: Sequence[str], present: Sequence[str]
+) -> BackcourtError:
+    return BackcourtError(
+        f"{label}: {source.path} has no {', '.join(missing)}",
+        [
+            *([f"It has: {', '.join(present)}."] if present else []),
+            "The source may have changed its form. Nothing was converted.",
+        ],
+    )

@@ -1,0 +1,52 @@
+-- A game without a schedule row stands in its box score, too: a row per player, from either side.
+with
+
+boxed as (
+
+    select
+        game_id,
+        season,
+        season_type,
+        game_date,
+        max(case when home_away = 'home' then team_abbreviation else opponent_team_abbreviation end)
+            as home_abbreviation,
+        max(case when home_away = 'home' then opponent_team_abbreviation else team_abbreviation end)
+            as away_abbreviation,
+        max(case when home_away = 'home' then team_score else opponent_team_score end) as home_score,
+        max(case when home_away = 'home' then opponent_team_score else team_score end) as away_score,
+        'true' as status_type_completed,
+        file_number,
+        0 as rank
+    from player_box
+    group by game_id, season, season_type, game_date, file_number
+
+),
+
+found as (
+
+    select *, 1 as rank from schedule
+    union all by name
+    select * from boxed
+
+)
+
+select
+    -- ESPN's ids have nine digits; the letter keeps them apart from the league's.
+    'E' || lpad(whole(game_id)::varchar, 9, '0') as game_id,
+    -- The source names a season by the year in which it ends.
+    season_from(whole(season)::integer - 1) as season,
+    case whole(season_type)
+        when 1 then 'preseason' when 2 then 'regular' when 3 then 'playoffs' when 5 then 'play_in'
+        else 'other'
+    end as season_type,
+    left(game_date, 10)::date as game_date,
+    team_of_espn(home_abbreviation) as home_team_abbr,
+    team_of_espn(away_abbreviation) as away_team_abbr,
+    case when is_final then whole(home_score) end as home_score,
+    case when is_final then whole(away_score) end as away_score,
+    case when is_final then 'final' else 'scheduled' end as status,
+    file_number,
+    rank
+from (
+    select *, lower(status_type_completed) in ('true', '1', '1.0') as is_final from found
+)

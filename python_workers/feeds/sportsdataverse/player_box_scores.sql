@@ -1,0 +1,30 @@
+select
+    'E' || lpad(whole(game_id)::varchar, 9, '0') as game_id,
+    whole(athlete_id) as player_id,
+    athlete_display_name as player_name,
+    team_of_espn(team_abbreviation) as team_abbr,
+    lower(starter) in ('true', '1', '1.0') as is_starter,
+    is_dnp,
+    -- A line with counts and without minutes stays so: its playing time is not known.
+    case when not is_dnp then nullif(whole(minutes), 0) end as minutes,
+    whole(points) as points,
+    whole(field_goals_made) as fgm,
+    whole(field_goals_attempted) as fga,
+    whole(three_point_field_goals_made) as fg3m,
+    whole(three_point_field_goals_attempted) as fg3a,
+    whole(free_throws_made) as ftm,
+    whole(free_throws_attempted) as fta,
+    whole(offensive_rebounds) as oreb,
+    whole(defensive_rebounds) as dreb,
+    whole(assists) as ast,
+    whole(steals) as stl,
+    whole(blocks) as blk,
+    whole(turnovers) as tov,
+    whole(fouls) as pf,
+    athlete_position_abbreviation as position,
+    case when is_dnp then nullif(reason, '') end as dnp_reason,
+    case when not is_dnp then whole(replace(plus_minus, '+', '')) end as plus_minus,
+    file_number
+from (
+    select *, coalesce(lower(did_not_play) in ('true', '1', '1.0'), false) as is_dnp from player_box
+)

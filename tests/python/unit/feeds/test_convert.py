@@ -1,0 +1,461 @@
+"""Feeds: what public sources give becomes the raw format, or a message says why not."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pytest
+
+from python_workers.errors import BackcourtError
+from python_workers.feeds.convert import Conversion, convert
+from python_workers.feeds.feed import find_feed, shipped_feeds
+from tests.python.support.feed_answers import (
+    BOX_V2,
+    CHART,
+    action,
+    box_line_v2,
+    chart_line,
+    play_by_play,
+    result_sets,
+    schedule,
+    scheduled_game,
+    write_json,
+)
+from tests.python.support.folders import REPOSITORY
+
+SAMPLES = REPOSITORY.parent / "shared" / "feeds" / "samples"
+REAL = REPOSITORY.parent / "shared" / "data" / "nba"
+needs_samples = pytest.mark.skipif(not SAMPLES.is_dir(), reason="no recorded answers here")
+
+
+class Folder:
+    """A folder of files of a feed, and what they are converted to."""
+
+    def __init__(self, path: Path, feed: str = "nba_api") -> None:
+        self.files, self.raw, self._feed = path / "files", path / "raw", feed
+        self.files.mkdir()
+
+    def convert(self, files: Path | None = None) -> Conversion:
+        return convert(find_feed(self._feed), files or self.files, self.raw)
+
+    def rows(self, table: str, columns: str = "*", rest: str = "") -> list[tuple[Any, ...]]:
+        path = self.raw / table / f"{Path(self._feed).name}.parquet"
+        return duckdb.sql(f"select {columns} from '{path}' {rest}").fetchall()
+
+    def game(self) -> None:
+        write_json(self.files / "schedule.json", schedule(scheduled_game("0022100732")))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path)
+
+
+def refusal(folder: Folder) -> str:
+    with pytest.raises(BackcourtError) as caught:
+        folder.convert()
+    assert not folder.raw.exists()
+    return caught.value.render()
+
+
+@needs_samples
+@pytest.mark.parametrize(
+    ("feed", "sample", "game", "points", "attempts"),
+    [
+        ("nba_live", "nba_live", "0022000001", {"BKN": 125, "GSW": 99}, 191),
+        ("nba_api", "nba_api_v2", "0022100732", {"DAL": 132, "POR": 112}, 170),
+        ("nba_api", "nba_api_v3", "0022200552", {"CLE": 145, "CHI": 134}, 187),
+    ],
+)
+def test_points_of_shots_and_free_throws_are_those_of_the_box_score(
+    tmp_path: Path, feed: str, sample: str, game: str, points: dict[str, int], attempts: int
+) -> None:
+    folder = Folder(tmp_path, feed)
+    folder.convert(SAMPLES / sample)
+    of_game = f"where game_id = '{game}'"
+    box = folder.rows("player_box_scores", "team_abbr, sum(points)", f"{of_game} group by all")
+    assert dict(box) == points
+    shots = folder.rows(
+        "shots", "team_abbr, sum(shot_value) filter (where is_made)", f"{of_game} group by all"
+    )
+    free_throws = folder.rows("player_box_scores", "team_abbr, sum(ftm)", f"{of_game} group by all")
+    assert {team: dict(shots)[team] + dict(free_throws)[team] for team in points} == points
+    assert folder.rows("shots", "count(*)", of_game) == [(attempts,)]
+    assert folder.rows("player_box_scores", "sum(fga)", of_game) == [(attempts,)]
+
+
+@needs_samples
+@pytest.mark.skipif(not REAL.is_dir(), reason="no real seasons here")
+def test_a_real_box_score_equals_that_of_the_season(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.convert(SAMPLES / "nba_api_v3")
+    columns = (
+        "player_id, team_abbr, is_starter, is_dnp, points, fgm, fga, fg3m, fg3a, ftm, fta, oreb, "
+        "dreb, ast, stl, blk, tov, pf"
+    )
+    mine = folder.rows("player_box_scores", columns, "order by player_id")
+    dressed = ", ".join(str(row[0]) for row in mine)
+    assert len(mine) == 23
+    assert (
+        mine
+        == duckdb.sql(
+            f"select {columns} from '{REAL}/player_box_scores/2022_23.parquet' "
+            f"where game_id = '0022200552' and player_id in ({dressed}) order by player_id"
+        ).fetchall()
+    )
+    assisted = "count(*) filter (where is_assisted), count(*) filter (where is_made)"
+    assert folder.rows("shots", assisted, "where game_id = '0022200552'") == [(49, 95)]
+
+
+def test_result_sets_become_lines_and_the_inactive_are_listed(folder: Folder) -> None:
+    folder.game()
+    lines = [
+        box_line_v2(1, "28:12", START_POSITION="F", PTS=11, FGM=4, FGA=7),
+        box_line_v2(2, None, COMMENT="DNP - Coach's Decision "),
+    ]
+    write_json(folder.files / "box.json", result_sets(PlayerStats=(BOX_V2, lines)))
+    inactive = (
+        ["PLAYER_ID", "FIRST_NAME", "LAST_NAME", "TEAM_ID", "TEAM_ABBREVIATION"],
+        [[3, "C", "D", 9, "DAL"]],
+    )
+    write_json(
+        folder.files / "summary.json",
+        result_sets({"GameID": "0022100732"}, InactivePlayers=inactive),
+    )
+    folder.convert()
+    columns = "player_id, is_starter, is_dnp, minutes, points, dnp_reason"
+    assert folder.rows("player_box_scores", columns, "order by 1") == [
+        (1, True, False, "28:12", 11, None),
+        (2, False, True, None, None, "DNP - Coach's Decision"),
+        (3, False, True, None, None, "Inactive"),
+    ]
+
+
+def test_a_late_game_keeps_its_evening_and_others_are_left_out(folder: Folder) -> None:
+    unknown = {"teamTricode": "", "score": 0}
+    write_json(
+        folder.files / "schedule.json",
+        schedule(
+            scheduled_game("0022100732"),
+            scheduled_game("0022100733", gameStatus=1, postponedStatus="A"),
+            scheduled_game("0022100734", gameStatus=1, gameStatusText="PPD"),
+            scheduled_game("0022100735", gameStatus=1, homeTeam=unknown, awayTeam=unknown),
+            scheduled_game("0012100001"),
+            scheduled_game("0032100001"),
+            scheduled_game("0062300001"),
+            scheduled_game("0052100101"),
+        ),
+    )
+    write_json(folder.files / "pbp.json", play_by_play(action(7), game_id="0062300001"))
+    done = folder.convert()
+    columns = "game_id, season, season_type, game_date::varchar, home_score, status"
+    assert folder.rows("games", columns, "order by 1") == [
+        ("0022100732", "2021-22", "regular", "2022-01-26", 112, "final"),
+        ("0022100733", "2021-22", "regular", "2022-01-26", None, "scheduled"),
+        ("0022100734", "2021-22", "regular", "2022-01-26", None, "postponed"),
+        ("0052100101", "2021-22", "play_in", "2022-01-26", 112, "final"),
+    ]
+    assert done.excluded == {"All-Star": 1, "Cup final": 1, "preseason": 1}
+    assert done.warnings == ("games without teams yet are left out: 0022100735",)
+    assert [table.table for table in done.tables] == ["games"]
+
+
+def test_the_play_by_play_gives_assists_blocks_and_missed_shots(folder: Folder) -> None:
+    folder.game()
+    write_json(
+        folder.files / "a_pbp.json",
+        play_by_play(
+            action(7, description="One 15' Jump Shot (2 PTS) (Vucevic 1 AST)"),
+            action(9, description="One 26' 3PT Jump Shot (5 PTS) (Twin 1 AST)", shotValue=0),
+            action(11, shotResult="Missed", description="MISS One 1' Layup", shotDistance=0),
+            action(
+                11,
+                actionId=99,
+                isFieldGoal=0,
+                shotResult="",
+                personId=8,
+                playerName="Block",
+                teamTricode="POR",
+                description="Block BLOCK (1 BLK)",
+            ),
+            action(13, personId=2, playerName="Vučević", description="Vucevic 2' Dunk (2 PTS)"),
+            action(14, personId=3, playerName="Twin", description="Twin 2' Dunk (2 PTS)"),
+            action(15, personId=4, playerName="Twin", description="Twin 2' Dunk (2 PTS)"),
+            action(16, isFieldGoal=0, shotResult="", description="One Free Throw 1 of 2 (1 PTS)"),
+        ),
+    )
+    # By default the site's chart has made shots alone.
+    chart = [chart_line(7, LOC_X=12), chart_line(9, SHOT_TYPE="3PT Field Goal")]
+    write_json(folder.files / "chart.json", result_sets(Shot_Chart_Detail=(CHART, chart)))
+    folder.convert()
+    columns = (
+        "event_number, shot_value, is_made, is_assisted, assist_player_id, block_player_id, loc_x, "
+        "zone_basic, shot_distance_ft"
+    )
+    assert folder.rows("shots", columns, "order by 1") == [
+        (7, 2, True, True, 2, None, 12.0, "Mid-Range", 15.0),
+        (9, 3, True, True, None, None, 10.0, "Mid-Range", 15.0),
+        (11, 2, False, False, None, 8, 10.0, None, 15.0),
+        (13, 2, True, False, None, None, 10.0, None, 15.0),
+        (14, 2, True, False, None, None, 10.0, None, 15.0),
+        (15, 2, True, False, None, None, 10.0, None, 15.0),
+    ]
+
+
+def test_without_a_play_by_play_assists_are_unknown(folder: Folder) -> None:
+    folder.game()
+    write_json(folder.files / "chart.json", result_sets(Shot_Chart_Detail=(CHART, [chart_line(7)])))
+    done = folder.convert()
+    assert folder.rows("shots", "is_assisted, team_abbr") == [(None, "DAL")]
+    assert "is_assisted" in {table.table: table for table in done.tables}["shots"].empty_columns
+
+
+def test_two_shots_under_one_number_stay_two(folder: Folder) -> None:
+    write_json(folder.files / "pbp.json", play_by_play(action(7), action(7, actionId=30)))
+    folder.convert()
+    assert folder.rows("shots", "count(distinct event_number)") == [(2,)]
+
+
+def test_the_later_file_counts_and_a_warning_says_so(folder: Folder) -> None:
+    write_json(folder.files / "2.json", schedule(scheduled_game("0022100732")))
+    other = {"teamTricode": "POR", "score": 113}
+    write_json(folder.files / "10.json", schedule(scheduled_game("0022100732", homeTeam=other)))
+    write_json(folder.files / "99.json", schedule(scheduled_game("0022100732", gameStatus=1)))
+    done = folder.convert()
+    assert folder.rows("games", "home_score, status") == [(112, "final")]
+    assert done.warnings == (
+        (
+            "games: rows on which files contradict each other: 1; the later file counts "
+            "(0022100732: 10.json, 2.json)"
+        ),
+    )
+
+
+def test_dumps_have_lost_their_zeros(tmp_path: Path) -> None:
+    folder = Folder(tmp_path, "nba_dump")
+    chart = pd.DataFrame([chart_line(7, GAME_ID=22100732)], columns=CHART)
+    chart.to_csv(folder.files / "shotdetail_2021.csv", index=False)
+    actions = [
+        action(
+            7, description="One 15' Jump Shot (2 PTS) (Two 1 AST)", scoreHome="0", scoreAway="2"
+        ),
+        action(
+            8,
+            isFieldGoal=0,
+            shotResult="",
+            subType="end",
+            scoreHome="112",
+            scoreAway="132",
+            description="Game End",
+        ),
+    ]
+    plays = pd.DataFrame(actions).drop(columns="shotValue").assign(gameId=22100732)
+    with gzip.open(folder.files / "nbastatsv3_2021.csv.gz", "wt") as file:
+        plays.to_csv(file, index=False)
+    done = folder.convert()
+    assert folder.rows("games", "game_id, game_date::varchar, home_score, away_score") == [
+        ("0022100732", "2022-01-26", 112, 132)
+    ]
+    assert folder.rows("shots", "game_id, event_number, is_assisted") == [("0022100732", 7, True)]
+    assert {table.table for table in done.tables} == {"games", "players", "shots"}
+
+
+def espn_line(**values: object) -> dict[str, object]:
+    return {
+        "game_id": 401360000,
+        "season": 2022,
+        "season_type": 2,
+        "game_date": "2022-01-26",
+        "athlete_id": 11,
+        "athlete_display_name": "One",
+        "team_abbreviation": "GS",
+        "home_away": "home",
+        "team_score": 100,
+        "opponent_team_score": 90,
+        "opponent_team_abbreviation": "UTAH",
+        "minutes": 34.0,
+        "starter": True,
+        "did_not_play": False,
+        "plus_minus": "+5",
+        "points": 3,
+        **dict.fromkeys(
+            (
+                "field_goals_made",
+                "field_goals_attempted",
+                "three_point_field_goals_made",
+                "three_point_field_goals_attempted",
+                "free_throws_made",
+                "free_throws_attempted",
+                "offensive_rebounds",
+                "defensive_rebounds",
+                "assists",
+                "steals",
+                "blocks",
+                "turnovers",
+                "fouls",
+            ),
+            1,
+        ),
+        **values,
+    }
+
+
+def espn_play(**values: object) -> dict[str, object]:
+    return {
+        "game_id": 401360000,
+        "id": 4013600001234,
+        "type_text": "Jump Shot",
+        "text": "One makes 26-foot three point jumper (Two assists)",
+        "period_number": 1,
+        "clock_display_value": "11:05",
+        "scoring_play": True,
+        "shooting_play": True,
+        "score_value": 3,
+        "athlete_id_1": 11,
+        "athlete_id_2": 12,
+        "coordinate_x": -16.75,
+        "coordinate_y": 7.0,
+        **values,
+    }
+
+
+def test_the_tables_of_sportsdataverse(tmp_path: Path) -> None:
+    folder = Folder(tmp_path, "sportsdataverse")
+    pd.DataFrame(
+        [
+            espn_line(),
+            espn_line(athlete_id=12, athlete_display_name="Two", minutes=None, did_not_play=True),
+            # He played, and the source does not know how long.
+            espn_line(athlete_id=13, athlete_display_name="Three", minutes=0.0, points=7),
+        ]
+    ).to_parquet(folder.files / "player_box_2022.parquet")
+    plays = [
+        espn_play(),
+        espn_play(
+            id=2,
+            coordinate_x=-214748340.0,
+            text="One misses layup",
+            scoring_play=False,
+            score_value=0,
+        ),
+        espn_play(id=3, type_text="Free Throw - 1 of 2", score_value=1),
+    ]
+    pd.DataFrame(plays).to_parquet(folder.files / "play_by_play_2022.parquet")
+    folder.convert()
+    columns = "game_id, season, home_team_abbr, away_team_abbr, home_score, away_score, status"
+    assert folder.rows("games", columns) == [
+        ("E401360000", "2021-22", "GSW", "UTA", 100, 90, "final")
+    ]
+    columns = "player_id, is_dnp, minutes, plus_minus, points"
+    assert folder.rows("player_box_scores", columns, "order by 1") == [
+        (11, False, 34, 5, 3),
+        (12, True, None, None, 3),
+        (13, False, None, 5, 7),
+    ]
+    columns = (
+        "event_number, clock_seconds, team_abbr, shot_value, is_made, assist_player_id, loc_x, "
+        "loc_y, shot_distance_ft"
+    )
+    assert folder.rows("shots", columns, "order by 1") == [
+        (2, 665.0, "GSW", 2, False, None, None, None, None),
+        (4013600001234, 665.0, "GSW", 3, True, 12, 70.0, 250.0, 26.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("a.json", "<html>Access denied</html>", "a.json is HTML"),
+        ("a.json", '{"game": {"gameId"', "a.json is no JSON"),
+        ("a.json", b"\xff\xfe{\x00", "a.json is not UTF-8 text"),
+        ("a.parquet", "no Parquet", "a.parquet cannot be read"),
+        ("a.json", "{}", "no file that the feed nba_api reads"),
+        ("a.txt", "nothing", "no file that the feed nba_api reads"),
+    ],
+)
+def test_a_file_that_is_no_answer_is_named(
+    folder: Folder, name: str, text: str | bytes, expected: str
+) -> None:
+    content = text if isinstance(text, bytes) else text.encode()
+    (folder.files / name).write_bytes(content)
+    assert expected in refusal(folder)
+
+
+def test_a_changed_column_is_named(folder: Folder) -> None:
+    headers = ["MINUTES" if name == "MIN" else name for name in BOX_V2]
+    write_json(
+        folder.files / "box.json", result_sets(PlayerStats=(headers, [box_line_v2(1, "28:12")]))
+    )
+    assert "box.json: PlayerStats has no MIN" in refusal(folder)
+    renamed = [
+        {("person" if key == "personId" else key): value for key, value in action(7).items()}
+    ]
+    write_json(folder.files / "box.json", play_by_play(*renamed))
+    assert "box.json: game.actions has no personId" in refusal(folder)
+
+
+def test_unknown_files_are_told_and_hidden_ones_are_not(folder: Folder) -> None:
+    folder.game()
+    write_json(folder.files / "other.json", {"players": []})
+    write_json(folder.files / ".hidden" / "other.json", {"players": []})
+    assert folder.convert().warnings == ("of no kind that nba_api reads: other.json",)
+
+
+def own_feed(path: Path, select: str) -> Path:
+    path.mkdir()
+    (path / "feed.toml").write_text(
+        'title = "Own"\nids = "own"\n[sources.matches]\nneeds = ["id", "day", "home", "guest"]\n'
+    )
+    (path / "games.sql").write_text(select)
+    return path
+
+
+OWN_GAMES = (
+    "select id as game_id, '2021-22' as season, 'regular' as season_type, day::date as game_date, "
+    "home as home_team_abbr, guest as away_team_abbr, 'scheduled' as status from matches"
+)
+
+
+@pytest.mark.parametrize(
+    ("select", "expected"),
+    [
+        (OWN_GAMES, None),
+        (OWN_GAMES.replace("day::date", "home::date"), "games.sql fails"),
+        (OWN_GAMES.replace("as status", "as state"), "unknown columns: state"),
+    ],
+)
+def test_a_feed_of_ones_own(tmp_path: Path, select: str, expected: str | None) -> None:
+    feed = own_feed(tmp_path / "mine", select)
+    (tmp_path / "matches.csv").write_text("id,day,home,guest\nA000000001,2022-01-26,AAA,BBB\n")
+    folder = Folder(tmp_path, str(feed))
+    (tmp_path / "matches.csv").rename(folder.files / "matches.csv")
+    if expected:
+        assert expected in refusal(folder)
+    else:
+        folder.convert()
+        assert folder.rows("games", "game_id, home_score") == [("A000000001", None)]
+
+
+def test_every_shipped_feed_says_what_it_lacks() -> None:
+    names = [feed.name for feed in shipped_feeds()]
+    assert names == ["nba_api", "nba_dump", "nba_live", "sportsdataverse"]
+    feeds: Sequence[Path] = [REPOSITORY / "python_workers" / "feeds" / name for name in names]
+    assert all("lacks" in (path / "README.md").read_text() for path in feeds)
+    with pytest.raises(BackcourtError, match="is not a feed"):
+        find_feed("nothing")
+
+
+def test_the_same_files_give_the_same_bytes(folder: Folder) -> None:
+    folder.game()
+    shots = [action(number) for number in range(1, 400)]
+    (folder.files / "pbp.json").write_text(json.dumps(play_by_play(*shots)))
+    folder.convert()
+    first = [path.read_bytes() for path in sorted(folder.raw.rglob("*.parquet"))]
+    folder.convert()
+    assert [path.read_bytes() for path in sorted(folder.raw.rglob("*.parquet"))] == first
