@@ -67,7 +67,7 @@ def diff_records(
     theirs = theirs[order][first]
     changed = times > 1
     for name in compared:
-        changed |= _differs(
+        changed |= differing(
             new.column(name).take(pa.array(ours)), stored.column(name).take(pa.array(theirs))
         )
     return RecordDiff(
@@ -90,7 +90,8 @@ def _positions(of: pa.ChunkedArray, without: pa.ChunkedArray) -> np.ndarray:
     return np.sort(of.filter(alone).to_numpy().astype(np.int64))
 
 
-def _differs(ours: pa.ChunkedArray, theirs: pa.ChunkedArray) -> np.ndarray:
+def differing(ours: pa.ChunkedArray, theirs: pa.ChunkedArray) -> np.ndarray:
+    """Return for each row of two columns whether its values differ; two NULLs do not."""
     same = pc.fill_null(pc.equal(ours, theirs.cast(ours.type)), False)  # noqa: FBT003 Arrow's own signature
     both_null = pc.and_(ours.is_null(), theirs.is_null())
     differs: np.ndarray = ~pc.or_(same, both_null).to_numpy()

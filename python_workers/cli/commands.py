@@ -55,6 +55,9 @@ COMMANDS: Mapping[str, Entry] = {
     "coverage": Entry(
         "coverage", "Reconcile the expected players and teams with rows and failures."
     ),
+    "diff": Entry(
+        "diff", "Compare the features and failures of this warehouse with those of another one."
+    ),
     "daily": Entry("daily", "Compute one date with the guards of a live pipeline."),
     "status": Entry(
         "daily", "Show the state of the pipeline: runs, freshness, breakers, failures, due dates."
