@@ -132,6 +132,11 @@ class Settings(BaseSettings):
         description="What a daily run notifies at its end: a command, an http(s) address, or - "
         "for standard output.",
     )
+    record_changes_days: int = Field(
+        default=730,
+        ge=1,
+        description="Days that an entry of `nba_processing.record_changes` is kept.",
+    )
     chunk_dates: int = Field(default=40, ge=1, le=1_000, description="Game dates in one pool task.")
     commit_rows: int = Field(
         default=COMMIT_ROWS,

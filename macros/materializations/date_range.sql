@@ -78,18 +78,36 @@
 
 {# The statements run inside dbt's transaction. #}
 {% macro duckdb__replace_dates_sql(relation, sql, date_column) -%}
+    {%- set new_rows = '(' ~ sql ~ ')' -%}
+    {%- if restates_rows(relation, date_column) -%}
+        {%- set new_rows = 'rebuilt_rows' %}
+        create or replace temp table rebuilt_rows as
+        select {{ contract_columns() }} from ({{ sql }}) as new_rows;
+        {{ log_record_changes(relation, new_rows, date_column) }};
+    {%- endif %}
     delete from {{ relation }} where {{ in_date_range(date_column) }};
     insert into {{ relation }} ({{ contract_columns() }})
-    select {{ contract_columns() }} from ({{ sql }}) as new_rows;
+    select {{ contract_columns() }} from {{ new_rows }} as new_rows;
+    {%- if new_rows == 'rebuilt_rows' %}
+        drop table rebuilt_rows;
+    {%- endif %}
 {%- endmacro %}
 
 {# One atomic MERGE: the literal range prunes partitions, and it costs one table modification. #}
 {% macro bigquery__replace_dates_sql(relation, sql, date_column) -%}
+    {%- set logs = restates_rows(relation, date_column) -%}
+    {%- if logs %}
+    begin transaction;
+    {{ log_record_changes(relation, '(' ~ sql ~ ')', date_column) }};
+    {%- endif %}
     merge into {{ relation }} as old_rows
     using (select {{ contract_columns() }} from ({{ sql }})) as new_rows
     on false
     when not matched by source and {{ in_date_range('old_rows.' ~ date_column) }} then delete
     when not matched then insert ({{ contract_columns() }}) values ({{ contract_columns() }})
+    {%- if logs %};
+    commit transaction;
+    {%- endif %}
 {%- endmacro %}
 
 {# Columns that a newer version adds are NULL on dates that are not built again. #}

@@ -15,6 +15,7 @@ from python_workers.accounting.processed_dates import (
     Processed,
     WhatIsRead,
 )
+from python_workers.accounting.record_changes import record_changes
 from python_workers.accounting.record_diff import RecordDiff, count_by_date, diff_records
 from python_workers.accounting.run_records import (
     Counts,
@@ -90,6 +91,9 @@ def commit_of_pool_rows(
             pa.array(np.concatenate([diff.replaced, diff.deleted]))
         ),
     )
+    restated = set(count_by_date(stored.column("analysis_date"), diff.replaced))
+    restated |= set(count_by_date(stored.column("analysis_date"), diff.deleted))
+    log = record_changes(warehouse, processor, run, rows, restated, now)
     digests = output_digests(days, rows.column("analysis_date"), rows.column("data_hash"), failures)
     return commit_of_dates(
         warehouse,
@@ -101,7 +105,7 @@ def commit_of_pool_rows(
         failures,
         seconds_per_date,
         now,
-        rows_change=rows_change,
+        rows_changes=(rows_change, *log),
     )
 
 
@@ -116,7 +120,7 @@ def commit_of_dates(
     seconds_per_date: float,
     now: datetime,
     *,
-    rows_change: TableChange | None = None,
+    rows_changes: Sequence[TableChange] = (),
     rows_fingerprints: Mapping[date, str] | None = None,
 ) -> Commit:
     """Prepare the commit of some dates: failures, current records and history.
@@ -137,8 +141,9 @@ def commit_of_dates(
         Computing time that falls to a date.
     now
         The time of the commit.
-    rows_change
-        The rows, where they are written in the same commit; dbt has committed its own.
+    rows_changes
+        The rows and the log of their changes, where they are written in the same commit; dbt has
+        committed its own.
     rows_fingerprints
         What `read_stored` says of the rows of each date; their number where that is left out.
     """
@@ -155,7 +160,7 @@ def commit_of_dates(
         )
         for day in days
     }
-    changes = [] if rows_change is None else [rows_change]
+    changes = [*rows_changes]
     changes += failure_changes(warehouse, processor, run, days, failures, now)
     changes += run_changes(processor, run, records, counts, seconds_per_date, now)
     return Commit(tuple(changes), records, counts)

@@ -26,7 +26,12 @@ from python_workers.warehouse.duckdb.file import (
     lock_holder,
     plain_errors,
 )
-from python_workers.warehouse.job_labels import LABELS_VARIABLE, job_labels
+from python_workers.warehouse.job_labels import (
+    LABELS_VARIABLE,
+    RUN_VARIABLE,
+    current_run,
+    job_labels,
+)
 
 POLL_SECONDS = 0.2
 
@@ -90,6 +95,13 @@ class DbtProject:
         self._manifest: Any = None
         self._results: list[Any] = []
         self.nodes_run = 0
+
+    def on_copy(self, settings: Settings) -> DbtProject:
+        """Return the project on a copy of its file, parsed as this one: the names are the same."""
+        self.parse()
+        copy = DbtProject(settings, self._on_node)
+        copy._manifest = self._manifest
+        return copy
 
     def parse(self) -> None:
         """Parse the project, unless it is already parsed."""
@@ -315,6 +327,7 @@ class DbtProject:
             "BACKCOURT_BQ_MAX_BYTES_BILLED": str(self._settings.bq_max_bytes_billed),
             "BACKCOURT_BQ_JOB_SECONDS": str(self._settings.bq_job_seconds),
             LABELS_VARIABLE: json.dumps(job_labels()),
+            RUN_VARIABLE: current_run(),
         }
         where = {
             "BACKCOURT_BQ_PROJECT": self._settings.bq_project,

@@ -49,6 +49,10 @@ class BackfillOptions:
         How the pool runs.
     run_tests
         Whether to run dbt's coverage tests at the end.
+    mode
+        Name of the kind of run, as in ``processor_runs.mode``.
+    record_changes_days
+        How long the log of restated rows is kept; None leaves it as it is.
     """
 
     processors: tuple[Processor, ...]
@@ -56,6 +60,7 @@ class BackfillOptions:
     pool: PoolOptions = field(default_factory=PoolOptions)
     run_tests: bool = True
     mode: str = "backfill"
+    record_changes_days: int | None = None
 
 
 @dataclass

@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from python_workers.accounting.commits import Commit
 from python_workers.accounting.input_builds import InputBuilds, lacking_inputs
 from python_workers.accounting.ledger import Ledger, no_mark
+from python_workers.accounting.record_changes import forget_old_changes
 from python_workers.accounting.run_records import Counts, Run
 from python_workers.accounting.schedule import Schedule, check_seasons, seasons_of_project
 from python_workers.backfill.dbt_project import DbtProject
@@ -112,10 +113,18 @@ class Backfill:
                 if isinstance(processor.work, SqlWork):
                     self._sql(processor)
             self._pool([processor for processor in wave if isinstance(processor.work, PoolWork)])
+        self._forget_old_changes()
         if self.options.run_tests and self.project is not None:
             self.test_coverage(self.project)
         self.result.jobs = job_counts(self.warehouse, self.project)
         return self.result
+
+    def _forget_old_changes(self) -> None:
+        """Shorten the log of restated rows, if this run has restated any."""
+        keep_days = self.options.record_changes_days
+        counts = self.result.counts.values()
+        if keep_days is not None and any(each.updated or each.deleted for each in counts):
+            forget_old_changes(self.warehouse, keep_days, self.result.run.started_at)
 
     def build_inputs(self, project: DbtProject) -> None:
         """Build the inputs of the range's seasons that have changed since the last build.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -27,7 +28,9 @@ from python_workers.cli.options import (
     settings_of,
 )
 from python_workers.cli.plan import read_plan, show_costs, show_plan
+from python_workers.errors import BackcourtError, ExitCode
 from python_workers.processors.catalogue import POOL_PROCESSORS
+from python_workers.settings import Settings
 from python_workers.warehouse.open import open_warehouse
 
 
@@ -47,6 +50,10 @@ def backfill(
     reprocess: options.ReprocessChoice = "missing",
     force: options.ForceOption = False,
     dry_run: options.DryRunOption = False,
+    preview: Annotated[
+        bool,
+        typer.Option("--preview", help="Run on a copy of the file, and show what changes there."),
+    ] = False,
     skip_tests: Annotated[bool, typer.Option("--skip-tests", help="Skip dbt's tests.")] = False,
     target: options.TargetOption = None,
     n_jobs: options.JobsOption = None,
@@ -60,6 +67,22 @@ def backfill(
     chosen = chosen_processors(processors, start_from)
     pool = pool_options(settings, scheduler)
     mode: Reprocess = "all" if force else reprocess
+    if dry_run and preview:
+        raise BackcourtError(
+            "--dry-run and --preview exclude each other",
+            "--dry-run says which dates are due; --preview computes them on a copy.",
+            ExitCode.USAGE,
+        )
+    asked = BackfillOptions(
+        chosen,
+        mode,
+        pool,
+        run_tests=not skip_tests,
+        record_changes_days=settings.record_changes_days,
+    )
+    if preview:
+        dates = {"start": start, "end": end, "seasons": season or [], "everything": everything}
+        return _preview(settings, asked, dates, as_json=log_format is LogFormat.JSON)
     with open_warehouse(settings, read_only=dry_run) as warehouse:
         schedule = resolve(warehouse, start, end, season or [], everything=everything)
         reporter = echo_range(schedule, as_json=log_format is LogFormat.JSON)
@@ -70,15 +93,36 @@ def backfill(
                 show_costs(settings, schedule, chosen, reporter)
             return exit_code(planned.coverage)
         project = DbtProject(settings)
-        run = Backfill(
-            warehouse,
-            project,
-            schedule,
-            BackfillOptions(chosen, mode, pool, run_tests=not skip_tests),
-            reporter,
-        )
+        run = Backfill(warehouse, project, schedule, asked, reporter)
         result, found = _carried_out(run, project.state(), reporter)
     return finish(result, found, reporter)
+
+
+def _preview(
+    settings: Settings, asked: BackfillOptions, dates: Mapping[str, Any], *, as_json: bool
+) -> int:
+    """Run a backfill on a copy of the file, and compare the copy with the file."""
+    from python_workers.cli.diff import diff_exit_code, report  # noqa: PLC0415 -- no other run compares
+    from python_workers.diff.compare import Range, compare  # noqa: PLC0415
+    from python_workers.diff.preview import copied  # noqa: PLC0415
+
+    project = DbtProject(settings)
+    with copied(settings) as copy:
+        with open_warehouse(copy) as warehouse:
+            schedule = resolve(warehouse, **dates)
+            reporter = echo_range(schedule, as_json=as_json)
+            run = Backfill(warehouse, project.on_copy(copy), schedule, asked, reporter)
+            result, found = _carried_out(run, project.state(), reporter)
+        code = finish(result, found, reporter)
+        only = schedule.only_dates
+        within = Range(schedule.start, schedule.end, None if only is None else frozenset(only))
+        with (
+            open_warehouse(settings, read_only=True) as here,
+            open_warehouse(copy, read_only=True) as there,
+        ):
+            differences = compare(here, there, asked.processors, within)
+        report(differences, (f"{settings.warehouse_file} as it is", "after this run"), reporter)
+    return max(code, diff_exit_code(differences))
 
 
 def compute(
@@ -105,7 +149,10 @@ def compute(
         schedule = resolve(warehouse, start, end, season or [], everything=everything)
         reporter = echo_range(schedule, as_json=log_format is LogFormat.JSON)
         project = DbtProject(settings)
-        run = Backfill(warehouse, None, schedule, BackfillOptions(chosen, mode, pool), reporter)
+        asked = BackfillOptions(
+            chosen, mode, pool, record_changes_days=settings.record_changes_days
+        )
+        run = Backfill(warehouse, None, schedule, asked, reporter)
         result, found = _carried_out(run, project.state(), reporter)
     return finish(result, found, reporter)
 

@@ -112,6 +112,7 @@ def daily(
                     settings.fresh_hours,
                     allow_incomplete=allow_incomplete,
                     skip_downstream=skip_downstream,
+                    record_changes_days=settings.record_changes_days,
                 ),
                 reporter,
             )

@@ -55,12 +55,15 @@ class DailyOptions:
         Whether to continue if dependencies are not met, and mark the run.
     skip_downstream
         Whether to skip the feature store, the coverage tests and the hook.
+    record_changes_days
+        How long the log of restated rows is kept; None leaves it as it is.
     """
 
     pool: PoolOptions
     fresh_hours: float
     allow_incomplete: bool = False
     skip_downstream: bool = False
+    record_changes_days: int | None = None
 
 
 class DailyGuard:
@@ -179,6 +182,7 @@ def run_daily(
             options.pool,
             run_tests=not options.skip_downstream,
             mode=MODE if found.are_met else MODE_INCOMPLETE,
+            record_changes_days=options.record_changes_days,
         ),
         reporter,
         lambda warehouse, ledger, run: DailyGuard(warehouse, ledger, run, day),
