@@ -135,7 +135,7 @@ class Settings(BaseSettings):
     record_changes_days: int = Field(
         default=730,
         ge=1,
-        description="Days that an entry of `nba_processing.record_changes` is kept.",
+        description="Days that an entry of the log of restated rows is kept.",
     )
     chunk_dates: int = Field(default=40, ge=1, le=1_000, description="Game dates in one pool task.")
     commit_rows: int = Field(

@@ -18,7 +18,7 @@ from python_workers.accounting.run_records import Run
 from python_workers.processors.base import Processor
 from python_workers.warehouse.base import TableChange, Warehouse
 
-_SCHEMA = pa.schema(
+SCHEMA = pa.schema(
     [
         *((name, pa.string()) for name in ("processor_name", "run_id", "change", "entity_id")),
         ("player_id", pa.int64()),
@@ -27,7 +27,10 @@ _SCHEMA = pa.schema(
         ("changed_at", pa.timestamp("us", tz="UTC")),
     ]
 )
+"""The entries of the log."""
+
 _KEY = ("analysis_date", "player_id")
+_ENTRY_KEY = ("processor_name", "analysis_date", "entity_id", "run_id")
 
 
 def record_changes(
@@ -80,9 +83,9 @@ def record_changes(
     if not entries.num_rows:
         return []
     entries = entries.append_column("run_id", pa.repeat(run.run_id, entries.num_rows))
-    instants = pa.repeat(pa.scalar(now, _SCHEMA.field("changed_at").type), entries.num_rows)
+    instants = pa.repeat(pa.scalar(now, SCHEMA.field("changed_at").type), entries.num_rows)
     entries = entries.append_column("changed_at", instants)
-    return [TableChange(table_names.RECORD_CHANGES, entries.select(_SCHEMA.names))]
+    return [TableChange(table_names.RECORD_CHANGES, _ENTRY_KEY, entries.select(SCHEMA.names))]
 
 
 def forget_old_changes(warehouse: Warehouse, keep_days: int, now: datetime) -> None:
@@ -114,9 +117,7 @@ def _entries(
             "changed_columns": nothing if columns is None else columns,
             "analysis_date": old.column("analysis_date"),
         },
-        schema=pa.schema(
-            [field for field in _SCHEMA if field.name not in ("run_id", "changed_at")]
-        ),
+        schema=pa.schema([field for field in SCHEMA if field.name not in ("run_id", "changed_at")]),
     )
 
 
@@ -130,6 +131,8 @@ def _changed_columns(
         for name in values
     }
     changed = {name: mask for name, mask in masks.items() if mask.any() and name != "data_hash"}
+    if not changed:  # all that changes is a key that was stored twice
+        return pa.repeat("", len(ours))
     # Most rows of a restatement change in the same few columns: name each set of columns once.
     patterns = np.array(list(changed.values()), np.bool_).reshape(len(changed), len(ours)).T
     sets, codes = np.unique(patterns, axis=0, return_inverse=True)

@@ -75,7 +75,7 @@ def register_sql_dates(
         return total
     after = record_hashes(warehouse, processor, days)
     failures = _failures(warehouse, processor, days, after)
-    digests = output_digests(days, after.column("analysis_date"), _named_hashes(after), failures)
+    digests = output_digests(days, after.column("analysis_date"), named_hashes(after), failures)
     if not is_verified:
         days = [day for day in days if not _is_registered(ledger, processor, day, digests[day])]
         if not days:
@@ -150,7 +150,8 @@ def _failures(
     return pa.Table.from_pylist(rows, schema=FAILURE_SCHEMA)
 
 
-def _named_hashes(records: pa.Table) -> pa.ChunkedArray:
+def named_hashes(records: pa.Table) -> pa.ChunkedArray:
+    """Return the texts that stand for the rows of `record_hashes` in a date's digest."""
     hashes = records.column("record_hash").cast(pa.string())
     return pc.binary_join_element_wise(records.column("entity_id"), hashes, ":")
 

@@ -58,6 +58,11 @@ COMMANDS: Mapping[str, Entry] = {
     "diff": Entry(
         "diff", "Compare the features and failures of this warehouse with those of another one."
     ),
+    "doctor": Entry(
+        "health",
+        "Check the installation, the warehouse and some of its rows; say what to mend.",
+    ),
+    "verify": Entry("health", "Recompute all hashes and the accounting from the stored rows."),
     "daily": Entry("daily", "Compute one date with the guards of a live pipeline."),
     "status": Entry(
         "daily", "Show the state of the pipeline: runs, freshness, breakers, failures, due dates."

@@ -105,7 +105,7 @@ def check_dependencies(warehouse: Warehouse, day: date, fresh_hours: float) -> D
         + _lack(row)
         for row in warehouse.query(_LACKING_GAMES, {"day": day}).to_pylist()
     )
-    return Dependencies(missing, tuple(_stale(warehouse, fresh_hours)))
+    return Dependencies(missing, tuple(stale_loads(warehouse, fresh_hours)))
 
 
 def last_loads(warehouse: Warehouse, now: datetime) -> dict[str, datetime]:
@@ -128,7 +128,8 @@ def _lack(row: Mapping[str, Any]) -> str:
     return " and ".join(lacks)
 
 
-def _stale(warehouse: Warehouse, fresh_hours: float) -> Sequence[str]:
+def stale_loads(warehouse: Warehouse, fresh_hours: float) -> Sequence[str]:
+    """Return a sentence for each raw table that was not loaded within the last `fresh_hours`."""
     now = datetime.now(UTC)
     loads = last_loads(warehouse, now)
     oldest = now - timedelta(hours=fresh_hours)

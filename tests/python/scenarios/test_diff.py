@@ -6,8 +6,13 @@ import datetime as dt
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
+from python_workers.accounting.commits import BOOKKEEPING
+from python_workers.backfill.dbt_project import DbtProject
 from python_workers.processors.catalogue import BY_NAME
 from python_workers.processors.daily_cache import DAILY_CACHE
+from python_workers.processors.feature_store import FEATURE_STORE
 from tests.python.support.command import CommandLine
 from tests.python.support.engine import Engine
 
@@ -48,53 +53,59 @@ def test_a_file_is_not_compared_with_itself_or_with_one_that_is_missing(
     assert (both.code, "exclude each other" in both.err) == (2, True)
 
 
-def test_a_preview_shows_what_the_run_then_does(
-    backfilled: CommandLine, engine: Engine, tmp_path: Path
+def test_a_preview_shows_what_the_run_then_does_and_logs(
+    backfilled: CommandLine, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    manifest = engine.project()._manifest
+    monkeypatch.setattr(DbtProject, "parse", lambda self: setattr(self, "_manifest", manifest))
     before = engine.copy(tmp_path / "before")
+    found = engine.query(
+        "select distinct analysis_date as day from nba_precompute.player_daily_cache"
+    )
+    start, end = sorted(row["day"] for row in found)[-2:]
     (line,) = engine.query(
-        "select game_id, player_id from nba_raw.player_box_scores "
-        "join nba_raw.games using (game_id) where points > 10 "
-        "order by game_date desc, game_id, player_id limit 1 offset 150"
+        "select game_id, player_id from nba_raw.player_box_scores join nba_raw.games using (game_id) "
+        "where points > 10 and game_date < ? order by game_date desc, game_id, player_id limit 1",
+        [start],
     )
-    correction = (
-        "update nba_raw.player_box_scores set ftm = ftm + 1, fta = fta + 1, "
-        f"points = points + 1 where game_id = '{line['game_id']}' "
-        f"and player_id = {line['player_id']}"
+    engine.execute(
+        "update nba_raw.player_box_scores set ftm = ftm + 1, fta = fta + 1, points = points + 1 "
+        f"where game_id = '{line['game_id']}' and player_id = {line['player_id']}"
     )
-    engine.execute(correction)
     held = engine.everything()
-    shown = backfilled("backfill", "--all", "--preview", "--skip-tests", "--log-format", "json")
+    dates = ("--start", start, "--end", end)
+    shown = backfilled("backfill", *dates, "--preview", "--skip-tests", "--log-format", "json")
     assert shown.code == 1
     assert engine.everything() == held
-    assert [path.name for path in engine.path.parent.iterdir() if "preview" in path.name] == []
+    assert not [path for path in engine.path.parent.iterdir() if "preview" in path.name]
     (compared,) = [event for event in shown.events() if event["event"] == "compared"]
-    preview = {table["name"]: table for table in compared["tables"]}
-    assert preview["pdc"]["rows"]["changed"] > 0
-    backfilled("backfill", "--all", "--skip-tests")
-    after = backfilled.attention("diff", before.path, "--format", "json").json()
-    assert {table["name"]: table["rows"] for table in after["tables"]} == {
-        name: table["rows"] for name, table in preview.items()
-    }
-    log = engine.query(
-        "select processor_name, change, run_id, old_hash, new_hash, changed_columns, "
-        "analysis_date, player_id from nba_processing.record_changes"
-    )
-    by_processor = Counter(BY_NAME[row["processor_name"]].key for row in log)
-    changed = {name: table["rows"]["changed"] for name, table in preview.items()}
-    assert by_processor == Counter({key: changed[key] for key in by_processor})
-    assert {"pdc", "mlfs"} <= by_processor.keys()
-    runs = {
-        row["run_id"]
-        for row in engine.query("select run_id from nba_precompute.player_daily_cache")
-    }
-    assert {row["run_id"] for row in log} <= runs
-    of_cache = [row for row in log if row["processor_name"] == DAILY_CACHE.name]
-    hashes = {
-        (row["analysis_date"], row["player_id"]): row["data_hash"]
-        for row in engine.query(f"select * from {DAILY_CACHE.table}")
-    }
-    for row in of_cache:
-        assert row["change"] == "updated"
-        assert row["new_hash"] == hashes[row["analysis_date"], row["player_id"]] != row["old_hash"]
-        assert "points_avg_season" in row["changed_columns"].split(", ")
+    preview = {table["name"]: table["rows"] for table in compared["tables"]}
+
+    result = engine.backfill(start, end)
+    after = backfilled.attention("diff", before.path, *dates, "--format", "json").json()
+    assert {table["name"]: table["rows"] for table in after["tables"]} == preview
+
+    log = engine.query("select * from nba_processing.record_changes")
+    changed = Counter(BY_NAME[row["processor_name"]].key for row in log)
+    assert changed == {key: rows["changed"] for key, rows in preview.items() if rows["changed"]}
+    assert {"pdc", "mlfs"} <= changed.keys()
+    assert {row["run_id"] for row in log} == {result.run.run_id}
+    assert {row["change"] for row in log} == {"updated"}
+    assert all(row["old_hash"] != row["new_hash"] for row in log)
+    for processor in (DAILY_CACHE, FEATURE_STORE):
+        of_player = [
+            row
+            for row in log
+            if row["processor_name"] == processor.name and row["player_id"] == line["player_id"]
+        ]
+        assert of_player
+        for row in of_player:
+            where = f"{processor.date_column} = ? and player_id = {line['player_id']}"
+            old, new = (
+                each.query(f"select * from {processor.table} where {where}", [row["analysis_date"]])
+                for each in (before, engine)
+            )
+            differing = {name for name in new[0] if old[0][name] != new[0][name]}
+            named = row["changed_columns"].split(", ")
+            assert set(named) == differing - {*BOOKKEEPING, "data_hash"}
+            assert "points_avg_season" in named

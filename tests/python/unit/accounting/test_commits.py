@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from python_workers import table_names
+from python_workers.accounting import record_changes
 from python_workers.accounting.commits import Commit, commit_of_pool_rows
 from python_workers.accounting.processed_dates import WhatIsRead, read_current
 from python_workers.accounting.record_diff import count_by_date, diff_records
@@ -19,7 +20,7 @@ from python_workers.accounting.run_records import Counts, Run, run_changes
 from python_workers.processors import daily_cache
 from python_workers.processors.base import Processor
 from python_workers.processors.composite_factors import COMPOSITE_FACTORS
-from python_workers.processors.daily_cache import DAILY_CACHE
+from python_workers.processors.daily_cache import DAILY_CACHE, OUTPUT
 from python_workers.processors.failures import FAILURE_SCHEMA, ChunkResult
 from python_workers.warehouse.base import Column, TableChange, TableSpec
 from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
@@ -72,6 +73,7 @@ def warehouse(tmp_path: Path) -> Iterator[DuckDBWarehouse]:
                 spec(table_names.PRECOMPUTE_FAILURES, failures, "created_at"),
                 spec(table_names.PROCESSOR_RUNS, history),
                 spec(table_names.PROCESSED_DATES, current),
+                spec(table_names.RECORD_CHANGES, record_changes.SCHEMA),
             ]
         )
         yield opened
@@ -98,6 +100,7 @@ def commit(
 
 def stored(warehouse: DuckDBWarehouse, table: str = DAILY_CACHE.table) -> list[dict[str, Any]]:
     order = {
+        table_names.RECORD_CHANGES: "change, entity_id",
         table_names.PROCESSOR_RUNS: "finished_at",
         table_names.PROCESSED_DATES: "processor_name",
     }.get(table, "player_id")
@@ -352,3 +355,54 @@ def test_rows_that_stand_twice_are_replaced_by_one(warehouse: DuckDBWarehouse) -
     assert [(row["player_id"], row["run_id"]) for row in rows] == [(1, "run2"), (3, "run1")]
     assert rows[0]["created_at"] == created
     assert list(read_current(warehouse, DAY, DAY)) == [(DAILY_CACHE.key, DAY)]
+
+
+def test_updated_and_deleted_rows_are_logged_with_the_commit_and_first_ones_are_not(
+    warehouse: DuckDBWarehouse,
+) -> None:
+    commit(warehouse, 1, compute(*(regular(FIVE_GAMES, player) for player in (1, 2, 3))))
+    assert stored(warehouse, table_names.RECORD_CHANGES) == []
+    old = {row["player_id"]: row for row in stored(warehouse)}
+    result = compute(
+        regular(BETTER_GAMES, 1),
+        regular([NO_BOX_SCORE, *FIVE_GAMES], 2),
+        regular(FIVE_GAMES, 3),
+        regular(FIVE_GAMES, 4),
+    )
+    commit(warehouse, 2, result)
+    new = {row["player_id"]: row for row in stored(warehouse)}
+    deleted, updated = stored(warehouse, table_names.RECORD_CHANGES)
+    changed = [name for name in OUTPUT.schema.names if old[1][name] != new[1][name]]
+    assert "points_avg_last_5" in changed
+    shared = {
+        "processor_name": DAILY_CACHE.name,
+        "run_id": "run2",
+        "analysis_date": DAY,
+        "changed_at": new[1]["processed_at"],
+    }
+    assert deleted == shared | {
+        "change": "deleted",
+        "entity_id": old[2]["player_lookup"],
+        "player_id": 2,
+        "old_hash": old[2]["data_hash"],
+        "new_hash": None,
+        "changed_columns": None,
+    }
+    assert updated == shared | {
+        "change": "updated",
+        "entity_id": old[1]["player_lookup"],
+        "player_id": 1,
+        "old_hash": old[1]["data_hash"],
+        "new_hash": new[1]["data_hash"],
+        "changed_columns": ", ".join(changed),
+    }
+
+
+def test_old_entries_of_the_log_are_forgotten(warehouse: DuckDBWarehouse) -> None:
+    for number, games in enumerate((FIVE_GAMES, BETTER_GAMES), start=1):
+        commit(warehouse, number, compute(regular(games)))
+    (entry,) = stored(warehouse, table_names.RECORD_CHANGES)
+    record_changes.forget_old_changes(warehouse, 10, entry["changed_at"] + dt.timedelta(days=10))
+    assert stored(warehouse, table_names.RECORD_CHANGES) == [entry]
+    record_changes.forget_old_changes(warehouse, 10, entry["changed_at"] + dt.timedelta(days=11))
+    assert stored(warehouse, table_names.RECORD_CHANGES) == []

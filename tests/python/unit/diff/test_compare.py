@@ -68,7 +68,7 @@ def fill(
     spec = TableSpec(table, tuple(columns), key=("analysis_date",))
     warehouse.ensure_tables([spec])
     if rows:
-        warehouse.commit([TableChange(table, pa.Table.from_pylist(list(rows)))])
+        warehouse.commit([TableChange(table, ("analysis_date",), pa.Table.from_pylist(list(rows)))])
 
 
 @pytest.fixture
