@@ -64,7 +64,8 @@ def test_a_preview_shows_what_the_run_then_does_and_logs(
     )
     start, end = sorted(row["day"] for row in found)[-2:]
     (line,) = engine.query(
-        "select game_id, player_id from nba_raw.player_box_scores join nba_raw.games using (game_id) "
+        "select game_id, player_id from nba_raw.player_box_scores "
+        "join nba_raw.games using (game_id) "
         "where points > 10 and game_date < ? order by game_date desc, game_id, player_id limit 1",
         [start],
     )
