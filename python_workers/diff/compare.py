@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from python_workers import table_names
 from python_workers.accounting.commits import BOOKKEEPING, FAILURE_KEY
 from python_workers.accounting.record_diff import RecordDiff, diff_records, differing
-from python_workers.diff.findings import ColumnChanges, Example, TableDiff
+from python_workers.diff.findings import DIFFERENCES, ColumnChanges, Example, Kind, TableDiff
 from python_workers.processors.base import Processor
 from python_workers.warehouse.base import Warehouse
 
@@ -224,12 +224,13 @@ def _add(
     """Add the differences of some dates."""
     values = [name for name in here.column_names if name not in compared.key]
     found = diff_records(here, there, compared.key, values)
-    for kind, table, at in (
+    outcomes: tuple[tuple[Kind, pa.Table, np.ndarray], ...] = (
         ("same", there, found.unchanged),
         ("changed", there, found.updated),
         ("only_here", here, found.deleted),
         ("only_there", there, found.inserted),
-    ):
+    )
+    for kind, table, at in outcomes:
         diff.add(kind, table.column(compared.date_column).take(pa.array(at)))
     for table, at, into in (
         (here, found.deleted, diff.examples_only_here),
@@ -276,7 +277,4 @@ def _who(compared: ComparedTable, table: pa.Table, row: int) -> tuple[date, str]
 
 def totals(found: Sequence[TableDiff]) -> Mapping[str, int]:
     """Return the numbers of rows only here, only there and changed, over all tables."""
-    return {
-        kind: sum(table.count(kind) for table in found)
-        for kind in ("only_here", "only_there", "changed")
-    }
+    return {kind: sum(table.count(kind) for table in found) for kind in DIFFERENCES}

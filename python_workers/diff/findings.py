@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 Kind = Literal["same", "changed", "only_here", "only_there"]
-KINDS: tuple[Kind, ...] = ("same", "changed", "only_here", "only_there")
+DIFFERENCES: tuple[Kind, ...] = ("changed", "only_here", "only_there")
+KINDS: tuple[Kind, ...] = ("same", *DIFFERENCES)
 
 
 @dataclass(frozen=True)
