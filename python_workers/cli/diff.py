@@ -64,7 +64,7 @@ def diff(
             "Compute them with: backcourt backfill --all",
             ExitCode.ENVIRONMENT,
         )
-    names = (str(settings.warehouse_file), other)
+    names: tuple[str, ...] = (str(settings.warehouse_file), other)
     if settings.target != "duckdb":
         names = tuple(f"{prefix}nba_*" for prefix in (settings.bq_dataset_prefix, other))
     if output is OutputFormat.JSON:

@@ -38,6 +38,7 @@ _OUTSIDE = ExitCode.ENVIRONMENT
 FIRST_DATE, LAST_DATE = date(1900, 1, 1), date(2199, 12, 31)
 
 _PINNED = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)")
+_MEMORY = re.compile(r"([\d.]+) ?([KMGT]?)")
 _SIZES = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 
@@ -152,8 +153,9 @@ def _dbt_folder(_settings: Settings) -> Found:
 
 
 def _memory(settings: Settings) -> Found:
-    number, unit = re.match(r"([\d.]+) ?([KMGT]?)", settings.duckdb_memory_limit).groups()  # type: ignore[union-attr] -- the setting has this form
-    limit, free = float(number) * 1000 ** _SIZES[unit], psutil.virtual_memory().available
+    size = _MEMORY.match(settings.duckdb_memory_limit)
+    limit = float(size[1]) * 1000 ** _SIZES[size[2]] if size else 0.0
+    free = psutil.virtual_memory().available
     found = f"{_size(free)} available"
     if settings.target != "duckdb":
         return Found(found)
