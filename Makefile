@@ -76,7 +76,7 @@ report: setup  ## Write the report page of the default warehouse
 
 # Each lock is complete and installed without its dependencies: pip would look for newer ones.
 lock:  ## Renew the lock files (needs uv)
-	uv pip compile pyproject.toml --extra dask --extra dev --universal --python-version 3.11 --no-strip-extras \
+	uv pip compile pyproject.toml --extra dask --extra nba --extra dev --universal --python-version 3.11 --no-strip-extras \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --upgrade \
 		--custom-compile-command "make lock" --output-file requirements.lock
 	uv pip compile tests/python/bigquery/bqemulator-requirements.in --universal --python-version 3.11 \

@@ -42,6 +42,10 @@ COMMANDS: Mapping[str, Entry] = {
         "raw", "Write a made-up but realistic league in the raw format, labelled as simulated."
     ),
     "convert": Entry("feeds", "Convert the files of a public source into raw files."),
+    "fetch": Entry(
+        "feeds",
+        "Fetch a season's answers from stats.nba.com: only what is missing, paced, resumable.",
+    ),
     "feeds": Entry("feeds", "List the feeds, what each reads and which raw tables it can fill."),
     "backfill": Entry(
         "backfill", "Backfill a range: build inputs, compute, build outputs, test the coverage."

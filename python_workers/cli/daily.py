@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -70,6 +71,12 @@ def daily(
             "--allow-incomplete", help="Continue if data is missing or stale, and mark the run."
         ),
     ] = False,
+    fetch: Annotated[
+        Path | None,
+        typer.Option(
+            "--fetch", metavar="DIR", help="Fetch missing results to DIR and load them first."
+        ),
+    ] = None,
     hook: Annotated[
         str | None,
         typer.Option(
@@ -94,6 +101,8 @@ def daily(
     )
     pool = pool_options(settings, scheduler)
     with open_warehouse(settings) as warehouse:
+        if fetch is not None:
+            _deliver(warehouse, fetch, day, as_json=log_format is LogFormat.JSON)
         schedule = _schedule_of(warehouse, day)
         if not schedule.dates:
             if log_format is LogFormat.JSON:
@@ -125,6 +134,28 @@ def daily(
     if settings.hook and not skip_downstream:
         run_hook(settings.hook, event_of(result, day))
     return code
+
+
+def _deliver(warehouse: Warehouse, directory: Path, day: date, *, as_json: bool) -> None:
+    from python_workers.cli.feeds import open_site  # noqa: PLC0415 -- only for --fetch
+    from python_workers.daily.delivery import deliver  # noqa: PLC0415 -- as above
+
+    done = deliver(warehouse, open_site(), directory, day)
+    missing = [path.name for path in done.fetched.missing]
+    if as_json:
+        JsonReporter().event(
+            "fetched",
+            answers=len(done.fetched.files),
+            missing=missing,
+            changed_games=len(done.load.changed_games),
+        )
+        return
+    out.print(
+        f"fetched {len(done.fetched.files)} answers, loaded changes of "
+        f"{len(done.load.changed_games)} games"
+    )
+    for path, reason in done.fetched.missing.items():
+        out.print(f"missing: {path.name} ({reason})")
 
 
 def status(

@@ -1,7 +1,10 @@
-"""``backcourt convert`` and ``backcourt feeds``."""
+"""``backcourt convert``, ``backcourt feeds`` and ``backcourt fetch``."""
 
 from __future__ import annotations
 
+import datetime as dt
+import json
+import os
 import time
 from pathlib import Path
 from typing import Annotated
@@ -9,15 +12,33 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from python_workers.cli.console import out
+from python_workers.cli import options
+from python_workers.cli.console import err, out
+from python_workers.errors import BackcourtError, ExitCode
 from python_workers.feeds.convert import Conversion, convert
 from python_workers.feeds.feed import TABLES, Feed, find_feed, shipped_feeds
+from python_workers.feeds.fetch import FEED, fetch_birth_dates, fetch_season, player_ids
+from python_workers.feeds.site import PACE_SECONDS, Site, nba_api_ask
+from python_workers.raw.values import parse_season
+
+# Another address than the site's, with {endpoint} in it: a replay of recorded answers.
+ADDRESS = "BACKCOURT_STATS_ADDRESS"
+_SHOWN = 5
+_PROGRESS_EVERY = 100
+
+
+def _season(text: str) -> str:
+    try:
+        return parse_season(text)
+    except ValueError as error:
+        raise BackcourtError(f"{text!r} {error}", "Write it as 2023-24.", ExitCode.USAGE) from error
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("convert")(convert_files)
     app.command("feeds")(list_feeds)
+    app.command("fetch")(fetch)
 
 
 def convert_files(
@@ -40,6 +61,53 @@ def list_feeds() -> None:
         out.print(f"{feed.name:<17}{feed.title}")
         out.print(f"{'':<17}fills {', '.join(_filled(feed))}")
     out.print("Convert with: backcourt convert FEED DIR --out RAW")
+
+
+def fetch(
+    season: Annotated[str, typer.Option(metavar="YYYY-YY", parser=_season, help="The season.")],
+    directory: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to keep answers.")],
+    since: Annotated[
+        dt.date | None,
+        typer.Option(metavar="YYYY-MM-DD", parser=options.parse_date, help="Only later games."),
+    ] = None,
+    birth_dates: Annotated[
+        bool,
+        typer.Option(
+            "--birth-dates/--no-birth-dates", help="Ask for each player, too: a request a player."
+        ),
+    ] = True,
+    pace: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0.0, help="Least time between two requests.")
+    ] = PACE_SECONDS,
+) -> int:
+    """Fetch a season's answers from stats.nba.com: only what is missing, paced, resumable."""
+    site = open_site(pace)
+    fetched = fetch_season(site, season, directory, since=since, on_progress=_say_progress)
+    if birth_dates:
+        index = json.loads((directory / season / "players.json").read_text("utf-8"))
+        found = fetch_birth_dates(site, player_ids(index), directory, on_progress=_say_progress)
+        fetched.files += found.files
+        fetched.missing |= found.missing
+    out.print(
+        f"final games: {fetched.final_games}; answers written: {len(fetched.files)}; "
+        f"requests: {site.requests}"
+    )
+    for path, reason in list(fetched.missing.items())[:_SHOWN]:
+        out.print(f"missing: {path.relative_to(directory)} ({reason})")
+    if fetched.missing:
+        out.print(f"missing in all: {len(fetched.missing)}; the same command asks for them again")
+    out.print(f"Load them with: backcourt load {directory} --feed {FEED}")
+    return ExitCode.ATTENTION if fetched.missing else ExitCode.OK
+
+
+def open_site(pace_seconds: float = PACE_SECONDS) -> Site:
+    """Return the site, or the replay of recorded answers that a test names."""
+    return Site(nba_api_ask(base_url=os.environ.get(ADDRESS) or None), pace_seconds=pace_seconds)
+
+
+def _say_progress(done: int, of: int) -> None:
+    if done % _PROGRESS_EVERY == 0 or done == of:
+        err.print(f"{done} of {of} answers")
 
 
 def print_conversion(conversion: Conversion, seconds: float, console: Console = out) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +83,9 @@ class Conversion:
     warnings: tuple[str, ...]
 
 
-def convert(feed: Feed, directory: Path, out: Path) -> Conversion:
+def convert(
+    feed: Feed, directory: Path, out: Path, only: Collection[Path] | None = None
+) -> Conversion:
     """Convert the files of a feed into raw files.
 
     Parameters
@@ -95,6 +97,8 @@ def convert(feed: Feed, directory: Path, out: Path) -> Conversion:
     out
         The raw folder; each table gets the file ``<table>/<feed>.parquet``, which replaces that
         of an earlier conversion. A conversion that fails writes nothing.
+    only
+        Read no other files of the folder; all by default.
 
     Raises
     ------
@@ -102,7 +106,7 @@ def convert(feed: Feed, directory: Path, out: Path) -> Conversion:
         If a file is damaged or lacks a column, or a value does not fit its column.
     """
     with scratch_folder() as scratch, _database(scratch) as connection:
-        files = read_sources(connection, feed, directory)
+        files = read_sources(connection, feed, directory, only)
         warnings: list[str] = []
         if files.unknown:
             warnings.append(f"of no kind that {feed.name} reads: {_some(files.unknown)}")

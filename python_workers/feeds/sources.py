@@ -7,7 +7,7 @@ or Parquet file. Read JSON files in parts, so that memory does not depend on the
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,7 +63,12 @@ class Files:
     unknown: list[str] = field(default_factory=list)
 
 
-def read_sources(connection: duckdb.DuckDBPyConnection, feed: Feed, directory: Path) -> Files:
+def read_sources(
+    connection: duckdb.DuckDBPyConnection,
+    feed: Feed,
+    directory: Path,
+    only: Collection[Path] | None = None,
+) -> Files:
     """Create a table per source and fill it from the files below a folder.
 
     Parameters
@@ -74,6 +79,8 @@ def read_sources(connection: duckdb.DuckDBPyConnection, feed: Feed, directory: P
         The feed.
     directory
         The folder; subfolders are read, too. Files count in the order of their names.
+    only
+        Read no other files of the folder.
 
     Raises
     ------
@@ -83,7 +90,7 @@ def read_sources(connection: duckdb.DuckDBPyConnection, feed: Feed, directory: P
     for source in feed.sources:
         columns = ", ".join(f'"{name}" varchar' for name in source.columns)
         connection.execute(f"create table {source.name} ({columns}, file_number integer)")
-    paths = _files_of(directory)
+    paths = [path for path in _files_of(directory) if only is None or path in only]
     files = Files([label_of(path, directory) for path in paths])
     known: set[int] = set()
     numbered = list(enumerate(paths, 1))

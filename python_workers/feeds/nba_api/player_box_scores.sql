@@ -51,6 +51,16 @@ inactive as (
         1 as rank
     from inactive_players
     where GAME_ID is not null
+    union all
+    select
+        nba_game_id(gameId) as game_id,
+        whole(personId) as player_id,
+        trim(firstName || ' ' || familyName) as player_name,
+        teamTricode as team_abbr,
+        'Inactive' as dnp_reason,
+        file_number,
+        1 as rank
+    from inactive_players_v3
 
 ),
 

@@ -1,0 +1,302 @@
+"""``backcourt fetch``: keeps the site's answers of a season in a folder, as they came.
+
+The files are those of the feed ``nba_api``. An answer is asked for once: a later call asks for what
+is missing, and for the schedule, which says what is final by now.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from python_workers.errors import BackcourtError, ExitCode
+from python_workers.feeds.feed import find_feed
+from python_workers.feeds.site import Site, UnansweredError
+from python_workers.runtime.writing import write_text
+
+FEED = "nba_api"
+# Kinds of games that count for a season, by the third digit of their ids.
+_COUNTED = ("002", "004", "005")
+_SEASON_TYPES = {"002": "Regular Season", "004": "Playoffs", "005": "PlayIn"}
+_FINAL = 3
+# So many requests in a row without an answer mean the site, not the game.
+_GIVE_UP_AFTER = 3
+# Parameters that the endpoint wants, and that stay empty.
+_CHART_FILTERS = (
+    *("AheadBehind", "ClutchTime", "ContextFilter", "DateFrom", "DateTo", "EndPeriod", "EndRange"),
+    *("GameSegment", "Location", "Outcome", "PlayerPosition", "PointDiff", "Position", "RangeType"),
+    *("RookieYear", "SeasonSegment", "StartPeriod", "StartRange", "VsConference", "VsDivision"),
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request whose answer is kept in a file.
+
+    Parameters
+    ----------
+    endpoint, parameters
+        What to ask.
+    file
+        Where to keep the answer.
+    source
+        The source of the feed that reads it, for its result set and columns.
+    """
+
+    endpoint: str
+    parameters: Mapping[str, object]
+    file: Path
+    source: str
+
+
+@dataclass
+class Fetched:
+    """The result of a fetch.
+
+    Parameters
+    ----------
+    final_games
+        Games of the season that are final by now.
+    files
+        Answers that this call has written.
+    missing
+        For each request without a usable answer, its file and the reason.
+    """
+
+    final_games: int = 0
+    files: list[Path] = field(default_factory=list)
+    missing: dict[Path, str] = field(default_factory=dict)
+
+
+def fetch_season(
+    site: Site,
+    season: str,
+    directory: Path,
+    *,
+    since: dt.date | None = None,
+    on_progress: Callable[[int, int], None] = lambda _done, _all: None,
+) -> Fetched:
+    """Ask for all answers of a season's final games that are not in the folder yet.
+
+    Parameters
+    ----------
+    site
+        The site.
+    season
+        For example ``2023-24``.
+    directory
+        The folder; the season gets a subfolder, and each date one in it.
+    since
+        Only games from this date on.
+    on_progress
+        Receives the numbers of requests done and of all.
+
+    Raises
+    ------
+    BackcourtError
+        If the site gives no answer at all or blocks this address, or an answer has another form.
+        What was fetched is kept.
+    """
+    folder, fetched = directory / season, Fetched()
+    schedule = Request(
+        "scheduleleaguev2",
+        {"LeagueID": "00", "Season": season},
+        folder / "schedule.json",
+        "schedule",
+    )
+    try:
+        text, content = site.answer(schedule.endpoint, schedule.parameters)
+    except UnansweredError as error:
+        raise _no_site(error, fetched) from error
+    _check(schedule, content)
+    write_text(schedule.file, text)
+    fetched.files.append(schedule.file)
+    games = [game for game in _final_games(content) if since is None or game[1] >= since]
+    fetched.final_games = len(games)
+    requests = [_player_index(season, folder), *_requests(games, season, folder)]
+    _fetch(site, requests, fetched, on_progress)
+    return fetched
+
+
+def player_ids(index: Any) -> list[int]:  # noqa: ANN401 -- JSON
+    """Return the ids in an answer of PlayerIndex."""
+    (found,) = index["resultSets"]
+    column = found["headers"].index("PERSON_ID")
+    return sorted({int(row[column]) for row in found["rowSet"]})
+
+
+def fetch_birth_dates(
+    site: Site,
+    players: list[int],
+    directory: Path,
+    *,
+    on_progress: Callable[[int, int], None] = lambda _done, _all: None,
+) -> Fetched:
+    """Ask for the facts of each player who has no file yet; birth dates stand nowhere else.
+
+    Raises
+    ------
+    BackcourtError
+        As `fetch_season`.
+    """
+    fetched = Fetched()
+    requests = [
+        Request(
+            "commonplayerinfo",
+            {"PlayerID": player, "LeagueID": ""},
+            directory / "players" / f"{player}.json",
+            "player_info",
+        )
+        for player in players
+    ]
+    _fetch(site, requests, fetched, on_progress)
+    return fetched
+
+
+def _fetch(
+    site: Site,
+    requests: Iterable[Request],
+    fetched: Fetched,
+    on_progress: Callable[[int, int], None],
+) -> None:
+    """Keep the answer of each request that has no file yet."""
+    waiting = [request for request in requests if not request.file.exists()]
+    failures = 0
+    for done, request in enumerate(waiting):
+        on_progress(done, len(waiting))
+        try:
+            text, content = site.answer(request.endpoint, request.parameters)
+        except UnansweredError as error:
+            fetched.missing[request.file] = error.reason
+            failures += 1
+            if failures == _GIVE_UP_AFTER:
+                raise _no_site(error, fetched) from error
+            continue
+        failures = 0
+        if not _check(request, content):
+            fetched.missing[request.file] = "an empty answer"
+            continue
+        write_text(request.file, text)
+        fetched.files.append(request.file)
+    on_progress(len(waiting), len(waiting))
+
+
+def _final_games(content: Any) -> Iterator[tuple[str, dt.date]]:  # noqa: ANN401 -- JSON
+    """Yield id and date of each final game that counts for the season."""
+    for day in content["leagueSchedule"]["gameDates"]:
+        for game in day["games"]:
+            if game["gameStatus"] == _FINAL and game["gameId"].startswith(_COUNTED):
+                yield game["gameId"], dt.date.fromisoformat(game["gameDateEst"][:10])
+
+
+def _player_index(season: str, folder: Path) -> Request:
+    empty = dict.fromkeys(
+        "Active AllStar College Country DraftPick DraftYear Height PlayerPosition Weight".split(),  # noqa: SIM905 -- nine names
+        "",
+    )
+    return Request(
+        "playerindex",
+        {**empty, "Historical": "", "LeagueID": "00", "Season": season, "TeamID": ""},
+        folder / "players.json",
+        "player_index",
+    )
+
+
+def _requests(games: list[tuple[str, dt.date]], season: str, folder: Path) -> Iterator[Request]:
+    for game_id, date in games:
+        of_day = folder / date.isoformat()
+        yield Request(
+            "boxscoretraditionalv3",
+            {
+                "GameID": game_id,
+                "StartPeriod": 0,
+                "EndPeriod": 0,
+                "RangeType": 0,
+                "StartRange": 0,
+                "EndRange": 0,
+            },
+            of_day / f"box_score_{game_id}.json",
+            "box_score_v3",
+        )
+        yield Request(
+            "boxscoresummaryv3",
+            {"GameID": game_id},
+            of_day / f"summary_{game_id}.json",
+            "inactive_players_v3",
+        )
+        yield Request(
+            "playbyplayv3",
+            {"GameID": game_id, "StartPeriod": 0, "EndPeriod": 0},
+            of_day / f"play_by_play_{game_id}.json",
+            "play_by_play",
+        )
+        yield Request(
+            "shotchartdetail",
+            {
+                **dict.fromkeys(_CHART_FILTERS, ""),
+                "TeamID": 0,
+                "PlayerID": 0,
+                "GameID": game_id,
+                "LeagueID": "00",
+                # The default measure leaves out the missed shots.
+                "ContextMeasure": "FGA",
+                "LastNGames": 0,
+                "Month": 0,
+                "OpponentTeamID": 0,
+                "Period": 0,
+                "Season": season,
+                "SeasonType": _SEASON_TYPES[game_id[:3]],
+            },
+            of_day / f"shot_chart_{game_id}.json",
+            "shot_chart",
+        )
+
+
+def _check(request: Request, content: Any) -> bool:  # noqa: ANN401 -- JSON
+    """Tell whether an answer has rows.
+
+    Raises
+    ------
+    BackcourtError
+        If it is not of the source's form.
+    """
+    source = next(source for source in find_feed(FEED).sources if source.name == request.source)
+    if source.kind == "result_set":
+        sets = content.get("resultSets", []) if isinstance(content, dict) else []
+        found = [result for result in sets if result.get("name") == source.path]
+        missing = [name for name in source.needs if not found or name not in found[0]["headers"]]
+        if missing:
+            raise _changed(request, f"{source.path} has no {', '.join(missing)}")
+        return bool(found[0]["rowSet"])
+    part = content
+    for name in source.path.split("."):
+        if not isinstance(part, dict) or name not in part:
+            raise _changed(request, f"it has no {source.path}")
+        part = part[name]
+    if request.source == "box_score_v3":
+        return bool(part["homeTeam"]["players"] and part["awayTeam"]["players"])
+    return bool(part)
+
+
+def _changed(request: Request, what: str) -> BackcourtError:
+    return BackcourtError(
+        f"the answer of {request.endpoint} has another form: {what}",
+        "The site has changed. Earlier answers are kept; a newer Backcourt may know the new form.",
+        ExitCode.ENVIRONMENT,
+    )
+
+
+def _no_site(error: UnansweredError, fetched: Fetched) -> BackcourtError:
+    return BackcourtError(
+        f"stats.nba.com gives no answer: {error.reason}",
+        [
+            "It blocks the addresses of clouds and of many VPNs: try from another network."
+            if error.is_blocked
+            else "Try again later.",
+            f"Answers written by this call: {len(fetched.files)}; the same command goes on there.",
+        ],
+        ExitCode.ENVIRONMENT,
+    )

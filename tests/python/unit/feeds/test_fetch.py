@@ -1,0 +1,311 @@
+"""A season is fetched from a replay of answers: again after faults, never twice, never wrong."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from python_workers.errors import BackcourtError
+from python_workers.feeds.convert import convert
+from python_workers.feeds.feed import find_feed
+from python_workers.feeds.fetch import Fetched, fetch_birth_dates, fetch_season
+from python_workers.feeds.site import ATTEMPTS, Answer, Site
+from tests.python.support.command import CommandLine
+from tests.python.support.feed_answers import (
+    CHART,
+    action,
+    chart_line,
+    play_by_play,
+    result_sets,
+    schedule,
+    scheduled_game,
+)
+
+FINAL, LATER = "0022100732", "0022100733"
+SEASON = "2021-22"
+
+
+def box_score(game_id: str) -> dict[str, object]:
+    counts = {
+        name: 2
+        for source in find_feed("nba_api").sources
+        if source.name == "box_score_v3"
+        for name in source.columns[source.columns.index("minutes") + 1 :]
+    }
+
+    def team(code: str, player: int) -> dict[str, object]:
+        facts = {"personId": player, "firstName": "A", "familyName": f"P{player}", "position": "F"}
+        statistics = {"minutes": "34:12", **counts}
+        return {
+            "teamTricode": code,
+            "players": [{**facts, "comment": "", "statistics": statistics}],
+        }
+
+    game = {"gameId": game_id, "homeTeam": team("POR", 8), "awayTeam": team("DAL", 1)}
+    return {"boxScoreTraditional": game}
+
+
+class Replay:
+    """The site's answers; `faults` holds the answers that come before the right one."""
+
+    def __init__(self) -> None:
+        self.faults: dict[str, list[Answer | OSError]] = {}
+        self.asked: Counter[str] = Counter()
+        self.games = [scheduled_game(FINAL), scheduled_game(LATER, gameStatus=1)]
+
+    def __call__(self, endpoint: str, parameters: Mapping[str, object]) -> Answer:
+        self.asked[endpoint] += 1
+        if waiting := self.faults.get(endpoint):
+            fault = waiting.pop(0)
+            if isinstance(fault, OSError):
+                raise fault
+            return fault
+        return Answer(200, json.dumps(self.right(endpoint, parameters)))
+
+    def right(self, endpoint: str, parameters: Mapping[str, Any]) -> object:
+        game = str(parameters.get("GameID", ""))
+        player = int(parameters.get("PlayerID") or 0)
+        index = ["PERSON_ID", "PLAYER_LAST_NAME", "PLAYER_FIRST_NAME", "POSITION"]
+        info = ["PERSON_ID", "DISPLAY_FIRST_LAST", "BIRTHDATE", "POSITION"]
+        facts = [player, f"A P{player}", "1996-09-07T00:00:00", "Guard"]
+        chart = [chart_line(7, GAME_ID=game)]
+        answers: dict[str, object] = {
+            "scheduleleaguev2": schedule(*self.games),
+            "boxscoretraditionalv3": box_score(game),
+            "boxscoresummaryv3": {
+                "boxScoreSummary": {"gameId": game, "homeTeam": {}, "awayTeam": {}}
+            },
+            "playbyplayv3": play_by_play(action(7), game_id=game),
+            "playerindex": result_sets(
+                PlayerIndex=(index, [[1, "P1", "A", "F"], [8, "P8", "A", "F"]])
+            ),
+            "commonplayerinfo": result_sets(CommonPlayerInfo=(info, [facts])),
+        }
+        if parameters.get("ContextMeasure") == "FGA":
+            answers["shotchartdetail"] = result_sets(Shot_Chart_Detail=(CHART, chart))
+        return answers[endpoint]
+
+
+class Fetching:
+    """A fetch into a folder, on a clock that only pauses move."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.replay, self.now = folder, Replay(), 0.0
+        self.pauses: list[float] = []
+
+    def pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+
+    @property
+    def site(self) -> Site:
+        return Site(self.replay, pace_seconds=0.5, pause=self.pause, clock=lambda: self.now)
+
+    def fetch(self, since: dt.date | None = None) -> Fetched:
+        return fetch_season(self.site, SEASON, self.folder, since=since)
+
+    def files(self) -> set[str]:
+        return {path.name for path in self.folder.rglob("*.json")}
+
+
+@pytest.fixture
+def fetching(tmp_path: Path) -> Fetching:
+    return Fetching(tmp_path / "answers")
+
+
+ALL = {
+    "schedule.json",
+    "players.json",
+    *(f"{kind}_{FINAL}.json" for kind in ("box_score", "summary", "play_by_play", "shot_chart")),
+}
+
+
+def test_a_second_fetch_asks_for_the_schedule_alone(fetching: Fetching) -> None:
+    assert fetching.fetch().final_games == 1
+    assert fetching.files() == ALL
+    fetching.replay.asked.clear()
+    assert fetching.fetch().missing == {}
+    assert fetching.replay.asked == {"scheduleleaguev2": 1}
+    # The other game has been played since.
+    fetching.replay.games = [scheduled_game(FINAL), scheduled_game(LATER)]
+    fetching.fetch()
+    assert fetching.replay.asked["boxscoretraditionalv3"] == 1
+    assert f"box_score_{LATER}.json" in fetching.files()
+
+
+def test_requests_keep_their_distance(fetching: Fetching) -> None:
+    fetching.fetch()
+    assert fetching.pauses == [0.5] * (len(ALL) - 1)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Answer(429, "slow down"),
+        Answer(500, "oops"),
+        Answer(200, "<html>Access denied</html>"),
+        Answer(200, '{"cut": '),
+        TimeoutError("read timed out"),
+    ],
+    ids=["429", "500", "HTML", "cut off", "time-out"],
+)
+def test_a_passing_fault_is_waited_out(fetching: Fetching, fault: Answer | OSError) -> None:
+    fetching.replay.faults["boxscoretraditionalv3"] = [fault, fault]
+    assert fetching.fetch().missing == {}
+    assert fetching.files() == ALL
+    assert [seconds for seconds in fetching.pauses if seconds >= 1] == [1, 2]
+
+
+def test_the_site_says_how_long_to_wait(fetching: Fetching) -> None:
+    fetching.replay.faults["boxscoretraditionalv3"] = [Answer(429, "", retry_after=33)]
+    fetching.fetch()
+    assert max(fetching.pauses) == 33
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "fault", "said"),
+    [
+        ("scheduleleaguev2", Answer(403, "no"), "It blocks the addresses of clouds"),
+        ("scheduleleaguev2", Answer(200, "<html>"), "HTML instead of JSON"),
+        ("scheduleleaguev2", TimeoutError("x"), "It blocks the addresses of clouds"),
+        ("scheduleleaguev2", Answer(503, ""), "Try again later"),
+    ],
+)
+def test_a_site_that_stays_silent_ends_the_fetch(
+    fetching: Fetching, endpoint: str, fault: Answer | OSError, said: str
+) -> None:
+    fetching.replay.faults[endpoint] = [fault] * ATTEMPTS
+    with pytest.raises(BackcourtError) as caught:
+        fetching.fetch()
+    assert said in caught.value.render()
+    assert fetching.files() == set()
+
+
+def test_three_requests_in_a_row_without_answer_end_the_fetch_and_what_came_is_kept(
+    fetching: Fetching,
+) -> None:
+    down: list[Answer | OSError] = [Answer(503, "")] * ATTEMPTS
+    for endpoint in ("boxscoresummaryv3", "playbyplayv3", "shotchartdetail"):
+        fetching.replay.faults[endpoint] = list(down)
+    with pytest.raises(BackcourtError, match="gives no answer: HTTP status 503"):
+        fetching.fetch()
+    assert fetching.files() == {"schedule.json", "players.json", f"box_score_{FINAL}.json"}
+    assert fetching.fetch().missing == {}
+    assert fetching.files() == ALL
+
+
+def test_one_answer_that_does_not_come_is_missing_and_asked_for_again(fetching: Fetching) -> None:
+    fetching.replay.faults["playbyplayv3"] = [Answer(500, "")] * ATTEMPTS
+    missing = fetching.fetch().missing
+    assert {path.name: reason for path, reason in missing.items()} == {
+        f"play_by_play_{FINAL}.json": "HTTP status 500"
+    }
+    assert fetching.fetch().missing == {}
+
+
+def test_an_empty_answer_is_not_kept(fetching: Fetching) -> None:
+    empty = Answer(200, json.dumps(result_sets(Shot_Chart_Detail=(CHART, []))))
+    fetching.replay.faults["shotchartdetail"] = [empty]
+    assert list(fetching.fetch().missing.values()) == ["an empty answer"]
+    assert fetching.files() == ALL - {f"shot_chart_{FINAL}.json"}
+
+
+def test_a_changed_column_is_named(fetching: Fetching) -> None:
+    headers = [name.replace("LOC_X", "X") for name in CHART]
+    other = Answer(200, json.dumps(result_sets(Shot_Chart_Detail=(headers, [chart_line(7)]))))
+    fetching.replay.faults["shotchartdetail"] = [other]
+    with pytest.raises(BackcourtError, match=r"shotchartdetail has another form.*no LOC_X"):
+        fetching.fetch()
+
+
+class Killed(BaseException):
+    """A kill at this moment."""
+
+
+def test_a_fetch_killed_at_any_request_goes_on(fetching: Fetching) -> None:
+    fetching.fetch()
+    whole = {path: path.read_bytes() for path in fetching.folder.rglob("*.json")}
+    for at in range(len(ALL)):
+        for path in whole:
+            path.unlink()
+        left = at
+
+        def killed(endpoint: str, parameters: Mapping[str, object]) -> Answer:
+            nonlocal left
+            if left == 0:
+                raise Killed
+            left -= 1
+            return fetching.replay(endpoint, parameters)
+
+        with pytest.raises(Killed):
+            fetch_season(Site(killed, pace_seconds=0), SEASON, fetching.folder)
+        fetching.replay.asked.clear()
+        fetching.fetch()
+        assert {path: path.read_bytes() for path in fetching.folder.rglob("*.json")} == whole
+        # The schedule is asked for again, nothing else.
+        assert fetching.replay.asked.total() == len(ALL) - max(at, 1) + 1
+
+
+def test_birth_dates_are_asked_for_once_a_player(fetching: Fetching) -> None:
+    fetch_birth_dates(fetching.site, [1, 8], fetching.folder)
+    fetch_birth_dates(fetching.site, [1, 8, 9], fetching.folder)
+    assert fetching.replay.asked == {"commonplayerinfo": 3}
+
+
+@pytest.fixture
+def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[Replay]:
+    """Replay the answers through a server of this machine, which nba_api asks."""
+    pytest.importorskip("nba_api", reason="the extra nba is not installed")
+    replay = Replay()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            parts = urlsplit(self.path)
+            parameters = {
+                name: values[0]
+                for name, values in parse_qs(parts.query, keep_blank_values=True).items()
+            }
+            answer = replay(parts.path.strip("/"), parameters)
+            self.send_response(answer.status)
+            self.end_headers()
+            self.wfile.write(answer.text.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}/{{endpoint}}"
+    monkeypatch.setenv("BACKCOURT_STATS_ADDRESS", address)
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    yield replay
+    server.shutdown()
+
+
+def test_the_command_fetches_through_nba_api_what_convert_reads(
+    address: Replay, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    replay = address
+    replay.faults["playbyplayv3"] = [Answer(500, "")]
+    command = ["fetch", "--season", SEASON, "--out", str(tmp_path / "answers"), "--pace", "0"]
+    done = CommandLine(capsys)(*command)
+    assert done.code == 0, done
+    assert "final games: 1; answers written: 8; requests: 9" in done.out
+    conversion = convert(find_feed("nba_api"), tmp_path / "answers", tmp_path / "raw")
+    assert {table.table: table.rows for table in conversion.tables} == {
+        "games": 2,
+        "player_box_scores": 2,
+        "players": 2,
+        "shots": 1,
+    }
+    assert conversion.warnings == ()
