@@ -5,11 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 import threading
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -20,79 +18,8 @@ from python_workers.feeds.feed import find_feed
 from python_workers.feeds.fetch import Fetched, fetch_birth_dates, fetch_season
 from python_workers.feeds.site import ATTEMPTS, Answer, Site
 from tests.python.support.command import CommandLine
-from tests.python.support.feed_answers import (
-    CHART,
-    action,
-    chart_line,
-    play_by_play,
-    result_sets,
-    schedule,
-    scheduled_game,
-)
-
-FINAL, LATER = "0022100732", "0022100733"
-SEASON = "2021-22"
-
-
-def box_score(game_id: str) -> dict[str, object]:
-    counts = {
-        name: 2
-        for source in find_feed("nba_api").sources
-        if source.name == "box_score_v3"
-        for name in source.columns[source.columns.index("minutes") + 1 :]
-    }
-
-    def team(code: str, player: int) -> dict[str, object]:
-        facts = {"personId": player, "firstName": "A", "familyName": f"P{player}", "position": "F"}
-        statistics = {"minutes": "34:12", **counts}
-        return {
-            "teamTricode": code,
-            "players": [{**facts, "comment": "", "statistics": statistics}],
-        }
-
-    game = {"gameId": game_id, "homeTeam": team("POR", 8), "awayTeam": team("DAL", 1)}
-    return {"boxScoreTraditional": game}
-
-
-class Replay:
-    """The site's answers; `faults` holds the answers that come before the right one."""
-
-    def __init__(self) -> None:
-        self.faults: dict[str, list[Answer | OSError]] = {}
-        self.asked: Counter[str] = Counter()
-        self.games = [scheduled_game(FINAL), scheduled_game(LATER, gameStatus=1)]
-
-    def __call__(self, endpoint: str, parameters: Mapping[str, object]) -> Answer:
-        self.asked[endpoint] += 1
-        if waiting := self.faults.get(endpoint):
-            fault = waiting.pop(0)
-            if isinstance(fault, OSError):
-                raise fault
-            return fault
-        return Answer(200, json.dumps(self.right(endpoint, parameters)))
-
-    def right(self, endpoint: str, parameters: Mapping[str, Any]) -> object:
-        game = str(parameters.get("GameID", ""))
-        player = int(parameters.get("PlayerID") or 0)
-        index = ["PERSON_ID", "PLAYER_LAST_NAME", "PLAYER_FIRST_NAME", "POSITION"]
-        info = ["PERSON_ID", "DISPLAY_FIRST_LAST", "BIRTHDATE", "POSITION"]
-        facts = [player, f"A P{player}", "1996-09-07T00:00:00", "Guard"]
-        chart = [chart_line(7, GAME_ID=game)]
-        answers: dict[str, object] = {
-            "scheduleleaguev2": schedule(*self.games),
-            "boxscoretraditionalv3": box_score(game),
-            "boxscoresummaryv3": {
-                "boxScoreSummary": {"gameId": game, "homeTeam": {}, "awayTeam": {}}
-            },
-            "playbyplayv3": play_by_play(action(7), game_id=game),
-            "playerindex": result_sets(
-                PlayerIndex=(index, [[1, "P1", "A", "F"], [8, "P8", "A", "F"]])
-            ),
-            "commonplayerinfo": result_sets(CommonPlayerInfo=(info, [facts])),
-        }
-        if parameters.get("ContextMeasure") == "FGA":
-            answers["shotchartdetail"] = result_sets(Shot_Chart_Detail=(CHART, chart))
-        return answers[endpoint]
+from tests.python.support.feed_answers import CHART, chart_line, result_sets, scheduled_game
+from tests.python.support.replayed_site import FINAL, LATER, SEASON, Replay
 
 
 class Fetching:
