@@ -74,6 +74,9 @@ COMMANDS: Mapping[str, Entry] = {
     "report": Entry(
         "report", "Write one self-contained page: coverage, failures, run times, shot zones."
     ),
+    "export": Entry(
+        "export", "Write the training examples, or any output table, as Parquet or CSV files."
+    ),
     "bench": Entry(
         "bench", "Measure the engine and its alternatives, and compare the figures with their bars."
     ),

@@ -13,9 +13,9 @@ from python_workers.accounting.schedule import game_dates, resolve
 from python_workers.backfill.dbt_project import DbtProject
 from python_workers.cli import options
 from python_workers.cli.console import echo_range, out
-from python_workers.errors import BackcourtError
+from python_workers.reading.dictionary import models_folder
 from python_workers.runtime.writing import check_writable, write_text
-from python_workers.settings import load_settings, resolve_project_dir
+from python_workers.settings import load_settings
 from python_workers.warehouse.open import open_warehouse
 
 
@@ -38,9 +38,9 @@ def report(
     Without a range, it covers every game date on the schedule. Exit code 1 if the range needs
     attention.
     """
+    from python_workers.reading.scope import Scope  # noqa: PLC0415
     from python_workers.report.page import PAGE_BEGINS, render  # noqa: PLC0415 -- no other command draws
     from python_workers.report.queries import read_report  # noqa: PLC0415
-    from python_workers.report.scope import Scope  # noqa: PLC0415
     from python_workers.report.totals import total, verdict  # noqa: PLC0415
 
     check_writable(path, PAGE_BEGINS)
@@ -52,17 +52,9 @@ def report(
         data = read_report(
             warehouse, Scope(schedule, game_dates(warehouse)), DbtProject(settings).state()
         )
-    page = render(data, datetime.now(UTC), _models())
+    page = render(data, datetime.now(UTC), models_folder())
     write_text(path, page)
     found = verdict(total(data.coverage), schedule.start, schedule.end)
     out.print(f"wrote {path} ({path.stat().st_size / 1000:,.0f} kB)", markup=False)
     out.print(" ".join(filter(None, (found.headline, found.detail))), markup=False)
     return exit_code(data.coverage)
-
-
-def _models() -> Path | None:
-    """Return the folder of the dbt models, whose files describe the columns, if available."""
-    try:
-        return resolve_project_dir() / "models"
-    except BackcourtError:
-        return None

@@ -8,6 +8,7 @@ from datetime import date
 from python_workers.accounting.coverage import Coverage
 from python_workers.processors.catalogue import BY_NAME
 from python_workers.processors.failures import CATEGORIES, UNKNOWN_CATEGORY
+from python_workers.reading.scope import Scope
 from python_workers.report.coverage_charts import (
     NAMES_HEIGHT,
     PANEL_HEIGHT,
@@ -18,7 +19,6 @@ from python_workers.report.coverage_charts import (
 )
 from python_workers.report.queries import Row
 from python_workers.report.scales import Linear, SeasonAxis, ticks, value_axis
-from python_workers.report.scope import Scope
 from python_workers.report.svg import bar, image
 
 MEANINGS = {

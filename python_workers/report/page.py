@@ -16,13 +16,13 @@ from python_workers.accounting.coverage import INVESTIGATE
 from python_workers.processors.catalogue import BY_KEY, BY_NAME
 from python_workers.processors.failures import CATEGORIES, CIRCUIT_BREAKER_ACTIVE, UNKNOWN_CATEGORY
 from python_workers.raw.findings import MEANINGS, over_seasons
+from python_workers.reading.dictionary import data_dictionary
 from python_workers.report import zone_charts
 from python_workers.report.coverage_charts import (
     STATUSES,
     calendars,
     records_by_date,
 )
-from python_workers.report.dictionary import data_dictionary
 from python_workers.report.failure_charts import failures_over_time
 from python_workers.report.queries import ReportData
 from python_workers.report.run_charts import processor_times, timeline

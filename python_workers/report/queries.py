@@ -21,7 +21,8 @@ from python_workers.raw.findings import (
     count_findings,
     list_findings,
 )
-from python_workers.report.scope import Scope
+from python_workers.reading.outputs import OUTPUTS
+from python_workers.reading.scope import Scope
 from python_workers.simulation.league import FIRST_PLAYER_ID
 from python_workers.warehouse.base import Column, Warehouse
 
@@ -209,7 +210,7 @@ class ReportData:
     players: Mapping[date, Sequence[Row]]
     teams: Sequence[Row]
     teams_day: date | None
-    columns: Mapping[Processor, Sequence[Column]]
+    columns: Mapping[str, Sequence[Column]]
     raw_findings: Sequence[Finding]
     raw_lines: Sequence[Row]
     engine: str
@@ -255,9 +256,9 @@ def read_report(warehouse: Warehouse, scope: Scope, project_state: str | None = 
         teams=reader.rows(_TEAMS, day=teams_day) if teams_day else [],
         teams_day=teams_day,
         columns={
-            processor: warehouse.columns(processor.table)
-            for processor in PROCESSORS
-            if warehouse.has_table(processor.table)
+            output.table: warehouse.columns(output.table)
+            for output in OUTPUTS.values()
+            if warehouse.has_table(output.table)
         },
         raw_findings=count_findings(warehouse, about, scope.parameters()),
         raw_lines=list_findings(

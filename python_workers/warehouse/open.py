@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 
+from python_workers import table_names
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.runtime.without_pandas import pandas_kept_out
 from python_workers.settings import Settings
@@ -70,3 +71,44 @@ def open_warehouse(
         nullcontext() if read_only else bigquery.only_writer(),
     ):
         yield bigquery
+
+
+@contextmanager
+def open_beside_a_run(settings: Settings) -> Iterator[Warehouse]:
+    """Yield the warehouse for reading, also while a run holds a DuckDB file.
+
+    Then it is a copy of the file with all commits so far. A process that holds the file itself gets
+    an error instead.
+
+    Raises
+    ------
+    BackcourtError
+        As `open_warehouse`, and if the file cannot be copied.
+    """
+    with ExitStack() as opened:
+        try:
+            warehouse = opened.enter_context(open_warehouse(settings, read_only=True))
+            # The first statement opens the file, which a program without our lock may hold.
+            warehouse.has_table(table_names.GAMES)
+        except BackcourtError as error:
+            from python_workers.warehouse.duckdb.file import FileInUseError  # noqa: PLC0415 -- DuckDB
+
+            if not isinstance(error, FileInUseError) or error.is_this_process:
+                raise
+            opened.close()
+            warehouse = opened.enter_context(_copied(settings))
+        yield warehouse
+
+
+@contextmanager
+def _copied(settings: Settings) -> Iterator[Warehouse]:
+    from python_workers.warehouse.duckdb.snapshot import snapshot  # noqa: PLC0415
+    from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse  # noqa: PLC0415
+
+    limit = settings.streaming_memory_limit
+    with (
+        snapshot(settings.warehouse_file) as copy,
+        pandas_kept_out(),
+        DuckDBWarehouse(copy, memory_limit=limit, read_only=True) as warehouse,
+    ):
+        yield warehouse

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import re
 import time
 import unicodedata
@@ -218,9 +219,18 @@ def describe_process(pid: int) -> str:
     return f"process {pid} ({command})" if command else f"process {pid}"
 
 
-def in_use_error(path: Path, holder: str) -> BackcourtError:
+class FileInUseError(BackcourtError):
+    """Another process is using the file."""
+
+    @property
+    def is_this_process(self) -> bool:
+        """Whether the message names this process itself."""
+        return f"process {os.getpid()} " in f"{self.message} "
+
+
+def in_use_error(path: Path, holder: str) -> FileInUseError:
     """Return the error for a file that another process is using."""
-    return BackcourtError(
+    return FileInUseError(
         f"{path} is in use by {holder}",
         [
             "Only one process at a time can write to a DuckDB file; nothing is lost.",

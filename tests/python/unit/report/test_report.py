@@ -21,9 +21,9 @@ from python_workers.accounting.schedule import Schedule, game_dates, resolve
 from python_workers.cli.app import main
 from python_workers.processors.catalogue import PROCESSORS
 from python_workers.processors.shot_zones import SHOT_ZONES
+from python_workers.reading.scope import Scope
 from python_workers.report.queries import read_report
 from python_workers.report.scales import SEASON_GAP, SeasonAxis, ticks
-from python_workers.report.scope import Scope
 from python_workers.report.shooters import most_attempts
 from python_workers.report.totals import total, verdict
 from python_workers.settings import load_settings

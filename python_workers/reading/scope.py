@@ -1,4 +1,4 @@
-"""The dates of the report, and their seasons."""
+"""The dates to read, and their seasons."""
 
 from __future__ import annotations
 

@@ -1,0 +1,128 @@
+"""The data dictionary: tables and their columns with the descriptions of dbt's files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from python_workers.errors import BackcourtError
+from python_workers.settings import resolve_project_dir
+from python_workers.warehouse.base import Column
+
+# The loader in C is several times faster, but some builds of the package lack it.
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+_DOC_CALL = re.compile(r"\{\{ doc\('(?P<name>\w+)'\) \}\}")
+_DOC_BLOCK = re.compile(r"\{% docs (?P<name>\w+) %\}\s*(?P<text>.*?)\s*\{% enddocs %\}", re.DOTALL)
+
+
+class ColumnEntry(NamedTuple):
+    """A column: name, type, description, and ``feature``, ``label`` or '' as its role."""
+
+    name: str
+    type: str
+    description: str
+    role: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A table.
+
+    Parameters
+    ----------
+    table
+        Schema and table.
+    description
+        One sentence; empty if the models' files are not available.
+    columns
+        Its columns in order.
+    """
+
+    table: str
+    description: str
+    columns: tuple[ColumnEntry, ...]
+
+
+@dataclass(frozen=True)
+class _Described:
+    description: str = ""
+    columns: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+
+def data_dictionary(columns: Mapping[str, Sequence[Column]], models: Path | None) -> list[Entry]:
+    """Describe tables.
+
+    Parameters
+    ----------
+    columns
+        Columns of each table in the warehouse, by its schema and name.
+    models
+        Folder of the dbt models; the file ``<table>.yml`` in it describes a table. None leaves the
+        descriptions empty.
+    """
+    names = [table.partition(".")[2] for table in columns]
+    described = _descriptions(models, names) if models is not None else {}
+    entries = []
+    for (table, found), name in zip(columns.items(), names, strict=True):
+        of_table = described.get(name, _Described())
+        entries.append(
+            Entry(
+                table,
+                of_table.description,
+                tuple(
+                    ColumnEntry(
+                        column.name, column.type, *of_table.columns.get(column.name, ("", ""))
+                    )
+                    for column in found
+                ),
+            )
+        )
+    return entries
+
+
+def models_folder() -> Path | None:
+    """Return the folder of the dbt models, whose files describe the columns, if available."""
+    try:
+        return resolve_project_dir() / "models"
+    except BackcourtError:
+        return None
+
+
+def _descriptions(models: Path, tables: Sequence[str]) -> dict[str, _Described]:
+    shared = _doc_blocks(models)
+
+    def text(described: Mapping[str, Any]) -> str:
+        return _DOC_CALL.sub(lambda call: shared[call["name"]], described.get("description", ""))
+
+    def role(column: Mapping[str, Any]) -> str:
+        return str(column.get("config", {}).get("meta", {}).get("role", ""))
+
+    found = {}
+    for table in tables:
+        for path in models.rglob(f"{table}.yml"):
+            # Reading YAML takes its time: the unit tests, at the end of a file, are left out.
+            content = path.read_text(encoding="utf-8").partition("\nunit_tests:")[0]
+            for model in yaml.load(content, Loader=_Loader)["models"]:  # noqa: S506 -- a safe loader
+                found[model["name"]] = _Described(
+                    text(model),
+                    {
+                        column["name"]: (text(column), role(column))
+                        for column in model.get("columns", ())
+                    },
+                )
+    return found
+
+
+def _doc_blocks(models: Path) -> dict[str, str]:
+    """Return the descriptions that several columns share, by the name of dbt's docs block."""
+    return {
+        block["name"]: block["text"]
+        for path in models.rglob("*.md")
+        for block in _DOC_BLOCK.finditer(path.read_text(encoding="utf-8"))
+    }
