@@ -51,6 +51,11 @@
 {% macro bigquery__row_hash(alias) -%}farm_fingerprint(to_json_string({{ alias }})){%- endmacro %}
 {% macro duckdb__row_hash(alias) -%}hash({{ alias }}){%- endmacro %}
 
+{# Hash of some columns of a row to an INT64, as `hash_of` in python_workers. #}
+{% macro hash_of(columns) -%}{{ adapter.dispatch('hash_of')(columns) }}{%- endmacro %}
+{% macro bigquery__hash_of(columns) -%}farm_fingerprint(to_json_string(struct({{ columns | join(', ') }}))){%- endmacro %}
+{% macro duckdb__hash_of(columns) -%}cast(hash({{ columns | join(', ') }}) // 2 as int64){%- endmacro %}
+
 {# DuckDB's hash is unsigned: the remainder keeps sums small on both. #}
 {% macro fingerprint(hash_column) -%}
     concat(

@@ -1,16 +1,30 @@
 {#
-  Before a run of dbt by hand, delete the records of input builds: python_workers then builds the
-  inputs again the next time. Its own runs record their builds and set the var.
+  A run of dbt by hand replaces the records of input builds by one of its own: python_workers then builds
+  the inputs again the next time. Its own runs record their builds and set the var.
 #}
 {% macro forget_input_builds() -%}
+    {%- set relation = input_builds_of_a_run_by_hand() -%}
+    {%- if relation is not none %}
+        delete from {{ relation }} where true
+    {%- endif -%}
+{%- endmacro %}
+
+{# Without this record, an empty table would mean that something has deleted the records. #}
+{% macro note_run_by_hand() -%}
+    {%- set relation = input_builds_of_a_run_by_hand() -%}
+    {%- if relation is not none %}
+        insert into {{ relation }} (build_id, raw_state, project_state, built_at)
+        values ('dbt run', 'unknown', 'unknown', current_timestamp)
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro input_builds_of_a_run_by_hand() -%}
     {%- if execute and flags.WHICH in ('run', 'build') and not flag_var('notes_input_builds') -%}
-        {%- set relation = adapter.get_relation(
+        {{ return(adapter.get_relation(
             database=target.database,
             schema=generate_schema_name('nba_processing', none),
             identifier='input_builds'
-        ) -%}
-        {%- if relation is not none %}
-            delete from {{ relation }} where true
-        {%- endif -%}
+        )) }}
     {%- endif -%}
+    {{ return(none) }}
 {%- endmacro %}

@@ -14,6 +14,7 @@ from python_workers import table_names
 from python_workers.accounting.processed_dates import (
     Processed,
     WhatIsRead,
+    record_stored,
 )
 from python_workers.accounting.record_changes import record_changes
 from python_workers.accounting.record_diff import RecordDiff, count_by_date, diff_records
@@ -27,21 +28,23 @@ from python_workers.accounting.run_records import (
 from python_workers.hashing import HASH_FIELDS
 from python_workers.processors.base import Processor
 from python_workers.processors.failures import FAILURE_SCHEMA
-from python_workers.warehouse.base import TableChange, Warehouse
+from python_workers.warehouse.base import Statement, TableChange, Warehouse
 
 RECORD_KEY = ("analysis_date", "player_id")
 FAILURE_KEY = ("analysis_date", "entity_id")
-# The parent process sets these columns; they do not depend on the computation.
-BOOKKEEPING = ("run_id", "created_at", "processed_at")
 
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
 
 
 @dataclass(frozen=True)
 class Commit:
-    """Changes that become visible together, with the records and counts of each date."""
+    """Changes that become visible together, with the records and counts of each date.
+
+    The statements record the fingerprints of what stands after the changes.
+    """
 
     changes: tuple[TableChange, ...]
+    statements: tuple[Statement, ...]
     records: Mapping[date, Processed]
     counts: Mapping[date, Counts]
 
@@ -54,6 +57,8 @@ def commit_of_pool_rows(
     rows: pa.Table,
     failures: pa.Table,
     seconds_per_date: float,
+    *,
+    is_altered: bool = False,
 ) -> Commit:
     """Prepare the commit of a chunk that the pool has computed.
 
@@ -72,9 +77,14 @@ def commit_of_pool_rows(
         The worker's result.
     seconds_per_date
         Computing time per date.
+    is_altered
+        Whether stored rows are not those that were recorded. Their hash then proves nothing, so
+        all columns are compared.
     """
     days = sorted(read)
     compared = ["data_hash", *_unhashed_columns(processor, rows.column_names)]
+    if is_altered:
+        compared = [name for name in rows.column_names if name not in RECORD_KEY]
     stored = warehouse.query(
         f"select {', '.join([*RECORD_KEY, *compared, 'created_at'])} "  # noqa: S608 our own names
         f"from {processor.table} where analysis_date between @first and @last "
@@ -121,7 +131,6 @@ def commit_of_dates(
     now: datetime,
     *,
     rows_changes: Sequence[TableChange] = (),
-    rows_fingerprints: Mapping[date, str] | None = None,
 ) -> Commit:
     """Prepare the commit of some dates: failures, current records and history.
 
@@ -144,8 +153,6 @@ def commit_of_dates(
     rows_changes
         The rows and the log of their changes, where they are written in the same commit; dbt has
         committed its own.
-    rows_fingerprints
-        What `read_stored` says of the rows of each date; their number where that is left out.
     """
     days = sorted(read)
     records = {
@@ -156,14 +163,16 @@ def commit_of_dates(
             counts[day].records,
             counts[day].failed,
             counts[day].unsuccessful,
-            str(counts[day].records) if rows_fingerprints is None else rows_fingerprints[day],
+            str(counts[day].records),
+            str(counts[day].failed),
         )
         for day in days
     }
     changes = [*rows_changes]
     changes += failure_changes(warehouse, processor, run, days, failures, now)
     changes += run_changes(processor, run, records, counts, seconds_per_date, now)
-    return Commit(tuple(changes), records, counts)
+    recording = record_stored(warehouse, processor, days)
+    return Commit(tuple(changes), (recording,), records, counts)
 
 
 def failure_changes(

@@ -11,6 +11,7 @@ from datetime import date
 from typing import Any
 
 from python_workers import table_names
+from python_workers.accounting.input_builds import InputBuilds
 from python_workers.accounting.raw_ahead import read_behind
 from python_workers.accounting.schedule import Schedule
 from python_workers.errors import BackcourtError, ExitCode
@@ -19,6 +20,7 @@ from python_workers.processors.catalogue import BY_NAME, PROCESSORS
 from python_workers.processors.failures import CATEGORIES, NEEDS_ATTENTION, UNKNOWN_CATEGORY
 from python_workers.raw.findings import Finding, count_findings
 from python_workers.warehouse.base import Warehouse
+from python_workers.wording import counted
 
 COUNTS = (
     "expected",
@@ -118,18 +120,18 @@ class Coverage:
         """Descriptions of everything that needs attention; empty if nothing does."""
         found = []
         if self.to_investigate:
-            found.append(f"{self.to_investigate:,} failures to investigate")
+            found.append(f"{counted(self.to_investigate, 'failure')} to investigate")
         for name in ("unaccounted", "duplicated", "unexpected"):
             count = sum(row[name] for row in self.by_date if row["coverage_status"] != "not_run")
             if count:
-                found.append(f"{count:,} entities {name}")
+                found.append(f"{count:,} {'entity' if count == 1 else 'entities'} {name}")
         for status, words in ATTENTION_STATUSES.items():
             count = sum(row["coverage_status"] == status for row in self.by_date)
             if count:
-                found.append(f"{count:,} processor-dates {words}")
+                found.append(f"{counted(count, 'processor-date')} {words}")
         errors = sum(error.found for error in self.raw_errors)
         if errors:
-            found.append(f"{errors:,} raw rows to correct")
+            found.append(f"{counted(errors, 'raw row')} to correct")
         return found
 
     @property
@@ -137,10 +139,11 @@ class Coverage:
         """Lines about stale dates, by reason, and about the changed games that cause them."""
         days: dict[str, set[date]] = {}
         for row in self.by_date:
-            if row["coverage_status"] == "stale":
+            if row["stale_reason"]:
                 days.setdefault(row["stale_reason"], set()).add(row["analysis_date"])
         lines = [
-            f"stale: {why}: {len(of_reason):,} game dates, {min(of_reason)} to {max(of_reason)}; "
+            f"stale: {why}: {counted(len(of_reason), 'game date')}, "
+            f"{min(of_reason)} to {max(of_reason)}; "
             f"run: backcourt backfill --start {min(of_reason)} --end {max(of_reason)}"
             for why, of_reason in days.items()
         ]
@@ -152,7 +155,7 @@ class Coverage:
         if len(self.changed_games) > SHOWN_GAMES:
             last = self.changed_games[-1]["game_date"]
             more = len(self.changed_games) - SHOWN_GAMES
-            lines.append(f"  … and {more:,} more games, the last of {last}")
+            lines.append(f"  … and {counted(more, 'more game')}, the last of {last}")
         return lines
 
 
@@ -175,6 +178,7 @@ def read_coverage(
     processors: Sequence[Processor] = PROCESSORS,
     project_state: str | None = None,
     *,
+    builds: InputBuilds | None = None,
     must_exist: bool = True,
 ) -> Coverage:
     """Reconcile the dates of a schedule from the current tables.
@@ -189,6 +193,8 @@ def read_coverage(
     project_state
         State of the dbt project, to find inputs that are older than the raw tables or the project's
         files. None if the inputs are known to be up to date.
+    builds
+        The recorded builds of the inputs, if the command has read them; else they are read.
     must_exist
         Whether a warehouse without any build is an error; else all its dates count as not run.
 
@@ -227,12 +233,13 @@ def read_coverage(
     ]
     rows.sort(key=lambda row: (row["analysis_date"], row["processor_name"]))
     computed = sorted({row["analysis_date"] for row in rows if row["coverage_status"] != "not_run"})
-    behind = read_behind(warehouse, schedule, computed, project_state)
+    if builds is None and project_state is not None:
+        builds = InputBuilds.read(warehouse, project_state)
+    behind = read_behind(warehouse, schedule, computed, builds)
     for row in rows:
         why = behind.reasons.get((row["processor_name"], row["analysis_date"]))
-        is_stale = why is not None and row["coverage_status"] not in ("not_run", "incomplete")
-        row["stale_reason"] = why if is_stale else None
-        if is_stale:
+        row["stale_reason"] = None if row["coverage_status"] == "not_run" else why
+        if row["stale_reason"] and row["coverage_status"] != "incomplete":
             row["coverage_status"] = "stale"
     return Coverage(
         schedule.start, schedule.end, rows, _raw_errors(warehouse, schedule), behind.games

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from python_workers import table_names
+from python_workers.accounting.derived_tables import DerivedRows, read_derived
 from python_workers.accounting.schedule import Schedule, game_dates
 from python_workers.processors.catalogue import PROCESSORS
 from python_workers.warehouse.base import TableChange, Warehouse
@@ -21,6 +22,7 @@ _SCHEMA = pa.schema(
         ("build_id", pa.string()),
         ("raw_state", pa.string()),
         ("project_state", pa.string()),
+        ("derived_state", pa.string()),
         ("start_date", pa.date32()),
         ("end_date", pa.date32()),
         ("built_at", pa.timestamp("us", tz="UTC")),
@@ -45,6 +47,12 @@ _SEASON_ROWS = {
 }
 
 RAW_TABLES = tuple(_SEASON_ROWS)
+
+BY_HAND = "dbt run"
+"""Key of the record that macros/forget_input_builds.sql leaves after a run of dbt by hand."""
+
+NOT_RECORDED = "no build of the inputs is recorded"
+DERIVED_CHANGED = "tables that dbt built have changed since"
 
 # The sum of remainders modulo this prime fits an INT64.
 _PRIME = 2**31 - 1
@@ -73,13 +81,15 @@ class SeasonDates(NamedTuple):
 class Build:
     """A row of `INPUT_BUILDS`: the inputs of some dates of a season, and their analytics tables.
 
-    A build without dates covers only the season's analytics tables.
+    A build without dates covers only the season's analytics tables. It is intact unless something
+    else has changed what it built.
     """
 
     build_id: str
     raw_state: str
     project_state: str
     span: Span | None
+    is_intact: bool = True
 
 
 @dataclass(frozen=True)
@@ -112,21 +122,24 @@ class InputBuilds:
     lacking: frozenset[date] = frozenset()
 
     @classmethod
-    def read(cls, warehouse: Warehouse, project_state: str) -> InputBuilds:
-        """Read the recorded builds and the current state of the raw tables."""
+    def read(
+        cls, warehouse: Warehouse, project_state: str, *, checks_derived: bool = True
+    ) -> InputBuilds:
+        """Read the recorded builds and the current state of the raw tables.
+
+        `checks_derived` compares the tables that dbt built with their record. Omit it if this
+        process has compared them, and holds the warehouse since.
+        """
         known = game_dates(warehouse)
         seasons = _season_dates(known)
-        years: dict[str, int] = {}
+        years = _season_years(warehouse)
         builds: list[Build] = []
-        if warehouse.has_table(table_names.SEASONS):
-            found = warehouse.query(f"select season, season_year from {table_names.SEASONS}")  # noqa: S608 our own names
-            years = {row["season"]: row["season_year"] for row in found.to_pylist()}
         if warehouse.has_table(table_names.INPUT_BUILDS):
             noted = warehouse.query(
-                "select build_id, raw_state, project_state, start_date, end_date "  # noqa: S608 our own names
-                f"from {table_names.INPUT_BUILDS}"
-            )
-            builds = [_build_of(row) for row in noted.to_pylist()]
+                f"select * from {table_names.INPUT_BUILDS}"  # noqa: S608 our own names
+            ).to_pylist()
+            derived = read_derived(warehouse) if noted and checks_derived else None
+            builds = [_build_of(row, derived, years) for row in noted]
         lacking = lacking_inputs(warehouse, [day for day, _ in known])
         return cls(
             _raw_states(warehouse, seasons),
@@ -155,19 +168,31 @@ class InputBuilds:
     def behind(self, days: Iterable[date]) -> dict[date, str]:
         """Return the dates whose inputs are older than the raw tables or the project, with reasons.
 
-        If no build is recorded, such as after `dbt run` by hand, return nothing.
+        After `dbt run` by hand, return nothing: its user knows what he has built.
         """
-        if not self.builds:
+        if any(build.build_id == BY_HAND for build in self.builds):
             return {}
-        projects = {build.project_state for build in self.builds}
-        why = "raw data changed" if self.project_state in projects else "dbt project changed"
-        return {day: why for day in days if day not in self.lacking and not self._is_current(day)}
+        found = {day: self._why_behind(day) for day in days if day not in self.lacking}
+        return {day: why for day, why in found.items() if why}
 
-    def _is_current(self, day: date) -> bool:
-        return any(
-            first <= day <= until and self._has_build(season, (day, day))
-            for season, (first, _, until) in self.seasons.items()
-        )
+    def _why_behind(self, day: date) -> str:
+        seasons = [
+            season for season, (first, _, until) in self.seasons.items() if first <= day <= until
+        ]
+        if any(self._has_build(season, (day, day)) for season in seasons):
+            return ""
+        covering = [
+            build for build in self.builds if build.span and build.span[0] <= day <= build.span[1]
+        ]
+        if not covering:
+            return NOT_RECORDED
+        of_project = [build for build in covering if build.project_state == self.project_state]
+        if not of_project:
+            return "dbt project changed"
+        states = {self.raw_states[season] for season in seasons}
+        if any(build.raw_state in states for build in of_project):
+            return DERIVED_CHANGED
+        return "raw data changed"
 
     def stale_seasons(self, start: date, end: date) -> set[str]:
         """Return the seasons whose analytics tables must be built before the inputs of a range.
@@ -199,6 +224,8 @@ class InputBuilds:
     def note(self, warehouse: Warehouse, run_id: str, start: date, end: date) -> None:
         """Record that the inputs of a range and the analytics tables of all seasons are built."""
         spans = self._within(start, end)
+        # The first build has made the table of the seasons.
+        derived, years = read_derived(warehouse), _season_years(warehouse)
         now = datetime.now(UTC)
         rows = pa.Table.from_pylist(
             [
@@ -206,6 +233,8 @@ class InputBuilds:
                     "build_id": f"{run_id}/{season}",
                     "raw_state": self.raw_states[season],
                     "project_state": self.project_state,
+                    "derived_state": derived
+                    and derived.digest(years.get(season), *spans.get(season, (None, None))),
                     "start_date": spans[season][0] if season in spans else None,
                     "end_date": spans[season][1] if season in spans else None,
                     "built_at": now,
@@ -232,7 +261,8 @@ class InputBuilds:
 
     def _is_of_now(self, build: Build) -> bool:
         return (
-            build.raw_state in self.raw_states.values()
+            build.is_intact
+            and build.raw_state in self.raw_states.values()
             and build.project_state == self.project_state
         )
 
@@ -243,7 +273,8 @@ class InputBuilds:
 
     def _has_build(self, season: str, span: Span) -> bool:
         return any(
-            build.raw_state == self.raw_states[season]
+            build.is_intact
+            and build.raw_state == self.raw_states[season]
             and build.project_state == self.project_state
             and build.span is not None
             and build.span[0] <= span[0]
@@ -266,9 +297,22 @@ def lacking_inputs(warehouse: Warehouse, days: Sequence[date]) -> list[date]:
     return [day for day in days if day not in built]
 
 
-def _build_of(row: Mapping[str, Any]) -> Build:
+def _build_of(
+    row: Mapping[str, Any], derived: DerivedRows | None, years: Mapping[str, int]
+) -> Build:
     span = None if row["start_date"] is None else (row["start_date"], row["end_date"])
-    return Build(row["build_id"], row["raw_state"], row["project_state"], span)
+    year = years.get(row["build_id"].rpartition("/")[2])
+    is_intact = derived is None or row.get("derived_state") == derived.digest(
+        year, *(span or (None, None))
+    )
+    return Build(row["build_id"], row["raw_state"], row["project_state"], span, is_intact)
+
+
+def _season_years(warehouse: Warehouse) -> dict[str, int]:
+    if not warehouse.has_table(table_names.SEASONS):
+        return {}
+    found = warehouse.query(f"select season, season_year from {table_names.SEASONS}")  # noqa: S608 our own names
+    return {row["season"]: row["season_year"] for row in found.to_pylist()}
 
 
 def _season_dates(known: Sequence[tuple[date, str]]) -> dict[str, SeasonDates]:

@@ -19,6 +19,7 @@ from python_workers.choices import Reprocess
 from python_workers.processors.base import Processor
 from python_workers.processors.catalogue import BY_KEY, BY_NAME
 from python_workers.warehouse.base import Warehouse
+from python_workers.wording import counted
 
 Status = Literal["done", "missing", "stale", "failed", "locked"]
 
@@ -144,8 +145,16 @@ class Ledger:
         if why:
             return DateState("stale", why)
         if current.investigate:
-            return DateState("failed", f"{current.investigate} failures to investigate")
+            return DateState("failed", f"{counted(current.investigate, 'failure')} to investigate")
         return DateState("done")
+
+    def is_altered(self, processor: Processor, day: date) -> bool:
+        """Tell whether the stored rows or failures are not those that were recorded."""
+        stored = self.stored.get((processor.key, day))
+        if stored is None:
+            return False
+        current = self.current.get((processor.key, day))
+        return current is None or bool(stored.difference(current))
 
     def _why_stale(
         self, processor: Processor, day: date, current: Processed, now: WhatIsRead
@@ -181,7 +190,9 @@ class Ledger:
         """Store the records of a new commit, so that downstream decisions see them."""
         for day, record in records.items():
             self.current[processor.key, day] = record
-            self.stored[processor.key, day] = Stored(record.rows_fingerprint, record.failures)
+            self.stored[processor.key, day] = Stored(
+                record.rows_fingerprint, record.failures_fingerprint
+            )
 
 
 def plan(

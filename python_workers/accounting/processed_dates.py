@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -18,12 +18,15 @@ import pyarrow as pa
 from python_workers import table_names
 from python_workers.processors.base import Processor
 from python_workers.processors.catalogue import BY_NAME, PROCESSORS
-from python_workers.warehouse.base import TableChange, Warehouse
+from python_workers.warehouse.base import Statement, TableChange, Warehouse
 
 UNVERIFIED = "unverified"
 """Upstream digests of a date whose rows `dbt run` built at an unknown time."""
 
 NO_ROWS = "0"
+
+BOOKKEEPING = ("run_id", "created_at", "processed_at")
+"""Columns of rows and failures that do not depend on the computation."""
 
 # The sum of remainders modulo this prime fits an INT64.
 _PRIME = 2**31 - 1
@@ -42,6 +45,7 @@ _SCHEMA = pa.schema(
                 "upstream_digests",
                 "output_digest",
                 "rows_fingerprint",
+                "failures_fingerprint",
             )
         ),
         *((name, pa.int64()) for name in ("records", "failures", "investigate")),
@@ -89,8 +93,8 @@ class Processed:
         Digest of the rows and failures.
     records, failures, investigate
         Numbers of rows, of failures, and of failures to investigate.
-    rows_fingerprint
-        The result of `read_stored`: the number of rows and, if dbt writes them, their hash.
+    rows_fingerprint, failures_fingerprint
+        The rows and failures as `read_stored` finds them: their number and a hash of them.
     """
 
     calculation_version: str
@@ -100,6 +104,7 @@ class Processed:
     failures: int = 0
     investigate: int = 0
     rows_fingerprint: str = NO_ROWS
+    failures_fingerprint: str = NO_ROWS
 
     @property
     def is_verified(self) -> bool:
@@ -109,15 +114,23 @@ class Processed:
 
 @dataclass(frozen=True)
 class Stored:
-    """The stored rows and failures of a (processor, date)."""
+    """Fingerprints of the stored rows and failures of a (processor, date).
+
+    A fingerprint is ``number:exclusive or:sum`` of the hashes of all columns but `BOOKKEEPING`.
+    """
 
     rows_fingerprint: str = NO_ROWS
-    failures: int = 0
+    failures_fingerprint: str = NO_ROWS
 
     @property
     def records(self) -> int:
         """Number of its rows."""
         return int(self.rows_fingerprint.partition(":")[0])
+
+    @property
+    def failures(self) -> int:
+        """Number of its failures."""
+        return int(self.failures_fingerprint.partition(":")[0])
 
     def difference(self, current: Processed) -> str:
         """Describe how the stored rows differ from the current record; empty if they do not."""
@@ -127,7 +140,9 @@ class Stored:
                 f"{current.failures:,} failures are there"
             )
         if self.rows_fingerprint != current.rows_fingerprint:
-            return "its rows have changed since they were computed"
+            return "its rows differ from those recorded"
+        if self.failures_fingerprint != current.failures_fingerprint:
+            return "its failures differ from those recorded"
         return ""
 
 
@@ -154,7 +169,8 @@ def read_current(warehouse: Warehouse, start: date, end: date) -> ByDate:
             row["records"],
             row["failures"],
             row["investigate"],
-            row["rows_fingerprint"],
+            row["rows_fingerprint"] or NO_ROWS,
+            row["failures_fingerprint"] or NO_ROWS,
         )
         for row in records
         # Compute a date again whose record stands twice: the commit leaves one.
@@ -165,41 +181,48 @@ def read_current(warehouse: Warehouse, start: date, end: date) -> ByDate:
 def read_stored(
     warehouse: Warehouse, start: date, end: date, processors: Iterable[Processor] = PROCESSORS
 ) -> dict[tuple[str, date], Stored]:
-    """Count the stored rows and failures of a range, both ends included, in one query.
-
-    Also hash the rows that dbt writes: a user may have built them by hand.
-    """
-    found: dict[tuple[str, date], str] = {}
-    failures: dict[tuple[str, date], int] = {}
-    selects = [
-        _count_rows(warehouse, processor)
-        for processor in processors
-        if warehouse.has_table(processor.table)
-    ]
-    if warehouse.has_table(table_names.PRECOMPUTE_FAILURES):
-        selects.append(
-            f"select 'failures' as kind, processor_name, analysis_date, count(*) as n, "  # noqa: S608 our own names
-            "cast(null as int64) as hashes, cast(null as int64) as total "
-            f"from {table_names.PRECOMPUTE_FAILURES} where analysis_date between @start and @end "
-            "group by processor_name, analysis_date"
-        )
+    """Fingerprint the stored rows and failures of a range, both ends included, in one query."""
+    selects = _fingerprints(warehouse, processors, "between @start and @end")
     if not selects:
         return {}
-    counted = warehouse.query(" union all ".join(selects), {"start": start, "end": end})
-    for row in counted.to_pylist():
-        if row["processor_name"] not in BY_NAME:
-            continue
-        key = BY_NAME[row["processor_name"]].key, row["analysis_date"]
-        if row["kind"] == "failures":
-            failures[key] = row["n"]
-        elif row["hashes"] is None:
-            found[key] = str(row["n"])
-        else:
-            found[key] = f"{row['n']}:{row['hashes']}:{row['total']}"
-    return {
-        key: Stored(found.get(key, NO_ROWS), failures.get(key, 0))
-        for key in found.keys() | failures.keys()
-    }
+    found: dict[tuple[str, date], dict[str, str]] = {}
+    rows = warehouse.query(" union all ".join(selects), {"start": start, "end": end})
+    for row in rows.to_pylist():
+        if row["processor_name"] in BY_NAME:
+            key = BY_NAME[row["processor_name"]].key, row["analysis_date"]
+            found.setdefault(key, {})[row["kind"]] = row["fingerprint"]
+    return {key: Stored(**fingerprints) for key, fingerprints in found.items()}
+
+
+def record_stored(warehouse: Warehouse, processor: Processor, days: Sequence[date]) -> Statement:
+    """Return the statement that records the fingerprints of what stands on some dates.
+
+    It belongs into the transaction that writes the rows, the failures and their records.
+    """
+    selects = _fingerprints(
+        warehouse, [processor], "between @first and @last and {day} in unnest(@days)"
+    )
+    sql = f"""
+    update {table_names.PROCESSED_DATES} as recorded
+    set
+        rows_fingerprint = coalesce(stored.rows_fingerprint, '{NO_ROWS}'),
+        failures_fingerprint = coalesce(stored.failures_fingerprint, '{NO_ROWS}')
+    from (
+        select
+            analysis_date,
+            max(case when kind = 'rows_fingerprint' then fingerprint end) as rows_fingerprint,
+            max(case when kind = 'failures_fingerprint' then fingerprint end)
+                as failures_fingerprint
+        from ({" union all ".join(selects)}) as each_kind
+        where processor_name = @processor
+        group by analysis_date
+    ) as stored
+    where recorded.processor_name = @processor
+        and recorded.analysis_date between @first and @last
+        and recorded.analysis_date = stored.analysis_date
+    """  # noqa: S608 our own names
+    params = {"processor": processor.name, "first": min(days), "last": max(days)}
+    return Statement(sql, {**params, "days": list(days)})
 
 
 def current_change(
@@ -217,6 +240,7 @@ def current_change(
                 "upstream_digests": record.read.upstream_digests,
                 "output_digest": record.output_digest,
                 "rows_fingerprint": record.rows_fingerprint,
+                "failures_fingerprint": record.failures_fingerprint,
                 "records": record.records,
                 "failures": record.failures,
                 "investigate": record.investigate,
@@ -230,14 +254,42 @@ def current_change(
     return TableChange(table_names.PROCESSED_DATES, _KEY, rows)
 
 
-def _count_rows(warehouse: Warehouse, processor: Processor) -> str:
-    hashes, total = "cast(null as int64)", "cast(null as int64)"
-    if processor.engine == "sql":
-        hashes = f"bit_xor({warehouse.row_hash})"
-        total = f"cast(sum(mod({warehouse.row_hash}, {_PRIME})) as int64)"
-    day = processor.date_column
-    return (
-        f"select 'rows' as kind, '{processor.name}' as processor_name, {day} as analysis_date, "  # noqa: S608 our own names
-        f"count(*) as n, {hashes} as hashes, {total} as total "
-        f"from {processor.table} as t where {day} between @start and @end group by {day}"
+def _fingerprints(
+    warehouse: Warehouse, processors: Iterable[Processor], condition: str
+) -> list[str]:
+    """Return the selects of ``kind``, ``processor_name``, ``analysis_date``, ``fingerprint``."""
+    sources = [
+        ("rows_fingerprint", f"'{processor.name}'", processor.date_column, processor.table)
+        for processor in processors
+    ]
+    sources.append(
+        (
+            "failures_fingerprint",
+            "processor_name",
+            "analysis_date",
+            table_names.PRECOMPUTE_FAILURES,
+        )
     )
+    selects = []
+    for kind, name, day, table in sources:
+        if not warehouse.has_table(table):
+            continue
+        names = [column.name for column in warehouse.columns(table)]
+        hashed = warehouse.hash_of([each for each in names if each not in BOOKKEEPING])
+        # Take a sum, too: the same change in two rows may leave the exclusive or unchanged.
+        selects.append(
+            f"""
+            select
+                '{kind}' as kind, processor_name, analysis_date,
+                concat(
+                    cast(count(*) as string), ':', cast(bit_xor(row_hash) as string), ':',
+                    cast(sum(mod(row_hash, {_PRIME})) as string)
+                ) as fingerprint
+            from (
+                select {name} as processor_name, {day} as analysis_date, {hashed} as row_hash
+                from {table} where {day} {condition.format(day=day)}
+            ) as hashed
+            group by processor_name, analysis_date
+            """  # noqa: S608 our own names
+        )
+    return selects

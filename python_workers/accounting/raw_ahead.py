@@ -67,7 +67,7 @@ class Behind:
 
 
 def read_behind(
-    warehouse: Warehouse, schedule: Schedule, days: Sequence[date], project_state: str | None
+    warehouse: Warehouse, schedule: Schedule, days: Sequence[date], builds: InputBuilds | None
 ) -> Behind:
     """Find the stale dates and the reasons.
 
@@ -81,15 +81,16 @@ def read_behind(
         The warehouse and the range.
     days
         The computed dates.
-    project_state
-        State of the dbt project; None if the inputs are known to be up to date.
+    builds
+        The recorded builds of the inputs; None if the inputs are known to be up to date.
     """
     ends = {"start": schedule.start, "end": schedule.end}
     reasons: Reasons = {}
-    if project_state is not None:
-        by_date = InputBuilds.read(warehouse, project_state).behind(days)
+    if builds is not None:
         reasons = {
-            (processor.name, day): why for day, why in by_date.items() for processor in PROCESSORS
+            (processor.name, day): why
+            for day, why in builds.behind(days).items()
+            for processor in PROCESSORS
         }
     if warehouse.has_table(table_names.STALE_DATES):
         for row in warehouse.query(_STALE, ends).to_pylist():

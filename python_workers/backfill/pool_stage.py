@@ -260,9 +260,10 @@ def _commit(
             result.rows,
             result.failures,
             batch.seconds / len(batch.days),
+            is_altered=any(ledger.is_altered(batch.processor, day) for day in batch.days),
         )
         faults.crash_point("before-commit")
-        warehouse.commit([*commit.changes, *batch.changes])
+        warehouse.commit([*commit.changes, *batch.changes], commit.statements)
         faults.crash_point("after-commit")
     ledger.record(batch.processor, commit.records)
     batch.clear()

@@ -36,6 +36,7 @@ from python_workers.raw.schema import CHANGED_GAMES
 from python_workers.runtime import injected_faults as faults
 from python_workers.warehouse.base import Warehouse
 from python_workers.warehouse.job_labels import labelling
+from python_workers.wording import counted
 
 INPUTS = ("seasons", "tag:stage_inputs")
 INPUTS_BY_DATE = ("tag:stage_inputs,config.materialized:date_range",)
@@ -193,7 +194,8 @@ class Backfill:
                 self._computed.only_dates,
                 [processor.key for processor in self.options.processors],
             )
-            done(f"{len(self.result.tests)} tests, {len(self.result.failed_tests)} failed")
+            tests, failed = self.result.tests, self.result.failed_tests
+            done(f"{counted(len(tests), 'test')}, {len(failed)} failed")
 
     def _check_inputs_are_built(self) -> None:
         lacking = lacking_inputs(self.warehouse, self.schedule.dates)

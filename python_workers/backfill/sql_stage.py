@@ -12,11 +12,7 @@ import pyarrow.compute as pc
 
 from python_workers.accounting.commits import commit_of_dates
 from python_workers.accounting.ledger import Ledger
-from python_workers.accounting.processed_dates import (
-    UNVERIFIED,
-    Stored,
-    read_stored,
-)
+from python_workers.accounting.processed_dates import UNVERIFIED
 from python_workers.accounting.record_diff import diff_records
 from python_workers.accounting.run_records import Counts, Run, counts_by_date, output_digests
 from python_workers.processors.base import Processor, SqlWork
@@ -86,7 +82,6 @@ def register_sql_dates(
     if before is None:
         before = _assumed_before(ledger, processor, after, digests)
     diff = diff_records(before, after, ("analysis_date", "entity_id"), ["record_hash"])
-    stored = read_stored(warehouse, min(days), max(days), [processor])
     read = {day: ledger.what_is_read(processor, day) for day in days}
     if not is_verified:
         read = {day: replace(each, upstream_digests=UNVERIFIED) for day, each in read.items()}
@@ -100,11 +95,8 @@ def register_sql_dates(
         failures,
         seconds / len(days),
         datetime.now(UTC),
-        rows_fingerprints={
-            day: stored.get((processor.key, day), Stored()).rows_fingerprint for day in days
-        },
     )
-    warehouse.commit(commit.changes)
+    warehouse.commit(commit.changes, commit.statements)
     ledger.record(processor, commit.records)
     for counts in commit.counts.values():
         total.add(counts)

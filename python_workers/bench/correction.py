@@ -11,7 +11,7 @@ import duckdb
 import pyarrow.parquet as pq
 
 from python_workers import table_names
-from python_workers.accounting.commits import BOOKKEEPING
+from python_workers.accounting.processed_dates import BOOKKEEPING
 from python_workers.bench.results import at_most, exactly
 from python_workers.bench.stages import RAW, SCRATCH, WHOLE, Bench
 from python_workers.processors.base import Processor

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from python_workers.accounting.coverage import Coverage, exit_code, read_coverage
+from python_workers.accounting.input_builds import InputBuilds
 from python_workers.accounting.schedule import resolve
 from python_workers.backfill.dbt_project import DbtProject
 from python_workers.backfill.outcome import BackfillOptions, BackfillResult
@@ -27,11 +28,12 @@ from python_workers.cli.options import (
     pool_options,
     settings_of,
 )
-from python_workers.cli.plan import read_plan, show_costs, show_plan
+from python_workers.cli.plan import plan_exit_code, read_plan, show_costs, show_plan
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.processors.catalogue import POOL_PROCESSORS
 from python_workers.settings import Settings
 from python_workers.warehouse.open import open_warehouse
+from python_workers.wording import counted
 
 
 def register(app: typer.Typer) -> None:
@@ -91,7 +93,7 @@ def backfill(
             show_plan(planned, mode, reporter)
             if settings.target != "duckdb":
                 show_costs(settings, schedule, chosen, reporter)
-            return exit_code(planned.coverage)
+            return plan_exit_code(planned)
         project = DbtProject(settings)
         run = Backfill(warehouse, project, schedule, asked, reporter)
         result, found = _carried_out(run, project.state(), reporter)
@@ -165,7 +167,9 @@ def _carried_out(
     try:
         result = run.run()
         chosen = run.options.processors
-        return result, read_coverage(run.warehouse, run.schedule, chosen, project_state)
+        # If the run has built or compared the inputs, nothing else has changed them since.
+        builds = InputBuilds.read(run.warehouse, project_state, checks_derived=run.project is None)
+        return result, read_coverage(run.warehouse, run.schedule, chosen, builds=builds)
     finally:
         reporter.close()
 
@@ -238,7 +242,7 @@ def _print_result(result: BackfillResult, seconds: float) -> None:
         "investigate",
     )
     print_table(
-        f"{result.run.run_id}: {seconds:.1f} s, {result.written:,} rows written",
+        f"{result.run.run_id}: {seconds:.1f} s, {counted(result.written, 'row')} written",
         [(heading, "left" if heading == "processor" else "right") for heading in headings],
         rows,
     )

@@ -22,6 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from python_workers.runtime.streams import Stream, shown, write_line
+from python_workers.wording import counted
 
 if TYPE_CHECKING:
     from python_workers.accounting.commits import Commit
@@ -179,7 +180,7 @@ def echo_range(schedule: Schedule, *, as_json: bool) -> TextReporter | JsonRepor
         return reporter
     out.print(
         f"range {schedule.start} to {schedule.end}, both included: "
-        f"{len(schedule.dates):,} game dates"
+        f"{counted(len(schedule.dates), 'game date')}"
     )
     return TextReporter(len(schedule.dates))
 

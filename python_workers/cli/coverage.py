@@ -24,6 +24,7 @@ from python_workers.processors.catalogue import BY_NAME
 from python_workers.processors.failures import CATEGORIES, UNKNOWN_CATEGORY
 from python_workers.settings import load_settings
 from python_workers.warehouse.open import open_warehouse
+from python_workers.wording import counted
 
 SHOWN_FAILURES = 20
 SHOWN_DATES = 10
@@ -99,7 +100,10 @@ def _print(found: Coverage, failures: list[dict[str, Any]]) -> None:
         out.print(line, markup=False)
     if failures:
         dates = sum(row["dates"] for row in failures)
-        out.print(f"to investigate: {dates:,} failures of {len(failures):,} kinds, earliest first")
+        out.print(
+            f"to investigate: {counted(dates, 'failure')} of {counted(len(failures), 'kind')}, "
+            "earliest first"
+        )
     for row in failures[:SHOWN_FAILURES]:
         out.print(
             f"  {_span(row)}  {BY_NAME[row['processor_name']].key} {row['entity_id']} "

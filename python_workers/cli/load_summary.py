@@ -17,6 +17,7 @@ from python_workers.raw.findings import Finding, over_seasons
 from python_workers.raw.load import LoadReport, TableLoad
 from python_workers.raw.schema import GAMES
 from python_workers.warehouse.base import Warehouse
+from python_workers.wording import counted
 
 SHOWN_GAMES = 5
 
@@ -154,17 +155,6 @@ def log_load(report: LoadReport, found: Sequence[Finding], seconds: float) -> No
         new_players=report.new_players,
         seconds=round(seconds, 3),
     )
-
-
-def counted(count: int, noun: str) -> str:
-    """Return a count with its noun.
-
-    Examples
-    --------
-    >>> counted(1, "row"), counted(2_000, "row")
-    ('1 row', '2,000 rows')
-    """
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _left(table: TableLoad, *, verbose: bool) -> str:

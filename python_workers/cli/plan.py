@@ -29,6 +29,7 @@ from python_workers.cli.options import (
     chosen_processors,
     settings_of,
 )
+from python_workers.errors import ExitCode
 from python_workers.processors.base import Processor
 from python_workers.processors.catalogue import (
     BY_KEY,
@@ -109,7 +110,15 @@ def plan_command(
         out.print(json.dumps(rows, indent=1), markup=False)
     else:
         show_plan(planned, reprocess, echo_range(schedule, as_json=False))
-    return exit_code(planned.coverage)
+    return plan_exit_code(planned)
+
+
+def plan_exit_code(planned: Plan) -> ExitCode:
+    """Return 1 if the range needs attention; a date that is due by itself needs it, too."""
+    found = exit_code(planned.coverage)
+    if found is ExitCode.OK and any(state.is_due("missing") for state in planned.states.values()):
+        return ExitCode.ATTENTION
+    return found
 
 
 def read_plan(
@@ -120,7 +129,7 @@ def read_plan(
     ledger = Ledger.read(warehouse, schedule.start, schedule.end)
     builds = InputBuilds.read(warehouse, project_state)
     states = plan(ledger, chosen, schedule.with_called_off(ledger.computed_dates).dates)
-    found = read_coverage(warehouse, schedule, chosen, project_state, must_exist=False)
+    found = read_coverage(warehouse, schedule, chosen, builds=builds, must_exist=False)
     for row in found.by_date:
         key = BY_NAME[row["processor_name"]].key, row["analysis_date"]
         if key in states:
@@ -130,7 +139,7 @@ def read_plan(
 
 def _seen_from_coverage(state: DateState, row: Mapping[str, Any]) -> DateState:
     """Refine a date's state by coverage: the ledger only compares with the existing inputs."""
-    if state.status in ("done", "failed") and row["coverage_status"] == "stale":
+    if state.status in ("done", "failed") and row["stale_reason"]:
         return DateState("stale", row["stale_reason"])
     locked = row[CIRCUIT_BREAKER_ACTIVE.column]
     if state.status == "done" and locked:

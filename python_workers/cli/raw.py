@@ -14,7 +14,6 @@ from python_workers import table_names
 from python_workers.backfill.dbt_project import DbtProject
 from python_workers.cli.console import err, out
 from python_workers.cli.load_summary import (
-    counted,
     log_load,
     print_changed_games,
     print_findings,
@@ -40,6 +39,7 @@ from python_workers.raw.removal import remove_games
 from python_workers.raw.schema import PLAYERS
 from python_workers.settings import load_settings
 from python_workers.warehouse.open import open_warehouse
+from python_workers.wording import counted
 
 
 def register(app: typer.Typer) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from python_workers import table_names
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.warehouse.base import Warehouse
+from python_workers.wording import counted
 
 SHOWN_GAMES = 10
 
@@ -90,7 +91,11 @@ class Dependencies:
             "Load what is missing with: backcourt load DIR",
             f"or continue without it: backcourt daily --date {day} --allow-incomplete",
         ]
-        what = f"{len(self.missing)} games are incomplete" if self.missing else "raw data is old"
+        what = (
+            f"{counted(len(self.missing), 'game')} incomplete"
+            if self.missing
+            else "raw data is old"
+        )
         return BackcourtError(f"not ready for {day}: {what}", lines, ExitCode.ENVIRONMENT)
 
 

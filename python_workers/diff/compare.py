@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from python_workers import table_names
-from python_workers.accounting.commits import BOOKKEEPING, FAILURE_KEY
+from python_workers.accounting.commits import FAILURE_KEY
+from python_workers.accounting.processed_dates import BOOKKEEPING
 from python_workers.accounting.record_diff import RecordDiff, diff_records, differing
 from python_workers.diff.findings import DIFFERENCES, ColumnChanges, Example, Kind, TableDiff
 from python_workers.processors.base import Processor

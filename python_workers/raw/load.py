@@ -34,6 +34,7 @@ from python_workers.raw.schema import (
 from python_workers.raw.tables import RawRows, collapse_duplicates
 from python_workers.warehouse.base import TableChange, UpsertCounts, Warehouse
 from python_workers.warehouse.stored_rows import StoredRows
+from python_workers.wording import counted
 
 _TEAMS_OF_GAMES = f"""
 select game_id, home_team_abbr, away_team_abbr
@@ -164,7 +165,7 @@ def _load(
     done: list[TableLoad] = []
     while read:
         raw, rows = read.pop(0)
-        on_progress(f"writing {raw.schema.name}: {rows.num_rows:,} rows")
+        on_progress(f"writing {raw.schema.name}: {counted(rows.num_rows, 'row')}")
         note = note_of_changes(raw.schema, load_id, now)
         whole = "game_id" if replace_games and "game_id" in raw.schema.key else None
         counts = warehouse.upsert(raw.schema.spec, rows, whole=whole, note=note)
@@ -235,7 +236,7 @@ def _check_across_tables(
         unknown = check_teams(raw, known)
         if unknown:
             warnings.append(
-                f"{raw.schema.name} has rows of {unknown} games that are not in games; "
+                f"{raw.schema.name} has rows of {counted(unknown, 'game')} not in games; "
                 "they are loaded but not used until these games are loaded, too"
             )
     return warnings

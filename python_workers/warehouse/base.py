@@ -130,6 +130,14 @@ class ChangeNote:
     params: Mapping[str, object]
 
 
+@dataclass(frozen=True)
+class Statement:
+    """A statement in portable SQL that a commit runs after its changes, with its parameters."""
+
+    sql: str
+    params: Mapping[str, object]
+
+
 @runtime_checkable
 class Warehouse(Protocol):
     """The operations Backcourt needs from a database.
@@ -144,6 +152,10 @@ class Warehouse(Protocol):
     """SQL expression that hashes the row of the alias ``t`` to an INT64 of 63 or 64 bits."""
     has_free_content_state: bool
     """Whether `content_state` reads the engine's catalog instead of the rows."""
+
+    def hash_of(self, columns: Sequence[str]) -> str:
+        """Return the SQL expression that hashes these columns of a row to an INT64."""
+        ...
 
     def query(
         self, sql: str, params: Mapping[str, object] | None = None, *, narrow: bool = False
@@ -186,8 +198,10 @@ class Warehouse(Protocol):
         """
         ...
 
-    def commit(self, changes: Sequence[TableChange]) -> None:
+    def commit(self, changes: Sequence[TableChange], statements: Sequence[Statement] = ()) -> None:
         """Make all changes visible together, or none of them.
+
+        Run the statements, which may be repeated, after the changes in the same transaction.
 
         Raises
         ------

@@ -19,6 +19,7 @@ from python_workers.settings import Settings
 from python_workers.warehouse.base import (
     ChangeNote,
     Column,
+    Statement,
     TableChange,
     TableSpec,
     UpsertCounts,
@@ -33,6 +34,7 @@ from python_workers.warehouse.bigquery.sql import (
     DELETION_MARK,
     SQL_TYPES,
     changed_rows,
+    comma_list,
     count_statement,
     delete_left_out_statement,
     delete_statement,
@@ -108,6 +110,10 @@ class BigQueryWarehouse:
         job = self._jobs.run_query(self._with_prefix(sql), query_parameters(params))
         rows = in_shared_types(self._jobs.read(job))
         return narrowed(rows) if narrow else rows
+
+    def hash_of(self, columns: Sequence[str]) -> str:
+        """Return the SQL expression that hashes these columns of a row to an INT64."""
+        return f"farm_fingerprint(to_json_string(struct({comma_list(columns)})))"
 
     def dry_run(self, sql: str, params: Mapping[str, object] | None = None) -> int | None:
         """Return the bytes that a statement would process, at no cost.
@@ -209,16 +215,16 @@ class BigQueryWarehouse:
                 self._write(statements, params, len(statements))
         return counts
 
-    def commit(self, changes: Sequence[TableChange]) -> None:
+    def commit(self, changes: Sequence[TableChange], statements: Sequence[Statement] = ()) -> None:
         """Make all changes visible together, or none of them.
 
-        If a key has the table's partitioning column, the deletion bounds it, so that BigQuery reads
-        only those partitions.
+        Run the statements after the changes, in the same transaction. If a key has the table's
+        partitioning column, the deletion bounds it, so that BigQuery reads only those partitions.
         """
         changes = [change for change in changes if staged_rows(change)]
         if not changes:
             return
-        statements: list[str] = []
+        script: list[str] = []
         bounds: dict[str, object] = {}
         names: list[str] = []
         loads = []
@@ -231,10 +237,13 @@ class BigQueryWarehouse:
                 ]
                 names.append(self._staging.create(schema))
                 loads.append(self._jobs.start_load(names[-1], rows, schema))
-                statements += self._statements(change, names[-1], number, bounds)
+                script += self._statements(change, names[-1], number, bounds)
             for load in loads:
                 self._jobs.finish(load)
-            self._write(statements, bounds, len(changes))
+            for statement in statements:
+                script.append(self._with_prefix(statement.sql))
+                bounds |= statement.params
+            self._write(script, bounds, len(changes) + len(statements))
 
     @contextmanager
     def _staged(self, names: Sequence[str]) -> Iterator[None]:

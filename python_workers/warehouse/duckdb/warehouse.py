@@ -19,6 +19,7 @@ from python_workers.runtime import injected_faults as faults
 from python_workers.warehouse.base import (
     ChangeNote,
     Column,
+    Statement,
     TableChange,
     TableSpec,
     UpsertCounts,
@@ -101,6 +102,11 @@ class DuckDBWarehouse:
             table = narrowed(self.query(sql, params))
             self._widths[sql] = wider(widths_of(table), sufficed or {})
             return table
+
+    def hash_of(self, columns: Sequence[str]) -> str:
+        """Return the SQL expression that hashes these columns of a row to an INT64."""
+        names = ", ".join(f'"{checked_identifier(name)}"' for name in columns)
+        return f"cast(hash({names}) // 2 as int64)"
 
     def execute(self, sql: str, params: Mapping[str, object] | None = None) -> None:
         """Run one statement for its effect."""
@@ -248,8 +254,10 @@ class DuckDBWarehouse:
             cursor.execute("drop table changed_rows")
         return counts
 
-    def commit(self, changes: Sequence[TableChange]) -> None:
+    def commit(self, changes: Sequence[TableChange], statements: Sequence[Statement] = ()) -> None:
         """Make all changes visible together, or none of them.
+
+        Run the statements after the changes, in the same transaction.
 
         Raises
         ------
@@ -259,6 +267,8 @@ class DuckDBWarehouse:
         with self._transaction() as cursor:
             for change in changes:
                 self._apply(cursor, change)
+            for statement in statements:
+                self._run(cursor, statement.sql, statement.params)
 
     def content_state(self, tables: Sequence[str]) -> str:
         """Return a digest of the tables' columns and rows that ignores the order of rows.

@@ -21,7 +21,7 @@ import pytest
 
 from python_workers import table_names
 from python_workers.accounting import coverage
-from python_workers.accounting.commits import BOOKKEEPING
+from python_workers.accounting.processed_dates import BOOKKEEPING
 from python_workers.backfill import sql_stage
 from python_workers.daily import readiness as dependencies
 from python_workers.daily import run as daily

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from python_workers.accounting.commits import BOOKKEEPING
+from python_workers.accounting.processed_dates import BOOKKEEPING
 from python_workers.backfill import run as backfill
 from python_workers.backfill.outcome import BackfillResult
 from python_workers.backfill.pool_stage import PoolOptions

@@ -72,7 +72,7 @@ def test_a_missing_box_score_stops_the_day_and_is_named(mornings: Mornings) -> N
     with pytest.raises(BackcourtError) as caught:
         mornings.daily(next_day)
     assert caught.value.exit_code == 3
-    assert f"not ready for {next_day}: 1 games are incomplete" in caught.value.message
+    assert f"not ready for {next_day}: 1 game incomplete" in caught.value.message
     assert any(
         game["game_id"] in line and "no box score and no shots" in line
         for line in caught.value.hint
@@ -96,7 +96,7 @@ def test_the_missing_side_of_a_game_stops_the_day_and_is_named(mornings: Morning
 
 def test_results_that_have_not_arrived_stop_the_day(mornings: Mornings) -> None:
     _, next_day = game_days(mornings.engine, FIRST, 2)
-    with pytest.raises(BackcourtError, match="games are incomplete") as caught:
+    with pytest.raises(BackcourtError, match="incomplete") as caught:
         mornings.daily(next_day)
     assert any("still scheduled" in line for line in caught.value.hint)
 

@@ -15,15 +15,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from python_workers.accounting.commits import BOOKKEEPING
 from python_workers.accounting.ledger import Ledger
+from python_workers.accounting.processed_dates import BOOKKEEPING
 from python_workers.accounting.run_records import Run
 from python_workers.backfill.pool_stage import PoolOptions, run_pool_stage
 from python_workers.processors.base import Processor
 from python_workers.processors.composite_factors import COMPOSITE_FACTORS
 from python_workers.processors.daily_cache import DAILY_CACHE
 from python_workers.processors.shot_zones import SHOT_ZONES
-from python_workers.warehouse.base import TableChange
+from python_workers.warehouse.base import Statement, TableChange
 from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 from tests.python.support.engine import Engine
 
@@ -68,7 +68,7 @@ class ShuffledWarehouse:
         shuffled = found.take(pa.array(order))
         return pa.concat_tables([shuffled.slice(0, cut), shuffled.slice(cut)])
 
-    def commit(self, changes: Sequence[TableChange]) -> None:
+    def commit(self, changes: Sequence[TableChange], statements: Sequence[Statement] = ()) -> None:  # noqa: ARG002 its signature
         self.changes += changes
 
 

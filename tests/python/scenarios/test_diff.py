@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from python_workers.accounting.commits import BOOKKEEPING
+from python_workers.accounting.processed_dates import BOOKKEEPING
 from python_workers.backfill.dbt_project import DbtProject
 from python_workers.processors.catalogue import BY_NAME
 from python_workers.processors.daily_cache import DAILY_CACHE

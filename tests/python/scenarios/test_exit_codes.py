@@ -10,7 +10,7 @@ import pytest
 from python_workers.processors.catalogue import BY_KEY
 from python_workers.processors.daily_cache import DAILY_CACHE
 from tests.python.support.command import CommandLine
-from tests.python.support.engine import Engine
+from tests.python.support.engine import Engine, assert_same
 
 DAY = dt.date(2021, 12, 4)
 RANGE = ("--start", DAY, "--end", DAY)
@@ -34,6 +34,7 @@ def fail(engine: Engine, category: str) -> None:
         f"where processor_name = '{DAILY_CACHE.name}' and analysis_date = date '{DAY}') "
         f"and analysis_date = date '{DAY}'"
     )
+    engine.record(DAILY_CACHE, DAY)
 
 
 def codes(backcourt: CommandLine, tmp_path: Path, *left_out: str) -> dict[str, int]:
@@ -73,7 +74,7 @@ def test_a_lock_hides_no_missing_data(
     """What is locked is told as what it is: somebody who has no row, for want of data."""
     fail(engine, "CIRCUIT_BREAKER_ACTIVE")
     shown = backfilled.attention("coverage", *RANGE, "--format", "json").json()
-    assert shown["reasons"] == ["1 failures to investigate"]
+    assert shown["reasons"] == ["1 failure to investigate"]
     assert shown["attention_counts"]["circuit_breaker_active"] == 1
     (failure,) = shown["to_investigate"]
     assert failure["failure_category"] == "CIRCUIT_BREAKER_ACTIVE"
@@ -103,21 +104,64 @@ def test_a_row_that_is_lost_or_never_was_needs_attention(
     assert set(codes(backfilled, tmp_path).values()) == {0}
 
 
-def test_altered_rows_need_attention(
+def test_altered_rows_and_failures_need_attention(
     backfilled: CommandLine, engine: Engine, tmp_path: Path
 ) -> None:
     """Whoever is expected is there, so that numbers tell nothing."""
-    for key, change in (("mlfs", "points_avg_last_5 = 99"), ("tdza", "games_in_sample = 99")):
+    before = engine.everything()
+    for key, change in (
+        ("mlfs", "points_avg_last_5 = 99"),
+        ("tdza", "games_in_sample = 99"),
+        ("psza", "paint_rate_last_10 = 99"),
+        ("pcf", "data_hash = 'forged'"),
+    ):
         processor = BY_KEY[key]
         engine.execute(
             f"update {processor.table} set {change} where {processor.date_column} = date '{DAY}'"
         )
-        assert set(codes(backfilled, tmp_path, "backfill", "compute").values()) == {1}
-        shown = backfilled.attention("coverage", *RANGE).out
-        assert "stale: its rows have changed since they were computed: 1 game dates" in shown
-        assert backfilled("coverage", "--start", "2021-10-19", "--end", "2021-12-03").code == 0
-        # It puts it right.
-        assert set(codes(backfilled, tmp_path).values()) == {0}
+    engine.execute(
+        "update nba_processing.precompute_failures set failure_category = 'STALE_DATA' "
+        f"where processor_name = '{DAILY_CACHE.name}' and analysis_date = date '{DAY}'"
+    )
+    assert set(codes(backfilled, tmp_path, "backfill", "compute").values()) == {1}
+    shown = backfilled.attention("coverage", *RANGE, "--format", "json").json()
+    rows = "its rows differ from those recorded"
+    failures = "its failures differ from those recorded"
+    assert {row["processor_name"]: row["stale_reason"] for row in shown["dates"]} == {
+        **{BY_KEY[key].name: rows for key in ("tdza", "psza", "pcf", "mlfs")},
+        DAILY_CACHE.name: failures,
+    }
+    assert f"stale: {rows}: 1 game date, {DAY}" in backfilled.attention("coverage", *RANGE).out
+    (test,) = engine.project().test(("rows_and_failures_are_those_recorded",), DAY, DAY)
+    assert (test.status, test.failures) == ("fail", 5)
+    assert backfilled("coverage", "--start", "2021-10-19", "--end", "2021-12-03").code == 0
+    # The tests, too, find all put right.
+    backfilled.ok("backfill", *RANGE)
+    assert_same(engine.everything(), before)
+
+
+def test_altered_inputs_need_attention(
+    backfilled: CommandLine, engine: Engine, tmp_path: Path
+) -> None:
+    of_day = f"analysis_date = date '{DAY}'"
+    alterations = {
+        "nba_processing.expected_entities": f"delete from {{}} where {of_day}",
+        "nba_precompute.player_daily_cache_inputs": f"delete from {{}} where {of_day}",
+        "nba_analytics.int_player_form": "update {} set player_id = player_id + 1",
+    }
+    kept = {table: engine.query(f"select * from {table} order by all") for table in alterations}
+    engine.execute(*(sql.format(table) for table, sql in alterations.items()))
+    left_out = ("backfill", "compute", "report", "dry run")
+    assert set(codes(backfilled, tmp_path, *left_out).values()) == {1}
+    shown = backfilled.attention("plan", *RANGE, "--format", "json").json()
+    why = "tables that dbt built have changed since"
+    assert {(row["status"], row["reason"]) for row in shown} == {("stale", why)}
+    engine.backfill(DAY, DAY)
+    for table, rows in kept.items():
+        assert engine.query(f"select * from {table} order by all") == rows, table
+    backfilled.ok("plan", *RANGE)
+    engine.execute("delete from nba_processing.input_builds")
+    assert "no build of the inputs is recorded" in backfilled.attention("plan", *RANGE).out
 
 
 def test_rows_that_nobody_misses_need_attention(

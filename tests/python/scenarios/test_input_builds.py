@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from python_workers.accounting.derived_tables import read_derived
 from python_workers.accounting.input_builds import Build, InputBuilds, SeasonDates
 from python_workers.accounting.schedule import Schedule
+from python_workers.table_names import INPUT_BUILDS
 from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 from tests.python.support.engine import Engine, assert_same
 
@@ -60,11 +62,24 @@ def test_the_same_change_in_two_rows_is_noticed(seasons: Engine) -> None:
 
 
 def mark(engine: Engine, season_year: int) -> None:
-    """Change analytics rows of a season, so that one sees whether they were built again."""
+    """Change analytics rows of a season, so that one sees whether they were built again.
+
+    The builds are recorded as if they had written these rows.
+    """
     engine.execute(
         "update nba_analytics.player_game_summary set dnp_reason = 'marked' "
         f"where season_year = {season_year}"
     )
+    with DuckDBWarehouse(engine.path) as warehouse:
+        derived = read_derived(warehouse)
+        assert derived is not None
+        for row in warehouse.query(f"select * from {INPUT_BUILDS}").to_pylist():
+            season = row["build_id"].rpartition("/")[2]
+            digest = derived.digest(int(season[:4]), row["start_date"], row["end_date"])
+            warehouse.execute(
+                f"update {INPUT_BUILDS} set derived_state = @digest where build_id = @build",
+                {"digest": digest, "build": row["build_id"]},
+            )
 
 
 def marked(engine: Engine) -> set[int]:

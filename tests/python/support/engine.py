@@ -10,8 +10,9 @@ from typing import Any, Self
 
 import duckdb
 
-from python_workers.accounting.commits import BOOKKEEPING, Commit
+from python_workers.accounting.commits import Commit
 from python_workers.accounting.coverage import Coverage, read_coverage
+from python_workers.accounting.processed_dates import BOOKKEEPING, record_stored
 from python_workers.accounting.run_records import Run
 from python_workers.accounting.schedule import Schedule, resolve
 from python_workers.backfill.dbt_project import DbtProject
@@ -164,6 +165,11 @@ class Engine:
                 }
                 assert len(found[f"{short} {kind}"]) == len(texts), "duplicate keys"
         return found
+
+    def record(self, processor: Processor, day: dt.date) -> None:
+        """Record the rows and failures of a date as they stand, as if it had been computed so."""
+        with DuckDBWarehouse(self.path) as warehouse:
+            warehouse.commit([], [record_stored(warehouse, processor, [day])])
 
     def forget(self, *shorts: str) -> None:
         """Undo what some processors have computed."""

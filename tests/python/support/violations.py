@@ -41,6 +41,10 @@ def change(table: str, *assignments: str) -> list[str]:
 
 
 SPOILED: dict[str, list[str]] = {
+    "rows_and_failures_are_those_recorded": [
+        *change(PDC, "points_avg_last_5 = points_avg_last_5 + 1"),
+        *change(FAILURES, "failure_reason = 'forged'"),
+    ],
     "every_expected_entity_is_accounted_for": [
         f"delete from {PDC} where analysis_date = '{LAST}' and player_id = 11",
         f"delete from {FAILURES} where analysis_date = '{FIRST}' and entity_id = 'AAA'",

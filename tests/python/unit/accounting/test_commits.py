@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from python_workers import table_names
 from python_workers.accounting import record_changes
 from python_workers.accounting.commits import Commit, commit_of_pool_rows
-from python_workers.accounting.processed_dates import WhatIsRead, read_current
+from python_workers.accounting.ledger import Ledger
+from python_workers.accounting.processed_dates import BOOKKEEPING, WhatIsRead, read_current
 from python_workers.accounting.record_diff import count_by_date, diff_records
 from python_workers.accounting.run_records import Counts, Run, run_changes
 from python_workers.processors import daily_cache
@@ -89,12 +90,21 @@ def commit(
     result: ChunkResult,
     days: tuple[dt.date, ...] = (DAY,),
     processor: Processor = DAILY_CACHE,
+    *,
+    is_altered: bool = False,
 ) -> Commit:
     read = dict.fromkeys(days, WhatIsRead(f"f{number}", "psza:1"))
     made = commit_of_pool_rows(
-        warehouse, processor, run(number), read, result.rows, result.failures, 0.5
+        warehouse,
+        processor,
+        run(number),
+        read,
+        result.rows,
+        result.failures,
+        0.5,
+        is_altered=is_altered,
     )
-    warehouse.commit(made.changes)
+    warehouse.commit(made.changes, made.statements)
     return made
 
 
@@ -177,6 +187,40 @@ def test_bookkeeping_outside_the_hash_is_written_too(warehouse: DuckDBWarehouse)
     (after,) = stored(warehouse)
     assert after["data_hash"] == before["data_hash"]
     assert (before["l7d_completeness_pct"], after["l7d_completeness_pct"]) == (100.0, 75.0)
+
+
+@pytest.mark.parametrize(
+    "alter",
+    [
+        f"update {DAILY_CACHE.table} set points_avg_last_5 = 99",
+        f"update {DAILY_CACHE.table} set data_hash = 'forged'",
+        f"delete from {DAILY_CACHE.table}",
+        f"insert into {DAILY_CACHE.table} from {DAILY_CACHE.table}",
+        f"update {table_names.PRECOMPUTE_FAILURES} set failure_category = 'STALE_DATA'",
+    ],
+)
+def test_altered_rows_and_failures_are_seen_and_written_anew(
+    warehouse: DuckDBWarehouse, alter: str
+) -> None:
+    players = (regular(FIVE_GAMES, 1), regular(BETTER_GAMES, 2), regular([box_score()], 3))
+    result = compute(*players, regular(FIVE_GAMES, 1, NEXT_DAY))
+    commit(warehouse, 1, result, (DAY, NEXT_DAY))
+    tables = DAILY_CACHE.table, table_names.PRECOMPUTE_FAILURES
+    before = [stored(warehouse, table) for table in tables]
+
+    def altered() -> set[dt.date]:
+        ledger = Ledger.read(warehouse, DAY, NEXT_DAY)
+        return {day for day in (DAY, NEXT_DAY) if ledger.is_altered(DAILY_CACHE, day)}
+
+    assert altered() == set()
+    warehouse.execute(f"{alter} where analysis_date = @day", {"day": DAY})
+    assert altered() == {DAY}
+    commit(warehouse, 2, compute(*players), is_altered=True)
+    assert altered() == set()
+    after = [stored(warehouse, table) for table in tables]
+    for old, new in zip(before, after, strict=True):
+        kept = [{name: row[name] for name in row if name not in BOOKKEEPING} for row in old]
+        assert [{name: row[name] for name in row if name not in BOOKKEEPING} for row in new] == kept
 
 
 def test_a_row_gives_way_to_a_failure_and_back(warehouse: DuckDBWarehouse) -> None:

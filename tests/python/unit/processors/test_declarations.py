@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from python_workers.accounting.commits import BOOKKEEPING
+from python_workers.accounting.processed_dates import BOOKKEEPING
 from python_workers.daily.run import daily_processors
 from python_workers.processors.base import PoolWork, Population, Processor, SqlWork, waves
 from python_workers.processors.catalogue import POOL_PROCESSORS, PROCESSORS

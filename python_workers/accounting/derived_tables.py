@@ -1,0 +1,111 @@
+"""Fingerprints the tables that dbt derives from the raw tables, to find changes by others."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from python_workers import table_names
+from python_workers.processors.catalogue import PROCESSORS
+from python_workers.warehouse.base import Warehouse
+
+# The column of the dates or seasons that a table's rows belong to, in order of preference.
+_SCOPES = ("analysis_date", "season_year")
+
+# The sum of remainders modulo this prime fits an INT64.
+_PRIME = 2**31 - 1
+
+_COLUMNS = """
+select columns.table_schema as schema_name, columns.table_name, columns.column_name
+from information_schema.columns as columns
+inner join information_schema.tables as tables
+    on columns.table_catalog = tables.table_catalog
+    and columns.table_schema = tables.table_schema
+    and columns.table_name = tables.table_name
+where tables.table_type = 'BASE TABLE'
+    and columns.table_catalog = current_database()
+    and columns.table_schema in unnest(@schemas)
+order by columns.ordinal_position
+"""
+
+
+@dataclass(frozen=True)
+class DerivedRows:
+    """Number, exclusive or and sum of the row hashes, by table and then by date or season.
+
+    Parameters
+    ----------
+    by_scope
+        By table, the fingerprints of its rows by date (as in ``2021-10-19``), by the year in which
+        a season starts, or, under an empty text, of all rows.
+    """
+
+    by_scope: Mapping[str, Mapping[str, tuple[int, int, int]]]
+
+    def digest(self, season_year: int | None, first: date | None, last: date | None) -> str:
+        """Return a digest of the rows of a season and of its dates from `first` to `last`.
+
+        Without dates, leave out the tables that have rows by date.
+        """
+        digest = hashlib.sha256()
+        for table, scopes in sorted(self.by_scope.items()):
+            parts = [
+                fingerprint
+                for scope, fingerprint in scopes.items()
+                if _is_within(scope, season_year, first, last)
+            ]
+            if parts:
+                number, either, total = 0, 0, 0
+                for part in parts:
+                    number, either, total = number + part[0], either ^ part[1], total + part[2]
+                digest.update(f"{table}:{number}:{either}:{total}|".encode())
+        return digest.hexdigest()[:32]
+
+
+def read_derived(warehouse: Warehouse) -> DerivedRows | None:
+    """Fingerprint the seasons, the analytics tables, the inputs and the expected entities.
+
+    Return None on an engine that bills the bytes that this reads.
+    """
+    if warehouse.has_free_content_state:
+        return None
+    written = {processor.table for processor in PROCESSORS}
+    schemas = [table_names.ANALYTICS, table_names.PRECOMPUTE]
+    columns: dict[str, list[str]] = {}
+    schemas += [table.partition(".")[0] for table in _OTHERS]
+    for row in warehouse.query(_COLUMNS, {"schemas": schemas}).to_pylist():
+        table = f"{row['schema_name']}.{row['table_name']}"
+        if table in _OTHERS or (row["schema_name"] in schemas[:2] and table not in written):
+            columns.setdefault(table, []).append(row["column_name"])
+    if not columns:
+        return DerivedRows({})
+    selects = [_select(warehouse, table, names) for table, names in sorted(columns.items())]
+    found: dict[str, dict[str, tuple[int, int, int]]] = {}
+    rows: list[dict[str, Any]] = warehouse.query(" union all ".join(selects)).to_pylist()
+    for row in rows:
+        of_table = found.setdefault(row["table_name"], {})
+        of_table[row["scope"]] = row["n"], row["either"], row["total"]
+    return DerivedRows(found)
+
+
+_OTHERS = (table_names.SEASONS, table_names.EXPECTED_ENTITIES)
+
+
+def _select(warehouse: Warehouse, table: str, columns: list[str]) -> str:
+    scope = next((f"cast({each} as string)" for each in _SCOPES if each in columns), "''")
+    return (
+        f"select '{table}' as table_name, scope, count(*) as n, "  # noqa: S608 our own names
+        "bit_xor(row_hash) as either, "
+        f"cast(sum(mod(row_hash, {_PRIME})) as int64) as total "
+        f"from (select {scope} as scope, {warehouse.hash_of(columns)} as row_hash from {table}) "
+        "as hashed group by scope"
+    )
+
+
+def _is_within(scope: str, season_year: int | None, first: date | None, last: date | None) -> bool:
+    if "-" in scope:
+        return first is not None and last is not None and str(first) <= scope <= str(last)
+    return not scope or season_year is None or scope == str(season_year)
