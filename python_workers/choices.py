@@ -12,3 +12,6 @@ BackendName = Literal["loky", "threading", "dask"]
 
 Reprocess = Literal["missing", "missing+failed", "all"]
 """Dates that a run computes beside missing and stale ones."""
+
+Priority = Literal["interactive", "batch"]
+"""When BigQuery starts a query."""

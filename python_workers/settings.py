@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from python_workers.choices import BackendName, Target
+from python_workers.choices import BackendName, Priority, Target
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.runtime.redaction import plain_address
 
@@ -27,6 +27,15 @@ MemorySize = Annotated[str, StringConstraints(pattern=_MEMORY_SIZE)]
 # These values become parts of SQL identifiers, so admit only what BigQuery allows in names.
 ProjectId = Annotated[str, StringConstraints(pattern=r"^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,61}$")]
 DatasetPrefix = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{0,64}$")]
+ReservationName = Annotated[
+    str, StringConstraints(pattern=r"^projects/[^/\s]+/locations/[^/\s]+/reservations/[^/\s]+$")
+]
+KeyName = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^projects/[\w.:-]+/locations/[\w-]+/keyRings/[\w-]+/cryptoKeys/[\w-]+$"
+    ),
+]
 Location = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{2,40}$")]
 
 
@@ -37,6 +46,10 @@ _EXAMPLES = {
     "bq_project": "my-project",
     "bq_location": "US",
     "bq_dataset_prefix": "staging_",
+    "bq_execution_project": "my-project",
+    "bq_quota_project": "my-project",
+    "bq_reservation": "projects/my-project/locations/EU/reservations/nightly",
+    "bq_kms_key": "projects/my-project/locations/eu/keyRings/ring/cryptoKeys/key",
 }
 
 
@@ -94,6 +107,28 @@ class Settings(BaseSettings):
         gt=0.0,
         le=86_400.0,
         description="Total time in which to repeat a BigQuery request after transient failures.",
+    )
+    bq_execution_project: ProjectId | None = Field(
+        default=None,
+        description="BigQuery: project that runs and pays for the jobs; by default that of the "
+        "datasets.",
+    )
+    bq_quota_project: ProjectId | None = Field(
+        default=None,
+        description="BigQuery: project whose quota the requests use; by default that of the "
+        "credentials.",
+    )
+    bq_reservation: ReservationName | None = Field(
+        default=None, description="BigQuery: reservation whose slots the queries use."
+    )
+    bq_priority: Priority = Field(
+        default="interactive",
+        description="BigQuery: `batch` queries wait for idle slots and do not count towards the "
+        "limit of concurrent queries.",
+    )
+    bq_kms_key: KeyName | None = Field(
+        default=None,
+        description="BigQuery: Cloud KMS key that encrypts new datasets and tables (CMEK).",
     )
     bq_job_seconds: int = Field(
         default=1800,

@@ -325,16 +325,22 @@ class DbtProject:
             "BACKCOURT_BQ_DATASET_PREFIX": self._settings.bq_dataset_prefix,
             "BACKCOURT_BQ_LOCATION": self._settings.bq_location,
             "BACKCOURT_BQ_MAX_BYTES_BILLED": str(self._settings.bq_max_bytes_billed),
+            "BACKCOURT_BQ_PRIORITY": self._settings.bq_priority,
             "BACKCOURT_BQ_JOB_SECONDS": str(self._settings.bq_job_seconds),
             LABELS_VARIABLE: json.dumps(job_labels()),
             RUN_VARIABLE: current_run(),
         }
-        where = {
-            "BACKCOURT_BQ_PROJECT": self._settings.bq_project,
-            "BACKCOURT_BQ_ENDPOINT": self._settings.bq_endpoint,
-            "BACKCOURT_BQ_IMPERSONATE": self._settings.bq_impersonate,
-        }
-        given |= {name: value for name, value in where.items() if value}
+        where = (
+            "bq_project",
+            "bq_endpoint",
+            "bq_impersonate",
+            "bq_execution_project",
+            "bq_quota_project",
+            "bq_reservation",
+            "bq_kms_key",
+        )
+        values = {name: getattr(self._settings, name) for name in where}
+        given |= {f"BACKCOURT_{name.upper()}": text for name, text in values.items() if text}
         taken = [name for name in os.environ if _is_dbt_switch(name)]
         before = {name: os.environ.get(name) for name in [*given, *taken]}
         for name in taken:

@@ -205,7 +205,7 @@ def show_costs(
 ) -> None:
     """Report the bytes that a backfill's statements would read on BigQuery, and their price."""
     from python_workers.backfill.costs import estimates, price  # noqa: PLC0415 -- slow to import
-    from python_workers.warehouse.bigquery.warehouse import open_bigquery  # noqa: PLC0415
+    from python_workers.warehouse.bigquery.open import open_bigquery  # noqa: PLC0415
 
     with open_bigquery(settings) as warehouse:
         found = estimates(warehouse, DbtProject(settings), schedule, processors)

@@ -257,6 +257,7 @@ CHANGED_GAMES = TableSpec(
     ),
     # game_id belongs to the key, too, but cannot be a key column because it may be NULL.
     key=("load_id", "table_name"),
+    is_key_unique=False,
 )
 
 # Every table of the raw dataset: the models read all of them.

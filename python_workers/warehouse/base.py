@@ -42,6 +42,8 @@ class TableSpec:
         Names of the columns that identify a row; never NULL.
     partition_by, cluster_by
         Physical layout where the engine has one (BigQuery).
+    is_key_unique
+        Whether no two rows share a key; otherwise a key stands for a group of rows.
     """
 
     name: str
@@ -49,6 +51,7 @@ class TableSpec:
     key: tuple[str, ...]
     partition_by: str | None = None
     cluster_by: tuple[str, ...] = ()
+    is_key_unique: bool = True
 
     @property
     def column_names(self) -> tuple[str, ...]:

@@ -13,18 +13,18 @@ LABELS_VARIABLE = "BACKCOURT_JOB_LABELS"
 RUN_VARIABLE = "BACKCOURT_RUN_ID"
 """The variable from which dbt reads the run, for its entries in the log of restated rows."""
 
-_EVERY_JOB = {"app": "backcourt"}
+EVERY_JOB = {"app": "backcourt"}
 _LABELS: ContextVar[Mapping[str, str]] = ContextVar("job_labels")
 
 
 def job_labels() -> dict[str, str]:
     """Return the labels for a job that starts now, in the characters that BigQuery allows."""
-    return {name: label_value(text) for name, text in _LABELS.get(_EVERY_JOB).items()}
+    return {name: label_value(text) for name, text in _LABELS.get(EVERY_JOB).items()}
 
 
 def current_run() -> str:
     """Return the id of the run that is going on; an empty text outside of one."""
-    return _LABELS.get(_EVERY_JOB).get("run_id", "")
+    return _LABELS.get(EVERY_JOB).get("run_id", "")
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def labelling(**labels: str) -> Iterator[None]:
     ...     job_labels()
     {'app': 'backcourt', 'stage': 'shot_zones'}
     """
-    token = _LABELS.set({**_LABELS.get(_EVERY_JOB), **labels})
+    token = _LABELS.set({**_LABELS.get(EVERY_JOB), **labels})
     try:
         yield
     finally:

@@ -64,7 +64,7 @@ def open_warehouse(
         ):
             yield warehouse
         return
-    from python_workers.warehouse.bigquery.warehouse import open_bigquery  # noqa: PLC0415 -- slow to import
+    from python_workers.warehouse.bigquery.open import open_bigquery  # noqa: PLC0415 -- slow to import
 
     with (
         open_bigquery(settings) as bigquery,

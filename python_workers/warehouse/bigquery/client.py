@@ -19,6 +19,7 @@ from google.cloud.bigquery_storage_v1.services.big_query_read.transports import 
     BigQueryReadGrpcTransport,
 )
 
+from python_workers.choices import Priority
 from python_workers.errors import BackcourtError
 from python_workers.warehouse.bigquery.errors import (
     elsewhere_error,
@@ -58,8 +59,8 @@ class BigQueryOptions:
         Addresses of an emulator: its REST endpoint, and host:port of its Storage Read service.
     maximum_bytes_billed
         The most bytes that one statement may bill.
-    impersonate
-        A service account to act as.
+    impersonate, execution_project, quota_project, reservation, priority, kms_key
+        As in the settings.
     retry_seconds
         Total time in which to repeat a request after transient failures.
     first_delay_seconds, longest_delay_seconds
@@ -82,6 +83,11 @@ class BigQueryOptions:
     storage_endpoint: str | None = None
     maximum_bytes_billed: int | None = None
     impersonate: str | None = None
+    execution_project: str | None = None
+    quota_project: str | None = None
+    reservation: str | None = None
+    priority: Priority = "interactive"
+    kms_key: str | None = None
     retry_seconds: float = 600.0
     first_delay_seconds: float = 1.0
     longest_delay_seconds: float = 30.0
@@ -89,6 +95,19 @@ class BigQueryOptions:
     job_seconds: float = 1800.0
     lease_seconds: float = 120.0
     wait_seconds: float = 0.0
+
+    @property
+    def address_prefix(self) -> str:
+        """What precedes a dataset in SQL: a project that is not the jobs' own, and the prefix."""
+        elsewhere = self.execution_project not in (None, self.project)
+        return f"{self.project}.{self.dataset_prefix}" if elsewhere else self.dataset_prefix
+
+    @property
+    def encryption(self) -> bigquery.EncryptionConfiguration | None:
+        """How new tables are encrypted; None for Google's own keys."""
+        if self.kms_key is None:
+            return None
+        return bigquery.EncryptionConfiguration(kms_key_name=self.kms_key)
 
 
 class BigQueryConnection:
@@ -110,7 +129,7 @@ class BigQueryConnection:
         if self._client is None:
             options = self.options
             self._client = bigquery.Client(
-                project=options.project,
+                project=options.execution_project or options.project,
                 credentials=self._credentials(),
                 location=options.location,
                 client_options={"api_endpoint": options.endpoint} if options.endpoint else None,
@@ -138,7 +157,9 @@ class BigQueryConnection:
         if self.options.endpoint:
             return AnonymousCredentials()
         try:
-            credentials, _ = google.auth.default(scopes=[CLOUD_SCOPE])
+            credentials, _ = google.auth.default(
+                scopes=[CLOUD_SCOPE], quota_project_id=self.options.quota_project
+            )
         except google.auth.exceptions.DefaultCredentialsError as error:
             raise no_credentials_error() from error
         if self.options.impersonate:
@@ -146,6 +167,7 @@ class BigQueryConnection:
                 source_credentials=credentials,
                 target_principal=self.options.impersonate,
                 target_scopes=[CLOUD_SCOPE],
+                quota_project_id=self.options.quota_project,
             )
         return credentials
 

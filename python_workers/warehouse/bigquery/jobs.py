@@ -193,7 +193,12 @@ class BigQueryJobs:
             labels=job_labels(),
             maximum_bytes_billed=options.maximum_bytes_billed,
             job_timeout_ms=self._timeout_ms,
+            priority=options.priority.upper(),
+            reservation=options.reservation,
         )
+        if modifies is None and options.encryption is not None:
+            # The temporary table of the result; a statement that writes has no such table.
+            config.destination_encryption_configuration = options.encryption
 
         def insert(job_id: str) -> bigquery.QueryJob:
             return connection.client.query(
@@ -283,6 +288,7 @@ class BigQueryJobs:
             write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,
             labels=job_labels(),
             job_timeout_ms=self._timeout_ms,
+            destination_encryption_configuration=options.encryption,
         )
 
         def insert(job_id: str) -> bigquery.LoadJob:

@@ -19,7 +19,6 @@ from python_workers.warehouse.bigquery.client import BigQueryConnection, BigQuer
 from python_workers.warehouse.bigquery.errors import LEASE_LOST
 from python_workers.warehouse.bigquery.jobs import BigQueryJobs
 from python_workers.warehouse.bigquery.sql import query_parameters, quoted
-from python_workers.warehouse.bigquery.staging import ensure_dataset
 from python_workers.warehouse.job_labels import job_labels, labelling
 
 RENEWALS_PER_TERM = 3
@@ -77,8 +76,8 @@ class RunLease:
     Parameters
     ----------
     options
-        Where the datasets are, and how long a lease lasts. The lease has a connection of its own,
-        because Google's client does not serve two threads at once.
+        Where the datasets are, which exist, and how long a lease lasts. The lease has a connection
+        of its own, because Google's client does not serve two threads at once.
     """
 
     def __init__(self, options: BigQueryOptions) -> None:
@@ -92,7 +91,7 @@ class RunLease:
             )
         )
         self._jobs = BigQueryJobs(self._connection)
-        self._table = quoted(f"{table_names.PROCESSING}.run_lease", options.dataset_prefix)
+        self._table = quoted(f"{table_names.PROCESSING}.run_lease", options.address_prefix)
         self._token = self._holder = ""
         self._over = threading.Event()
         # A renewal beside a transaction would conflict with it.
@@ -140,8 +139,6 @@ class RunLease:
     def _acquire(self) -> None:
         connection = BigQueryConnection(self._options)
         try:
-            dataset = f"{self._options.dataset_prefix}{table_names.PROCESSING}"
-            ensure_dataset(connection, f"{self._options.project}.{dataset}")
             jobs = BigQueryJobs(connection)
             self._run(jobs, _CREATE)
             self._take(jobs)

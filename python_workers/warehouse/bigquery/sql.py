@@ -51,25 +51,32 @@ COLUMN_TYPES: dict[str, ColumnType] = {
 # Match quoted text and comments first, so that nothing inside them counts as a dataset.
 _DATASET_OR_QUOTED = re.compile(
     r"""'(?:[^'\\]|\\.)*' | "(?:[^"\\]|\\.)*" | --[^\n]* | /\*.*?\*/"""
-    rf"""| (?<![\w.`]) `? (?P<dataset>{"|".join(DATASETS)}) (?=\.)""",
+    rf"""| (?<![\w.`]) (?P<quote>`?) (?P<dataset>{"|".join(DATASETS)}) (?=\.)""",
     re.VERBOSE | re.DOTALL,
 )
 
 
 def with_dataset_prefix(sql: str, prefix: str) -> str:
-    """Put the prefix before every dataset name of a statement.
+    """Put the prefix, which may begin with a project, before every dataset name of a statement.
 
     Examples
     --------
     >>> with_dataset_prefix("select 'nba_raw.x' from nba_raw.games", "dev_")
     "select 'nba_raw.x' from dev_nba_raw.games"
+    >>> with_dataset_prefix("select 1 from nba_raw.games", "my-data.dev_")
+    'select 1 from `my-data`.dev_nba_raw.games'
     """
     if not prefix:
         return sql
+    project, dot, of_dataset = prefix.rpartition(".")
 
     def prefixed(match: re.Match[str]) -> str:
         dataset = match["dataset"]
-        return match[0].replace(dataset, prefix + dataset) if dataset else match[0]
+        if not dataset:
+            return match[0]
+        if match["quote"]:
+            return f"`{prefix}{dataset}"
+        return f"`{project}`.{of_dataset}{dataset}" if dot else f"{prefix}{dataset}"
 
     return _DATASET_OR_QUOTED.sub(prefixed, sql)
 

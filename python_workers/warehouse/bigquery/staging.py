@@ -7,13 +7,12 @@ import re
 import uuid
 from collections.abc import Sequence
 
-from google.api_core import exceptions as google_exceptions
 from google.cloud import bigquery
 from google.cloud.bigquery.table import TableListItem
 
 from python_workers import table_names
 from python_workers.warehouse.bigquery.client import ONCE, BigQueryConnection
-from python_workers.warehouse.bigquery.errors import elsewhere_error
+from python_workers.warehouse.bigquery.datasets import STAGED, ensure_dataset
 
 STAGING_DATASET = table_names.PROCESSING
 DROP_SECONDS = 5.0
@@ -21,7 +20,7 @@ LIFETIME = dt.timedelta(days=1)
 # A staging table lives for one commit, which waits for a few jobs and retries.
 COMMITS = 4
 
-_NAME = re.compile(r"^staged_(?P<process>[0-9a-f]{12})_[0-9a-f]+$")
+_NAME = re.compile(rf"^{STAGED}(?P<process>[0-9a-f]{{12}})_[0-9a-f]+$")
 
 
 class Staging:
@@ -43,9 +42,10 @@ class Staging:
         """Create a table that expires within a day and return its full name."""
         self._open()
         connection, seconds = self._connection, self._connection.options.request_seconds
-        name = f"{self.dataset}.staged_{self._process}_{uuid.uuid4().hex[:16]}"
+        name = f"{self.dataset}.{STAGED}{self._process}_{uuid.uuid4().hex[:16]}"
         table = bigquery.Table(name, schema=list(schema))
         table.expires = dt.datetime.now(dt.UTC) + LIFETIME
+        table.encryption_configuration = connection.options.encryption
         # If a response was lost, the repeated request finds the table.
         connection.require(
             lambda: connection.client.create_table(
@@ -89,20 +89,3 @@ class Staging:
         options = self._connection.options
         longest = COMMITS * (options.job_seconds + options.retry_seconds)
         return bool(dt.datetime.now(dt.UTC) - table.created > dt.timedelta(seconds=longest))
-
-
-def ensure_dataset(connection: BigQueryConnection, name: str) -> None:
-    """Create a missing dataset; raise an error if it exists in another location."""
-    client, options = connection.client, connection.options
-    seconds = options.request_seconds
-    try:
-        dataset = connection.request(lambda: client.get_dataset(name, retry=ONCE, timeout=seconds))
-    except google_exceptions.NotFound:
-        wanted = bigquery.Dataset(name)
-        wanted.location = options.location
-        connection.require(
-            lambda: client.create_dataset(wanted, exists_ok=True, retry=ONCE, timeout=seconds)
-        )
-        return
-    if dataset.location and dataset.location.upper() != options.location.upper():
-        raise elsewhere_error(dataset.dataset_id, dataset.location, options.location)

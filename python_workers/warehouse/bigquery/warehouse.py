@@ -15,7 +15,6 @@ from google.api_core import exceptions as google_exceptions
 from google.cloud import bigquery
 
 from python_workers.errors import BackcourtError, ExitCode
-from python_workers.settings import Settings
 from python_workers.warehouse.base import (
     ChangeNote,
     Column,
@@ -26,7 +25,9 @@ from python_workers.warehouse.base import (
     split_table_name,
 )
 from python_workers.warehouse.bigquery.client import ONCE, BigQueryConnection, BigQueryOptions
+from python_workers.warehouse.bigquery.datasets import ensure_dataset, prepare_datasets
 from python_workers.warehouse.bigquery.jobs import BigQueryJobs, JobCounts
+from python_workers.warehouse.bigquery.layout import new_table, require_unique_keys, staged_rows
 from python_workers.warehouse.bigquery.lease import RunLease
 from python_workers.warehouse.bigquery.sql import (
     ARROW_TYPES,
@@ -46,13 +47,12 @@ from python_workers.warehouse.bigquery.sql import (
     transaction,
     with_dataset_prefix,
 )
-from python_workers.warehouse.bigquery.staging import Staging, ensure_dataset
+from python_workers.warehouse.bigquery.staging import Staging
 from python_workers.warehouse.stored_rows import StoredRows
 from python_workers.warehouse.widths import narrowed
 
-# As in the target `emulator` of profiles.yml.
-EMULATOR_PROJECT = "backcourt-emulator"
-EMULATOR_ENDPOINT = "http://127.0.0.1:9050"
+# As in the state of a season's rows: a sum beside bit_xor, which equal changes leave unchanged.
+_PRIME = 2_147_483_647
 
 
 class BigQueryWarehouse:
@@ -89,9 +89,20 @@ class BigQueryWarehouse:
         """Numbers of jobs so far, by kind."""
         return self._jobs.counts
 
-    def only_writer(self) -> AbstractContextManager[None]:
-        """Hold the lease of the datasets inside the block."""
-        return self._lease.held()
+    @contextmanager
+    def only_writer(self) -> Iterator[None]:
+        """Hold the lease of the datasets inside the block; create missing datasets before.
+
+        Raises
+        ------
+        BackcourtError
+            If another run holds the lease, or if the rows of a dataset or table would expire. The
+            block's end checks the tables that it has created.
+        """
+        prepare_datasets(self._connection)
+        with self._lease.held():
+            yield
+            prepare_datasets(self._connection)
 
     def beside_workers(self) -> AbstractContextManager[None]:
         """Change nothing: BigQuery does not use this machine's cores."""
@@ -141,16 +152,25 @@ class BigQueryWarehouse:
     def content_state(self, tables: Sequence[str]) -> str:
         """Return a short digest that changes whenever the content of the tables changes.
 
-        It uses metadata that BigQuery updates at every write: etag, time of last modification and
-        row count. Reading them is free and needs no job. They do not cover the tables that a view
-        selects from: pass those tables instead.
+        Of a table it reads metadata, which is free and needs no job: time of last modification,
+        number of rows and schema. (The etag changes by itself.) Of a view or an external table,
+        whose rows change without that, it hashes the rows.
         """
         parts = []
         for table in sorted(tables):
             found = self._get_table(table)
-            state = "missing" if found is None else (found.etag, found.modified, found.num_rows)
-            parts.append(f"{table}={state}")
+            parts.append(f"{table}={'missing' if found is None else self._state(table, found)}")
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+    def _state(self, table: str, found: bigquery.Table) -> str:
+        schema = [(field.name, field.field_type) for field in found.schema]
+        if found.table_type == "TABLE":
+            return repr((found.modified, found.num_rows, schema))
+        hashed = self.query(
+            f"select count(*) as n, bit_xor({self.row_hash}) as hash, "  # noqa: S608 our own names
+            f"sum(mod({self.row_hash}, {_PRIME})) as total from {table} as t"
+        )
+        return repr((hashed.to_pylist(), schema))
 
     # --- Writing ----------------------------------------------------------------------------------
 
@@ -298,14 +318,14 @@ class BigQueryWarehouse:
 
     @property
     def _prefix(self) -> str:
-        return self._options.dataset_prefix
+        return self._options.address_prefix
 
     def _with_prefix(self, sql: str) -> str:
         return with_dataset_prefix(sql, self._prefix)
 
     def _full_name(self, table: str) -> str:
         schema, name = split_table_name(table)
-        return f"{self._options.project}.{self._prefix}{schema}.{name}"
+        return f"{self._options.project}.{self._options.dataset_prefix}{schema}.{name}"
 
     def _get_table(self, table: str) -> bigquery.Table | None:
         name, client = self._full_name(table), self._connection.client
@@ -351,19 +371,7 @@ class BigQueryWarehouse:
         return rows.cast(pa.schema([(name, types[name]) for name in rows.column_names]))
 
     def _create_table(self, spec: TableSpec) -> None:
-        schema = [
-            bigquery.SchemaField(
-                column.name,
-                SQL_TYPES[column.type],
-                mode="REQUIRED" if column.name in spec.key else "NULLABLE",
-            )
-            for column in spec.columns
-        ]
-        table = bigquery.Table(self._full_name(spec.name), schema=schema)
-        if spec.partition_by is not None:
-            table.time_partitioning = bigquery.TimePartitioning(field=spec.partition_by)
-        if spec.cluster_by:
-            table.clustering_fields = list(spec.cluster_by)
+        table = new_table(spec, self._full_name(spec.name), self._options.encryption)
         client, seconds = self._connection.client, self._options.request_seconds
         self._connection.require(
             lambda: client.create_table(table, exists_ok=True, retry=ONCE, timeout=seconds)
@@ -399,53 +407,3 @@ class BigQueryWarehouse:
         if kind is not None:
             self._jobs.cancel_running()
         self.close()
-
-
-def open_bigquery(settings: Settings) -> BigQueryWarehouse:
-    """Return the warehouse of the configured project; its first request opens the connection.
-
-    Raises
-    ------
-    BackcourtError
-        With exit code 3 if no project is configured.
-    """
-    is_emulator = settings.target == "emulator"
-    project = settings.bq_project or (EMULATOR_PROJECT if is_emulator else None)
-    if project is None:
-        raise BackcourtError(
-            "no BigQuery project is named",
-            "Set BACKCOURT_BQ_PROJECT; docs/bigquery says what else BigQuery needs.",
-            ExitCode.ENVIRONMENT,
-        )
-    options = BigQueryOptions(
-        project=project,
-        location=settings.bq_location,
-        dataset_prefix=settings.bq_dataset_prefix,
-        endpoint=settings.bq_endpoint or (EMULATOR_ENDPOINT if is_emulator else None),
-        storage_endpoint=settings.bq_storage_endpoint,
-        maximum_bytes_billed=settings.bq_max_bytes_billed,
-        impersonate=settings.bq_impersonate,
-        retry_seconds=settings.bq_retry_seconds,
-        job_seconds=settings.bq_job_seconds,
-        lease_seconds=settings.bq_lease_seconds,
-        wait_seconds=settings.wait_seconds,
-    )
-    return BigQueryWarehouse(options)
-
-
-def staged_rows(change: TableChange) -> int:
-    """Return the number of rows and keys in a change."""
-    parts = (change.rows, change.delete_keys)
-    return sum(part.num_rows for part in parts if part is not None)
-
-
-def require_unique_keys(spec: TableSpec, rows: pa.Table) -> None:
-    """Refuse rows with duplicate keys: the warehouse cannot decide which row is right."""
-    counted = rows.group_by(list(spec.key)).aggregate([([], "count_all")])
-    double = counted.filter(pc.greater(counted["count_all"], 1))
-    if double.num_rows:
-        first = {name: double[name][0].as_py() for name in spec.key}
-        raise BackcourtError(
-            f"{double.num_rows} keys are duplicated in the new rows of {spec.name}",
-            f"The first is {first}; keep one row of each.",
-        )

@@ -33,7 +33,8 @@ from python_workers.report import queries
 from python_workers.settings import Settings, load_settings
 from python_workers.table_names import DATASETS
 from python_workers.warehouse.base import Warehouse
-from python_workers.warehouse.bigquery.warehouse import BigQueryWarehouse, open_bigquery
+from python_workers.warehouse.bigquery.open import open_bigquery
+from python_workers.warehouse.bigquery.warehouse import BigQueryWarehouse
 from python_workers.warehouse.job_labels import label_value
 from python_workers.warehouse.open import open_warehouse
 from tests.python.bigquery.analyzer import check_statements

@@ -18,7 +18,7 @@ from dbt.adapters.bigquery.credentials import BigQueryCredentials, create_google
 from jinja2 import Environment
 
 from python_workers.settings import load_settings
-from python_workers.warehouse.bigquery.warehouse import open_bigquery
+from python_workers.warehouse.bigquery.open import open_bigquery
 from tests.python.support.folders import REPOSITORY
 
 ACCOUNT = "backcourt@my-project.iam.gserviceaccount.com"

@@ -76,3 +76,19 @@ def test_two_commits_that_overlap_leave_one_set_of_rows(connect: Connect) -> Non
     for _ in range(2):
         warehouse.commit([change])
     assert scores(warehouse) == [(FIRST, 1, 1.0), (FIRST, 2, 1.0)]
+
+
+def test_datasets_are_created_with_a_description_and_refused_once_they_expire(
+    connect: Connect, prefix: str
+) -> None:
+    warehouse = connect()
+    with warehouse.only_writer():
+        pass
+    client = warehouse._connection.client
+    dataset = client.get_dataset(f"{prefix}nba_predictions")
+    assert dataset.labels == {"app": "backcourt"}
+    assert dataset.description
+    dataset.default_table_expiration_ms = 60 * 86_400_000
+    client.update_dataset(dataset, ["default_table_expiration_ms"])
+    with pytest.raises(BackcourtError, match="nba_predictions deletes new tables"):
+        warehouse.only_writer().__enter__()

@@ -35,6 +35,8 @@ class Client:
         self.dropped: list[str] = []
         self.tables: list[TableListItem] = []
         self.interrupt_at_poll = False
+        self.expirations: dict[str, int] = {}
+        self.metadata: dict[str, Any] = {}
 
     def close(self) -> None:
         pass
@@ -69,10 +71,19 @@ class Client:
         self.cancelled.append(job_id)
 
     def get_dataset(self, name: str, **_: Any) -> bigquery.Dataset:
-        return bigquery.Dataset(name)
+        dataset = bigquery.Dataset(name)
+        dataset.default_table_expiration_ms = self.expirations.get(dataset.dataset_id)
+        return dataset
 
     def get_table(self, name: str, **_: Any) -> bigquery.Table:
-        return bigquery.Table(name, schema=[bigquery.SchemaField("player_id", "INT64")])
+        resource = {
+            "tableReference": bigquery.TableReference.from_string(name).to_api_repr(),
+            "schema": {"fields": [{"name": "player_id", "type": "INTEGER"}]},
+            "lastModifiedTime": "1700000000000",
+            "numRows": "2",
+            "type": "TABLE",
+        }
+        return bigquery.Table.from_api_repr(resource | self.metadata)
 
     def list_tables(self, *_: Any, **__: Any) -> list[TableListItem]:
         return self.tables
