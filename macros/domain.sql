@@ -256,10 +256,17 @@
     {{- return(names) -}}
 {%- endmacro %}
 
-{# A player-level text of an inputs table: only his most recent game's row (or rank 0) has it. #}
-{% macro first_rank_only(expression, player) -%}
-    case
-        when coalesce(player_games.game_number, 0) in (0, {{ player }}.actual_game_count)
-            then {{ expression }}
-    end
+{#
+  Hash of the window that ends with a row of a games model: the sum of the hashes of its games, over
+  the columns that the worker reads. It is a function of exactly these games. Remainders modulo a prime
+  below 2^53 keep the sum of up to a thousand games within 64 bits.
+#}
+{% macro window_hash(games) -%}
+    cast(
+        sum(mod({{ hash_of(games.columns) }}, 9007199254740881)) over (
+            partition by player_id, season_year
+            order by game_number
+            rows between {{ games.window - 1 }} preceding and current row
+        ) as int64
+    )
 {%- endmacro %}

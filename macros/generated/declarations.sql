@@ -14,6 +14,7 @@
             'upstream': [],
             'built_by': 'dbt',
             'past_dates': [],
+            'games': none,
             'required_games': 5,
         },
         'PlayerShotZoneAnalysisProcessor': {
@@ -26,7 +27,8 @@
             'population': 'players_with_a_game',
             'upstream': [],
             'built_by': 'pool',
-            'past_dates': ['game_date'],
+            'past_dates': [],
+            'games': {'model': 'int_player_games', 'window': 20, 'columns': ['season_year', 'player_id', 'game_number', 'game_date', 'has_complete_shot_zones', 'paint_makes', 'paint_attempts', 'mid_range_makes', 'mid_range_attempts', 'three_makes', 'three_attempts', 'assisted_fg_makes', 'unassisted_fg_makes']},
             'required_games': none,
         },
         'PlayerCompositeFactorsProcessor': {
@@ -40,6 +42,7 @@
             'upstream': ['tdza', 'psza'],
             'built_by': 'pool',
             'past_dates': [],
+            'games': none,
             'required_games': none,
         },
         'PlayerDailyCacheProcessor': {
@@ -52,7 +55,8 @@
             'population': 'listed_players',
             'upstream': ['psza'],
             'built_by': 'pool',
-            'past_dates': ['game_date', 'last_played_date'],
+            'past_dates': ['last_played_date'],
+            'games': {'model': 'int_player_games', 'window': 10, 'columns': ['season_year', 'player_id', 'game_number', 'game_date', 'has_box_score', 'points', 'seconds_played', 'usage_e4', 'ts_e4', 'assisted_fg_makes', 'unassisted_fg_makes']},
             'required_games': none,
         },
         'MLFeatureStoreProcessor': {
@@ -66,6 +70,7 @@
             'upstream': ['tdza', 'psza', 'pcf', 'pdc'],
             'built_by': 'dbt',
             'past_dates': [],
+            'games': none,
             'required_games': none,
         },
     }) }}

@@ -3,7 +3,9 @@
   leaves the others. The model's own filter is in_date_range(), so the first run honours the range,
   too. It empties a date of the range that no longer has rows, which merge and delete+insert by key
   would miss.
-  Config: meta.date_column, the DATE column that partitions the table.
+  Config: meta.date_column, the DATE column that partitions the table. meta.drops_former_layout: a
+  table with a column that the contract no longer has is dropped, since its other dates hold rows of
+  another layout; they have no rows until they are built again.
 #}
 {% materialization date_range, default %}
 
@@ -21,6 +23,10 @@
         {%- set existing_relation = none -%}
     {%- endif -%}
     {%- set stored = none if existing_relation is none else stored_docs(existing_relation) -%}
+    {%- if stored is not none and has_former_layout(stored.columns) -%}
+        {%- do adapter.drop_relation(existing_relation) -%}
+        {%- set existing_relation, stored = none, none -%}
+    {%- endif -%}
     {%- if stored is not none -%}
         {%- do add_missing_columns(existing_relation, stored.columns) -%}
     {%- endif -%}
@@ -42,6 +48,13 @@
     {{ return({'relations': [target_relation]}) }}
 
 {% endmaterialization %}
+
+{% macro has_former_layout(columns) -%}
+    {{- return(
+        config.get('meta').get('drops_former_layout', false)
+        and columns.keys() | reject('in', model.columns.keys()) | list | length > 0
+    ) -}}
+{%- endmacro %}
 
 {#
   In a run by hand, --full-refresh drops the other dates, too, and --empty leaves no rows: print a

@@ -56,5 +56,6 @@
 {% macro worker_reads() -%}
     {%- set own = processors().values() | selectattr('model', 'equalto', model.name) | first -%}
     {%- set upstream = processors().values() | selectattr('key', 'in', own.upstream) -%}
-    {{ return([own.inputs_model] + upstream | map(attribute='model') | list) }}
+    {%- set games = [own.games.model] if own.games else [] -%}
+    {{ return([own.inputs_model] + games + upstream | map(attribute='model') | list) }}
 {%- endmacro %}

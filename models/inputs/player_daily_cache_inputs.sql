@@ -61,17 +61,15 @@ recent_actual as (
 
 ),
 
--- The ten most recent actual games, or one row of rank 0 for a player without games. Only the first
--- row of a player has the text columns.
+-- actual_game_count is the number of the last game of the player's window.
 final as (
 
     select
         population.player_id,
-        {{ first_rank_only('population.player_lookup', 'population') }} as player_lookup,
-        {{ first_rank_only('population.universal_player_id', 'population') }}
-            as universal_player_id,
-        {{ first_rank_only('population.team_abbr', 'population') }} as team_abbr,
-        {{ first_rank_only('population.population_source', 'population') }} as population_source,
+        population.player_lookup,
+        population.universal_player_id,
+        population.team_abbr,
+        population.population_source,
         population.season_year,
         population.actual_game_count,
         population.games_played_season,
@@ -93,19 +91,10 @@ final as (
         population.seconds_in_last_7_days,
         population.seconds_in_last_14_days,
         population.back_to_backs_last_14_days,
-        coalesce(population.actual_game_count - player_games.game_number + 1, 0) as game_rank,
-        player_games.points,
-        player_games.seconds_played,
-        player_games.usage_e4,
-        player_games.ts_e4,
-        player_games.assisted_fg_makes,
-        player_games.unassisted_fg_makes,
-        coalesce(player_games.has_box_score, false) as is_available,
         population.is_bootstrap,
         population.is_season_boundary,
         population.analysis_date,
         population.last_played_date,
-        player_games.game_date,
     from population
     inner join teams
         on
@@ -119,12 +108,6 @@ final as (
         on
             population.analysis_date = recent_actual.analysis_date
             and population.player_id = recent_actual.player_id
-    left join player_games
-        on
-            population.player_id = player_games.player_id
-            and population.season_year = player_games.season_year
-            and player_games.game_number > population.actual_game_count - 10
-            and player_games.game_number <= population.actual_game_count
 
 )
 

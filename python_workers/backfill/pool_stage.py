@@ -22,7 +22,7 @@ from python_workers.pool.run_chunks import (
     run_chunks,
     start_workers,
 )
-from python_workers.processors.base import PoolWork, Processor, waves
+from python_workers.processors.base import Games, PoolWork, Processor, waves
 from python_workers.processors.catalogue import BY_KEY, PROCESSORS
 from python_workers.processors.failures import ChunkResult
 from python_workers.processors.worker import (
@@ -301,10 +301,7 @@ def _chunks(
 def read_inputs(
     warehouse: Warehouse, processor: Processor, days: Sequence[date]
 ) -> dict[str, pa.Table]:
-    """Read all inputs of a processor's worker for some dates.
-
-    Player-level columns come once per player and date, from the row of his most recent game.
-    """
+    """Read all inputs of a processor's worker for some dates: players, games, upstream rows."""
     params = dates_as_parameters(days)
     return {
         name: warehouse.query(sql, params, narrow=True)
@@ -322,18 +319,40 @@ def input_statements(processor: Processor) -> dict[str, str]:
     work = processor.work
     if not isinstance(work, PoolWork):
         raise TypeError(f"{processor.key} is not computed by the pool")
-    first_row = "game_rank <= 1" if work.game_columns else "true"
-    statements = {"players": _select(processor.inputs, work.player_columns, first_row)}
-    if work.game_columns:
-        statements["games"] = _select(processor.inputs, work.game_columns, "game_rank >= 1")
+    statements = {"players": _select(processor.inputs, work.player_columns)}
+    if work.games is not None:
+        statements["games"] = _select_games(processor, work.games)
     for upstream, columns in work.upstream_columns.items():
-        statements[upstream] = _select(BY_KEY[upstream].table, columns, "true")
+        statements[upstream] = _select(BY_KEY[upstream].table, columns)
     return statements
 
 
-def _select(table: str, columns: Sequence[str], condition: str) -> str:
-    return (
-        f"select {', '.join(columns)} from {table} "  # noqa: S608 our own names
-        "where analysis_date between @first and @last "
-        f"and analysis_date in unnest(@days) and {condition}"
-    )
+def _select(table: str, columns: Sequence[str]) -> str:
+    return f"select {', '.join(columns)} from {table} where {_OF_DATES}"  # noqa: S608 our own names
+
+
+def _select_games(processor: Processor, games: Games) -> str:
+    """Return the select for the games that the windows of the dates reach, each once."""
+    columns = ", ".join(f"games.{name}" for name in games.columns)
+    return f"""
+    select {columns}
+    from {games.table} as games
+    inner join (
+        select
+            season_year,
+            player_id,
+            min(actual_game_count) - {games.window} as games_before,
+            max(actual_game_count) as last_game
+        from {processor.inputs}
+        where {_OF_DATES}
+        group by season_year, player_id
+    ) as reached
+        on
+            games.season_year = reached.season_year
+            and games.player_id = reached.player_id
+            and games.game_number > reached.games_before
+            and games.game_number <= reached.last_game
+    """  # noqa: S608 our own names
+
+
+_OF_DATES = "analysis_date between @first and @last and analysis_date in unnest(@days)"

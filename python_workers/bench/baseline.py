@@ -161,7 +161,7 @@ def compute_frames(
     players = tables["players"].to_pylist()
     frames = {name: table.to_pandas() for name, table in tables.items() if name != "players"}
     if "games" in frames:
-        frames["games"] = frames["games"].sort_values(["player_id", "game_rank"])
+        frames["games"] = frames["games"].sort_values("game_number", ascending=False)
     if executor is None:
         batches = [compute_batch(key, players, frames)]
     else:

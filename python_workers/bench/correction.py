@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from python_workers import table_names
 from python_workers.accounting.processed_dates import BOOKKEEPING
 from python_workers.bench.results import at_most, exactly
+from python_workers.bench.sql_aggregate import inputs_with_games
 from python_workers.bench.stages import RAW, SCRATCH, WHOLE, Bench
 from python_workers.processors.base import Processor
 from python_workers.processors.catalogue import PROCESSORS
@@ -26,6 +27,10 @@ AGAIN = "again"
 AFTER_A_CORRECTION = at_most(15, "s")
 
 Pairs = set[tuple[str, date]]
+
+
+# Stands before the tables of a relation that is looked at in several databases.
+_DATABASE = "{database}."
 
 
 @dataclass(frozen=True)
@@ -195,9 +200,9 @@ def compare(before: Path, after: Path, again: Path, run_id: str) -> Comparison:
         changed_inputs = {
             processor.key: _changed_dates(
                 connection,
-                processor.inputs,
+                inputs_with_games(processor, _DATABASE),
                 "analysis_date",
-                _columns(connection, processor.inputs),
+                _columns(connection, inputs_with_games(processor, _DATABASE)),
             )
             for processor in PROCESSORS
         }
@@ -222,13 +227,14 @@ def compare(before: Path, after: Path, again: Path, run_id: str) -> Comparison:
 
 def _changed_outputs(connection: duckdb.DuckDBPyConnection, processor: Processor) -> set[date]:
     """Return the dates whose rows or failures changed in columns that other processors read."""
-    columns = _columns(connection, processor.table)
+    columns = _columns(connection, f"{_DATABASE}{processor.table}")
     if processor.engine == "pool":
         columns = [processor.entity, "data_hash"]
-    rows = _changed_dates(connection, processor.table, processor.date_column, columns)
+    table = f"{_DATABASE}{processor.table}"
+    rows = _changed_dates(connection, table, processor.date_column, columns)
     failures = _changed_dates(
         connection,
-        table_names.PRECOMPUTE_FAILURES,
+        f"{_DATABASE}{table_names.PRECOMPUTE_FAILURES}",
         "analysis_date",
         ["entity_id", "failure_category", "failure_reason"],
         f"processor_name = '{processor.name}'",
@@ -238,27 +244,28 @@ def _changed_outputs(connection: duckdb.DuckDBPyConnection, processor: Processor
 
 def _changed_dates(
     connection: duckdb.DuckDBPyConnection,
-    table: str,
+    relation: str,
     date_column: str,
     columns: list[str],
     condition: str = "true",
 ) -> set[date]:
-    """Return the dates on which a table differs between the old and the new warehouse."""
+    """Return the dates on which a relation differs between the old and the new warehouse."""
     hashed = f"hash({', '.join(columns)})"
     digests = (
         f"select {date_column} as day, count(*) as lines, sum({hashed}) as total, "  # noqa: S608 our own names
-        f"bit_xor({hashed}) as mixed from {{}}.{table} where {condition} group by {date_column}"
+        f"bit_xor({hashed}) as mixed from {relation} where {condition} group by {date_column}"
     )
+    old, new = (digests.replace(_DATABASE, f"{name}.") for name in ("old", "new"))
     found = connection.execute(
-        f"select coalesce(o.day, n.day) from ({digests.format('old')}) as o "  # noqa: S608 our own names
-        f"full outer join ({digests.format('new')}) as n on o.day = n.day "
+        f"select coalesce(o.day, n.day) from ({old}) as o "  # noqa: S608 our own names
+        f"full outer join ({new}) as n on o.day = n.day "
         "where (o.lines, o.total, o.mixed) is distinct from (n.lines, n.total, n.mixed)"
     ).fetchall()
     return {day for (day,) in found}
 
 
 def _different_rows(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    columns = ", ".join(_columns(connection, table))
+    columns = ", ".join(_columns(connection, f"{_DATABASE}{table}"))
     new, again = (f"select {columns} from {name}.{table}" for name in ("new", "again"))  # noqa: S608 our own names
     found = connection.execute(
         f"select (select count(*) from ({new} except all {again})) "  # noqa: S608 our own names
@@ -267,7 +274,8 @@ def _different_rows(connection: duckdb.DuckDBPyConnection, table: str) -> int:
     return int(found[0]) if found else 0
 
 
-def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
-    """Return a table's columns without those about the time and run of writing."""
-    described = connection.execute(f"describe new.{table}").fetchall()
+def _columns(connection: duckdb.DuckDBPyConnection, relation: str) -> list[str]:
+    """Return a relation's columns without those about the time and run of writing."""
+    named = relation.replace(_DATABASE, "new.")
+    described = connection.execute(f"describe select * from {named}").fetchall()  # noqa: S608 our own names
     return [name for name, *_ in described if name not in BOOKKEEPING]

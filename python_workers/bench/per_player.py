@@ -183,7 +183,7 @@ def compute_daily_cache(
         failed(player, STALE_DATA, reason, required, to)
         return
     last_10 = games.head(daily_cache.LONG_WINDOW)
-    gone = last_10[~last_10["is_available"]]
+    gone = last_10[~last_10["has_box_score"]]
     if len(gone):
         _lacks_games(player, gone, len(last_10), "a box score", required, to)
         return
@@ -291,8 +291,8 @@ def _load(player: Record) -> Record:
 
 def _completeness(player: Record, last_5: pd.DataFrame, last_10: pd.DataFrame) -> Record:
     windows = {
-        "l5": (int(last_5["is_available"].sum()), len(last_5)),
-        "l10": (int(last_10["is_available"].sum()), len(last_10)),
+        "l5": (int(last_5["has_box_score"].sum()), len(last_5)),
+        "l10": (int(last_10["has_box_score"].sum()), len(last_10)),
         "l7d": (player["known_games_in_last_7_days"], player["actual_games_in_last_7_days"]),
         "l14d": (player["known_games_in_last_14_days"], player["actual_games_in_last_14_days"]),
     }

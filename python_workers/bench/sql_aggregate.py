@@ -1,21 +1,51 @@
 """One SQL statement that aggregates the workers' inputs, to compare with the compute stage.
 
-It reads the three inputs tables and the team defences, aggregates windows of ten and twenty games,
-and writes a row for every player and date with enough games. It rounds in floats, and it does not
-hash, compare with stored rows, explain failures or write contexts: it is the least work that a
-warehouse needs for the same rows.
+It reads the three inputs tables, the games and the team defences, aggregates windows of ten and
+twenty games, and writes a row for every player and date with enough games. It rounds in floats, and
+it does not hash, compare with stored rows, explain failures or write contexts.
 """
 
 from __future__ import annotations
 
 from python_workers.processors import daily_cache, shot_zones
 from python_workers.processors import factor_scores as scores
+from python_workers.processors.base import PoolWork, Processor
 from python_workers.processors.composite_factors import COMPOSITE_FACTORS
 from python_workers.processors.team_defense import TEAM_DEFENSE
 
 AGGREGATE_TABLE = "bench_sql.aggregate"
 
 _MAX_USAGE = scores.PROJECTED_USAGE_MAX_E4 // 10**scores.USAGE_DECIMALS
+
+
+def inputs_with_games(processor: Processor, database: str = "") -> str:
+    """Return a relation of a processor's inputs; each row once for each game in its window.
+
+    Parameters
+    ----------
+    processor
+        A processor; without games, the relation is its inputs table.
+    database
+        The attached database with the tables, followed by a dot.
+    """
+    work = processor.work
+    if not isinstance(work, PoolWork) or work.games is None:
+        return f"{database}{processor.inputs}"
+    columns = ", ".join(work.games.columns)
+    return f"""(
+        select
+            inputs.*,
+            games.* exclude (season_year, player_id),
+            inputs.actual_game_count - games.game_number + 1 as game_rank
+        from {database}{processor.inputs} as inputs
+        left join (select {columns} from {database}{work.games.table}) as games
+            on
+                inputs.player_id = games.player_id
+                and inputs.season_year = games.season_year
+                and games.game_number > inputs.actual_game_count - {work.games.window}
+                and games.game_number <= inputs.actual_game_count
+    )"""  # noqa: S608 our own names
+
 
 _PSZA = f"""
 shot_zones as (
@@ -37,7 +67,7 @@ shot_zones as (
         sum(paint_makes) as paint_makes_20,
         sum(paint_attempts) as paint_attempts_20,
         sum(mid_range_attempts) + sum(three_attempts) as other_attempts_20,
-    from {shot_zones.SHOT_ZONES.inputs}
+    from {inputs_with_games(shot_zones.SHOT_ZONES)}
     where has_complete_shot_zones and actual_game_count >= {shot_zones.MIN_GAMES_REQUIRED}
     group by analysis_date, player_id
     having count(*) filter (where game_rank <= 10) = 10
@@ -244,11 +274,11 @@ cache_windows as (
         avg(ts_e4) as ts_10,
         sum(assisted_fg_makes) as assisted_makes,
         sum(unassisted_fg_makes) as unassisted_makes,
-    from {daily_cache.DAILY_CACHE.inputs}
-    where game_rank >= 1 and actual_game_count >= {daily_cache.ABSOLUTE_MIN_GAMES}
+    from {inputs_with_games(daily_cache.DAILY_CACHE)}
+    where actual_game_count >= {daily_cache.ABSOLUTE_MIN_GAMES}
     group by analysis_date, player_id
     having
-        bool_and(is_available)
+        bool_and(has_box_score)
         and any_value(last_played_date) >= analysis_date - {daily_cache.STALE_AFTER_DAYS}
 ),
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,6 +74,28 @@ def json_text(value: object) -> str:
 
 
 @dataclass(frozen=True)
+class Texts:
+    """A column of texts.
+
+    Parameters
+    ----------
+    indices
+        Per row the index of its text.
+    distinct
+        The distinct texts.
+    """
+
+    indices: pa.Array
+    distinct: pa.Array
+
+    def rows(self, first: int, count: int) -> pa.Array | pa.Scalar:
+        """Return the texts of some rows, a scalar if all are the same."""
+        if len(self.distinct) == 1:
+            return self.distinct[0]
+        return self.distinct.take(self.indices.slice(first, count))
+
+
+@dataclass(frozen=True)
 class Encoded:
     """A column as its distinct values and, per row, the index of its value.
 
@@ -91,8 +113,8 @@ class Encoded:
     values: pa.Array
     has_null: bool
 
-    def texts(self, render: Callable[[object], str], prefix: str = "") -> pa.Array:
-        """Return the text that each index stands for, with `prefix` before it.
+    def texts(self, render: Callable[[object], str], prefix: str = "") -> Texts:
+        """Return each row's text, with `prefix` before it.
 
         Write numbers as repr does and ignore `render`: a hash and JSON write them alike.
         """
@@ -104,7 +126,7 @@ class Encoded:
             texts = pa.array(map(render, self.values.to_pylist()), pa.string())
         if self.has_null:
             texts = pa.concat_arrays([texts, pa.array([render(None)], pa.string())])
-        return pc.binary_join_element_wise(prefix, texts, "")
+        return Texts(self.indices, pc.binary_join_element_wise(prefix, texts, ""))
 
 
 def encode(column: pa.Array | pa.ChunkedArray) -> Encoded:
@@ -154,29 +176,22 @@ def _float_texts(values: pa.Array) -> pa.Array:
     return pc.replace_with_mask(values.cast(pa.string()), pa.array(~agrees), others)
 
 
-def joined(
-    columns: list[tuple[Encoded, pa.Array]], separator: str, first: int, rows: int
-) -> pa.Array:
+def joined(columns: Sequence[Texts], separator: str, first: int, rows: int) -> pa.Array:
     """Join the texts of several columns row by row.
 
     Parameters
     ----------
     columns
-        Per column its rows and the text of each of its distinct values.
+        The columns.
     separator
         Text between two columns.
     first, rows
         The slice of rows wanted.
     """
-    parts: list[pa.Array | pa.Scalar] = []
-    for encoded, texts in columns:
-        if len(texts) == 1:
-            parts.append(texts[0])
-        else:
-            parts.append(texts.take(encoded.indices.slice(first, rows)))
-    if all(isinstance(part, pa.Scalar) for part in parts):
-        parts[0] = pa.repeat(parts[0], rows)
-    return pc.binary_join_element_wise(*parts, separator)
+    texts = [column.rows(first, rows) for column in columns]
+    if all(isinstance(text, pa.Scalar) for text in texts):
+        texts[0] = pa.repeat(texts[0], rows)
+    return pc.binary_join_element_wise(*texts, separator)
 
 
 def json_objects(fields: dict[str, pa.Array]) -> pa.Array:
@@ -191,8 +206,5 @@ def json_objects(fields: dict[str, pa.Array]) -> pa.Array:
     rows = len(fields[names[0]])
     if rows == 0:
         return pa.array([], pa.string())
-    columns: list[tuple[Encoded, pa.Array]] = []
-    for name in names:
-        encoded = encode(fields[name])
-        columns.append((encoded, encoded.texts(json_text, f"{json.dumps(name)}: ")))
+    columns = [encode(fields[name]).texts(json_text, f"{json.dumps(name)}: ") for name in names]
     return pc.binary_join_element_wise("{", joined(columns, ", ", 0, rows), "}", "")

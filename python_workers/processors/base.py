@@ -30,6 +30,32 @@ class Population(StrEnum):
 
 
 @dataclass(frozen=True)
+class Games:
+    """The games that a processor's windows hold.
+
+    Parameters
+    ----------
+    columns
+        Columns of the games model: ``season_year``, ``player_id``, ``game_number``, ``game_date``,
+        and what is read of each game.
+    window
+        The greatest number of most recent games that a window holds.
+    model
+        The dbt model of the games, in ``nba_analytics``, with one row per (season_year, player_id,
+        game_number). Numbers go 1, 2, ... within a player's season, in order of date.
+    """
+
+    columns: Sequence[str]
+    window: int
+    model: str = "int_player_games"
+
+    @property
+    def table(self) -> str:
+        """Schema and table of the games."""
+        return f"{table_names.ANALYTICS}.{self.model}"
+
+
+@dataclass(frozen=True)
 class PoolWork:
     """The work of a processor that worker processes compute.
 
@@ -41,9 +67,9 @@ class PoolWork:
         The output columns: types, ranges, and which of them enter the hash.
     player_columns
         Columns of the inputs model, one row per (analysis_date, player_id).
-    game_columns
-        Columns of the inputs model, one row per (analysis_date, player_id, game_rank); empty if the
-        inputs have no games.
+    games
+        The games behind the players' windows, which ``season_year`` and ``actual_game_count`` of
+        the player's row determine; None if the function reads no games.
     upstream_columns
         By the key of each upstream processor, the columns of its rows of the same date.
     checks_completeness
@@ -53,15 +79,19 @@ class PoolWork:
     compute: Compute
     output: OutputTable
     player_columns: Sequence[str]
-    game_columns: Sequence[str] = ()
+    games: Games | None = None
     upstream_columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
     checks_completeness: bool = False
 
     @property
+    def window(self) -> int:
+        """The greatest number of games that a window holds."""
+        return self.games.window if self.games else 0
+
+    @property
     def past_dates(self) -> tuple[str, ...]:
-        """Columns of the inputs model whose dates come before the row's: those of games."""
-        dates = {"game_date": self.game_columns, "last_played_date": self.player_columns}
-        return tuple(name for name, columns in dates.items() if name in columns)
+        """Columns of the inputs model whose dates come before the row's."""
+        return tuple(name for name in ("last_played_date",) if name in self.player_columns)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from python_workers.columnar.columns import Integers, decimal_array
 from python_workers.columnar.rounding import BoolArray, IntArray, round_half_even
-from python_workers.columnar.segments import GameSegments
+from python_workers.columnar.windows import GameWindows
 
 # Smallest percentage of its games with data that makes a window complete.
 COMPLETE_MIN_PCT = 90
@@ -20,24 +20,28 @@ DAYS = (7, 14)
 
 
 def window_completeness(
-    games: GameSegments, available: BoolArray, load: Mapping[str, Integers]
+    games: GameWindows, available: BoolArray, load: Mapping[str, Integers]
 ) -> dict[str, pa.Array]:
     """Return the completeness percentage and flag of each of the four windows, and of all.
+
+    There is one value per player and date.
 
     Parameters
     ----------
     games
-        The games of the players, up to ten each.
+        The games and the windows of the players, up to ten games each.
     available
-        Per sorted game row, whether it has a box score.
+        Per sorted game, whether it has a box score.
     load
         Per player, numbers of actual games in the last 7 and 14 days, and of those with a box
         score.
     """
-    in_5, in_10 = games.tallies(available, FEW_GAMES, MANY_GAMES)
+    tallies = games.tallies(available, FEW_GAMES, MANY_GAMES)
+    in_5, in_10 = (tally[games.of_entity] for tally in tallies)
+    counts = games.counts[games.of_entity]
     windows = {
-        "l5": (in_5, np.minimum(games.counts, FEW_GAMES)),
-        "l10": (in_10, np.minimum(games.counts, MANY_GAMES)),
+        "l5": (in_5, np.minimum(counts, FEW_GAMES)),
+        "l10": (in_10, np.minimum(counts, MANY_GAMES)),
     }
     windows |= {f"l{n}d": _day_window(load, n) for n in DAYS}
     columns = {}

@@ -23,15 +23,9 @@ from python_workers.columnar.columns import (
     zero_where_unknown,
 )
 from python_workers.columnar.rounding import BoolArray, IntArray, round_sqrt_ratio
-from python_workers.columnar.segments import (
-    GameSegments,
-    Tables,
-    entity_keys,
-    game_segments,
-    rows_of,
-    sorted_entities,
-)
-from python_workers.processors.base import PoolWork, Population, Processor
+from python_workers.columnar.segments import Tables, entity_keys, rows_of, sorted_entities
+from python_workers.columnar.windows import GameWindows, game_windows
+from python_workers.processors.base import Games, PoolWork, Population, Processor
 from python_workers.processors.completeness import (
     day_window_reasons,
     day_windows_complete,
@@ -54,6 +48,7 @@ from python_workers.processors.game_checks import (
     too_few_reasons,
 )
 from python_workers.processors.output_table import (
+    ByWindow,
     OutputTable,
     date_column,
     decimal,
@@ -134,14 +129,14 @@ PLAYER_COLUMNS = (
 """Columns read from ``players``, one row per (analysis_date, player_id)."""
 
 GAME_COLUMNS = (
-    "analysis_date",
+    "season_year",
     "player_id",
-    "game_rank",
+    "game_number",
     "game_date",
-    "is_available",
+    "has_box_score",
     *GAME_RANGES,
 )
-"""Columns read from ``games``, one row per (analysis_date, player_id, game_rank)."""
+"""Columns read from ``games``, one row per (season_year, player_id, game_number)."""
 
 PSZA_COLUMNS = (
     "analysis_date",
@@ -228,21 +223,22 @@ def compute(tables: Tables, params: Mapping[str, object]) -> ChunkResult:
     require_columns(tables["games"], "games", GAME_COLUMNS)
     require_columns(tables["psza"], "psza", PSZA_COLUMNS)
     players, keys = sorted_entities(tables["players"], entity_keys(tables["players"]))
-    games = game_segments(tables["games"], keys, LONG_WINDOW)
-    available = games.flags("is_available")
+    games = game_windows(tables["games"], players, LONG_WINDOW)
+    available = games.flags("has_box_score")
 
     rejected = Rejections(len(keys))
     actual = integers(players, "actual_game_count")
-    reject_wrong_games(rejected, games, actual, LONG_WINDOW)
-    too_few = ~rejected.mask & (actual.values < ABSOLUTE_MIN_GAMES)
     dates, last_played = days(players, "analysis_date").values, days(players, "last_played_date")
+    reject_wrong_games(rejected, games, actual, dates, LONG_WINDOW)
+    too_few = ~rejected.mask & (actual.values < ABSOLUTE_MIN_GAMES)
     stale = ~rejected.mask & ~too_few & _is_stale(last_played, dates)
-    (available_10,) = games.tallies(available, LONG_WINDOW)
+    available_10 = games.tallies(available, LONG_WINDOW)[0][games.of_entity]
+    all_10 = games.counts[games.of_entity]
     used = None if available.all() else available
     form = {name: _known(games, name, used, rejected) for name in GAME_RANGES}
     load = _player_columns(players, rejected)
     waived = _on_dates(dates, params, "waived_dates") & (available_10 >= ABSOLUTE_MIN_GAMES)
-    gaps = (available_10 < games.counts) | (
+    gaps = (available_10 < all_10) | (
         _on_dates(dates, params, "checked_dates") & ~day_windows_complete(load)
     )
     lacking = ~(rejected.mask | too_few | stale | waived) & gaps
@@ -254,17 +250,20 @@ def compute(tables: Tables, params: Mapping[str, object]) -> ChunkResult:
     columns = {
         "cache_date": one_array(players, "analysis_date").filter(pa.array(computed)),
         "cache_version": pa.repeat(CACHE_VERSION, int(computed.sum())),
-        **_form_columns(kept, form),
+        "avg_minutes_per_game_last_7": _minutes_of_the_week(
+            kept, form["seconds_played"], dates[computed]
+        ),
         **_load_columns(kept_load),
         **window_completeness(kept, available, kept_load),
         **_shot_zone_columns(keys[computed], tables["psza"]),
         "early_season_flag": pa.array(actual.values[computed] < EARLY_SEASON_GAMES),
     }
-    rows, out_of_range = OUTPUT.rows(players, computed, columns)
+    by_window = ByWindow(_form_columns(kept, form), kept.of_entity)
+    rows, out_of_range = OUTPUT.rows(players, computed, columns, by_window)
     at_too_few, at_stale, at_lacking, at_failed = map(
         np.flatnonzero, (too_few, stale, lacking, failed)
     )
-    whole_form = available_10[at_lacking] == games.counts[at_lacking]
+    whole_form = available_10[at_lacking] == all_10[at_lacking]
     failures = [
         Failed(
             at_too_few,
@@ -309,9 +308,7 @@ def _on_dates(dates: IntArray, params: Mapping[str, object], name: str) -> BoolA
     return np.isin(dates, numbers.astype(np.int64))
 
 
-def _known(
-    games: GameSegments, name: str, used: BoolArray | None, rejected: Rejections
-) -> Integers:
+def _known(games: GameWindows, name: str, used: BoolArray | None, rejected: Rejections) -> Integers:
     """Read a game column; 0 if the value is missing or the game is unavailable."""
     column = games.integers(name)
     reject_values(rejected, games, name, column, used=used, high=GAME_RANGES[name])
@@ -327,8 +324,8 @@ def _player_columns(players: pa.Table, rejected: Rejections) -> dict[str, Intege
     return columns
 
 
-def _form_columns(games: GameSegments, form: Mapping[str, Integers]) -> dict[str, pa.Array]:
-    """Return the means over the last 5 and 10 games and the last week.
+def _form_columns(games: GameWindows, form: Mapping[str, Integers]) -> dict[str, pa.Array]:
+    """Return the means over the last 5 and 10 games, one value per window.
 
     The means skip games without the value.
     """
@@ -338,12 +335,6 @@ def _form_columns(games: GameSegments, form: Mapping[str, Integers]) -> dict[str
         (count,) = games.tallies(form[name].valid, window)
         return ratio_array(total, count * unit, MEAN_DECIMALS)
 
-    # A week has no more games than the long window.
-    in_week = games.days("game_date").values >= games.dates - WEEK_DAYS
-    (week_seconds,) = games.sums(
-        zero_where_unknown(form["seconds_played"].values, in_week), LONG_WINDOW
-    )
-    (week_games,) = games.tallies(both_valid(form["seconds_played"].valid, in_week), LONG_WINDOW)
     points = form["points"].values
     (total,) = games.sums(points, LONG_WINDOW)
     (squares,) = games.sums(points * points, LONG_WINDOW)
@@ -362,13 +353,29 @@ def _form_columns(games: GameSegments, form: Mapping[str, Integers]) -> dict[str
         "points_avg_last_10": mean("points", LONG_WINDOW, 1),
         "points_std_last_10": nullable(deviation, several),
         "minutes_avg_last_10": mean("seconds_played", LONG_WINDOW, 60),
-        "avg_minutes_per_game_last_7": ratio_array(week_seconds, week_games * 60, MEAN_DECIMALS),
         "usage_rate_last_10": mean("usage_e4", LONG_WINDOW, 10_000),
         "ts_pct_last_10": mean("ts_e4", LONG_WINDOW, 10_000),
         "assisted_rate_last_10": ratio_array(
             assisted, assisted + unassisted, ASSISTED_RATE_DECIMALS
         ),
     }
+
+
+def _minutes_of_the_week(games: GameWindows, seconds: Integers, dates: IntArray) -> pa.Array:
+    """Return the mean minutes of the games in the 7 days before each player's date.
+
+    A week has no more games than the long window.
+    """
+    known = seconds.known()
+    total, count = np.zeros((2, len(dates)), dtype=np.int64)
+    ends, counts = games.ends[games.of_entity], games.counts[games.of_entity]
+    for back in range(1, LONG_WINDOW + 1):
+        at = np.flatnonzero(counts >= back)
+        game = ends[at] - back
+        in_week = known[game] & (games.dates[game] >= dates[at] - WEEK_DAYS)
+        total[at] += np.where(in_week, seconds.values[game], 0)
+        count[at] += in_week
+    return ratio_array(total, count * 60, MEAN_DECIMALS)
 
 
 def _load_columns(load: Mapping[str, Integers]) -> dict[str, pa.Array]:
@@ -417,7 +424,7 @@ DAILY_CACHE = Processor(
         compute,
         OUTPUT,
         PLAYER_COLUMNS,
-        GAME_COLUMNS,
+        Games(GAME_COLUMNS, LONG_WINDOW),
         upstream_columns={"psza": PSZA_COLUMNS},
         checks_completeness=True,
     ),

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from python_workers.processors.base import Processor, SqlWork
+from python_workers.processors.base import Games, Processor, SqlWork
 from python_workers.processors.catalogue import PROCESSORS
 from python_workers.processors.failures import CATEGORIES
 
@@ -95,8 +95,13 @@ def _facts(processor: Processor) -> dict[str, object]:
         "upstream": list(processor.upstream),
         "built_by": "dbt" if isinstance(work, SqlWork) else "pool",
         "past_dates": [] if isinstance(work, SqlWork) else list(work.past_dates),
+        "games": None if isinstance(work, SqlWork) or work.games is None else _games(work.games),
         "required_games": work.required_games if isinstance(work, SqlWork) else None,
     }
+
+
+def _games(games: Games) -> dict[str, object]:
+    return {"model": games.model, "window": games.window, "columns": list(games.columns)}
 
 
 def _literal(value: object) -> str:

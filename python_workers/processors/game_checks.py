@@ -9,48 +9,60 @@ import pyarrow as pa
 
 from python_workers.columnar.columns import Integers, iso_date, labels_of
 from python_workers.columnar.rounding import BoolArray, IntArray
-from python_workers.columnar.segments import GameSegments
+from python_workers.columnar.windows import GameWindows
 from python_workers.processors.failures import Rejections, outside
 
 
 def reject_wrong_games(
-    rejected: Rejections, games: GameSegments, actual: Integers, deepest_rank: int
+    rejected: Rejections, games: GameWindows, actual: Integers, dates: IntArray, deepest: int
 ) -> None:
     """Reject players whose game rows are not exactly their most recent actual games.
 
     Parameters
     ----------
     rejected
-        Collects the rejections.
+        Collects the rejections, by player and date.
     games
-        The game rows.
+        The games and the windows of the players.
     actual
-        Actual games of each player this season.
-    deepest_rank
-        The highest rank, that is the oldest game, in the input.
+        Actual games this season, by player and date.
+    dates
+        The analysis date as a day number, by player and date.
+    deepest
+        The greatest number of games that a window holds.
     """
+    window = games.of_entity
     unknown = np.flatnonzero(~actual.known() | (actual.values < 0))
     rejected.reject(unknown, lambda i: f"actual_game_count is {_text(actual, unknown[i])}")
-    expected = np.minimum(actual.values, deepest_rank)
-    wrong = np.flatnonzero(games.counts != expected)
-    rejected.reject(
-        wrong, lambda i: f"{games.counts[wrong[i]]} game rows, {expected[wrong[i]]} expected"
-    )
-    gaps = np.flatnonzero(~games.ranks_are_gapless)
-    rejected.reject(gaps, lambda _: "game ranks have gaps or repetitions")
-    played = games.days("game_date")
-    late = np.flatnonzero(~played.known() | (played.values >= games.dates))
-    reject_rows(
+    expected = np.minimum(actual.values, deepest)
+    found = games.counts[window]
+    wrong = np.flatnonzero(found != expected)
+    rejected.reject(wrong, lambda i: f"{found[wrong[i]]} game rows, {expected[wrong[i]]} expected")
+    reject_games(
         rejected,
         games,
-        late,
-        lambda row: f"{games.described(row)} is not before {iso_date(games.dates[row])}",
+        games.repeated,
+        lambda game: f"two games have the number of {games.described(game)}",
     )
+    reject_games(
+        rejected,
+        games,
+        games.disordered,
+        lambda game: f"{games.described(game)} is before the game before it",
+        beyond_first=True,
+    )
+    late = np.flatnonzero(games.last_dates()[window] >= dates)
+
+    def too_late(i: int) -> str:
+        last = int(games.ends[window[late[i]]]) - 1
+        return f"{games.described(last)} is not before {iso_date(dates[late[i]])}"
+
+    rejected.reject(late, too_late)
 
 
 def reject_values(
     rejected: Rejections,
-    games: GameSegments,
+    games: GameWindows,
     name: str,
     column: Integers,
     *,
@@ -60,7 +72,7 @@ def reject_values(
     """Reject players with a used value of a game column outside 0 to `high`."""
     rows = outside(column.values, column.valid, 0, high)
     rows = rows if used is None else rows[used[rows]]
-    reject_rows(
+    reject_games(
         rejected,
         games,
         rows,
@@ -72,12 +84,12 @@ def reject_values(
 
 def reject_excess(
     rejected: Rejections,
-    games: GameSegments,
+    games: GameWindows,
     made: tuple[str, IntArray],
     tried: tuple[str, IntArray],
 ) -> None:
     """Reject players with more makes than attempts in a game."""
-    reject_rows(
+    reject_games(
         rejected,
         games,
         np.flatnonzero(made[1] > tried[1]),
@@ -88,28 +100,53 @@ def reject_excess(
     )
 
 
-def reject_rows(
-    rejected: Rejections, games: GameSegments, rows: IntArray, message: Callable[[int], str]
+def reject_games(
+    rejected: Rejections,
+    games: GameWindows,
+    at: IntArray,
+    message: Callable[[int], str],
+    *,
+    beyond_first: bool = False,
 ) -> None:
-    """Reject the players of the given game rows; `message` takes a row."""
-    if len(rows):
-        rejected.reject(games.owners(rows), lambda i: message(int(rows[i])))
+    """Reject the players whose windows hold one of the given games.
+
+    Parameters
+    ----------
+    rejected
+        Collects the rejections, by player and date.
+    games
+        The games and the windows of the players.
+    at
+        Sorted positions of games.
+    message
+        The reason, by the position of the most recent of these games in a window.
+    beyond_first
+        Whether the first, oldest game of a window does not count.
+    """
+    if not len(at):
+        return
+    held = games.most_recent(at)
+    inside = held.known()
+    if beyond_first:
+        inside &= held.values > games.ends - games.counts
+    players = np.flatnonzero(inside[games.of_entity])
+    rejected.reject(players, lambda i: message(int(held.values[games.of_entity[players[i]]])))
 
 
 def missing_games(
-    games: GameSegments, available: BoolArray, at: IntArray, ranks: int, what: str
+    games: GameWindows, available: BoolArray, at: IntArray, deepest: int, what: str
 ) -> tuple[list[str], list[list[str]]]:
     """State which of the players' most recent games are unavailable.
 
     Parameters
     ----------
     games
-        The game rows.
+        The games and the windows of the players.
     available
-        Per sorted game row, whether it is usable.
+        Per sorted game, whether it is usable.
     at
-        The players.
-    ranks
+        The players and dates.
+    deepest
         Number of most recent games to check.
     what
         The data that an unavailable game lacks, for the message.
@@ -120,10 +157,10 @@ def missing_games(
         A sentence per player, and his missing dates (ISO, ascending).
     """
     reasons, dates = [], []
-    for player in at.tolist():
-        first = int(games.starts[player])
-        checked = min(int(games.counts[player]), ranks)
-        gone = first + np.flatnonzero(~available[first : first + checked])
+    for window in games.of_entity[at].tolist():
+        end = int(games.ends[window])
+        checked = min(int(games.counts[window]), deepest)
+        gone = end - checked + np.flatnonzero(~available[end - checked : end])
         missing = sorted({str(date) for date in games.cells("game_date", gone)})
         reasons.append(
             f"{len(gone)} of the {checked} most recent games without {what}: {', '.join(missing)}"

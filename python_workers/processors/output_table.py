@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from python_workers.columnar.columns import decoded, one_array
-from python_workers.columnar.record_hash import with_data_hash
-from python_workers.columnar.rounding import BoolArray
+from python_workers.columnar.record_hash import SharedValues, data_hashes
+from python_workers.columnar.rounding import BoolArray, IntArray
 from python_workers.processors.failures import PROCESSING_ERROR, Failed, Rejections
 
 
@@ -67,6 +67,22 @@ def flag(name: str, *, is_hashed: bool = True) -> Column:
 
 
 @dataclass(frozen=True)
+class ByWindow:
+    """Computed columns that players and dates share who have the same window of games.
+
+    Parameters
+    ----------
+    columns
+        One value per window.
+    of_row
+        The window of each computed player and date.
+    """
+
+    columns: Mapping[str, pa.Array]
+    of_row: IntArray
+
+
+@dataclass(frozen=True)
 class OutputTable:
     """The layout of a processor's rows.
 
@@ -102,18 +118,24 @@ class OutputTable:
         return tuple(column.name for column in self.columns if column.is_hashed)
 
     def rows(
-        self, players: pa.Table, computed: BoolArray, columns: Mapping[str, pa.Array]
+        self,
+        players: pa.Table,
+        computed: BoolArray,
+        columns: Mapping[str, pa.Array],
+        by_window: ByWindow | None = None,
     ) -> tuple[pa.Table, Failed]:
         """Make the output rows of a chunk.
 
         Parameters
         ----------
         players
-            The player-level input; rows take from it the columns that are not in `columns`.
+            The player-level input; rows take from it the columns that are not computed.
         computed
             Mask of the players who have a row.
         columns
             The computed columns, one value per computed player.
+        by_window
+            Computed columns with one value per window.
 
         Returns
         -------
@@ -121,31 +143,65 @@ class OutputTable:
             The rows with ``data_hash``, and the players who fail because a value is out of range.
         """
         at = np.flatnonzero(computed)
+        windows = by_window or ByWindow({}, np.zeros(len(at), np.int64))
+        of_row = windows.of_row
+        shared = self._typed(windows.columns)
         filled = {"calculation_version": pa.repeat(self.calculation_version, len(at)), **columns}
         for name in self.schema.names:
-            if name not in filled:
+            if name not in filled and name not in shared:
                 array = one_array(players, name)
                 filled[name] = decoded(
                     array if len(at) == len(array) else array.filter(pa.array(computed))
                 )
-        table = pa.table({field.name: filled[field.name].cast(field.type) for field in self.schema})
+        own = self._typed(filled)
         rejected = Rejections(len(at))
         for name, (low, high) in self.ranges.items():
-            _require_range(rejected, name, table.column(name), low, high)
+            if name in own:
+                _require_range(rejected, name, own[name], low, high)
+            else:
+                _require_range(rejected, name, shared[name], low, high, of_row)
         if rejected.mask.any():
-            table = table.filter(pa.array(~rejected.mask))
+            kept = pa.array(~rejected.mask)
+            own = {name: array.filter(kept) for name, array in own.items()}
+            of_row = of_row[~rejected.mask]
+        hashes = data_hashes(
+            pa.table(own), self.hash_fields, SharedValues(shared, of_row) if shared else None
+        )
+        spread = pa.array(of_row)
+        table = pa.table(
+            {
+                name: own[name] if name in own else shared[name].take(spread)
+                for name in self.schema.names
+            }
+        )
         wrong = np.flatnonzero(rejected.mask)
         failed = Failed(at[wrong], PROCESSING_ERROR, rejected.reasons(wrong))
-        return with_data_hash(table, self.hash_fields), failed
+        return table.append_column("data_hash", hashes), failed
+
+    def _typed(self, columns: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
+        return {
+            field.name: columns[field.name].cast(field.type)
+            for field in self.schema
+            if field.name in columns
+        }
 
 
 def _require_range(
-    rejected: Rejections, name: str, column: pa.ChunkedArray, low: float, high: float
+    rejected: Rejections,
+    name: str,
+    column: pa.Array,
+    low: float,
+    high: float,
+    of_row: IntArray | None = None,
 ) -> None:
+    """Reject rows with a value out of range; `of_row` gives each row's position in `column`."""
     # Negate the test, so that NaN counts as out of range.
     within = pc.and_(pc.greater_equal(column, low), pc.less_equal(column, high))
-    beyond = pc.invert(within.fill_null(True))  # noqa: FBT003 -- NULL is in range
-    at = np.flatnonzero(beyond.to_numpy())
+    beyond = pc.invert(within.fill_null(True)).to_numpy(zero_copy_only=False)  # noqa: FBT003 -- NULL is in range
+    if not beyond.any():
+        return
+    at = np.flatnonzero(beyond if of_row is None else beyond[of_row])
+    value_at = at if of_row is None else of_row[at]
     rejected.reject(
-        at, lambda i: f"{name} is {column[int(at[i])].as_py()}, outside {low:g} to {high:g}"
+        at, lambda i: f"{name} is {column[int(value_at[i])].as_py()}, outside {low:g} to {high:g}"
     )

@@ -11,6 +11,7 @@ import pyarrow as pa
 from python_workers.columnar.columns import (
     Integers,
     both_valid,
+    days,
     decimal_array,
     integers,
     labels_of,
@@ -20,14 +21,9 @@ from python_workers.columnar.columns import (
     zero_where_unknown,
 )
 from python_workers.columnar.rounding import BoolArray, IntArray, round_half_even
-from python_workers.columnar.segments import (
-    GameSegments,
-    Tables,
-    entity_keys,
-    game_segments,
-    sorted_entities,
-)
-from python_workers.processors.base import PoolWork, Population, Processor
+from python_workers.columnar.segments import Tables, entity_keys, sorted_entities
+from python_workers.columnar.windows import GameWindows, game_windows
+from python_workers.processors.base import Games, PoolWork, Population, Processor
 from python_workers.processors.failures import (
     EXPECTED_INCOMPLETE,
     INCOMPLETE_UPSTREAM,
@@ -45,6 +41,7 @@ from python_workers.processors.game_checks import (
     too_few_reasons,
 )
 from python_workers.processors.output_table import (
+    ByWindow,
     OutputTable,
     date_column,
     decimal,
@@ -92,9 +89,9 @@ PLAYER_COLUMNS = (
 """Columns read from ``players``, one row per (analysis_date, player_id)."""
 
 GAME_COLUMNS = (
-    "analysis_date",
+    "season_year",
     "player_id",
-    "game_rank",
+    "game_number",
     "game_date",
     "has_complete_shot_zones",
     "paint_makes",
@@ -106,8 +103,7 @@ GAME_COLUMNS = (
     "assisted_fg_makes",
     "unassisted_fg_makes",
 )
-"""Columns read from ``games``, one row per (analysis_date, player_id, game_rank)."""
-
+"""Columns read from ``games``, one row per (season_year, player_id, game_number)."""
 
 OUTPUT = OutputTable(
     CALCULATION_VERSION,
@@ -161,15 +157,16 @@ def compute(tables: Tables, params: Mapping[str, object]) -> ChunkResult:  # noq
     require_columns(tables["players"], "players", PLAYER_COLUMNS)
     require_columns(tables["games"], "games", GAME_COLUMNS)
     players, keys = sorted_entities(tables["players"], entity_keys(tables["players"]))
-    games = game_segments(tables["games"], keys, LONG_WINDOW)
+    games = game_windows(tables["games"], players, LONG_WINDOW)
     complete = games.flags("has_complete_shot_zones")
 
     rejected = Rejections(len(keys))
     actual = integers(players, "actual_game_count")
-    reject_wrong_games(rejected, games, actual, LONG_WINDOW)
+    dates = days(players, "analysis_date").values
+    reject_wrong_games(rejected, games, actual, dates, LONG_WINDOW)
     (complete_10,) = games.tallies(complete, SHORT_WINDOW)
     too_few = ~rejected.mask & (actual.values < MIN_GAMES_REQUIRED)
-    lacking = ~rejected.mask & ~too_few & (complete_10 < SHORT_WINDOW)
+    lacking = ~rejected.mask & ~too_few & (complete_10 < SHORT_WINDOW)[games.of_entity]
 
     used = None if complete.all() else complete
     zones = {zone: _zone(games, source, used, rejected) for zone, source in ZONES.items()}
@@ -177,8 +174,9 @@ def compute(tables: Tables, params: Mapping[str, object]) -> ChunkResult:  # noq
     failed = rejected.mask & ~too_few & ~lacking
     computed = ~(failed | too_few | lacking)
 
-    columns = _columns(games.restricted(computed), complete, zones, assists)
-    rows, out_of_range = OUTPUT.rows(players, computed, columns)
+    kept = games.restricted(computed)
+    by_window = _columns(kept, complete, zones, assists)
+    rows, out_of_range = OUTPUT.rows(players, computed, {}, ByWindow(by_window, kept.of_entity))
     at_too_few, at_lacking, at_failed = map(np.flatnonzero, (too_few, lacking, failed))
     failures = [
         Failed(
@@ -215,9 +213,7 @@ def _counts(first: Integers, second: Integers, used: BoolArray | None) -> _Count
     )
 
 
-def _zone(
-    games: GameSegments, source: str, used: BoolArray | None, rejected: Rejections
-) -> _Counts:
+def _zone(games: GameWindows, source: str, used: BoolArray | None, rejected: Rejections) -> _Counts:
     """Read a zone's makes and attempts; a zone is known in a game if both are."""
     made, tried = f"{source}_makes", f"{source}_attempts"
     makes, attempts = games.integers(made), games.integers(tried)
@@ -228,7 +224,7 @@ def _zone(
     return counts
 
 
-def _assists(games: GameSegments, used: BoolArray | None, rejected: Rejections) -> _Counts:
+def _assists(games: GameWindows, used: BoolArray | None, rejected: Rejections) -> _Counts:
     columns = []
     for name in ("assisted_fg_makes", "unassisted_fg_makes"):
         column = games.integers(name)
@@ -238,8 +234,9 @@ def _assists(games: GameSegments, used: BoolArray | None, rejected: Rejections) 
 
 
 def _columns(
-    games: GameSegments, complete: BoolArray, zones: Mapping[str, _Counts], assists: _Counts
+    games: GameWindows, complete: BoolArray, zones: Mapping[str, _Counts], assists: _Counts
 ) -> dict[str, pa.Array]:
+    """Return the computed columns, one value per window: none depends on the date."""
     sample_10, sample_20 = games.tallies(complete, SHORT_WINDOW, LONG_WINDOW)
     columns = {
         "games_in_sample_10": pa.array(sample_10),
@@ -319,5 +316,5 @@ SHOT_ZONES = Processor(
     inputs_model="player_shot_zone_inputs",
     entity="player_id",
     population=Population.PLAYERS_WITH_A_GAME,
-    work=PoolWork(compute, OUTPUT, PLAYER_COLUMNS, GAME_COLUMNS),
+    work=PoolWork(compute, OUTPUT, PLAYER_COLUMNS, Games(GAME_COLUMNS, LONG_WINDOW)),
 )

@@ -12,7 +12,6 @@ from python_workers.processors.base import PoolWork
 from python_workers.processors.catalogue import PROCESSORS
 from python_workers.processors.failures import ChunkResult
 from python_workers.processors.isolation import (
-    Compute,
     compute_isolated,
     failed_chunk,
     halves,
@@ -20,8 +19,8 @@ from python_workers.processors.isolation import (
 )
 from python_workers.runtime import injected_faults as faults
 
-COMPUTE: Mapping[str, Compute] = {
-    processor.key: processor.work.compute
+_WORK: Mapping[str, PoolWork] = {
+    processor.key: processor.work
     for processor in PROCESSORS
     if isinstance(processor.work, PoolWork)
 }
@@ -29,14 +28,15 @@ COMPUTE: Mapping[str, Compute] = {
 
 def compute_task(chunk: Chunk) -> ChunkResult:
     """Compute a chunk; after an exception, only the entity that causes it has no row."""
-    return compute_isolated(_compute_of(chunk), chunk.tables, chunk.params)
+    compute = faults.wrapped(_work(chunk).compute, chunk.params)
+    return compute_isolated(compute, chunk.tables, chunk.params, _work(chunk).window)
 
 
 def split_chunk(chunk: Chunk) -> list[Chunk]:
     """Halve a chunk by its entities; a chunk with a single entity stays whole."""
     return [
         Chunk(f"{chunk.key}.{number}", part, chunk.params)
-        for number, part in enumerate(halves(chunk.tables), start=1)
+        for number, part in enumerate(halves(chunk.tables, _work(chunk).window), start=1)
     ]
 
 
@@ -48,7 +48,8 @@ def player_of(chunk: Chunk) -> int:
 
 def set_players_apart(chunk: Chunk, players: AbstractSet[Hashable]) -> list[Chunk]:
     """Return the chunk without some players, followed by one chunk per entity of theirs."""
-    parts = set_apart(chunk.tables, {player for player in players if isinstance(player, int)})
+    ids = {player for player in players if isinstance(player, int)}
+    parts = set_apart(chunk.tables, ids, _work(chunk).window)
     return [
         Chunk(f"{chunk.key}.{number}", part, chunk.params)
         for number, part in enumerate(parts, start=1)
@@ -57,7 +58,7 @@ def set_players_apart(chunk: Chunk, players: AbstractSet[Hashable]) -> list[Chun
 
 def lost_entity(chunk: Chunk, reason: str) -> ChunkResult:
     """Return the result for a single entity that always kills its worker."""
-    return failed_chunk(COMPUTE[_key(chunk)], chunk.tables, chunk.params, reason)
+    return failed_chunk(_work(chunk).compute, chunk.tables, chunk.params, reason)
 
 
 def merge_results(results: list[ChunkResult]) -> ChunkResult:
@@ -70,9 +71,5 @@ def merge_results(results: list[ChunkResult]) -> ChunkResult:
     )
 
 
-def _key(chunk: Chunk) -> str:
-    return str(chunk.params["processor"])
-
-
-def _compute_of(chunk: Chunk) -> Compute:
-    return faults.wrapped(COMPUTE[_key(chunk)], chunk.params)
+def _work(chunk: Chunk) -> PoolWork:
+    return _WORK[str(chunk.params["processor"])]

@@ -1,4 +1,5 @@
--- No input of a date comes from a game on that date or after it.
+-- No input of a date comes from a game on that date or after it. The last game of a window is its
+-- latest one, since games are numbered in order of date.
 with
 
 used_games as (
@@ -14,6 +15,22 @@ used_games as (
         ) as used_date,
     from {{ ref(processor.inputs_model) }}
     where {{ in_date_range('analysis_date') }}
+
+    union all
+    {% endfor %}
+    {% for processor in processors().values() if processor.games %}
+    select
+        '{{ processor.inputs_model }}' as table_name,
+        inputs.analysis_date,
+        inputs.player_id as entity,
+        games.game_date as used_date,
+    from {{ ref(processor.inputs_model) }} as inputs
+    inner join {{ ref(processor.games.model) }} as games
+        on
+            inputs.player_id = games.player_id
+            and inputs.season_year = games.season_year
+            and inputs.actual_game_count = games.game_number
+    where {{ in_date_range('inputs.analysis_date') }}
 
     union all
     {% endfor %}

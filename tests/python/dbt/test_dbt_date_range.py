@@ -258,7 +258,7 @@ def test_a_full_refresh_of_a_table_by_date_builds_the_dates_of_the_range(built: 
 
 @pytest.mark.parametrize(
     ("table", "column"),
-    [("nba_precompute.player_daily_cache_inputs", "points"), (PSZA, "data_hash")],
+    [("nba_precompute.player_daily_cache_inputs", "points_sum_season"), (PSZA, "data_hash")],
 )
 def test_a_column_that_a_table_lacks_is_added(built: Engine, table: str, column: str) -> None:
     before = built.query(f"select * from {table} order by all")

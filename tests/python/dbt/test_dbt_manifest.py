@@ -105,6 +105,7 @@ def test_the_lineage_runs_through_the_workers(project: Project) -> None:
         if isinstance(processor.work, SqlWork):
             assert reads <= project.parents(processor.model)
         else:
+            reads |= {processor.work.games.model} if processor.work.games else set()
             assert project.parents(processor.model) == reads
     raw = {f"nba_raw.{table}" for table in ("games", "player_box_scores", "shots", "players")}
     assert raw <= project.ancestors(PROCESSORS[-1].model)

@@ -18,6 +18,7 @@ from python_workers.accounting.processed_dates import BOOKKEEPING
 from python_workers.backfill import run as backfill
 from python_workers.backfill.outcome import BackfillResult
 from python_workers.backfill.pool_stage import PoolOptions
+from python_workers.bench.sql_aggregate import inputs_with_games
 from python_workers.hashing import HASH_FIELDS, data_hash
 from python_workers.processors.catalogue import BY_KEY, POOL_PROCESSORS
 from python_workers.processors.daily_cache import DAILY_CACHE
@@ -177,10 +178,13 @@ def correction(
                 where shots.game_id = summary.game_id and shots.player_id = summary.player_id
             ) as shots
         from nba_precompute.player_shot_zone_inputs as inputs
+        inner join nba_analytics.int_player_games as games
+            on inputs.player_id = games.player_id and inputs.season_year = games.season_year
+            and inputs.actual_game_count = games.game_number
         inner join nba_analytics.player_game_summary as summary
-            on inputs.player_id = summary.player_id and inputs.game_date = summary.game_date
-        where inputs.game_rank = 1 and inputs.actual_game_count = 10
-            and inputs.game_date >= inputs.analysis_date - 3 and inputs.analysis_date < ?
+            on games.player_id = summary.player_id and games.game_id = summary.game_id
+        where inputs.actual_game_count = 10
+            and games.game_date >= inputs.analysis_date - 3 and inputs.analysis_date < ?
         order by inputs.analysis_date desc, summary.player_id limit 1
         """,
         [game_dates(simulated)[-9]],
@@ -242,8 +246,8 @@ def edit(path: Path, changes: dict[tuple[str, int], Row], **everywhere: Any) -> 
 def inputs_by_date(engine: Engine, short: str) -> dict[dt.date, list[str]]:
     found: dict[dt.date, list[str]] = {}
     for row in engine.query(
-        f"select analysis_date, cast(t as varchar) as text from {BY_KEY[short].inputs} as t "
-        "order by all"
+        "select analysis_date, cast(t as varchar) as text "
+        f"from {inputs_with_games(BY_KEY[short])} as t order by all"
     ):
         found.setdefault(row["analysis_date"], []).append(row["text"])
     return found

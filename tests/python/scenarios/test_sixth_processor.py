@@ -197,7 +197,7 @@ def test_it_needs_the_files_that_the_guide_names_and_no_other() -> None:
     guide = GUIDE.read_text()
     named = re.findall(r"^\d\. \*\*[^*]+\*\*,? `([^`]+)`", guide, re.MULTILINE)
     assert sorted(named) == sorted([*files_of_the_example(), CATALOGUE])
-    assert len(files_of_the_example()) == 6
+    assert len(files_of_the_example()) == 8
 
 
 def test_what_the_guide_quotes_stands_in_the_example(clone: Path) -> None:

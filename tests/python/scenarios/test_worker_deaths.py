@@ -22,7 +22,7 @@ from python_workers.processors.catalogue import BY_KEY
 from python_workers.processors.daily_cache import DAILY_CACHE
 from python_workers.processors.isolation import set_apart
 from tests.python.support.engine import Engine
-from tests.python.support.factories import DAY, shooter, shot_zone_tables, zone_game
+from tests.python.support.factories import DAY, on_dates, shooter, shot_zone_tables, zone_game
 from tests.python.support.pool_tasks import halves, lost_player, score_or_die
 from tests.python.support.terminal import Terminal, differences
 
@@ -254,7 +254,9 @@ def test_one_player_may_be_lost_on_more_dates_than_there_may_be_lost_players(
 def test_setting_players_apart_loses_and_repeats_nobody() -> None:
     days = [DAY, DAY + dt.timedelta(days=1)]
     tables = shot_zone_tables(
-        shooter([zone_game()] * 10, player, day) for day in days for player in (1, 2, 3)
+        row
+        for player in (1, 2, 3)
+        for row in on_dates(shooter, [zone_game()] * 11, player, {days[0]: 10, days[1]: 11})
     )
     tables["tdza"] = pa.table({"analysis_date": days, "team_abbr": ["BOS", "BOS"]})
 
@@ -265,9 +267,10 @@ def test_setting_players_apart_loses_and_repeats_nobody() -> None:
     assert [single["tdza"]["analysis_date"].to_pylist() for single in singles] == [
         [day] for day in days
     ]
-    for name, last_key in (("players", "season_year"), ("games", "game_rank")):
-        order = [(key, "ascending") for key in ("analysis_date", "player_id", last_key)]
-        parts = pa.concat_tables([part[name] for part in (rest, *singles)])
-        assert parts.sort_by(order) == tables[name].sort_by(order)
+    order = [("analysis_date", "ascending"), ("player_id", "ascending")]
+    players = pa.concat_tables([part["players"] for part in (rest, *singles)])
+    assert players.sort_by(order) == tables["players"].sort_by(order)
+    held = [rest["games"].num_rows, *(single["games"].num_rows for single in singles)]
+    assert held == [22, 10, 11]
     assert set_apart(tables, {99}) == [tables]
     assert len(set_apart(tables, {1, 2, 3})) == 6

@@ -78,7 +78,7 @@ def shooter(games: Sequence[Row], player_id: int = 1, day: dt.date = DAY, **chan
     player = _player(player_id, day) | {
         "player_position": "G",
         "actual_game_count": len(games),
-        "games": _dated(games[:20], day),
+        "games": _dated(games, day, changes, shot_zones.LONG_WINDOW),
     }
     return player | changes
 
@@ -87,15 +87,38 @@ def shot_zone_tables(players: Iterable[Row]) -> Tables:
     return _with_games(players, shot_zones.PLAYER_COLUMNS, shot_zones.GAME_COLUMNS)
 
 
-def _dated(games: Sequence[Row], day: dt.date) -> list[Row]:
+def on_dates(
+    entity: Callable[..., Row],
+    season: Sequence[Row],
+    player_id: int,
+    counts: Mapping[dt.date, int],
+    **changes: Any,
+) -> list[Row]:
+    """Return a player on some dates, each with a number of games of the season behind him.
+
+    Game `n` of the season was `n` days after 40 days before DAY.
+    """
+    games = [
+        {"game_number": number, "game_date": DAY - dt.timedelta(days=40 - number)} | game
+        for number, game in enumerate(season, 1)
+    ]
+    return [
+        entity(games[:count][::-1], player_id, day, actual_game_count=count, **changes)
+        for day, count in counts.items()
+    ]
+
+
+def _dated(
+    games: Sequence[Row], day: dt.date, changes: Mapping[str, Any], window: int
+) -> list[Row]:
+    count = changes.get("actual_game_count") or len(games)
     return [
         {
-            "game_rank": rank,
-            "game_id": f"00221{rank:05d}",
-            "game_date": day - dt.timedelta(days=2 * rank),
+            "game_number": count - back + 1,
+            "game_date": day - dt.timedelta(days=2 * back),
         }
         | game
-        for rank, game in enumerate(games, 1)
+        for back, game in enumerate(games[:window], 1)
     ]
 
 
@@ -103,11 +126,12 @@ def _with_games(
     players: Iterable[Row], player_columns: Sequence[str], game_columns: Sequence[str]
 ) -> Tables:
     listed = list(players)
-    games = [
-        {"analysis_date": player["analysis_date"], "player_id": player["player_id"]} | game
-        for player in listed
-        for game in player["games"]
-    ]
+    games: list[Row] = []
+    for player in listed:
+        key = {"season_year": player["season_year"], "player_id": player["player_id"]}
+        own = [key | game for game in player["games"]]
+        # Dates with the same window share its games.
+        games += [game for game in own if game not in games]
     return {"players": table(listed, player_columns), "games": table(games, game_columns)}
 
 
@@ -116,7 +140,7 @@ def _with_games(
 
 def box_score(**changes: Any) -> Row:
     game = {
-        "is_available": True,
+        "has_box_score": True,
         "points": 20,
         "seconds_played": 30 * 60,
         "usage_e4": 25_0000,
@@ -127,12 +151,12 @@ def box_score(**changes: Any) -> Row:
     return game | changes
 
 
-NO_BOX_SCORE = dict.fromkeys(box_score(), None) | {"is_available": False}
+NO_BOX_SCORE = dict.fromkeys(box_score(), None) | {"has_box_score": False}
 
 
 def regular(games: Sequence[Row], player_id: int = 1, day: dt.date = DAY, **changes: Any) -> Row:
     """Return a player whose games, most recent first, were every second day."""
-    played = sum(1 for game in games if game["is_available"])
+    played = sum(1 for game in games if game["has_box_score"])
     player = _player(player_id, day) | {
         "team_abbr": "LAL",
         "population_source": "box_score",
@@ -159,7 +183,7 @@ def regular(games: Sequence[Row], player_id: int = 1, day: dt.date = DAY, **chan
         "seconds_in_last_7_days": 3 * 30 * 60,
         "seconds_in_last_14_days": 7 * 30 * 60,
         "back_to_backs_last_14_days": 0,
-        "games": _dated(games[:10], day),
+        "games": _dated(games, day, changes, daily_cache.LONG_WINDOW),
         "shot_zones": None,
     }
     return player | changes
@@ -297,6 +321,8 @@ def by_date(tables: Tables) -> list[Tables]:
     return [
         {
             name: one.filter(pa.compute.equal(one.column("analysis_date"), pa.scalar(day)))
+            if "analysis_date" in one.column_names
+            else one
             for name, one in tables.items()
         }
         for day in days

@@ -40,7 +40,7 @@ ZONES = {"paint": "paint", "mid_range": "mid_range", "three_pt": "three"}
 
 
 def shot_zones(player: Row) -> Outcome:
-    games = sorted(player["games"], key=lambda game: game["game_rank"])
+    games = sorted(player["games"], key=lambda game: -game["game_number"])
     if player["actual_game_count"] < 10:
         return "EXPECTED_INCOMPLETE", {"missing": []}
     missing = sorted(g["game_date"] for g in games[:10] if not g["has_complete_shot_zones"])
@@ -139,13 +139,13 @@ def _last_20(games: list[Row]) -> Row:
 
 def daily_cache(player: Row) -> Outcome:
     day, actual = player["analysis_date"], player["actual_game_count"]
-    games = sorted(player["games"], key=lambda game: game["game_rank"])
+    games = sorted(player["games"], key=lambda game: -game["game_number"])
     if actual < 5:
         return "EXPECTED_INCOMPLETE", {"missing": []}
     last = player["last_played_date"]
     if last is None or last < day - dt.timedelta(days=30):
         return "STALE_DATA", {"missing": []}
-    missing = sorted(game["game_date"] for game in games if not game["is_available"])
+    missing = sorted(game["game_date"] for game in games if not game["has_box_score"])
     if missing:
         return "INCOMPLETE_UPSTREAM", {"missing": missing}
     return "ROW", _form(games) | _load(player) | _completeness(player, games)
@@ -213,8 +213,8 @@ def _minutes(seconds: int | None) -> float | None:
 
 def _completeness(player: Row, games: list[Row]) -> Row:
     windows = {
-        "l5": (sum(game["is_available"] for game in games[:5]), len(games[:5])),
-        "l10": (sum(game["is_available"] for game in games), len(games)),
+        "l5": (sum(game["has_box_score"] for game in games[:5]), len(games[:5])),
+        "l10": (sum(game["has_box_score"] for game in games), len(games)),
         "l7d": (player["known_games_in_last_7_days"], player["actual_games_in_last_7_days"]),
         "l14d": (player["known_games_in_last_14_days"], player["actual_games_in_last_14_days"]),
     }

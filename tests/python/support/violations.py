@@ -124,8 +124,13 @@ SPOILED: dict[str, list[str]] = {
         """,
     ],
     "no_row_uses_a_game_on_or_after_its_date": [
-        *change(PSZA_INPUTS, "game_date = analysis_date"),
-        *change(PDC_INPUTS, "game_date = analysis_date + 1", "last_played_date = analysis_date"),
+        # The last game of the window is then the one on the date itself.
+        *change(PSZA_INPUTS, "actual_game_count = actual_game_count + 1"),
+        *change(
+            PDC_INPUTS,
+            "actual_game_count = actual_game_count + 1",
+            "last_played_date = analysis_date",
+        ),
         *change(CONTEXT, "last_played_date = game_date"),
     ],
     "rest_advantages_of_a_game_cancel_out": [

@@ -73,7 +73,7 @@ def test_the_hashes_of_a_table_are_those_of_its_records(
     )
 )
 def test_a_float_is_written_as_python_writes_it(numbers: list[float]) -> None:
-    texts = encode(pa.array(numbers)).texts(hash_text)
+    texts = encode(pa.array(numbers)).texts(hash_text).distinct
     assert set(texts.to_pylist()) == {repr(number) for number in numbers}
 
 

@@ -31,14 +31,13 @@ from python_workers.bench.workspace import Memory, Workspace
 from python_workers.cli.bench import chosen_sections
 from python_workers.cli.console import out
 from python_workers.errors import BackcourtError
-from python_workers.processors.base import Processor
+from python_workers.processors.base import PoolWork, Processor
 from python_workers.processors.catalogue import (
     BY_KEY,
     POOL_PROCESSORS,
     PROCESSORS,
 )
 from python_workers.processors.failures import ChunkResult
-from python_workers.processors.worker import COMPUTE
 from python_workers.runtime.writing import check_writable
 from python_workers.settings import resolve_project_dir
 from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
@@ -66,6 +65,11 @@ def assert_same_result(ours: ChunkResult, theirs: ChunkResult) -> None:
 # One pandas frame per player ------------------------------------------------------------------
 
 
+def work_of(processor: Processor) -> PoolWork:
+    assert isinstance(processor.work, PoolWork)
+    return processor.work
+
+
 @pytest.mark.parametrize("processor", POOL_PROCESSORS, ids=POOL_SHORTS)
 def test_a_frame_per_player_gives_the_rows_and_hashes_of_the_engine(
     simulated: Engine, processor: Processor
@@ -74,7 +78,7 @@ def test_a_frame_per_player_gives_the_rows_and_hashes_of_the_engine(
     with DuckDBWarehouse(simulated.path, read_only=True) as warehouse:
         for day in sample_dates(dates_of(simulated), 5):
             tables = read_inputs(warehouse, processor, [day])
-            engine = COMPUTE[processor.key](tables, {})
+            engine = work_of(processor).compute(tables, {})
             assert_same_result(compute_frames(processor.key, tables), engine)
             seen += engine.rows.num_rows
     assert seen

@@ -116,7 +116,11 @@ def test_an_inputs_model_has_the_columns_that_are_read(
 ) -> None:
     work = work_of(processor)
     columns = {column["name"] for column in models[processor.inputs_model]["columns"]}
-    assert columns.issuperset({*work.player_columns, *work.game_columns})
+    assert columns.issuperset(work.player_columns)
+    if work.games is not None:
+        assert columns.issuperset({"season_year", "actual_game_count"})
+        games = {column["name"] for column in models[work.games.model]["columns"]}
+        assert games.issuperset(work.games.columns)
     tables = {each.key: each.model for each in PROCESSORS}
     for key, read in work.upstream_columns.items():
         stored = {column["name"] for column in models[tables[key]]["columns"]}

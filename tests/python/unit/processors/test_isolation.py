@@ -14,6 +14,7 @@ from python_workers.processors.failures import CATEGORIES, FAILURE_SCHEMA, Chunk
 from python_workers.processors.isolation import (
     compute_isolated,
     entity_count,
+    entity_tables,
     failed_chunk,
     halves,
 )
@@ -25,6 +26,7 @@ from tests.python.support.factories import (
     composite_tables,
     daily_cache_tables,
     matchup,
+    on_dates,
     regular,
     shooter,
     shot_zone_tables,
@@ -50,13 +52,16 @@ def raising_for(keys: set[Key], compute: Compute = shot_zones.compute) -> Comput
 
 
 def shooters(keys: set[Key]) -> dict[str, pa.Table]:
+    """Return players of whom number `n` has one more game on each further day, `8 + n` on DAY."""
     return shot_zone_tables(
-        shooter(
-            [zone_game(paint_attempts=4 + player)] * (8 + player),
-            player,
-            DAY + dt.timedelta(days=days),
-        )
+        row
         for days, player in keys
+        for row in on_dates(
+            shooter,
+            [zone_game(paint_attempts=4 + player + number % 5) for number in range(35)],
+            player,
+            {DAY + dt.timedelta(days=days): 8 + player % 20 + days},
+        )
     )
 
 
@@ -176,12 +181,21 @@ def test_halves_have_everybody_once_with_what_belongs_to_him(keys: set[Key]) -> 
     assert sum(sizes) == len(keys)
     assert max(sizes) - min(sizes) <= 1
     for part in parts:
-        owners = part["players"].select(["analysis_date", "player_id"]).to_pylist()
-        assert all(
-            row in owners
-            for row in part["games"].select(["analysis_date", "player_id"]).to_pylist()
-        )
-    assert sum(part["games"].num_rows for part in parts) == tables["games"].num_rows
+        assert part["games"].num_rows <= tables["games"].num_rows
+        assert shot_zones.compute(part, {}).failures.num_rows + shot_zones.compute(
+            part, {}
+        ).rows.num_rows == entity_count(part)
+
+
+def test_a_part_has_the_games_in_its_windows_and_no_other() -> None:
+    tomorrow = DAY + dt.timedelta(days=1)
+    counts = {DAY: 30, tomorrow: 31}
+    tables = shot_zone_tables(on_dates(shooter, [zone_game()] * 31, 1, counts))
+    numbers = [
+        sorted(part["games"].column("game_number").to_pylist())
+        for part in (*halves(tables, 20), entity_tables(tables, tomorrow, 1, 20))
+    ]
+    assert numbers == [list(range(11, 31)), list(range(12, 32)), list(range(12, 32))]
 
 
 def test_both_halves_keep_the_team_rows_of_their_dates() -> None:

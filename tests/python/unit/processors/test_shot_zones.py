@@ -11,16 +11,18 @@ from hypothesis import strategies as st
 
 from python_workers.columnar.columns import InputTableError
 from python_workers.processors.failures import FAILURE_SCHEMA, ChunkResult
-from python_workers.processors.shot_zones import OUTPUT, compute
+from python_workers.processors.shot_zones import GAME_COLUMNS, OUTPUT, compute
 from tests.python.support import slow_reference
 from tests.python.support.factories import (
     DAY,
     Row,
     assert_arrangement_changes_nothing,
+    on_dates,
     only_failure,
     only_row,
     shooter,
     shot_zone_tables,
+    table,
     zone_game,
 )
 
@@ -188,20 +190,38 @@ def test_a_game_on_the_date_itself_is_never_used() -> None:
 def test_games_that_do_not_add_up_are_an_error_not_a_smaller_sample() -> None:
     failure = only_failure(computed(shooter(games(12), actual_game_count=13)))
     assert failure["failure_reason"] == "ValueError: 12 game rows, 13 expected"
-    for wrong in ([2, 2, *range(3, 13)], [1, 2, 2, *range(4, 13)], [1, *range(3, 13), 15]):
-        failure = only_failure(computed(shooter([zone_game(game_rank=rank) for rank in wrong])))
-        assert failure["failure_reason"] == "ValueError: game ranks have gaps or repetitions"
+    for wrong, reason in (
+        ([11, *range(11, 0, -1)], "two games have the number of the game of 2022-01-11"),
+        ([12, *range(10, 0, -1), 13], "11 game rows, 12 expected"),
+    ):
+        sample = [zone_game(game_number=number) for number in wrong]
+        failure = only_failure(computed(shooter(sample)))
+        assert failure["failure_reason"] == f"ValueError: {reason}"
     failure = only_failure(computed(shooter(games(12), actual_game_count=None)))
     assert failure["failure_reason"] == "ValueError: actual_game_count is missing"
 
 
+def test_games_that_do_not_follow_each_other_are_an_error() -> None:
+    sample = games(12)
+    sample[3] = zone_game(game_date=DAY - dt.timedelta(days=11))
+    failure = only_failure(computed(shooter(sample)))
+    assert failure["failure_reason"] == (
+        "ValueError: the game of 2022-01-04 is before the game before it"
+    )
+    # Of the oldest game in the window, it does not matter.
+    older = [*games(20), zone_game(game_number=1, game_date=DAY - dt.timedelta(days=1))]
+    tables = shot_zone_tables([shooter(older)])
+    extra = {**older[-1], "season_year": 2021, "player_id": 1}
+    games_table = pa.concat_tables([tables["games"], table([extra], GAME_COLUMNS)])
+    assert only_row(compute(tables | {"games": games_table}, {}))["games_in_sample_20"] == 20
+
+
 def test_players_and_dates_are_kept_apart() -> None:
     tomorrow = DAY + dt.timedelta(days=1)
+    growing = [*games(10), zone_game(paint_attempts=26)]
     result = computed(
-        shooter(games(10, paint_attempts=8), 9, tomorrow),
-        shooter(games(10), 9),
-        shooter(games(3), 4, tomorrow),
-        shooter(games(10, paint_attempts=4), 4),
+        *on_dates(shooter, growing, 9, {tomorrow: 11, DAY: 10}),
+        *on_dates(shooter, games(10, paint_attempts=4), 4, {tomorrow: 3, DAY: 10}),
     )
     assert [(r["analysis_date"], r["player_id"]) for r in result.rows.to_pylist()] == [
         (DAY, 4),
@@ -226,11 +246,18 @@ def test_a_missing_column_is_named() -> None:
         compute(tables, {})
 
 
-def test_a_game_of_nobody_in_the_chunk_is_refused() -> None:
+def test_games_outside_the_windows_change_nothing() -> None:
     tables = shot_zone_tables([shooter(games(10))])
+    others = [
+        zone_game(season_year=season, player_id=player, game_number=number, game_date=DAY)
+        for season, player, number in [(2021, 1, 11), (2020, 1, 10), (2021, 2, 10)]
+    ]
+    more = pa.concat_tables([table(others, GAME_COLUMNS), tables["games"]])
+    result = compute(tables | {"games": more}, {})
+    assert only_row(result) == only_row(compute(tables, {}))
     tables["players"] = tables["players"].set_column(1, "player_id", pa.array([2], pa.int64()))
-    with pytest.raises(InputTableError, match="player 1 on 2022-01-15 has games but no player"):
-        compute(tables, {})
+    failure = only_failure(compute(tables, {}))
+    assert failure["failure_reason"] == "ValueError: 0 game rows, 10 expected"
 
 
 small = st.integers(0, 4)
@@ -249,16 +276,15 @@ zone_games = st.builds(
 
 @st.composite
 def shooters(draw: st.DrawFn) -> list[Row]:
-    keys = draw(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), unique=True, max_size=5))
     players = []
-    for player_id, days in keys:
+    for player_id in draw(st.sets(st.integers(0, 3), max_size=3)):
         variety = draw(st.lists(zone_games, min_size=1, max_size=4))
-        count = draw(st.integers(1, 26))
-        sample = [variety[draw(st.integers(0, len(variety) - 1))] for _ in range(min(count, 20))]
+        season = [variety[draw(st.integers(0, len(variety) - 1))] for _ in range(26)]
         if draw(st.integers(0, 9)) == 0:
-            sample[draw(st.integers(0, len(sample) - 1))] = zone_game(paint_makes=7)
-        day = DAY + dt.timedelta(days=days)
-        players.append(shooter(sample, player_id, day, actual_game_count=count))
+            season[draw(st.integers(0, 25))] = zone_game(paint_makes=7)
+        days = draw(st.sets(st.integers(0, 2), max_size=3))
+        counts = {DAY + dt.timedelta(days=day): draw(st.integers(1, 26)) for day in sorted(days)}
+        players += on_dates(shooter, season, player_id, counts)
     return players
 
 

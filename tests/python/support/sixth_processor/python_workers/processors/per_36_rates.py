@@ -9,19 +9,16 @@ import pyarrow as pa
 
 from python_workers.columnar.columns import (
     Integers,
+    days,
     integers,
     minutes_array,
     ratio_array,
     require_columns,
     zero_where_unknown,
 )
-from python_workers.columnar.segments import (
-    Tables,
-    entity_keys,
-    game_segments,
-    sorted_entities,
-)
-from python_workers.processors.base import PoolWork, Population, Processor
+from python_workers.columnar.segments import Tables, entity_keys, sorted_entities
+from python_workers.columnar.windows import game_windows
+from python_workers.processors.base import Games, PoolWork, Population, Processor
 from python_workers.processors.failures import (
     EXPECTED_INCOMPLETE,
     INCOMPLETE_UPSTREAM,
@@ -38,6 +35,7 @@ from python_workers.processors.game_checks import (
     too_few_reasons,
 )
 from python_workers.processors.output_table import (
+    ByWindow,
     OutputTable,
     date_column,
     decimal,
@@ -63,9 +61,9 @@ PLAYER_COLUMNS = (
     "actual_game_count",
 )
 GAME_COLUMNS = (
-    "analysis_date",
+    "season_year",
     "player_id",
-    "game_rank",
+    "game_number",
     "game_date",
     "has_box_score",
     "rebounds",
@@ -109,7 +107,7 @@ def compute(tables: Tables, params: Mapping[str, object]) -> ChunkResult:  # noq
     require_columns(tables["players"], "players", PLAYER_COLUMNS)
     require_columns(tables["games"], "games", GAME_COLUMNS)
     players, keys = sorted_entities(tables["players"], entity_keys(tables["players"]))
-    games = game_segments(tables["games"], keys, WINDOW)
+    games = game_windows(tables["games"], players, WINDOW)
     actual = integers(players, "actual_game_count")
     counts = {name: games.integers(name) for name in HIGHEST}
     available = games.flags("has_box_score")
@@ -117,27 +115,29 @@ def compute(tables: Tables, params: Mapping[str, object]) -> ChunkResult:  # noq
         available = available & column.known()
 
     rejected = Rejections(len(keys))
-    reject_wrong_games(rejected, games, actual, WINDOW)
+    dates = days(players, "analysis_date").values
+    reject_wrong_games(rejected, games, actual, dates, WINDOW)
     for name, column in counts.items():
         reject_values(rejected, games, name, column, used=available, high=HIGHEST[name])
     (in_sample,) = games.tallies(available, WINDOW)
     too_few = ~rejected.mask & (actual.values < REQUIRED_GAMES)
-    lacking = ~rejected.mask & ~too_few & (in_sample < games.counts)
+    lacking = ~rejected.mask & ~too_few & (in_sample < games.counts)[games.of_entity]
     computed = ~(rejected.mask | too_few | lacking)
 
+    # Players and dates with the same window share its values.
     sample = games.restricted(computed)
     rebounds, assists, seconds = (
         sample.sums(zero_where_unknown(column.values, available), WINDOW)[0]
         for column in counts.values()
     )
     columns: dict[str, pa.Array] = {
-        "games_in_sample": pa.array(in_sample[computed]),
+        "games_in_sample": pa.array(sample.tallies(available, WINDOW)[0]),
         "minutes_last_10": minutes_array(Integers(seconds)),
     }
     for name, total in (("rebounds", rebounds), ("assists", assists)):
         rate = ratio_array(RATE_SECONDS * total, seconds, RATE_DECIMALS)
         columns[f"{name}_per_36_last_10"] = rate
-    rows, out_of_range = OUTPUT.rows(players, computed, columns)
+    rows, out_of_range = OUTPUT.rows(players, computed, {}, ByWindow(columns, sample.of_entity))
     at_too_few, at_lacking, at_rejected = map(np.flatnonzero, (too_few, lacking, rejected.mask))
     failures = [
         Failed(
@@ -166,5 +166,10 @@ PER_36_RATES = Processor(
     inputs_model="player_per_36_inputs",
     entity="player_id",
     population=Population.PLAYERS_WITH_A_GAME,
-    work=PoolWork(compute, OUTPUT, PLAYER_COLUMNS, GAME_COLUMNS),
+    work=PoolWork(
+        compute,
+        OUTPUT,
+        PLAYER_COLUMNS,
+        Games(GAME_COLUMNS, WINDOW, model="int_player_per_36_games"),
+    ),
 )

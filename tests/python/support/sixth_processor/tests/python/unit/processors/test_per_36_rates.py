@@ -44,8 +44,8 @@ def computed(*players: list[Game | None]) -> ChunkResult:
         for rank, game in enumerate(played[:10], start=1):
             counts = game or (None, None, None)
             games.append(
-                key
-                | {"game_rank": rank, "game_date": DAY - dt.timedelta(days=2 * rank)}
+                {"season_year": 2021, "player_id": number, "game_number": len(played) - rank + 1}
+                | {"game_date": DAY - dt.timedelta(days=2 * rank)}
                 | dict(zip(("rebounds", "assists", "seconds_played"), counts, strict=True))
                 | {"has_box_score": game is not None}
             )
