@@ -23,6 +23,7 @@ START, END = DATES[6], DATES[9]
 RANGE = DATES[6:10]
 
 PSZA = "nba_precompute.player_shot_zone_analysis"
+TDZA = "nba_precompute.team_defense_zone_analysis"
 PER_DATE = {
     "nba_precompute.team_defense_zone_inputs": "analysis_date",
     "nba_precompute.player_shot_zone_inputs": "analysis_date",
@@ -276,3 +277,29 @@ def test_a_column_that_a_table_lacks_is_added(built: Engine, table: str, column:
     assert built.query(
         f"select column_name, column_type from (describe {table}) where column_name = '{column}'"
     )
+
+
+def test_inputs_of_a_former_layout_are_dropped_and_outputs_keep_their_columns(
+    built: Engine,
+) -> None:
+    inputs, defence = "nba_precompute.player_shot_zone_inputs", TDZA
+    other_dates = [day for day in dates(built)[defence] if not DATES[7] <= day <= DATES[8]]
+    assert other_dates
+    for table in (inputs, defence):
+        built.execute(f"alter table {table} add column game_rank bigint")
+    run(
+        built,
+        *("--select", "player_shot_zone_inputs", "team_defense_zone_analysis"),
+        start_date=DATES[7],
+        end_date=DATES[8],
+    )
+    columns = {
+        table: {
+            row["column_name"] for row in built.query(f"select column_name from (describe {table})")
+        }
+        for table in (inputs, defence)
+    }
+    assert "game_rank" not in columns[inputs]
+    assert "game_rank" in columns[defence]
+    assert dates(built)[inputs] == [DATES[7], DATES[8]]
+    assert set(dates(built)[defence]) > set(other_dates)
