@@ -130,8 +130,11 @@ def _with_games(
     for player in listed:
         key = {"season_year": player["season_year"], "player_id": player["player_id"]}
         own = [key | game for game in player["games"]]
-        # Dates with the same window share its games.
-        games += [game for game in own if game not in games]
+        # Windows of the same player share their games.
+        new = [game for game in own if game not in games]
+        taken = {(g["season_year"], g["player_id"], g["game_number"]) for g in games}
+        assert all((*key.values(), game["game_number"]) not in taken for game in new), "on_dates()"
+        games += new
     return {"players": table(listed, player_columns), "games": table(games, game_columns)}
 
 

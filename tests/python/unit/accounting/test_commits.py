@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,7 +82,15 @@ def warehouse(tmp_path: Path) -> Iterator[DuckDBWarehouse]:
 
 
 def compute(*players: Row) -> ChunkResult:
-    return daily_cache.compute(daily_cache_tables(players), {})
+    """Compute date by date: a player's games are others on each date here."""
+    results = [
+        daily_cache.compute(daily_cache_tables(of_day), {})
+        for _, of_day in itertools.groupby(players, key=lambda player: player["analysis_date"])
+    ] or [daily_cache.compute(daily_cache_tables(()), {})]
+    return ChunkResult(
+        pa.concat_tables([result.rows for result in results]),
+        pa.concat_tables([result.failures for result in results]),
+    )
 
 
 def commit(
