@@ -130,6 +130,12 @@ class Settings(BaseSettings):
         default=None,
         description="BigQuery: Cloud KMS key that encrypts new datasets and tables (CMEK).",
     )
+    bq_connect_seconds: float = Field(
+        default=15.0,
+        gt=0.0,
+        le=600.0,
+        description="BigQuery: time in which a command must reach the address at all.",
+    )
     bq_job_seconds: int = Field(
         default=1800,
         ge=1,

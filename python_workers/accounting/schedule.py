@@ -96,7 +96,7 @@ def resolve(
         With exit code 2 if the options contradict each other or name no valid season, and 3 if the
         range has no games.
     """
-    _check_options(start, end, seasons, everything=everything)
+    check_range(start, end, seasons, everything=everything)
     known = game_dates(warehouse)
     if seasons:
         return _of_seasons(warehouse, known, seasons)
@@ -196,9 +196,20 @@ def _computed_ends(warehouse: Warehouse, first: date, last: date) -> list[date]:
     return [day for day in ends.values() if day is not None]
 
 
-def _check_options(
-    start: date | None, end: date | None, seasons: Sequence[str], *, everything: bool
+def check_range(
+    start: date | None = None,
+    end: date | None = None,
+    seasons: Sequence[str] = (),
+    *,
+    everything: bool = False,
 ) -> None:
+    """Refuse options that no warehouse makes right; a command does so before it opens one.
+
+    Raises
+    ------
+    BackcourtError
+        With exit code 2.
+    """
     ways = [bool(start or end), bool(seasons), everything]
     if sum(ways) != 1:
         raise BackcourtError(
@@ -216,6 +227,13 @@ def _check_options(
         raise BackcourtError(
             f"--start {start} is after --end {end}", "Swap the two.", ExitCode.USAGE
         )
+    for season in seasons:
+        try:
+            parse_season(season)
+        except ValueError as error:
+            raise BackcourtError(
+                f"--season {season!r} {error}", "Write it as 2021-22.", ExitCode.USAGE
+            ) from error
 
 
 def _spans(warehouse: Warehouse, seasons: Sequence[str]) -> tuple[tuple[date, date], ...]:
@@ -230,13 +248,6 @@ def _spans(warehouse: Warehouse, seasons: Sequence[str]) -> tuple[tuple[date, da
 def _of_seasons(
     warehouse: Warehouse, known: Sequence[tuple[date, str]], seasons: Sequence[str]
 ) -> Schedule:
-    for season in seasons:
-        try:
-            parse_season(season)
-        except ValueError as error:
-            raise BackcourtError(
-                f"--season {season!r} {error}", "Write it as 2021-22.", ExitCode.USAGE
-            ) from error
     present = sorted({season for _, season in known})
     unknown = [season for season in seasons if season not in present]
     if unknown:

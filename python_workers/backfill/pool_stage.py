@@ -80,6 +80,15 @@ class PoolOptions:
         return replace(self, n_jobs=max(min(count_workers(self.n_jobs), chunks), 1))
 
 
+def check_pool(options: PoolOptions) -> None:
+    """Refuse a Dask cluster that is not there, or not fit, before anything is computed."""
+    if options.backend == "dask" and options.scheduler is not None:
+        from python_workers.pool.dask_backend import cluster  # noqa: PLC0415 -- an optional extra
+
+        with cluster(options.scheduler):
+            pass
+
+
 def prepare_pool(options: PoolOptions) -> None:
     """Start the worker processes in advance; do not wait for them."""
     if options.backend == "loky":

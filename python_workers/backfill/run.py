@@ -24,6 +24,7 @@ from python_workers.backfill.outcome import (
 )
 from python_workers.backfill.pool_stage import (
     Guard,
+    check_pool,
     prepare_pool,
     run_pool_stage,
 )
@@ -91,6 +92,8 @@ class Backfill:
 
     def run(self) -> BackfillResult:
         """Run every stage that has work to do."""
+        if any(isinstance(each.work, PoolWork) for each in self.options.processors):
+            check_pool(self.options.pool)
         if self.project is None:
             self._check_inputs_are_built()
         else:

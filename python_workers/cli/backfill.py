@@ -9,7 +9,7 @@ import typer
 
 from python_workers.accounting.coverage import Coverage, exit_code, read_coverage
 from python_workers.accounting.input_builds import InputBuilds
-from python_workers.accounting.schedule import resolve
+from python_workers.accounting.schedule import check_range, resolve
 from python_workers.backfill.dbt_project import DbtProject
 from python_workers.backfill.outcome import BackfillOptions, BackfillResult
 from python_workers.backfill.run import Backfill
@@ -69,6 +69,7 @@ def backfill(
     chosen = chosen_processors(processors, start_from)
     pool = pool_options(settings, scheduler)
     mode: Reprocess = "all" if force else reprocess
+    check_range(start, end, season or [], everything=everything)
     if dry_run and preview:
         raise BackcourtError(
             "--dry-run and --preview exclude each other",
@@ -147,6 +148,7 @@ def compute(
     chosen = chosen_processors(processors, allowed=POOL_PROCESSORS)
     pool = pool_options(settings, scheduler)
     mode: Reprocess = "all" if force else reprocess
+    check_range(start, end, season or [], everything=everything)
     with open_warehouse(settings) as warehouse:
         schedule = resolve(warehouse, start, end, season or [], everything=everything)
         reporter = echo_range(schedule, as_json=log_format is LogFormat.JSON)

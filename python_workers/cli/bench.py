@@ -87,9 +87,9 @@ def bench(
     from python_workers.bench.results import JSON_BEGINS, Results  # noqa: PLC0415
     from python_workers.bench.suite import Options, run_benchmark  # noqa: PLC0415
 
-    for path, begins in ((output, JSON_BEGINS), (docs, PAGE_BEGINS)):
+    for path, begins, suffix in ((output, JSON_BEGINS, ".json"), (docs, PAGE_BEGINS, ".md")):
         if path is not None:
-            check_writable(path, begins)
+            check_writable(path, begins, (suffix,))
     settings = load_settings(n_jobs=n_jobs)
     project = resolve_project_dir()
 

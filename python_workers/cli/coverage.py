@@ -15,7 +15,7 @@ from python_workers.accounting.coverage import (
     failures_to_investigate,
     read_coverage,
 )
-from python_workers.accounting.schedule import resolve
+from python_workers.accounting.schedule import check_range, resolve
 from python_workers.backfill.dbt_project import DbtProject
 from python_workers.cli import options
 from python_workers.cli.console import out, print_table
@@ -61,6 +61,7 @@ def coverage(
     """
     settings = load_settings(target=target, wait_seconds=wait)
     chosen = chosen_processors(processor)
+    check_range(start, end, season or [], everything=everything)
     with open_warehouse(settings, read_only=True) as warehouse:
         schedule = resolve(warehouse, start, end, season or [], everything=everything)
         found = read_coverage(warehouse, schedule, chosen, DbtProject(settings).state())

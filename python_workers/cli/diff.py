@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from python_workers.accounting.schedule import resolve
+from python_workers.accounting.schedule import check_range, resolve
 from python_workers.cli import options
 from python_workers.cli.console import JsonReporter, TextReporter, out, print_table
 from python_workers.cli.options import OutputFormat, chosen_processors
@@ -53,6 +53,8 @@ def diff(
     """
     settings = load_settings(target=target, wait_seconds=wait)
     chosen = chosen_processors(processors)
+    if start or end or season:
+        check_range(start, end, season or [])
     with (
         open_warehouse(settings, read_only=True) as here,
         open_warehouse(_other(settings, other), read_only=True) as there,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from python_workers.accounting.coverage import read_coverage
-from python_workers.accounting.schedule import resolve
+from python_workers.accounting.schedule import check_range, resolve
 from python_workers.cli import options
 from python_workers.cli.console import out, print_table
 from python_workers.cli.options import OutputFormat, chosen_processors
@@ -75,6 +75,7 @@ def verify_command(
     """
     settings = load_settings(target=target, wait_seconds=wait)
     chosen = chosen_processors(processors)
+    check_range(start, end, season or [], everything=everything)
     with open_warehouse(settings, read_only=True) as warehouse:
         schedule = resolve(warehouse, start, end, season or [], everything=everything)
         coverage = read_coverage(warehouse, schedule, chosen)

@@ -13,7 +13,7 @@ import typer
 from python_workers.accounting.coverage import Coverage, exit_code, read_coverage
 from python_workers.accounting.input_builds import InputBuilds
 from python_workers.accounting.ledger import DateState, Ledger, plan
-from python_workers.accounting.schedule import Schedule, resolve
+from python_workers.accounting.schedule import Schedule, check_range, resolve
 from python_workers.backfill.dbt_project import DbtProject
 from python_workers.choices import Reprocess
 from python_workers.cli import options
@@ -93,6 +93,7 @@ def plan_command(
     """
     settings = settings_of(target, wait=wait)
     chosen = chosen_processors(processors, start_from)
+    check_range(start, end, season or [], everything=everything)
     with open_warehouse(settings, read_only=True) as warehouse:
         schedule = resolve(warehouse, start, end, season or [], everything=everything)
         planned = read_plan(warehouse, settings, schedule, chosen)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from python_workers.accounting.coverage import exit_code
-from python_workers.accounting.schedule import game_dates, resolve
+from python_workers.accounting.schedule import check_range, game_dates, resolve
 from python_workers.backfill.dbt_project import DbtProject
 from python_workers.cli import options
 from python_workers.cli.console import echo_range, out
@@ -43,9 +43,10 @@ def report(
     from python_workers.report.queries import read_report  # noqa: PLC0415
     from python_workers.report.totals import total, verdict  # noqa: PLC0415
 
-    check_writable(path, PAGE_BEGINS)
+    check_writable(path, PAGE_BEGINS, (".html", ".htm"))
     settings = load_settings(target=target, wait_seconds=wait)
     everything = everything or not (start or end or season)
+    check_range(start, end, season or [], everything=everything)
     with open_warehouse(settings, read_only=True) as warehouse:
         schedule = resolve(warehouse, start, end, season or [], everything=everything)
         echo_range(schedule, as_json=False)

@@ -5,12 +5,14 @@ Dask exchanges pickles: connect only to a scheduler that you trust, over TLS on 
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from joblib._dask import DaskDistributedBackend
 
@@ -19,6 +21,7 @@ from python_workers.pool.chunk import differing_versions, other_versions, versio
 from python_workers.pool.dispatch import JOBS_READ_TOGETHER, Dispatcher
 
 CONNECT_SECONDS = 10
+DEFAULT_PORT = 8786
 WORKERLESS_SECONDS = 60
 
 
@@ -78,8 +81,20 @@ def _check_certificates(tls: Mapping[str, Any]) -> None:
         )
 
 
+def _check_listens(scheduler: str) -> None:
+    """Raise an OSError if nothing listens at a TCP address.
+
+    A ``distributed.Client`` that cannot connect goes on trying in its own thread, and logs it.
+    """
+    address = urlsplit(scheduler if "://" in scheduler else f"tcp://{scheduler}")
+    if address.scheme in ("tcp", "tls") and address.hostname:
+        place = address.hostname, address.port or DEFAULT_PORT
+        socket.create_connection(place, CONNECT_SECONDS).close()
+
+
 def _connect(distributed: Any, scheduler: str) -> Any:  # noqa: ANN401 -- untyped
     try:
+        _check_listens(scheduler)
         return distributed.Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, TypeError, ValueError, TimeoutError) as error:
         raise BackcourtError(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from python_workers.errors import BackcourtError, ExitCode
 
 
-def check_writable(path: Path, begins: str = "") -> None:
+def check_writable(path: Path, begins: str = "", suffixes: Sequence[str] = ()) -> None:
     """Refuse a path that cannot become a file, before the command reads or computes.
 
     An existing file may be replaced only if the command has written it before. A mistyped path
@@ -22,12 +22,15 @@ def check_writable(path: Path, begins: str = "") -> None:
         Where the command will write.
     begins
         The first characters of every file that the command writes. Empty allows every file.
+    suffixes
+        The endings that its files may have. Empty allows every ending. An empty file, or one that
+        is yet to come, may belong to the warehouse or the project: only its name shows it.
 
     Raises
     ------
     BackcourtError
-        With exit code 2, for a folder, a device, a pipe, a socket, a path below a file, or a file
-        that begins with something else.
+        With exit code 2, for a folder, a device, a pipe, a socket, a path below a file, a file
+        that begins with something else, or another ending.
     """
     if path.is_dir():
         raise BackcourtError(
@@ -39,6 +42,12 @@ def check_writable(path: Path, begins: str = "") -> None:
         raise BackcourtError(
             f"{path} is a device, a pipe or a socket, not a file",
             "Name a file.",
+            ExitCode.USAGE,
+        )
+    if suffixes and not {path.suffix.lower(), path.resolve().suffix.lower()} <= {*suffixes}:
+        raise BackcourtError(
+            f"{path} does not end in {' or '.join(suffixes)}",
+            f"Name the file, for example, {path.with_suffix(suffixes[0])}",
             ExitCode.USAGE,
         )
     if path.is_file() and _beginning(path, len(begins.encode())) not in (b"", begins.encode()):

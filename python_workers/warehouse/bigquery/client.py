@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -11,6 +12,7 @@ import google.auth
 import google.auth.credentials
 import google.auth.impersonated_credentials
 import grpc
+import requests
 from google.api_core import exceptions as google_exceptions
 from google.api_core.retry import Retry
 from google.auth.credentials import AnonymousCredentials
@@ -25,13 +27,18 @@ from python_workers.warehouse.bigquery.errors import (
     elsewhere_error,
     explained,
     is_passing,
+    is_unreachable,
     message_of,
     no_credentials_error,
     out_of_patience,
+    unreachable_error,
 )
 
 # BigQuery's messages name: Dataset project:dataset, Table project:dataset.table.
 _DATASET = re.compile(r"\b(?:Dataset|Table) ([\w-]+[:.]\w+)")
+
+# Until the address is reached once: longer delays would overstep `connect_seconds`.
+FIRST_CONTACT_DELAY = 2.0
 
 CLOUD_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
@@ -66,6 +73,8 @@ class BigQueryOptions:
     first_delay_seconds, longest_delay_seconds
         Upper bounds of the random delays between attempts; they double from the first to the
         longest.
+    connect_seconds
+        Time in which the connection must reach the address for the first time.
     request_seconds
         Longest wait for one response.
     job_seconds
@@ -91,6 +100,7 @@ class BigQueryOptions:
     retry_seconds: float = 600.0
     first_delay_seconds: float = 1.0
     longest_delay_seconds: float = 30.0
+    connect_seconds: float = 15.0
     request_seconds: float = 60.0
     job_seconds: float = 1800.0
     lease_seconds: float = 120.0
@@ -121,6 +131,7 @@ class BigQueryConnection:
         self.options = options
         self._client: bigquery.Client | None = None
         self._storage: bigquery_storage.BigQueryReadClient | None = None
+        self._was_reached = False
         self._has_storage_access = options.endpoint is None or options.storage_endpoint is not None
 
     @property
@@ -194,10 +205,20 @@ class BigQueryConnection:
             For any other failure.
         """
         seconds = self.options.retry_seconds if patience is None else patience
+        began = time.monotonic()
+
+        def may_pass(error: BaseException) -> bool:
+            if is_unreachable(error) and not self._was_reached:
+                return time.monotonic() - began < self.options.connect_seconds
+            return is_passing(error)
+
         retry = Retry(
-            predicate=is_passing,
+            predicate=may_pass,
             initial=self.options.first_delay_seconds,
-            maximum=self.options.longest_delay_seconds,
+            maximum=min(
+                self.options.longest_delay_seconds,
+                self.options.longest_delay_seconds if self._was_reached else FIRST_CONTACT_DELAY,
+            ),
             multiplier=2.0,
             timeout=seconds,
         )
@@ -206,11 +227,16 @@ class BigQueryConnection:
         except google_exceptions.RetryError as error:
             raise out_of_patience(error, seconds) from error
         except google_exceptions.NotFound:
+            self._was_reached = True
             raise
         except google_exceptions.GoogleAPICallError as error:
+            self._was_reached = True
             raise self.explained(error) from error
         except google.auth.exceptions.GoogleAuthError as error:
             raise self.explained(error) from error
+        except requests.exceptions.ConnectionError as error:
+            raise unreachable_error(self.options.endpoint, time.monotonic() - began) from error
+        self._was_reached = True
         return result
 
     def require(self, send: Callable[[], Result]) -> Result:

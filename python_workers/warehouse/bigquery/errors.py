@@ -139,6 +139,26 @@ def is_passing(error: BaseException) -> bool:
     )
 
 
+def is_unreachable(error: BaseException) -> bool:
+    """Tell whether nothing listens at the address, or its name is unknown."""
+    cause = error.args[0] if isinstance(error, requests.exceptions.ConnectionError) else None
+    return isinstance(getattr(cause, "reason", None), urllib3.exceptions.NewConnectionError)
+
+
+def unreachable_error(endpoint: str | None, seconds: float) -> BackcourtError:
+    """Return the error for an address that did not take a connection."""
+    return BackcourtError(
+        f"nothing answers at {endpoint or 'the address of BigQuery'}",
+        [
+            f"Tried for {seconds:.0f} s (BACKCOURT_BQ_CONNECT_SECONDS).",
+            "Start the emulator, or check BACKCOURT_BQ_ENDPOINT."
+            if endpoint
+            else "Check the network and its proxy.",
+        ],
+        ExitCode.ENVIRONMENT,
+    )
+
+
 def no_credentials_error() -> BackcourtError:
     """Return the error for a machine without Google credentials."""
     return BackcourtError("no Google credentials found", [LOGIN, KEY_FILE], ExitCode.ENVIRONMENT)

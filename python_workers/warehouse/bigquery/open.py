@@ -42,6 +42,7 @@ def open_bigquery(settings: Settings) -> BigQueryWarehouse:
         priority=settings.bq_priority,
         kms_key=settings.bq_kms_key,
         retry_seconds=settings.bq_retry_seconds,
+        connect_seconds=settings.bq_connect_seconds,
         job_seconds=settings.bq_job_seconds,
         lease_seconds=settings.bq_lease_seconds,
         wait_seconds=settings.wait_seconds,

@@ -196,3 +196,31 @@ def test_a_date_that_was_called_off_needs_no_attention_once_its_rows_are_gone(
     for command in ("backfill", "compute", "coverage", "plan"):
         ended = backfilled(command, *week)
         assert (ended.code, ended.err) == (0, ""), ended.out
+
+
+@pytest.mark.parametrize("command", ["plan", "coverage", "backfill", "compute", "report", "verify"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("--start", "2021-12-04", "--end", "2021-12-03"),
+        ("--start", "2021-12-04"),
+        ("--season", "2021"),
+        ("--all", "--season", "2021-22"),
+    ],
+)
+def test_a_wrong_range_is_told_before_a_missing_warehouse(
+    backcourt: CommandLine, tmp_path: Path, command: str, options: tuple[str, ...]
+) -> None:
+    out = ("--out", tmp_path / "report.html") if command == "report" else ()
+    without_range = command == "report" and not options
+    assert backcourt(command, *out, *options).code == (3 if without_range else 2)
+
+
+def test_a_scheduler_that_is_not_there_is_told_before_anything_is_built(
+    loaded: CommandLine, engine: Engine
+) -> None:
+    scheduler = ("--backend", "dask", "--scheduler", "tcp://127.0.0.1:9")
+    assert loaded("backfill", *RANGE, *scheduler).code == 3
+    built = "select count(*) as tables from duckdb_tables() where schema_name = 'nba_analytics'"
+    assert engine.query(built) == [{"tables": 0}]

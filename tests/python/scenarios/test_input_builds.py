@@ -5,11 +5,19 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from python_workers.accounting.derived_tables import read_derived
-from python_workers.accounting.input_builds import Build, InputBuilds, SeasonDates
+from python_workers.accounting.derived_tables import DerivedRows, read_derived
+from python_workers.accounting.input_builds import (
+    BY_HAND,
+    DERIVED_CHANGED,
+    NOT_RECORDED,
+    Build,
+    InputBuilds,
+    SeasonDates,
+)
 from python_workers.accounting.schedule import Schedule
 from python_workers.table_names import INPUT_BUILDS
 from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
@@ -221,6 +229,49 @@ def test_a_range_is_current_where_one_build_of_this_state_covers_it() -> None:
     corrected = replace(BUILDS, raw_states={**BUILDS.raw_states, "2021-22": "new 2021"})
     assert corrected.stale_range(schedule(*week)) == week
     assert corrected.stale_range(schedule(*NEXT_YEAR)) is None
+
+
+def test_it_is_known_why_a_date_is_behind() -> None:
+    day = OCTOBER[0]
+
+    def why(**changes: Any) -> dict[dt.date, str]:
+        return replace(BUILDS, **changes).behind([day, NEXT_YEAR[0]])
+
+    altered = tuple(replace(build, is_intact=build.span != OCTOBER) for build in BUILDS.builds)
+    both = dict.fromkeys((day, NEXT_YEAR[0]))
+    assert why() == why(builds=(*BUILDS.builds, Build(BY_HAND, "", "", None))) == {}
+    assert why(builds=altered) == {day: DERIVED_CHANGED}
+    assert why(builds=altered, lacking=frozenset({day})) == {}
+    assert why(raw_states={**BUILDS.raw_states, "2021-22": "new"}) == {day: "raw data changed"}
+    assert why(project_state="others") == dict.fromkeys(both, "dbt project changed")
+    assert why(builds=()) == dict.fromkeys(both, NOT_RECORDED)
+    assert why(builds=BUILDS.builds[1:]) == {day: NOT_RECORDED}
+    # What has been altered is built again.
+    october = replace(BUILDS, builds=altered)
+    assert october.stale_range(schedule(*OCTOBER)) == OCTOBER
+    assert october.stale_range(schedule(*NOVEMBER)) is None
+
+
+def test_a_digest_is_of_the_rows_of_its_season_and_dates() -> None:
+    rows = {
+        "inputs": {"2021-10-19": (2, 5, 7), "2021-11-01": (1, 1, 1), "2022-11-01": (1, 2, 3)},
+        "seasonal": {"2021": (1, 1, 1), "2022": (1, 2, 3)},
+        "whole": {"": (1, 1, 1)},
+    }
+    digest = DerivedRows(rows).digest(2021, *OCTOBER)
+
+    def other(table: str, scope: str, changed: tuple[int, int, int]) -> bool:
+        altered = {**rows, table: {**rows[table], scope: changed}}
+        return DerivedRows(altered).digest(2021, *OCTOBER) != digest
+
+    for changed in ((3, 5, 7), (2, 4, 7), (2, 5, 8)):
+        assert other("inputs", "2021-10-19", changed)
+    assert other("inputs", "2021-10-20", (1, 0, 0))
+    assert other("seasonal", "2021", (1, 1, 2))
+    assert other("whole", "", (1, 1, 2))
+    for table, scope in (("inputs", "2021-11-01"), ("inputs", "2022-11-01"), ("seasonal", "2022")):
+        assert not other(table, scope, (9, 9, 9))
+    assert DerivedRows({**rows, "inputs": {}}).digest(2021, *OCTOBER) != digest
 
 
 def test_of_a_range_over_seasons_only_what_is_stale_is_built() -> None:

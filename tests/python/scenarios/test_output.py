@@ -217,6 +217,20 @@ class TestWriting:
         with pytest.raises(BackcourtError, match="is a file"):
             check_writable(tmp_path / "file" / "page.html")
 
+    @pytest.mark.parametrize("name", ["b.duckdb.wal", "b.duckdb.lock", "b.duckdb.tmp", "b.sql"])
+    def test_a_file_of_the_warehouse_or_the_project_is_never_replaced(
+        self, tmp_path: Path, name: str
+    ) -> None:
+        place, link = tmp_path / name, tmp_path / "page.html"
+        link.symlink_to(place)
+        for exists in (False, True):
+            if exists:
+                place.touch()
+            for path in (place, link):
+                with pytest.raises(BackcourtError, match=r"does not end in \.html") as caught:
+                    check_writable(path, "<!doctype html>", (".html",))
+                assert caught.value.exit_code == 2
+
 
 def test_only_commands_of_this_project_show_their_arguments() -> None:
     command = ["/usr/bin/python3.12", "-m", "python_workers", "daily", "--hook=curl -u me:pw", "-x"]

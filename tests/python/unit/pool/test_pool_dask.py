@@ -231,7 +231,11 @@ def test_what_would_be_waited_for_in_vain_is_an_error(
 
 
 def test_a_scheduler_that_does_not_answer_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    import distributed
+
     monkeypatch.setattr(dask_backend, "CONNECT_SECONDS", 1)
+    # A client that cannot connect goes on trying, and logs it after the command's message.
+    monkeypatch.setattr(distributed, "Client", lambda *_, **__: pytest.fail("made a client"))
 
     with pytest.raises(BackcourtError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
         list(run(chunks_of(4, 2), score, "tcp://127.0.0.1:9"))

@@ -181,3 +181,21 @@ def test_staging_tables_are_swept_by_their_age_whoever_made_them() -> None:
         client.tables.append(TableListItem(resource))
     warehouse._staging.sweep()
     assert client.dropped == ["staged_0123456789ab_0a"]
+
+
+def test_an_address_at_which_nothing_listens_is_named_soon() -> None:
+    options = BigQueryOptions(
+        "my-project",
+        endpoint="http://127.0.0.1:9",
+        connect_seconds=0.1,
+        first_delay_seconds=0.01,
+        longest_delay_seconds=0.05,
+        retry_seconds=30.0,
+    )
+    with (
+        BigQueryWarehouse(options) as warehouse,
+        pytest.raises(BackcourtError, match=r"nothing answers at http://127\.0\.0\.1:9") as raised,
+    ):
+        warehouse.query("select 1")
+    assert raised.value.exit_code == ExitCode.ENVIRONMENT
+    assert "BACKCOURT_BQ_CONNECT_SECONDS" in raised.value.hint[0]
