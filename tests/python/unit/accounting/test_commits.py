@@ -232,6 +232,18 @@ def test_altered_rows_and_failures_are_seen_and_written_anew(
         assert [{name: row[name] for name in row if name not in BOOKKEEPING} for row in new] == kept
 
 
+def test_a_commit_vouches_for_no_date_between_its_own(warehouse: DuckDBWarehouse) -> None:
+    days = DAY, NEXT_DAY, NEXT_DAY + dt.timedelta(days=1)
+    commit(warehouse, 1, compute(*(regular(FIVE_GAMES, 1, day) for day in days)), days)
+    warehouse.execute(f"update {DAILY_CACHE.table} set points_avg_last_5 = 99")
+    ends = days[0], days[2]
+    commit(
+        warehouse, 2, compute(*(regular(FIVE_GAMES, 1, day) for day in ends)), ends, is_altered=True
+    )
+    ledger = Ledger.read(warehouse, days[0], days[2])
+    assert [day for day in days if ledger.is_altered(DAILY_CACHE, day)] == [NEXT_DAY]
+
+
 def test_a_row_gives_way_to_a_failure_and_back(warehouse: DuckDBWarehouse) -> None:
     commit(warehouse, 1, compute(regular(FIVE_GAMES)))
     made = commit(warehouse, 2, compute(regular([box_score()])))
