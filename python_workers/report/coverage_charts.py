@@ -12,7 +12,7 @@ from python_workers.accounting.coverage import Coverage
 from python_workers.processors.base import Processor
 from python_workers.processors.catalogue import PROCESSORS
 from python_workers.reading.scope import Scope
-from python_workers.report.queries import Row
+from python_workers.report.rows import Row
 from python_workers.report.scales import Linear, SeasonAxis, month_starts, ticks, value_axis
 from python_workers.report.svg import bar, element, group, image, text
 from python_workers.report.totals import counts_in_words

@@ -17,7 +17,7 @@ from python_workers.report.coverage_charts import (
     WIDTH,
     Panel,
 )
-from python_workers.report.queries import Row
+from python_workers.report.rows import Row
 from python_workers.report.scales import Linear, SeasonAxis, ticks, value_axis
 from python_workers.report.svg import bar, image
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -23,13 +22,15 @@ from python_workers.raw.findings import (
 )
 from python_workers.reading.outputs import OUTPUTS
 from python_workers.reading.scope import Scope
+from python_workers.report.causes import Cause, read_causes
+from python_workers.report.changes import Changes, read_changes
+from python_workers.report.entities import read_entities
+from python_workers.report.rows import RangeRows, Row
 from python_workers.simulation.league import FIRST_PLAYER_ID
 from python_workers.warehouse.base import Column, Warehouse
 
-Row = Mapping[str, Any]
-
 # Largest number of entries to investigate that the page shows; it counts the rest.
-SHOWN_INVESTIGATIONS = 200
+SHOWN_INVESTIGATIONS = 500
 
 _INVESTIGATIONS = f"""
 select
@@ -192,6 +193,12 @@ class ReportData:
     raw_findings, raw_lines
         Counts of what is wrong or missing in the raw tables; and up to `SHOWN_INVESTIGATIONS`
         single findings that make a line or more unusable.
+    causes
+        Games and players that block rows, most rows first.
+    entities
+        Players and teams, as `read_entities` returns them.
+    changes
+        What the last run restated.
     engine
         Kind of the warehouse.
     is_simulated
@@ -213,6 +220,9 @@ class ReportData:
     columns: Mapping[str, Sequence[Column]]
     raw_findings: Sequence[Finding]
     raw_lines: Sequence[Row]
+    causes: Sequence[Cause]
+    entities: Mapping[str, Any]
+    changes: Changes | None
     engine: str
     is_simulated: bool
 
@@ -231,7 +241,7 @@ def read_report(warehouse: Warehouse, scope: Scope, project_state: str | None = 
         wanted = set(schedule.only_dates)
         rows = [row for row in coverage.by_date if row["analysis_date"] in wanted]
         coverage = replace(coverage, by_date=rows)
-    reader = _Reader(warehouse, scope)
+    reader = RangeRows(warehouse, scope)
     investigations = reader.rows(_INVESTIGATIONS, limit=SHOWN_INVESTIGATIONS)
     runs = _runs(reader.rows(_RUNS))
     largest = max(runs, key=lambda run: (run.dates, run.finished_at), default=None)
@@ -266,41 +276,12 @@ def read_report(warehouse: Warehouse, scope: Scope, project_state: str | None = 
             f"({about}) and (is_error or finding in unnest(@contradictions))",
             scope.parameters(contradictions=list(CONTRADICTIONS)),
         )[:SHOWN_INVESTIGATIONS],
+        causes=read_causes(reader),
+        entities=read_entities(reader),
+        changes=read_changes(reader, runs[0].run_id) if runs else None,
         engine=warehouse.kind,
         is_simulated=reader.rows(_SIMULATED, first_simulated=FIRST_PLAYER_ID)[0]["players"] > 0,
     )
-
-
-@dataclass(frozen=True)
-class _Reader:
-    """Runs statements on the range: ``{column}`` becomes the condition on a date column."""
-
-    warehouse: Warehouse
-    scope: Scope
-
-    def rows(self, sql: str, *, needs: str | None = None, **parameters: object) -> list[Row]:
-        if needs is not None and not self.warehouse.has_table(needs):
-            return []
-        found: list[Row] = self.warehouse.query(
-            ranged(sql, self.scope), self._parameters(sql, parameters)
-        ).to_pylist()
-        return found
-
-    def _parameters(self, sql: str, others: Mapping[str, object]) -> Mapping[str, object]:
-        return self.scope.parameters(**others) if "{" in sql else others
-
-
-def ranged(sql: str, scope: Scope) -> str:
-    """Insert the condition on the date column into a statement.
-
-    Parameters
-    ----------
-    sql
-        A statement of this module; ``{column}`` stands for the condition on a date column.
-    scope
-        The dates to select.
-    """
-    return re.sub(r"\{([\w.]+)\}", lambda found: scope.condition(found[1]), sql)
 
 
 def _runs(rows: Sequence[Row]) -> list[Run]:
@@ -324,7 +305,7 @@ def _runs(rows: Sequence[Row]) -> list[Run]:
     return sorted(runs, key=lambda run: (run.finished_at, run.run_id), reverse=True)
 
 
-def _players(reader: _Reader, coverage: Coverage) -> dict[date, list[Row]]:
+def _players(reader: RangeRows, coverage: Coverage) -> dict[date, list[Row]]:
     seasons = reader.scope.seasons(_days_with_rows(coverage, SHOT_ZONES))
     days = [season_days[-1] for season_days in seasons.values()]
     found: dict[date, list[Row]] = {}

@@ -11,7 +11,8 @@ from markupsafe import Markup
 from python_workers.processors.base import Processor
 from python_workers.processors.catalogue import BY_NAME, PROCESSORS
 from python_workers.report.coverage_charts import WIDTH
-from python_workers.report.queries import ReportData, Row, Run
+from python_workers.report.queries import ReportData, Run
+from python_workers.report.rows import Row
 from python_workers.report.scales import Linear, ticks
 from python_workers.report.svg import bar, group, image, line, text
 

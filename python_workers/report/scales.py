@@ -12,6 +12,9 @@ from markupsafe import Markup
 from python_workers.report.svg import group, line, text
 
 SEASON_GAP = 14.0
+# Widths, in pixels, that the name of a season (2021-22) and its first year need.
+SEASON_ROOM = 50.0
+YEAR_ROOM = 30.0
 # Smallest width of a month, in pixels, that has room for its name.
 MONTH_ROOM = 26.0
 DAY_ROOM = 34.0
@@ -117,6 +120,7 @@ class SeasonAxis:
             Whether to write names; False for a chart above another one with the same axis.
         """
         parts = []
+        names = self._names()
         for span in self.spans:
             parts.append(line(span.left, bottom, span.right, bottom, "axis"))
             for day, name in self._marks(span):
@@ -126,8 +130,19 @@ class SeasonAxis:
                     parts.append(text(name, x + 2, bottom + 12, "tick"))
             if named and (len(self.spans) > 1 or self.day_width < DAY_ROOM):
                 middle = (span.left + span.right) / 2
-                parts.append(text(span.name, middle, bottom + 26, "season", "middle"))
+                parts.append(text(names[span.name], middle, bottom + 26, "season", "middle"))
         return group(*parts)
+
+    def _names(self) -> dict[str, str]:
+        """Return what to write below each season: its name, the start of it, or nothing."""
+        narrowest = min((span.right - span.left for span in self.spans), default=0.0) + SEASON_GAP
+        if narrowest >= SEASON_ROOM:
+            return {span.name: span.name for span in self.spans}
+        every = max(1, math.ceil(YEAR_ROOM / narrowest))
+        return {
+            span.name: span.name[:4] if index % every == 0 else ""
+            for index, span in enumerate(self.spans)
+        }
 
     def _marks(self, span: Span) -> list[tuple[date, str]]:
         if self.day_width >= DAY_ROOM or (span.last - span.first).days < 10:

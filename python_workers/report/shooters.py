@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from python_workers.report.queries import Row
+from python_workers.report.rows import Row
 from python_workers.report.scales import Linear, value_axis
 from python_workers.report.svg import element, group, image, line, number, text
 from python_workers.report.zone_charts import PRIMARY_ZONES, WIDTH

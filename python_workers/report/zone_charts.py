@@ -10,7 +10,8 @@ from datetime import date
 from markupsafe import Markup
 
 from python_workers.reading.scope import Scope
-from python_workers.report.queries import ReportData, Row
+from python_workers.report.queries import ReportData
+from python_workers.report.rows import Row
 from python_workers.report.scales import SEASON_GAP, Linear, value_axis
 from python_workers.report.svg import bar, group, image, text
 

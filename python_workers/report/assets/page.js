@@ -9,7 +9,6 @@
     if (title) {
       words.set(mark, title.textContent);
       title.remove();
-      mark.setAttribute("aria-label", words.get(mark));
     }
     return words.get(mark);
   };
@@ -33,6 +32,50 @@
       place(event);
     }
   });
+  // A tap, too.
+  document.addEventListener("click", (event) => {
+    const mark = event.target.closest?.(".chart rect, .chart circle");
+    const text = mark && say(mark);
+    if (text) {
+      tip.textContent = text;
+      tip.hidden = false;
+      place(event);
+    }
+  });
+
+  // By keyboard: a chart takes the focus, and the arrow keys walk over its marks.
+  const steps = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -Infinity, End: Infinity };
+  for (const chart of document.querySelectorAll("main > section .chart")) {
+    const marks = [...chart.querySelectorAll("rect, circle")].filter((mark) => mark.querySelector(":scope > title"));
+    if (!marks.length) {
+      continue;
+    }
+    let at = -1;
+    const around = chart.parentElement.classList.contains("scroll") ? chart.parentElement : chart;
+    around.tabIndex = 0;
+    around.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") {
+        tip.hidden = true;
+      }
+      const step = steps[event.key];
+      if (!step) {
+        return;
+      }
+      event.preventDefault();
+      marks[at]?.classList.remove("at");
+      at = Math.min(Math.max(at + step, 0), marks.length - 1);
+      marks[at].classList.add("at");
+      const { left, bottom } = marks[at].getBoundingClientRect();
+      tip.textContent = say(marks[at]);
+      tip.hidden = false;
+      place({ clientX: left, clientY: bottom });
+    });
+    around.addEventListener("blur", () => {
+      marks[at]?.classList.remove("at");
+      tip.hidden = true;
+    });
+  }
+
   document.addEventListener("pointerleave", () => { tip.hidden = true; });
   document.addEventListener("scroll", () => { tip.hidden = true; }, { capture: true, passive: true });
 
@@ -55,16 +98,4 @@
       localStorage.setItem("backcourt-theme", theme);
     } catch { /* The choice holds until the page is closed. */ }
   });
-
-  const filter = document.getElementById("filter");
-  if (filter) {
-    const rows = [...document.querySelectorAll("#entries tbody tr")];
-    filter.hidden = false;
-    filter.addEventListener("input", () => {
-      const wanted = filter.value.trim().toLowerCase();
-      for (const row of rows) {
-        row.hidden = !row.textContent.toLowerCase().includes(wanted);
-      }
-    });
-  }
 })();

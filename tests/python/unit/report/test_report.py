@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import hashlib
+import itertools
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -30,14 +32,9 @@ from python_workers.settings import load_settings
 from python_workers.warehouse.open import open_warehouse
 from tests.python.support.engine import Engine
 from tests.python.support.folders import REPOSITORY
-from tests.python.support.leagues import League, days
+from tests.python.unit.report.conftest import DATES, HOSTILE, LONG, WITHOUT_SHOTS
 
 pytestmark = pytest.mark.slow
-
-HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)> </title></svg>"
-LONG = "Wa" * 5_000
-DATES = days(16)
-WITHOUT_SHOTS = DATES[11]
 
 MODELS = REPOSITORY / "models" / "precompute"
 VOID = {"meta", "link", "input", "br", "img", "hr"}
@@ -86,28 +83,8 @@ class Page(HTMLParser):
     def rows_of(self, table: str) -> list[str]:
         """Return the text of each row of the body of a table."""
         body = self.source.split(f'id="{table}"')[1].split("</table>")[0]
-        rows = re.findall(r"<tr>(.*?)</tr>", body.split("<tbody>")[1], re.DOTALL)
+        rows = re.findall(r"<tr[^>]*>(.*?)</tr>", body.split("<tbody>")[1], re.DOTALL)
         return [re.sub(r"<[^>]+>", " ", row) for row in rows]
-
-
-@pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    """Return an engine on a league with a game without shots and two names to beware of."""
-    league = League({"AAA": [1, 2, 3], "BBB": [4, 5, 6]})
-    league.names = {1: HOSTILE, 2: LONG}
-    for day in DATES:
-        league.play(day, "AAA", "BBB", shots=day != WITHOUT_SHOTS)
-    folder = tmp_path_factory.mktemp("league")
-    engine = Engine(folder)
-    engine.load(league.write(folder / "raw"))
-    return engine
-
-
-@pytest.fixture(scope="module")
-def backfilled(loaded: Engine, tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    engine = loaded.copy(tmp_path_factory.mktemp("backfilled"))
-    engine.backfill()
-    return engine
 
 
 @pytest.fixture
@@ -136,7 +113,7 @@ def test_the_page_is_complete_without_a_network(
     for _, attributes in page.elements:
         for name in ("src", "href", "srcset", "action", "data", "poster", "xlink:href"):
             assert attributes.get(name, "#").startswith(("#", "data:"))
-    (style,), (script,) = page.texts["style"], page.texts["script"]
+    (style,), (_, script) = page.texts["style"], page.texts["script"]
     assert "url(" not in style
     assert "@import" not in style
     assert "fetch(" not in script
@@ -150,7 +127,7 @@ def test_the_page_s_own_policy_admits_its_script_and_its_style_alone(
     allowed = dict(part.strip().split(" ", 1) for part in policy.split(";"))
     assert allowed["default-src"] == "'none'"
     for name, tag in (("script-src", "script"), ("style-src", "style")):
-        (content,) = page.texts[tag]
+        content = page.texts[tag][-1]
         digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
         assert allowed[name] == f"'sha256-{digest}'"
     assert not [name for _, attributes in page.elements for name in attributes if name == "style"]
@@ -166,7 +143,7 @@ def test_names_and_reasons_are_text_whatever_they_hold(
         + "' where not is_expected"
     )
     page = report(engine)
-    assert page.all("script") == [{}]
+    assert [each.get("type", "") for each in page.all("script")] == ["application/json", ""]
     assert page.all("img") == []
     for _, attributes in page.elements:
         assert not [name for name in attributes if name.startswith("on")]
@@ -382,8 +359,8 @@ def test_every_statement_on_a_table_by_date_names_its_dates(
 
         monkeypatch.setattr(warehouse, "query", watched)
         read_report(warehouse, scope)
-    by_date = [sql for sql in sent if "nba_raw.players" not in sql]
-    assert len(by_date) == 14
+    by_date = [sql for sql in sent if not re.search(r"from nba_raw\.player(s|_registry)\b", sql)]
+    assert len(by_date) > 20
     for sql in by_date:
         assert "between @start and @end" in sql or "analysis_date = @day" in sql
 
@@ -409,6 +386,90 @@ def test_a_date_off_the_schedule_belongs_to_the_season_before_it() -> None:
     assert scope.season(dt.date(2021, 1, 1)) == "2021-22"
     assert scope.season(dt.date(2022, 7, 1)) == "2021-22"
     assert scope.season(dt.date(2023, 7, 1)) == "2022-23"
+
+
+def test_names_of_thirty_seasons_leave_room_for_one_another() -> None:
+    def names(seasons: int) -> list[tuple[float, str]]:
+        starts = [dt.date(1990 + index, 10, 20) for index in range(seasons)]
+        axis = SeasonAxis(
+            {f"{day:%Y}-": [day, day + dt.timedelta(days=175)] for day in starts}, 44.0, 1180.0
+        )
+        texts = re.findall(
+            r'<text x="([\d.]+)" y="[\d.]+" class="season"[^>]*>([^<]*)<', axis.frame(0, 10)
+        )
+        return [(float(x), name) for x, name in texts if name]
+
+    assert [name for _, name in names(2)] == ["1990-", "1991-"]
+    many = names(30)
+    assert many[0][1] == "1990"
+    assert len(many) == 30
+    gaps = [right - left for (left, _), (right, _) in itertools.pairwise(many)]
+    assert min(gaps) >= 30
+
+
+def test_what_blocks_most_rows_comes_first_with_the_command_that_computes_them(
+    backfilled: Engine, report: Callable[..., Page]
+) -> None:
+    first, *_ = [" ".join(row.split()) for row in report(backfilled).rows_of("causes")]
+    (blocked,) = backfilled.query(
+        "select count(*) as n, min(analysis_date) as a, max(analysis_date) as z, "
+        "count(distinct entity_id) as players from nba_processing.precompute_failures "
+        "where failure_category = 'INCOMPLETE_UPSTREAM'"
+    )
+    game = game_on(backfilled, WITHOUT_SHOTS)
+    assert first == (
+        f"{WITHOUT_SHOTS} BBB–AAA {game} complete shot zones {blocked['n']} {blocked['players']} "  # noqa: RUF001
+        f"psza backcourt backfill --start {blocked['a']} --end {blocked['z']}"
+    )
+
+
+def test_the_entries_name_what_they_can_be_filtered_by_and_lead_to_the_player(
+    backfilled: Engine, report: Callable[..., Page]
+) -> None:
+    page = report(backfilled)
+    rows = [each for each in page.all("tr") if "data-category" in each]
+    assert {row["data-team"] for row in rows} == {"AAA", "BBB"}
+    assert {row["data-season"] for row in rows} == {"2021-22"}
+    assert {row["data-category"] for row in rows} == {"INCOMPLETE_UPSTREAM"}
+    assert {"href": "#player=playernumber4"} in page.all("a")
+    entities = json.loads(page.texts["script"][0])
+    (stored,) = backfilled.query(
+        "select * from nba_precompute.player_shot_zone_analysis "
+        "where player_lookup = 'playernumber4' order by analysis_date desc limit 1"
+    )
+    player = entities["players"]["playernumber4"]
+    assert player["zones"][1] == str(stored["analysis_date"])
+    assert player["zones"][-1] == stored["three_pt_pct_last_10"]
+    factors = backfilled.query(
+        "select fatigue_score from nba_precompute.player_composite_factors "
+        "where player_lookup = 'playernumber4' order by analysis_date desc"
+    )
+    assert [row[3] for row in player["factors"]] == [row["fatigue_score"] for row in factors[:10]]
+    counted = {name: count for name, count, *_ in player["rows"]}
+    assert counted["pcf"] == len(factors)
+    assert set(entities["teams"]) == {"AAA", "BBB"}
+
+
+def test_the_last_run_s_restatements_are_listed(
+    backfilled: Engine, report: Callable[..., Page], tmp_path: Path
+) -> None:
+    assert "The last run restated no row of this range." in report(backfilled).text
+    engine = backfilled.copy(tmp_path / "restated")
+    (last,) = engine.query(
+        "select run_id from nba_processing.processor_runs order by finished_at desc limit 1"
+    )
+    engine.execute(
+        "insert into nba_processing.record_changes (processor_name, run_id, change, entity_id, "
+        "changed_columns, analysis_date, changed_at) "
+        f"select '{SHOT_ZONES.name}', '{last['run_id']}', 'updated', 'playernumber4', "
+        f"'paint_rate_last_10,data_hash', date '{DATES[12]}', now()"
+    )
+    page = report(engine)
+    assert "restated 1 stored row of" in " ".join(page.text.split())
+    (row,) = page.rows_of("restated")
+    assert " ".join(row.split()) == (
+        f"psza 1 0 {DATES[12]} {DATES[12]} paint_rate_last_10 1, data_hash 1"
+    )
 
 
 def test_summers_take_no_room_on_the_axis() -> None:
