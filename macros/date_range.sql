@@ -18,9 +18,52 @@
     {%- endif -%}
 {%- endmacro %}
 
+{# Most partitions that one statement may modify; none where the engine has no limit. #}
+{% macro most_dates() -%}
+    {{ return(adapter.dispatch('most_dates')()) }}
+{%- endmacro %}
+{% macro default__most_dates() -%}{{ return(none) }}{%- endmacro %}
+{% macro bigquery__most_dates() -%}{{ return(4000) }}{%- endmacro %}
+
+{#
+  Before a statement that builds the range: refuse more dates than it may modify, and say how to go
+  on. Without vars the range is the whole schedule, which only the table of games knows.
+#}
+{% macro check_number_of_dates(most) -%}
+    {%- if most is none or not execute or _spans_at_most(most) -%}
+        {{ return(none) }}
+    {%- endif -%}
+    {%- set games = load_relation(api.Relation.create(
+        database=target.database, schema=generate_schema_name('nba_raw', none), identifier='games'
+    )) -%}
+    {%- if games is none -%}
+        {{ return(none) }}
+    {%- endif -%}
+    {%- set found = run_query(
+        'select count(distinct game_date) from ' ~ games ~ ' where ' ~ in_date_range('game_date')
+    ).rows[0][0] -%}
+    {%- if found > most -%}
+        {{ exceptions.raise_compiler_error(
+            'the range has ' ~ found ~ ' game dates, and one statement may modify ' ~ most
+            ~ ' partitions; go in pieces with --vars and start_date, end_date, or run: '
+            ~ 'backcourt backfill --all'
+        ) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro _spans_at_most(days) -%}
+    {%- set first, last = backcourt_date_var('start_date'), backcourt_date_var('end_date') -%}
+    {%- if not first or not last -%}
+        {{ return(false) }}
+    {%- endif -%}
+    {%- set day = modules.datetime.date.fromisoformat -%}
+    {{ return((day(last) - day(first)).days < days) }}
+{%- endmacro %}
+
 {% macro date_literals(dates) -%}
     {%- if dates | length == 0 -%}
-        cast(null as date)
+        {#- BigQuery refuses a NULL as the filter that a partitioned table requires. -#}
+        date '0001-01-01'
     {%- else -%}
         {%- for day in dates -%}
             date '{{ backcourt_valid_date(day) }}'{{ ', ' if not loop.last }}

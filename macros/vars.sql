@@ -16,6 +16,7 @@
             ) }}
         {%- endfor -%}
         {%- do in_date_range('game_date') -%}
+        {%- do check_number_of_dates(most_dates()) -%}
         {%- do season_years() -%}
         {%- do required_processors() -%}
         {%- do flag_var('notes_input_builds') -%}

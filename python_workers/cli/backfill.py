@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -30,7 +31,9 @@ from python_workers.cli.options import (
 )
 from python_workers.cli.plan import plan_exit_code, read_plan, show_costs, show_plan
 from python_workers.errors import BackcourtError, ExitCode
+from python_workers.processors.base import Processor
 from python_workers.processors.catalogue import POOL_PROCESSORS
+from python_workers.runtime.streams import say
 from python_workers.settings import Settings
 from python_workers.warehouse.open import open_warehouse
 from python_workers.wording import counted
@@ -95,6 +98,8 @@ def backfill(
             if settings.target != "duckdb":
                 show_costs(settings, schedule, chosen, reporter)
             return plan_exit_code(planned)
+        if mode == "all":
+            _say_how_to_keep_rows(settings, chosen)
         project = DbtProject(settings)
         run = Backfill(warehouse, project, schedule, asked, reporter)
         result, found = _carried_out(run, project.state(), reporter)
@@ -126,6 +131,18 @@ def _preview(
             differences = compare(here, there, asked.processors, within)
         report(differences, (f"{settings.warehouse_file} as it is", "after this run"), reporter)
     return max(code, diff_exit_code(differences))
+
+
+def _say_how_to_keep_rows(settings: Settings, chosen: Sequence[Processor]) -> None:
+    """Print how to keep the rows that BigQuery is about to restate."""
+    if settings.target == "duckdb":
+        return
+    from python_workers.backfill.run_costs import restore_recipe  # noqa: PLC0415 -- slow to import
+    from python_workers.warehouse.bigquery.open import bigquery_options  # noqa: PLC0415
+
+    tables = [processor.table for processor in chosen]
+    for line in restore_recipe(bigquery_options(settings), tables, datetime.now(UTC)):
+        say(line)
 
 
 def compute(

@@ -77,6 +77,9 @@ COMMANDS: Mapping[str, Entry] = {
     "export": Entry(
         "export", "Write the training examples, or any output table, as Parquet or CSV files."
     ),
+    "costs": Entry(
+        "costs", "Show the bytes, slot time and jobs of a run on BigQuery, by stage and processor."
+    ),
     "bench": Entry(
         "bench", "Measure the engine and its alternatives, and compare the figures with their bars."
     ),

@@ -10,6 +10,7 @@ from google.cloud.bigquery.table import TableListItem
 
 from python_workers import table_names
 from python_workers.errors import BackcourtError, ExitCode
+from python_workers.runtime.streams import say
 from python_workers.warehouse.bigquery.client import ONCE, BigQueryConnection
 from python_workers.warehouse.bigquery.errors import elsewhere_error
 from python_workers.warehouse.job_labels import EVERY_JOB
@@ -22,6 +23,8 @@ DESCRIPTIONS = {
     table_names.PREDICTIONS: "The feature store: one row for each player and game.",
     table_names.PROCESSING: "Failures, coverage, run records and the lease of the run that writes.",
 }
+WITH_VIEWS = (table_names.STAGING, table_names.PREDICTIONS, table_names.PROCESSING)
+"""Datasets whose views others read: the datasets below authorise them."""
 STAGED = "staged_"
 # Tables that are to expire: ours, and those that dbt needs for one statement.
 _SHORT_LIVED = (STAGED, "__dbt_tmp")
@@ -72,11 +75,54 @@ def prepare_datasets(connection: BigQueryConnection) -> None:
         With exit code 3; it names what expires and the command that ends that.
     """
     options = connection.options
-    for schema in table_names.DATASETS:
-        name = f"{options.project}.{options.dataset_prefix}{schema}"
-        _refuse_expiring_dataset(ensure_dataset(connection, name))
-        for table in _tables(connection, name):
+    datasets = [
+        ensure_dataset(connection, f"{options.project}.{options.dataset_prefix}{schema}")
+        for schema in table_names.DATASETS
+    ]
+    for dataset in datasets:
+        _refuse_expiring_dataset(dataset)
+        for table in _tables(connection, f"{dataset.project}.{dataset.dataset_id}"):
             _refuse_expiring_table(table)
+    for dataset in datasets:
+        _authorise_views(connection, dataset)
+
+
+def _authorise_views(connection: BigQueryConnection, dataset: bigquery.Dataset) -> None:
+    """Let the views of our datasets read a dataset on behalf of those who may read the views.
+
+    Without that, a reader of ``backfill_coverage`` would also need all tables below it.
+    """
+    entries = list(dataset.access_entries)
+    authorised = [entry.entity_id for entry in entries if entry.entity_type == "dataset"]
+    prefix = connection.options.dataset_prefix
+    wanted = [
+        {
+            "dataset": {"projectId": dataset.project, "datasetId": f"{prefix}{schema}"},
+            "targetTypes": ["VIEWS"],
+        }
+        for schema in WITH_VIEWS
+        if dataset.dataset_id != f"{prefix}{schema}"
+    ]
+    missing = [entity for entity in wanted if entity not in authorised]
+    if not missing:
+        return
+    dataset.access_entries = [
+        *entries,
+        *(bigquery.AccessEntry(None, "dataset", entity) for entity in missing),
+    ]
+    client, seconds = connection.client, connection.options.request_seconds
+    try:
+        connection.request(
+            lambda: client.update_dataset(dataset, ["access_entries"], retry=ONCE, timeout=seconds)
+        )
+    except BackcourtError as error:
+        # Only an owner of a dataset may do this; nothing but the readers of views depends on it.
+        if not isinstance(error.__cause__, google_exceptions.Forbidden):
+            raise
+        say(
+            f"note: {dataset.dataset_id} does not authorise the views of "
+            f"{' and '.join(WITH_VIEWS)}: let an owner of the datasets run one command"
+        )
 
 
 def _tables(connection: BigQueryConnection, dataset: str) -> Iterator[TableListItem]:

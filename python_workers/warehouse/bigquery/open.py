@@ -13,7 +13,12 @@ EMULATOR_ENDPOINT = "http://127.0.0.1:9050"
 
 
 def open_bigquery(settings: Settings) -> BigQueryWarehouse:
-    """Return the warehouse of the configured project; its first request opens the connection.
+    """Return the warehouse of the configured project; its first request opens the connection."""
+    return BigQueryWarehouse(bigquery_options(settings))
+
+
+def bigquery_options(settings: Settings) -> BigQueryOptions:
+    """Return the address and limits that the settings name.
 
     Raises
     ------
@@ -28,7 +33,7 @@ def open_bigquery(settings: Settings) -> BigQueryWarehouse:
             "Set BACKCOURT_BQ_PROJECT; docs/bigquery says what else BigQuery needs.",
             ExitCode.ENVIRONMENT,
         )
-    options = BigQueryOptions(
+    return BigQueryOptions(
         project=project,
         location=settings.bq_location,
         dataset_prefix=settings.bq_dataset_prefix,
@@ -47,4 +52,3 @@ def open_bigquery(settings: Settings) -> BigQueryWarehouse:
         lease_seconds=settings.bq_lease_seconds,
         wait_seconds=settings.wait_seconds,
     )
-    return BigQueryWarehouse(options)

@@ -85,6 +85,11 @@ class BigQueryWarehouse:
         self._tables: dict[str, bigquery.Table] = {}
 
     @property
+    def options(self) -> BigQueryOptions:
+        """Address, limits and time limits."""
+        return self._options
+
+    @property
     def jobs_run(self) -> JobCounts:
         """Numbers of jobs so far, by kind."""
         return self._jobs.counts

@@ -108,6 +108,25 @@ def built(first_run: Engine, tmp_path: Path) -> Engine:
     return first_run.copy(tmp_path / "backcourt.duckdb")
 
 
+@pytest.mark.parametrize(("most", "is_refused"), [(len(DATES) - 1, True), (len(DATES), False)])
+def test_a_range_with_more_dates_than_a_statement_may_modify_says_how_to_go_on(
+    first_run: Engine, most: int, is_refused: bool
+) -> None:
+    from dbt.cli.main import dbtRunner
+
+    project = first_run.project()
+    check = ["run-operation", "check_number_of_dates", "--args", f"{{most: {most}}}"]
+    with project._environment():
+        ended = dbtRunner().invoke([*check, *project._flags()])
+    project._release_file()
+    said = str(ended.exception or "") + "".join(
+        str(found.message) for found in getattr(ended.result, "results", ())
+    )
+    assert ended.success is not is_refused
+    assert (f"{len(DATES)} game dates" in said) is is_refused
+    assert ("backcourt backfill --all" in said) is is_refused
+
+
 def test_every_model_by_date_is_known_here(first_run: Engine) -> None:
     manifest = first_run.project()._manifest
     found = {

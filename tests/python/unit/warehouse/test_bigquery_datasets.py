@@ -9,14 +9,21 @@ import pytest
 import yaml
 from google.cloud.bigquery.table import TableListItem
 
+from python_workers import table_names
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.raw.schema import CHANGED_GAMES, GAMES
 from python_workers.settings import load_settings
-from python_workers.warehouse.bigquery.datasets import prepare_datasets
+from python_workers.warehouse.bigquery.datasets import WITH_VIEWS, prepare_datasets
 from python_workers.warehouse.bigquery.layout import new_table
 from python_workers.warehouse.bigquery.open import open_bigquery
 from tests.python.support.folders import REPOSITORY
-from tests.python.unit.warehouse.test_bigquery_jobs import TABLE, Client, replace_rows, warehouse_of
+from tests.python.unit.warehouse.test_bigquery_jobs import (
+    OWNER,
+    TABLE,
+    Client,
+    replace_rows,
+    warehouse_of,
+)
 
 DAY_MS = 86_400_000
 KEY = "projects/p/locations/eu/keyRings/ring/cryptoKeys/key"
@@ -187,3 +194,48 @@ def test_jobs_take_the_settings_and_name_the_project_of_the_data() -> None:
     assert deletion["query"]["priority"] == script["query"]["priority"] == "BATCH"
     assert deletion["reservation"] == script["reservation"] == RESERVATION
     assert load["load"]["destinationEncryptionConfiguration"] == {"kmsKeyName": KEY}
+
+
+def test_readers_of_views_need_not_read_the_tables_below() -> None:
+    client = Client()
+    warehouse = warehouse_of(client, dataset_prefix="dev_")
+    for _ in range(2):
+        prepare_datasets(warehouse._connection)
+    authorised = {
+        dataset: [
+            entry.to_api_repr()["dataset"]["dataset"]["datasetId"]
+            for entry in entries
+            if entry.entity_type == "dataset"
+        ]
+        for dataset, entries in client.access.items()
+    }
+    viewers = ["dev_nba_staging", "dev_nba_predictions", "dev_nba_processing"]
+    assert authorised == {
+        f"dev_{dataset}": [viewer for viewer in viewers if viewer != f"dev_{dataset}"]
+        for dataset in table_names.DATASETS
+    }
+    # The other entries stay.
+    assert all(entries[0] == OWNER for entries in client.access.values())
+
+
+def test_who_may_not_authorise_views_is_told_and_goes_on(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    client = Client()
+    client.may_not_update = True
+    prepare_datasets(warehouse_of(client)._connection)
+    assert "nba_raw does not authorise the views" in capsys.readouterr().err
+
+
+def test_views_stand_only_in_datasets_that_the_others_authorise() -> None:
+    models = Path(REPOSITORY, "models")
+    text = (REPOSITORY / "dbt_project.yml").read_text()
+    schemas = yaml.safe_load(text)["models"]["backcourt"]
+    views = [
+        folder
+        for path in models.rglob("*.sql")
+        for folder in [path.relative_to(models).parts[0]]
+        if "materialized='view'" in path.read_text()
+        or schemas[folder].get("+materialized") == "view"
+    ]
+    assert {schemas[folder]["+schema"] for folder in views} == set(WITH_VIEWS)

@@ -21,6 +21,7 @@ from python_workers.warehouse.bigquery.errors import is_passing
 from python_workers.warehouse.bigquery.warehouse import BigQueryWarehouse
 
 TABLE = "nba_precompute.features"
+OWNER = bigquery.AccessEntry("OWNER", "specialGroup", "projectOwners")
 ROWS = pa.table({"player_id": [1, 2]})
 
 
@@ -36,6 +37,8 @@ class Client:
         self.tables: list[TableListItem] = []
         self.interrupt_at_poll = False
         self.expirations: dict[str, int] = {}
+        self.access: dict[str, list[bigquery.AccessEntry]] = {}
+        self.may_not_update = False
         self.metadata: dict[str, Any] = {}
 
     def close(self) -> None:
@@ -73,7 +76,14 @@ class Client:
     def get_dataset(self, name: str, **_: Any) -> bigquery.Dataset:
         dataset = bigquery.Dataset(name)
         dataset.default_table_expiration_ms = self.expirations.get(dataset.dataset_id)
+        dataset.access_entries = self.access.get(dataset.dataset_id, [OWNER])
         return dataset
+
+    def update_dataset(self, dataset: bigquery.Dataset, fields: list[str], **_: Any) -> None:
+        if self.may_not_update:
+            raise google_exceptions.Forbidden("bigquery.datasets.update")
+        assert fields == ["access_entries"]
+        self.access[dataset.dataset_id] = list(dataset.access_entries)
 
     def get_table(self, name: str, **_: Any) -> bigquery.Table:
         resource = {
