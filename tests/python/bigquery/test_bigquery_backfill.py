@@ -121,7 +121,13 @@ class Project:
 
     def state(self) -> str:
         """Return a text that changes with the content of any table."""
-        names = [f"{each}.{name}" for each in DATASETS for name in self.tables(each)]
+        # Without the lease, which every command that may write takes.
+        names = [
+            f"{each}.{name}"
+            for each in DATASETS
+            for name in self.tables(each)
+            if name != "run_lease"
+        ]
         with self.warehouse() as warehouse:
             return warehouse.content_state(names)
 
