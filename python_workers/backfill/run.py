@@ -32,6 +32,7 @@ from python_workers.backfill.sql_stage import record_hashes, register_sql_dates
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.processors.base import PoolWork, Processor, SqlWork, waves
 from python_workers.processors.catalogue import PROCESSORS
+from python_workers.raw.adoption import register_adopted_players
 from python_workers.raw.player_registry import register_players
 from python_workers.raw.schema import CHANGED_GAMES
 from python_workers.runtime import injected_faults as faults
@@ -97,6 +98,7 @@ class Backfill:
         if self.project is None:
             self._check_inputs_are_built()
         else:
+            register_adopted_players(self.warehouse)
             seasons = seasons_of_project(self.project.directory)
             check_seasons(self.warehouse, self.schedule, seasons)
             self.build_inputs(self.project)

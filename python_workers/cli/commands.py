@@ -37,6 +37,9 @@ COMMANDS: Mapping[str, Entry] = {
     "load": Entry(
         "raw", "Load raw files into nba_raw: check all files, then upsert their rows by key."
     ),
+    "adopt": Entry(
+        "raw", "Use tables that are already in the warehouse as raw tables, through views."
+    ),
     "remove": Entry("raw", "Remove wrong games from nba_raw, with their box scores and shots."),
     "simulate": Entry(
         "raw", "Write a made-up but realistic league in the raw format, labelled as simulated."

@@ -27,6 +27,7 @@ from python_workers.cli.options import (
     TargetOption,
     WaitOption,
 )
+from python_workers.raw.adoption import adopt, read_selects
 from python_workers.raw.files import scratch_folder
 from python_workers.raw.findings import (
     FINDINGS_MODEL,
@@ -45,6 +46,7 @@ from python_workers.wording import counted
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("load")(load)
+    app.command("adopt")(adopt_tables)
     app.command("remove")(remove)
     app.command("simulate")(simulate)
 
@@ -101,6 +103,23 @@ def load(
     print_findings(found, details)
     if report.has_changes:
         say_next(report.changed_games, seasons)
+
+
+def adopt_tables(
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Folder with games.sql, player_box_scores.sql, …")
+    ],
+    target: TargetOption = None,
+    wait: WaitOption = None,
+) -> None:
+    """Use tables that are already in the warehouse as raw tables, through views."""
+    settings = load_settings(target=target, wait_seconds=wait)
+    with open_warehouse(settings, must_exist=False) as warehouse:
+        adopted = adopt(warehouse, read_selects(directory))
+    for name, rows in adopted.rows.items():
+        out.print(f"nba_raw.{name:<18}{rows:>12,} rows")
+    out.print(f"players with a new lookup: {adopted.new_players}")
+    out.print("next: backcourt backfill --all")
 
 
 def remove(

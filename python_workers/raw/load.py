@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from python_workers import table_names
 from python_workers.errors import BackcourtError, ExitCode
+from python_workers.raw.adoption import refuse_adopted
 from python_workers.raw.agreement import check_franchises, check_stored_teams, rows_left
 from python_workers.raw.changed_games import ChangedGame, games_changed_by, note_of_changes
 from python_workers.raw.checks import (
@@ -158,6 +159,7 @@ def _load(
         raw = read_raw_table(directory, schema, scratch)
         check_rows(raw)
         read.append((raw, collapse_duplicates(raw)))
+    refuse_adopted(warehouse, list(wanted))
     warehouse.ensure_tables(RAW_SPECS)
     warnings = _check_across_tables(warehouse, read, replace_games=replace_games)
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from python_workers.errors import BackcourtError, ExitCode
+from python_workers.raw.adoption import refuse_adopted
 from python_workers.raw.changed_games import NEXT_CHANGE, ChangedGame, games_changed_by
 from python_workers.raw.schema import (
     CHANGED_GAMES,
@@ -51,6 +52,7 @@ def remove_games(
             "Load raw data with: backcourt load DIR",
             ExitCode.ENVIRONMENT,
         )
+    refuse_adopted(warehouse, _OF_GAMES)
     wanted = sorted(set(game_ids))
     warehouse.ensure_tables([LOADS, CHANGED_GAMES])
     counts: dict[str, dict[str, int]] = {}

@@ -177,6 +177,10 @@ class Warehouse(Protocol):
         """Tell whether a table or view of that name exists."""
         ...
 
+    def is_view(self, table: str) -> bool:
+        """Tell whether a name stands for a view."""
+        ...
+
     def columns(self, table: str) -> tuple[Column, ...]:
         """Return the columns of an existing table, in order."""
         ...

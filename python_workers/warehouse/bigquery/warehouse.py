@@ -147,6 +147,11 @@ class BigQueryWarehouse:
         """Tell whether a table or view of that name exists."""
         return self._get_table(table) is not None
 
+    def is_view(self, table: str) -> bool:
+        """Tell whether a name stands for a view."""
+        found = self._get_table(table)
+        return found is not None and found.table_type == "VIEW"
+
     def columns(self, table: str) -> tuple[Column, ...]:
         """Return the columns of an existing table, in order."""
         return tuple(

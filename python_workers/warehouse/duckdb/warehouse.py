@@ -141,6 +141,16 @@ class DuckDBWarehouse:
         """Tell whether a table or view of that name exists."""
         return bool(self._catalog_columns(table))
 
+    def is_view(self, table: str) -> bool:
+        """Tell whether a name stands for a view."""
+        schema, name = split_table_name(table)
+        found = self.query(
+            "select count(*) as found from duckdb_views() where schema_name = @schema "
+            "and view_name = @name and database_name = current_database()",
+            {"schema": schema, "name": name},
+        )
+        return bool(found.column("found")[0].as_py())
+
     def columns(self, table: str) -> tuple[Column, ...]:
         """Return the columns of an existing table, in order."""
         found = self._catalog_columns(table)
