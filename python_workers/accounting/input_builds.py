@@ -150,6 +150,11 @@ class InputBuilds:
             frozenset(lacking),
         )
 
+    @property
+    def knows_project(self) -> bool:
+        """Whether a recorded build is of the current project: its views are as the project says."""
+        return any(build.project_state == self.project_state for build in self.builds)
+
     def stale_range(self, schedule: Schedule, *, force: bool = False) -> Span | None:
         """Return the part of a range whose inputs must be built; None if all are up to date.
 

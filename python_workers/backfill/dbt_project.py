@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
+import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+from python_workers.backfill.dbt_environment import dbt_environment, names_in_manifest
+from python_workers.backfill.project_files import PassedTests, StoredManifest, files_digest
 from python_workers.backfill.project_state import project_state
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.runtime import injected_faults as faults
 from python_workers.runtime import signals
+from python_workers.runtime.tuning import collector_paused_for_imports
 from python_workers.settings import Settings, resolve_project_dir
 from python_workers.warehouse.duckdb.file import (
     disk_full,
@@ -26,18 +29,8 @@ from python_workers.warehouse.duckdb.file import (
     lock_holder,
     plain_errors,
 )
-from python_workers.warehouse.job_labels import (
-    LABELS_VARIABLE,
-    RUN_VARIABLE,
-    current_run,
-    job_labels,
-)
 
 POLL_SECONDS = 0.2
-
-DBT_VARIABLES = ("DBT_", "DBT_ENGINE_")
-# Keep the variables for dbt's folders: a clone on a read-only mount needs them.
-DBT_PATHS = ("TARGET_PATH", "LOG_PATH")
 
 QUIET = (
     "--quiet",
@@ -104,17 +97,40 @@ class DbtProject:
         return copy
 
     def parse(self) -> None:
-        """Parse the project, unless it is already parsed."""
+        """Read the parsed project, or parse it, unless this object has done so before."""
         if self._manifest is not None:
             return
-        from dbt.cli.main import dbtRunner  # noqa: PLC0415 -- a second to import
+        stored = StoredManifest(
+            self._target_folder() / f"backcourt_{self._settings.target}.pickle", self.digest()
+        )
+        with collector_paused_for_imports():
+            from dbt.cli.main import dbtRunner  # noqa: PLC0415 -- a second to import
 
-        self._check_target_folder()
-        with self._environment():
+            self._manifest = stored.read()
+        if self._manifest is not None:
+            return
+        with dbt_environment(self._settings):
             # Parse without vars, so that dbt's partial parsing finds the project unchanged.
             parsed = dbtRunner().invoke(["parse", *self._flags()])
             self._check(parsed)
             self._manifest = parsed.result
+        stored.write(self._manifest)
+
+    def digest(self) -> str:
+        """Return a digest of everything that decides the parsed project.
+
+        These are the files that dbt reads, the versions of dbt, the target, the name of the database
+        and the variables that the project may read.
+        """
+        names = names_in_manifest(self._settings)
+        return hashlib.sha256(f"{files_digest(self.directory)} {names}".encode()).hexdigest()[:32]
+
+    def passed_tests(self) -> PassedTests:
+        """Return the memory of the tests that have passed on this warehouse."""
+        return PassedTests(
+            self._target_folder() / "backcourt_passed_tests.json",
+            str(self._settings.warehouse_file),
+        )
 
     def state(self) -> str:
         """Return a digest of all that decides in the project what the models compute."""
@@ -127,6 +143,7 @@ class DbtProject:
         end: date | None = None,
         only_dates: Sequence[date] | None = None,
         seasons: Sequence[int] | None = None,
+        exclude: Sequence[str] = (),
     ) -> list[NodeOutcome]:
         """Run the selected models and seeds over a date range, both ends included.
 
@@ -136,6 +153,8 @@ class DbtProject:
             What to build, the range, and optionally the only dates in it to build.
         seasons
             Start years of the seasons to rebuild in the analytics tables; None rebuilds all.
+        exclude
+            What to leave out of the selection.
 
         Raises
         ------
@@ -147,6 +166,7 @@ class DbtProject:
                 "build",
                 "--select",
                 *select,
+                *(("--exclude", *exclude) if exclude else ()),
                 "--exclude-resource-type",
                 "test",
                 "--exclude-resource-type",
@@ -191,14 +211,22 @@ class DbtProject:
         )
         return _some(outcomes, "tests", select)
 
+    def relations(self, materialized: Collection[str]) -> list[str]:
+        """Return the ``schema.table`` of every model with one of these materialisations."""
+        self.parse()
+        return sorted(
+            self._relation(node)
+            for node in self._manifest.nodes.values()
+            if node.resource_type == "model" and node.config.materialized in materialized
+        )
+
     def compiled(self, select: Sequence[str], start: date, end: date) -> list[CompiledNode]:
         """Return the selects of models and tests over a date range, without running them."""
         chosen = ["compile", "--select", *select, "--indirect-selection", "empty"]
         self._invoke(chosen, _range_vars(start, end, None))
-        prefix = self._settings.bq_dataset_prefix
         return [
             CompiledNode(
-                f"{result.node.schema.removeprefix(prefix)}.{result.node.alias}"
+                self._relation(result.node)
                 if result.node.resource_type == "model"
                 else result.node.name,
                 str(result.node.config.materialized),
@@ -210,11 +238,14 @@ class DbtProject:
             if result.node.resource_type in ("model", "test")
         ]
 
-    def _invoke(self, arguments: list[str], variables: Mapping[str, Any]) -> list[NodeOutcome]:
-        from dbt.cli.main import dbtRunner  # noqa: PLC0415 -- a second to import
+    def _relation(self, node: Any) -> str:  # noqa: ANN401 -- dbt is untyped
+        return f"{node.schema.removeprefix(self._settings.bq_dataset_prefix)}.{node.alias}"
 
+    def _invoke(self, arguments: list[str], variables: Mapping[str, Any]) -> list[NodeOutcome]:
         self.parse()
-        with self._environment():
+        from dbt.cli.main import dbtRunner  # noqa: PLC0415 -- parse() has imported it
+
+        with dbt_environment(self._settings):
             runner = dbtRunner(manifest=self._manifest, callbacks=[self._event])
             given = ["--vars", json.dumps(variables)] if variables else []
             deadline = time.monotonic() + self._settings.wait_seconds
@@ -246,8 +277,8 @@ class DbtProject:
             for result in nodes
         ]
 
-    def _check_target_folder(self) -> None:
-        """Raise an error that names dbt's path variables if its folder is not writable."""
+    def _target_folder(self) -> Path:
+        """Return dbt's folder; raise an error that names its variables if it is not writable."""
         folder = self.directory / (os.environ.get("DBT_TARGET_PATH") or "target")
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -262,6 +293,7 @@ class DbtProject:
                 ],
                 ExitCode.ENVIRONMENT,
             ) from error
+        return folder
 
     def _release_file(self) -> None:
         """Close the connection that dbt-duckdb would keep open until the process ends."""
@@ -310,57 +342,6 @@ class DbtProject:
             "--target",
             self._settings.target,
         ]
-
-    @contextlib.contextmanager
-    def _environment(self) -> Iterator[None]:
-        """Set the environment variables that the profile reads, for one invocation.
-
-        Hide switches such as ``DBT_EMPTY`` or ``DBT_FULL_REFRESH`` from dbt, which would read them
-        from the environment and delete rows.
-        """
-        path = self._settings.warehouse_file
-        given = {
-            "BACKCOURT_DUCKDB_PATH": str(path),
-            "BACKCOURT_DUCKDB_MEMORY_LIMIT": self._settings.duckdb_memory_limit,
-            "BACKCOURT_BQ_DATASET_PREFIX": self._settings.bq_dataset_prefix,
-            "BACKCOURT_BQ_LOCATION": self._settings.bq_location,
-            "BACKCOURT_BQ_MAX_BYTES_BILLED": str(self._settings.bq_max_bytes_billed),
-            "BACKCOURT_BQ_PRIORITY": self._settings.bq_priority,
-            "BACKCOURT_BQ_JOB_SECONDS": str(self._settings.bq_job_seconds),
-            LABELS_VARIABLE: json.dumps(job_labels()),
-            RUN_VARIABLE: current_run(),
-        }
-        where = (
-            "bq_project",
-            "bq_endpoint",
-            "bq_impersonate",
-            "bq_execution_project",
-            "bq_quota_project",
-            "bq_reservation",
-            "bq_kms_key",
-        )
-        values = {name: getattr(self._settings, name) for name in where}
-        given |= {f"BACKCOURT_{name.upper()}": text for name, text in values.items() if text}
-        taken = [name for name in os.environ if _is_dbt_switch(name)]
-        before = {name: os.environ.get(name) for name in [*given, *taken]}
-        for name in taken:
-            del os.environ[name]
-        os.environ.update(given)
-        if self._settings.target == "duckdb":
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-        try:
-            yield
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    os.environ.pop(name, None)
-                else:
-                    os.environ[name] = value
-
-
-def _is_dbt_switch(name: str) -> bool:
-    paths = {prefix + path for prefix in DBT_VARIABLES for path in DBT_PATHS}
-    return name.startswith(DBT_VARIABLES) and name not in paths
 
 
 def _some(outcomes: list[NodeOutcome], what: str, select: Sequence[str]) -> list[NodeOutcome]:

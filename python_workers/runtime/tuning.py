@@ -43,9 +43,11 @@ def keep_blas_single_threaded() -> None:
 def collector_paused_for_imports() -> Iterator[None]:
     """Import without garbage collection, and never scan the imported objects: none is freed."""
     gc.disable()
-    yield
-    gc.freeze()
-    gc.enable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def return_free_memory() -> None:

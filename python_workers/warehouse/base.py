@@ -221,6 +221,13 @@ class Warehouse(Protocol):
         """Return a short digest that changes whenever the content of the tables changes."""
         ...
 
+    def version(self) -> str | None:
+        """Return a text that every write to any table changes, by whomever; None if there is none.
+
+        It costs no query. An equal text means equal tables; another text may, too.
+        """
+        ...
+
     def only_writer(self) -> AbstractContextManager[None]:
         """Keep other runs from writing inside the block, or raise an error that names the other.
 

@@ -182,6 +182,10 @@ class BigQueryWarehouse:
         )
         return repr((hashed.to_pylist(), schema))
 
+    def version(self) -> str | None:
+        """Return None: no metadata covers all tables at once."""
+        return None
+
     # --- Writing ----------------------------------------------------------------------------------
 
     def execute(self, sql: str, params: Mapping[str, object] | None = None) -> None:

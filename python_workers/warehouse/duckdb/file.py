@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import os
 import re
@@ -33,6 +34,8 @@ _TAKEN_NAMES = {*DATASETS, "main", "system", "temp"}
 # dbt parses the path as an address, and quotes the catalog's name without escaping it.
 _CUT_BY_DBT = "?#;"
 _QUOTES = "'\"`"
+# The file's header and the two headers that DuckDB writes in turn, of 4 KiB each.
+_HEADERS = 3 * 4096
 # Never download: DuckDB's wheel contains all needed extensions.
 NO_DOWNLOADS: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false"
@@ -76,6 +79,25 @@ def open_file(
                 _LOG.warning("waiting for %s to release %s", lock_holder(str(error)), path)
                 announced = True
             time.sleep(_POLL_SECONDS)
+
+
+def file_version(path: Path) -> str | None:
+    """Return a text that every write to a closed file changes; None if its log is not empty.
+
+    Each checkpoint of DuckDB writes a header with the next number. A copy of the file counts as
+    another version, since its headers could continue in the same way with other rows.
+    """
+    log = path.with_name(f"{path.name}.wal")
+    try:
+        if log.exists():
+            return None
+        with path.open("rb") as file:
+            headers = file.read(_HEADERS)
+            about = os.fstat(file.fileno())
+    except OSError:
+        return None
+    facts = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns)
+    return hashlib.sha256(f"{facts}".encode() + headers).hexdigest()[:32]
 
 
 @contextlib.contextmanager

@@ -35,7 +35,7 @@ from python_workers.warehouse.duckdb.dialect import (
     translate_parameters,
     with_widths,
 )
-from python_workers.warehouse.duckdb.file import open_file, plain_errors
+from python_workers.warehouse.duckdb.file import file_version, open_file, plain_errors
 from python_workers.warehouse.stored_rows import StoredRows
 from python_workers.warehouse.widths import Widths, narrowed, wider, widths_of
 
@@ -300,6 +300,11 @@ class DuckDBWarehouse:
                     )
                 digest.update(repr(state).encode())
         return digest.hexdigest()[:32]
+
+    def version(self) -> str | None:
+        """Close the file, and return what tells its present content from every other."""
+        self.close()
+        return file_version(self.path)
 
     def close(self) -> None:
         """Close the file; the next statement opens it again."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from python_workers.accounting.ledger import Ledger, plan
+from python_workers.backfill.dbt_environment import dbt_environment
 from python_workers.errors import BackcourtError
 from python_workers.processors.catalogue import PROCESSORS
 from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
@@ -53,7 +54,7 @@ def test_dbt_sees_no_switch_of_the_environment(
 ) -> None:
     monkeypatch.setenv(name, SWITCHES[name])
     monkeypatch.setenv("DBT_TARGET_PATH", "/elsewhere")
-    with Engine(tmp_path).project()._environment():
+    with dbt_environment(Engine(tmp_path).project()._settings):
         assert {each for each in os.environ if each.startswith("DBT_")} <= {
             "DBT_TARGET_PATH",
             "DBT_LOG_PATH",
@@ -94,7 +95,7 @@ def test_what_dbt_by_hand_takes_away_is_said_and_comes_back(
     def listen(event: EventMsg) -> None:
         said.append(getattr(event.info, "msg"))  # noqa: B009 -- of protobuf, untyped
 
-    with project._environment():
+    with dbt_environment(project._settings):
         runner = dbtRunner(manifest=project._manifest, callbacks=[listen])
         given = [] if arguments == ("--empty",) else ["--vars", str(of_day)]
         assert runner.invoke(["run", *arguments, *project._flags(), *given]).success

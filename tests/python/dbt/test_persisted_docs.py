@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from python_workers.backfill.dbt_environment import dbt_environment
 from tests.python.support.engine import Engine
 
 RELATIONS = """
@@ -67,7 +68,7 @@ def test_the_documentation_site_has_every_table(simulated: Engine, tmp_path: Pat
     project = simulated.project()
     flags = [flag for flag in project._flags() if flag != "--no-write-json"]
     flags += ["--target-path", str(tmp_path), "--log-path", str(tmp_path)]
-    with project._environment():
+    with dbt_environment(project._settings):
         done = dbtRunner().invoke(["docs", "generate", "--static", *flags])
     project._release_file()
     assert done.success, done.exception

@@ -1,0 +1,147 @@
+"""What a backfill leaves out as long as nothing has changed: tests, views, parsing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from python_workers.backfill.dbt_project import DbtProject, NodeOutcome
+from python_workers.errors import BackcourtError
+from python_workers.settings import load_settings
+from tests.python.support.engine import Engine
+
+pytestmark = pytest.mark.slow
+
+PASSED = [NodeOutcome("a_test", "pass", "", 0, 0.0)]
+FAILED = [NodeOutcome("a_test", "fail", "", 1, 0.0)]
+
+
+@pytest.fixture
+def engine(simulated: Engine, tmp_path: Path) -> Engine:
+    return simulated.copy(tmp_path)
+
+
+class StandIn:
+    """Stands in for dbt's tests: counts the calls."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.outcome = PASSED
+        self.calls = 0
+        monkeypatch.setattr(DbtProject, "test", self._test)
+
+    def _test(self, *_: object) -> list[NodeOutcome]:
+        self.calls += 1
+        return self.outcome
+
+    def run(self, engine: Engine, **options: Any) -> bool:
+        """Backfill and tell whether the tests have run."""
+        before = self.calls
+        engine.backfill(run_tests=True, **options)
+        return self.calls > before
+
+
+def test_dbt_s_tests_run_once_on_an_unchanged_file(engine: Engine) -> None:
+    first = engine.backfill(run_tests=True)
+    assert len(first.tests) > 30
+    assert first.failed_tests == []
+    assert engine.backfill(run_tests=True).tests == []
+    doubled = "nba_precompute.team_defense_zone_inputs"
+    engine.execute(f"insert into {doubled} from (from {doubled} limit 1)")
+    assert engine.backfill(run_tests=True).failed_tests != []
+
+
+def test_a_write_by_hand_makes_the_tests_run_again(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tests = StandIn(monkeypatch)
+    assert tests.run(engine)
+    assert not tests.run(engine)
+    for statement in (
+        "update nba_precompute.team_defense_zone_inputs set season_year = 1 where rowid = 0",
+        "create or replace view nba_staging.stg_shots as from nba_raw.shots",
+    ):
+        engine.execute(statement)
+        assert tests.run(engine), statement
+        assert not tests.run(engine), statement
+    (day,) = engine.query("select min(game_date) as first from nba_raw.games")
+    assert tests.run(engine, start=day["first"], end=day["first"])
+    assert not tests.run(engine, start=day["first"], end=day["first"])
+    assert not tests.run(engine)
+
+
+def test_failed_tests_run_again(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    tests = StandIn(monkeypatch)
+    tests.outcome = FAILED
+    assert tests.run(engine)
+    tests.outcome = PASSED
+    assert tests.run(engine)
+    assert not tests.run(engine)
+
+
+def test_writes_that_wait_in_the_log_of_the_file_count(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tests = StandIn(monkeypatch)
+    assert tests.run(engine)
+    log = engine.path.with_name(f"{engine.path.name}.wal")
+    with duckdb.connect(str(engine.path)) as connection:
+        connection.execute("pragma disable_checkpoint_on_shutdown")
+        connection.execute("update nba_raw.players set player_name = player_name || 'x'")
+    assert log.exists()
+    assert tests.run(engine)
+
+
+def comments(engine: Engine) -> dict[str, str]:
+    found = engine.query(
+        "select view_name, comment from duckdb_views() where schema_name = 'nba_staging'"
+    )
+    return {row["view_name"]: row["comment"] for row in found}
+
+
+def change_a_line(engine: Engine) -> None:
+    engine.execute(
+        "update nba_raw.player_box_scores set points = points + 1, ftm = ftm + 1, fta = fta + 1 "
+        "where not is_dnp and game_id = (select min(game_id) from nba_raw.player_box_scores)"
+    )
+
+
+def test_views_are_built_again_only_with_the_project(engine: Engine) -> None:
+    described = comments(engine)
+    engine.execute(*(f"comment on view nba_staging.{name} is 'marked'" for name in described))
+    marked = dict.fromkeys(described, "marked")
+    change_a_line(engine)
+    result = engine.backfill()
+    assert result.inputs_rebuilt
+    assert result.written > 0
+    assert comments(engine) == marked
+
+    change_a_line(engine)
+    engine.execute("drop view nba_processing.stale_dates")
+    engine.backfill()
+    assert comments(engine) == described
+
+    engine.execute(*(f"comment on view nba_staging.{name} is 'marked'" for name in described))
+    change_a_line(engine)
+    engine.execute("update nba_processing.input_builds set project_state = 'of another project'")
+    engine.backfill()
+    assert comments(engine) == described
+
+
+def test_a_project_is_parsed_once_by_all_commands_on_a_database(
+    simulated_raw: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load_settings(duckdb_path=simulated_raw.copy(tmp_path).path)
+    DbtProject(settings).parse()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise BackcourtError("the project is parsed again")
+
+    monkeypatch.setattr("dbt.parser.manifest.ManifestLoader.get_full_manifest", refuse)
+    again = DbtProject(settings)
+    assert "nba_staging.stg_games" in again.relations(["view"])
+    assert again.build(["seasons"])
+    with pytest.raises(BackcourtError, match="parsed again"):
+        DbtProject(load_settings(duckdb_path=tmp_path / "another.duckdb")).parse()
