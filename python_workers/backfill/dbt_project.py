@@ -119,7 +119,7 @@ class DbtProject:
     def digest(self) -> str:
         """Return a digest of everything that decides the parsed project.
 
-        These are the files that dbt reads, the versions of dbt, the target, the name of the database
+        These are the files that dbt reads, the versions of dbt, the target, the database's name
         and the variables that the project may read.
         """
         names = names_in_manifest(self._settings)

@@ -24,9 +24,13 @@ _ABOUT = {
     "nothing, explains no failure and writes no context.",
     "d": "The time includes the pool's start-up, reading the inputs, hashing and committing.",
     "e": "Each run starts from an empty warehouse with raw tables loaded.",
-    "f": "No date is due, so the run only reads fingerprints; dbt's coverage tests still run.",
+    "f": "No date is due, so the run only reads fingerprints. The first time runs dbt's coverage "
+    "tests; they are left out afterwards, since they have passed and the file is unchanged.",
     "g": "`backcourt load` loads the corrected file; then everything is backfilled again.",
     "h": "`backcourt daily --date D`.",
+    "i": "A bare DuckDB reads the raw tables into memory, runs the statement of section c over the "
+    "inputs that the engine has built, and writes the rows of the five output tables into a new "
+    "file. It checks, hashes, explains, compares and records nothing.",
 }
 
 PAGE_BEGINS = "# Benchmarks\n"
@@ -38,7 +42,7 @@ idle machine:
     backcourt bench --docs docs/benchmarks.md --out benchmarks.json
 
 `--only a,c` measures some of the sections, `--quick` is a smoke test on a few weeks, `--raw DIR`
-names other raw data, `--repeat 3` times each command three times and takes the fastest, and
+names other raw data, `--repeat 3` times each command three times and takes the median, and
 `--profile DIR` adds a profile of the backfill. A bar is the project's own target; the next column
 says whether this run met it.
 """

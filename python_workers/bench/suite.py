@@ -28,6 +28,7 @@ from python_workers.bench.stages import (
     measure_unchanged,
 )
 from python_workers.bench.workspace import Memory, Workspace, state_key
+from python_workers.bench.yardstick import measure_yardstick
 from python_workers.warehouse.base import Warehouse
 
 SECTIONS: Mapping[str, Callable[[Bench], None]] = {
@@ -39,6 +40,7 @@ SECTIONS: Mapping[str, Callable[[Bench], None]] = {
     "f": measure_unchanged,
     "g": measure_correction,
     "h": measure_one_date,
+    "i": measure_yardstick,
 }
 
 

@@ -18,7 +18,7 @@ from python_workers.errors import BackcourtError, ExitCode
 from python_workers.runtime.writing import check_writable, write_text
 from python_workers.settings import load_settings, resolve_project_dir
 
-KEYS = "abcdefgh"
+KEYS = "abcdefghi"
 HELP = """Measure the engine and its alternatives, and compare the figures with their bars.
 
 \b
@@ -26,10 +26,11 @@ HELP = """Measure the engine and its alternatives, and compare the figures with 
   b  the compute stage against one pandas frame per player
   c  the compute stage against one SQL statement
   d  the compute stage with 1, 2, 4, ... jobs
-  e  1, 4 and 12 seasons: time per date, memory
+  e  1, 4, 12 and 30 seasons: time per date, memory
   f  a re-run where nothing has changed
   g  one corrected box score
   h  one date (daily)
+  i  the whole backfill against a bare DuckDB; bytes of the inputs
 """
 REAL_DATA = Path("shared") / "data" / "nba"
 
@@ -70,7 +71,7 @@ def bench(
         ),
     ] = None,
     repeat: Annotated[
-        int, typer.Option("--repeat", min=1, help="Times to run each command; the fastest counts.")
+        int, typer.Option("--repeat", min=1, help="Times to run each command; the median counts.")
     ] = 1,
     profile: Annotated[
         Path | None,

@@ -11,6 +11,7 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -28,6 +29,7 @@ from python_workers.bench.seasons import copy_project, cycle, seasons_of, write_
 from python_workers.bench.sql_aggregate import AGGREGATE_TABLE
 from python_workers.bench.stages import forget_computed, job_counts, turn_back_to_the_morning_of
 from python_workers.bench.workspace import Memory, Workspace
+from python_workers.bench.yardstick import bytes_of_inputs, read_raw, write_outputs
 from python_workers.cli.bench import chosen_sections
 from python_workers.cli.console import out
 from python_workers.errors import BackcourtError
@@ -100,6 +102,36 @@ def test_the_sample_is_spread_over_all_dates() -> None:
     days = [dt.date(2022, 1, 1) + dt.timedelta(days=number) for number in range(100)]
     assert sample_dates(days, 4) == [days[12], days[37], days[62], days[87]]
     assert sample_dates(days[:3], 4) == days[:3]
+
+
+# The yardstick --------------------------------------------------------------------------------
+
+
+def test_the_yardstick_writes_the_rows_of_every_output(simulated: Engine, tmp_path: Path) -> None:
+    assert read_raw(simulated.path, 2) > 0
+    assert write_outputs(simulated.path, tmp_path / "outputs.duckdb", 2) > 0
+    with duckdb.connect(str(tmp_path / "outputs.duckdb")) as connection:
+        for processor in PROCESSORS:
+            name = processor.table.partition(".")[2]
+            written = connection.sql(f"select count(*) from {name}").fetchone()
+            (stored,) = simulated.query(f"select count(*) as n from {processor.table}")
+            assert written == (stored["n"],)
+
+
+def test_the_inputs_take_the_blocks_of_their_tables_and_no_others(tmp_path: Path) -> None:
+    file = tmp_path / "bytes.duckdb"
+    (output,) = {each.table for each in PROCESSORS if each.key == "psza"}
+    with duckdb.connect(str(file)) as connection:
+        connection.execute("create schema nba_precompute; create schema nba_raw")
+        for table in (output, "nba_raw.shots"):
+            connection.execute(f"create table {table} as select random() as x from range(200_000)")
+    assert bytes_of_inputs(file)[0] == 0
+    with duckdb.connect(str(file)) as connection:
+        connection.execute(
+            "create table nba_precompute.games as select random() as x from range(200_000)"
+        )
+    inputs, used = bytes_of_inputs(file)
+    assert 8 * 200_000 <= inputs <= used / 2
 
 
 # One SQL statement ----------------------------------------------------------------------------
