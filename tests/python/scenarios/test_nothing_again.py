@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -109,26 +110,54 @@ def change_a_line(engine: Engine) -> None:
     )
 
 
-def test_views_are_built_again_only_with_the_project(engine: Engine) -> None:
+class Stopped(Exception):  # noqa: N818 -- no error
+    """Ends a backfill where dbt would build."""
+
+
+def test_views_are_built_again_only_with_the_project(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     described = comments(engine)
     engine.execute(*(f"comment on view nba_staging.{name} is 'marked'" for name in described))
-    marked = dict.fromkeys(described, "marked")
     change_a_line(engine)
     result = engine.backfill()
     assert result.inputs_rebuilt
     assert result.written > 0
-    assert comments(engine) == marked
+    assert comments(engine) == dict.fromkeys(described, "marked")
 
+    left_out: list[object] = []
+
+    def build(*_: object, exclude: Sequence[str], **__: object) -> None:
+        left_out.append(exclude)
+        raise Stopped
+
+    monkeypatch.setattr(DbtProject, "build", build)
     change_a_line(engine)
+    for statement in (
+        "select 1",
+        "update nba_processing.input_builds set project_state = 'of another project'",
+        "delete from nba_processing.input_builds",
+    ):
+        engine.execute(
+            f"create or replace table kept as from nba_processing.input_builds; {statement}"
+        )
+        with pytest.raises(Stopped):
+            engine.backfill()
+        engine.execute(
+            "delete from nba_processing.input_builds; insert into nba_processing.input_builds from kept"
+        )
     engine.execute("drop view nba_processing.stale_dates")
-    engine.backfill()
-    assert comments(engine) == described
-
-    engine.execute(*(f"comment on view nba_staging.{name} is 'marked'" for name in described))
-    change_a_line(engine)
-    engine.execute("update nba_processing.input_builds set project_state = 'of another project'")
-    engine.backfill()
-    assert comments(engine) == described
+    with pytest.raises(Stopped):
+        engine.backfill()
+    with pytest.raises(Stopped):
+        engine.backfill(reprocess="all")
+    assert left_out == [
+        ["config.materialized:view", "config.materialized:worker_table"],
+        [],
+        [],
+        [],
+        [],
+    ]
 
 
 def test_a_project_is_parsed_once_by_all_commands_on_a_database(
