@@ -133,19 +133,17 @@ def test_views_are_built_again_only_with_the_project(
 
     monkeypatch.setattr(DbtProject, "build", build)
     change_a_line(engine)
+    builds = "nba_processing.input_builds"
+    engine.execute(f"create table builds as from {builds}")
     for statement in (
         "select 1",
-        "update nba_processing.input_builds set project_state = 'of another project'",
-        "delete from nba_processing.input_builds",
+        f"update {builds} set project_state = 'of another project'",
+        f"delete from {builds}",
     ):
-        engine.execute(
-            f"create or replace table kept as from nba_processing.input_builds; {statement}"
-        )
+        engine.execute(statement)
         with pytest.raises(Stopped):
             engine.backfill()
-        engine.execute(
-            "delete from nba_processing.input_builds; insert into nba_processing.input_builds from kept"
-        )
+        engine.execute(f"delete from {builds}", f"insert into {builds} from builds")
     engine.execute("drop view nba_processing.stale_dates")
     with pytest.raises(Stopped):
         engine.backfill()
