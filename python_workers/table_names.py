@@ -25,6 +25,7 @@ SEASONS = f"{STAGING}.seasons"
 
 GAME_DATES = f"{ANALYTICS}.game_dates"
 TEAM_GAMES = f"{ANALYTICS}.int_team_games"
+GAME_TEAMS = f"{ANALYTICS}.int_game_teams"
 PLAYER_GAME_SUMMARY = f"{ANALYTICS}.player_game_summary"
 
 INPUT_FINGERPRINTS = f"{PRECOMPUTE}.input_fingerprints"

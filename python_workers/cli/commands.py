@@ -62,6 +62,10 @@ COMMANDS: Mapping[str, Entry] = {
     "coverage": Entry(
         "coverage", "Reconcile the expected players and teams with rows and failures."
     ),
+    "explain": Entry(
+        "explain",
+        "Explain the stored row or failure of a player or team: formulas, games, hash, repair.",
+    ),
     "diff": Entry(
         "diff", "Compare the features and failures of this warehouse with those of another one."
     ),

@@ -10,6 +10,7 @@ import pyarrow as pa
 from python_workers.columnar.columns import Integers, decimal_array
 from python_workers.columnar.rounding import BoolArray, IntArray, round_half_even
 from python_workers.columnar.windows import GameWindows
+from python_workers.columnar.workings import note
 
 # Smallest percentage of its games with data that makes a window complete.
 COMPLETE_MIN_PCT = 90
@@ -17,6 +18,20 @@ PCT_DECIMALS = 2
 
 FEW_GAMES, MANY_GAMES = 5, 10
 DAYS = (7, 14)
+
+WINDOWS = (f"l{FEW_GAMES}", f"l{MANY_GAMES}", *(f"l{n}d" for n in DAYS))
+"""The four windows, as in the names of their columns."""
+
+
+def pct_formula(window: str) -> str:
+    """Return the formula of a window's completeness; an empty window is complete."""
+    there, expected = f"{window}_known_games", f"{window}_expected_games"
+    return f"round(100 * {there} / {expected}, {PCT_DECIMALS}) if {expected} > 0 else 100"
+
+
+def complete_formula(window: str) -> str:
+    """Return the formula of whether a window is complete."""
+    return f"100 * {window}_known_games >= {COMPLETE_MIN_PCT} * {window}_expected_games"
 
 
 def window_completeness(
@@ -51,6 +66,7 @@ def window_completeness(
         # An empty window expects no games, so it is complete.
         pct = np.where(some, round_half_even(100 * there, expected, PCT_DECIMALS, some), 100_00)
         complete.append(_is_complete(there, expected))
+        note(**{f"{window}_known_games": there, f"{window}_expected_games": expected})
         columns[f"{window}_completeness_pct"] = decimal_array(Integers(pct), PCT_DECIMALS)
         columns[f"{window}_is_complete"] = pa.array(complete[-1])
     columns["all_windows_complete"] = pa.array(np.logical_and.reduce(complete))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -33,9 +33,11 @@ from python_workers.processors.base import PoolWork, Population, Processor
 from python_workers.processors.factor_scores import (
     FATIGUE_MAX,
     FATIGUE_MIN,
+    FORMULAS,
     MISMATCH_MAX,
     PACE_MAX,
     PROJECTED_USAGE_MAX_E4,
+    STEPS,
     UNIT,
     USAGE_DECIMALS,
     USAGE_MAX,
@@ -144,11 +146,40 @@ PSZA_COLUMNS = ("analysis_date", "player_id", "primary_scoring_zone", *(rate for
 TDZA_COLUMNS = ("analysis_date", "team_abbr", *(defense for _, defense in ZONES))
 """Columns read from ``tdza``, the team defences of the same dates."""
 
+
+def _of_primary_zone(columns: Sequence[str]) -> str:
+    """Return the formula that chooses a column by the player's zone; `_primary_zones` finds it."""
+    paint, mid_range, perimeter = columns
+    zone = "psza.primary_scoring_zone"
+    others = f"{mid_range} if {zone} == 'mid_range' else {perimeter} if {zone} == 'perimeter'"
+    return f"{others} else {paint}"
+
+
+_IS_PRESENT = {
+    "days_rest": "days_rest is not None",
+    "pace_differential": "pace_differential is not None",
+    "player_shot_zone_analysis": "psza.player_id is not None",
+    "projected_usage_rate": "projected_usage_rate is not None",
+    "team_defense_zone_analysis": "tdza.team_abbr is not None",
+}
+_COMPLETENESS = " + ".join(
+    f"({100 // len(INPUTS)} if {_IS_PRESENT[name]} else 0)" for name in INPUTS
+)
+_HAS_WARNINGS = (
+    f"fatigue_score < {WARN_FATIGUE_BELOW} "
+    f"or abs(shot_zone_mismatch_score) > {WARN_MISMATCH_BEYOND} "
+    f"or abs(total_composite_adjustment) > {WARN_TOTAL_BEYOND}"
+)
+_TOTAL = (
+    "round(fatigue_adjustment + mismatch_adjustment + pace_adjustment + usage_adjustment, "
+    f"{TOTAL_DECIMALS})"
+)
+
 OUTPUT = OutputTable(
     CALCULATION_VERSION,
     (
         date_column("analysis_date"),
-        date_column("game_date"),
+        date_column("game_date", formula="analysis_date"),
         whole("player_id"),
         text("player_lookup"),
         text("universal_player_id"),
@@ -157,30 +188,51 @@ OUTPUT = OutputTable(
         text("opponent_team_abbr"),
         whole("season_year"),
         text("population_source", is_hashed=False),
-        whole("fatigue_score", FATIGUE_MIN, FATIGUE_MAX),
-        decimal("shot_zone_mismatch_score", -MISMATCH_MAX, MISMATCH_MAX),
-        decimal("pace_score", -PACE_MAX, PACE_MAX),
-        decimal("usage_spike_score", -USAGE_MAX, USAGE_MAX),
-        *(decimal(name) for name in DEFERRED_SCORES),
-        decimal("total_composite_adjustment", TOTAL_MIN, TOTAL_MAX),
-        decimal("pace_differential"),
-        decimal("recent_usage_rate"),
-        decimal("projected_usage_rate", 0, PROJECTED_USAGE_MAX_E4 / 10**USAGE_DECIMALS),
+        whole("fatigue_score", FATIGUE_MIN, FATIGUE_MAX, formula=FORMULAS["fatigue_score"]),
+        decimal(
+            "shot_zone_mismatch_score",
+            -MISMATCH_MAX,
+            MISMATCH_MAX,
+            formula=FORMULAS["shot_zone_mismatch_score"],
+        ),
+        decimal("pace_score", -PACE_MAX, PACE_MAX, formula=FORMULAS["pace_score"]),
+        decimal("usage_spike_score", -USAGE_MAX, USAGE_MAX, formula=FORMULAS["usage_spike_score"]),
+        *(decimal(name, formula="0") for name in DEFERRED_SCORES),
+        decimal("total_composite_adjustment", TOTAL_MIN, TOTAL_MAX, formula=_TOTAL),
+        decimal("pace_differential", formula=FORMULAS["pace_differential"]),
+        decimal("recent_usage_rate", formula=FORMULAS["recent_usage_rate"]),
+        decimal(
+            "projected_usage_rate",
+            0,
+            PROJECTED_USAGE_MAX_E4 / 10**USAGE_DECIMALS,
+            formula=FORMULAS["projected_usage_rate"],
+        ),
         whole("star_teammates_out"),
         whole("days_rest"),
         text("fatigue_context_json", is_hashed=False),
         text("shot_zone_context_json", is_hashed=False),
         text("pace_context_json", is_hashed=False),
         text("usage_context_json", is_hashed=False),
-        decimal("data_completeness_pct", 0, 100, is_hashed=False),
+        decimal("data_completeness_pct", 0, 100, is_hashed=False, formula=_COMPLETENESS),
         text("missing_data_fields", is_hashed=False),
-        flag("has_warnings", is_hashed=False),
+        flag("has_warnings", is_hashed=False, formula=_HAS_WARNINGS),
         text("warning_details", is_hashed=False),
-        flag("upstream_psza_ready", is_hashed=False),
-        flag("upstream_tdza_ready", is_hashed=False),
+        flag(
+            "upstream_psza_ready", is_hashed=False, formula=_IS_PRESENT["player_shot_zone_analysis"]
+        ),
+        flag(
+            "upstream_tdza_ready",
+            is_hashed=False,
+            formula=_IS_PRESENT["team_defense_zone_analysis"],
+        ),
         flag("is_bootstrap", is_hashed=False),
         flag("is_season_boundary", is_hashed=False),
     ),
+    {
+        "zone_rate": _of_primary_zone([f"psza.{rate}" for rate, _ in ZONES]),
+        "defense_vs_league_avg": _of_primary_zone([f"tdza.{defense}" for _, defense in ZONES]),
+        **STEPS,
+    },
 )
 """The rows written to ``player_composite_factors``."""
 

@@ -25,10 +25,14 @@ from python_workers.columnar.columns import (
 from python_workers.columnar.rounding import BoolArray, IntArray, round_sqrt_ratio
 from python_workers.columnar.segments import Tables, entity_keys, rows_of, sorted_entities
 from python_workers.columnar.windows import GameWindows, game_windows
+from python_workers.columnar.workings import note
 from python_workers.processors.base import Games, PoolWork, Population, Processor
 from python_workers.processors.completeness import (
+    WINDOWS,
+    complete_formula,
     day_window_reasons,
     day_windows_complete,
+    pct_formula,
     window_completeness,
 )
 from python_workers.processors.failures import (
@@ -147,53 +151,125 @@ PSZA_COLUMNS = (
 )
 """Columns read from ``psza``, the shot zones of the same dates."""
 
+
+def _mean(total: str, count: str, unit: int = 1) -> str:
+    """Return the formula of a mean of values in parts of a unit."""
+    divisor = count if unit == 1 else f"({unit} * {count})"
+    return f"round({total} / {divisor}, {MEAN_DECIMALS})"
+
+
 OUTPUT = OutputTable(
     CALCULATION_VERSION,
     (
         date_column("analysis_date"),
-        date_column("cache_date"),
+        date_column("cache_date", formula="analysis_date"),
         whole("player_id"),
         text("player_lookup"),
         text("universal_player_id"),
         text("team_abbr"),
         whole("season_year"),
         text("population_source", is_hashed=False),
-        text("primary_scoring_zone"),
-        text("cache_version", is_hashed=False),
-        decimal("points_avg_last_5", 0, MAX_POINTS),
-        decimal("points_avg_last_10", 0, MAX_POINTS),
-        decimal("points_avg_season", 0, MAX_POINTS),
-        decimal("points_std_last_10", 0, MAX_POINTS),
-        decimal("minutes_avg_last_10", 0, MAX_SECONDS / 60),
-        decimal("usage_rate_last_10"),
-        decimal("ts_pct_last_10"),
-        decimal("player_usage_rate_season"),
+        text("primary_scoring_zone", formula="psza.primary_scoring_zone"),
+        text("cache_version", is_hashed=False, formula=repr(CACHE_VERSION)),
+        decimal(
+            "points_avg_last_5",
+            0,
+            MAX_POINTS,
+            formula=_mean("points_sum_last_5", "points_games_last_5"),
+        ),
+        decimal(
+            "points_avg_last_10",
+            0,
+            MAX_POINTS,
+            formula=_mean("points_sum_last_10", "points_games_last_10"),
+        ),
+        decimal(
+            "points_avg_season",
+            0,
+            MAX_POINTS,
+            formula=_mean("points_sum_season", "known_games_season"),
+        ),
+        decimal(
+            "points_std_last_10",
+            0,
+            MAX_POINTS,
+            formula=(
+                "round(sqrt((points_games_last_10 * points_squares_last_10 "
+                "- points_sum_last_10 * points_sum_last_10) "
+                f"/ (points_games_last_10 * (points_games_last_10 - 1))), {MEAN_DECIMALS})"
+            ),
+        ),
+        decimal(
+            "minutes_avg_last_10",
+            0,
+            MAX_SECONDS / 60,
+            formula=_mean("seconds_played_sum_last_10", "seconds_played_games_last_10", 60),
+        ),
+        decimal(
+            "usage_rate_last_10",
+            formula=_mean("usage_e4_sum_last_10", "usage_e4_games_last_10", 10000),
+        ),
+        decimal(
+            "ts_pct_last_10",
+            formula=_mean("ts_e4_sum_last_10", "ts_e4_games_last_10", 10000),
+        ),
+        decimal(
+            "player_usage_rate_season",
+            formula=_mean("usage_e4_sum_season", "usage_games_season", 10000),
+        ),
         whole("games_played_season"),
-        decimal("assisted_rate_last_10", 0, 1),
-        decimal("team_pace_last_10"),
-        decimal("team_off_rating_last_10"),
+        decimal(
+            "assisted_rate_last_10",
+            0,
+            1,
+            formula=(
+                "round(assisted_makes_last_10 / (assisted_makes_last_10 + "
+                f"unassisted_makes_last_10), {ASSISTED_RATE_DECIMALS})"
+            ),
+        ),
+        decimal(
+            "team_pace_last_10",
+            formula=_mean("team_pace_e4_sum_last_10", "team_pace_games_last_10", 10000),
+        ),
+        decimal(
+            "team_off_rating_last_10",
+            formula=_mean("team_off_rating_e4_sum_last_10", "team_rating_games_last_10", 10000),
+        ),
         whole("games_in_last_7_days"),
         whole("games_in_last_14_days"),
-        decimal("minutes_in_last_7_days"),
-        decimal("minutes_in_last_14_days"),
+        decimal("minutes_in_last_7_days", formula="round(seconds_in_last_7_days / 60, 2)"),
+        decimal("minutes_in_last_14_days", formula="round(seconds_in_last_14_days / 60, 2)"),
         whole("back_to_backs_last_14_days"),
-        decimal("avg_minutes_per_game_last_7", 0, MAX_SECONDS / 60),
-        decimal("fourth_quarter_minutes_last_7"),
+        decimal(
+            "avg_minutes_per_game_last_7",
+            0,
+            MAX_SECONDS / 60,
+            formula=_mean("week_seconds", "week_games", 60),
+        ),
+        decimal("fourth_quarter_minutes_last_7", formula="None"),
         whole("player_age"),
-        decimal("paint_rate_last_10", 0, 100),
-        decimal("three_pt_rate_last_10", 0, 100),
-        decimal("cache_quality_score", 0, 100, is_hashed=False),
-        decimal("l5_completeness_pct", 0, 100, is_hashed=False),
-        decimal("l10_completeness_pct", 0, 100, is_hashed=False),
-        decimal("l7d_completeness_pct", 0, 100, is_hashed=False),
-        decimal("l14d_completeness_pct", 0, 100, is_hashed=False),
-        flag("l5_is_complete", is_hashed=False),
-        flag("l10_is_complete", is_hashed=False),
-        flag("l7d_is_complete", is_hashed=False),
-        flag("l14d_is_complete", is_hashed=False),
-        flag("all_windows_complete", is_hashed=False),
-        flag("shot_zone_data_available", is_hashed=False),
-        flag("early_season_flag"),
+        decimal("paint_rate_last_10", 0, 100, formula="psza.paint_rate_last_10"),
+        decimal("three_pt_rate_last_10", 0, 100, formula="psza.three_pt_rate_last_10"),
+        decimal("cache_quality_score", 0, 100, is_hashed=False, formula="l5_completeness_pct"),
+        *(
+            decimal(f"{window}_completeness_pct", 0, 100, is_hashed=False, formula=formula)
+            for window, formula in zip(WINDOWS, map(pct_formula, WINDOWS), strict=True)
+        ),
+        *(
+            flag(f"{window}_is_complete", is_hashed=False, formula=formula)
+            for window, formula in zip(WINDOWS, map(complete_formula, WINDOWS), strict=True)
+        ),
+        flag(
+            "all_windows_complete",
+            is_hashed=False,
+            formula=" and ".join(f"{window}_is_complete" for window in WINDOWS),
+        ),
+        flag(
+            "shot_zone_data_available",
+            is_hashed=False,
+            formula="psza.player_id is not None",
+        ),
+        flag("early_season_flag", formula=f"actual_game_count < {EARLY_SEASON_GAMES}"),
         flag("is_bootstrap", is_hashed=False),
         flag("is_season_boundary", is_hashed=False),
     ),
@@ -333,6 +409,7 @@ def _form_columns(games: GameWindows, form: Mapping[str, Integers]) -> dict[str,
     def mean(name: str, window: int, unit: int) -> pa.Array:
         (total,) = games.sums(form[name].values, window)
         (count,) = games.tallies(form[name].valid, window)
+        note(**{f"{name}_sum_last_{window}": total, f"{name}_games_last_{window}": count})
         return ratio_array(total, count * unit, MEAN_DECIMALS)
 
     points = form["points"].values
@@ -348,6 +425,11 @@ def _form_columns(games: GameWindows, form: Mapping[str, Integers]) -> dict[str,
     if known is not None:
         made = [zero_where_unknown(makes, known) for makes in made]
     assisted, unassisted = (games.sums(makes, LONG_WINDOW)[0] for makes in made)
+    note(
+        points_squares_last_10=squares,
+        assisted_makes_last_10=assisted,
+        unassisted_makes_last_10=unassisted,
+    )
     return {
         "points_avg_last_5": mean("points", SHORT_WINDOW, 1),
         "points_avg_last_10": mean("points", LONG_WINDOW, 1),
@@ -375,6 +457,7 @@ def _minutes_of_the_week(games: GameWindows, seconds: Integers, dates: IntArray)
         in_week = known[game] & (games.dates[game] >= dates[at] - WEEK_DAYS)
         total[at] += np.where(in_week, seconds.values[game], 0)
         count[at] += in_week
+    note(week_seconds=total, week_games=count)
     return ratio_array(total, count * 60, MEAN_DECIMALS)
 
 

@@ -25,8 +25,10 @@ from python_workers.columnar.rounding import (
     round_half_even,
     round_half_even_wide,
 )
+from python_workers.columnar.workings import Quotients, note
 
-UNIT = 10**7
+UNIT_DECIMALS = 7
+UNIT = 10**UNIT_DECIMALS
 SCORE_DECIMALS = 1
 
 # Fatigue: the score starts at 100 and gets points for everything that tires or rests a player.
@@ -68,6 +70,94 @@ TAKE_OVER_NUM, TAKE_OVER_DEN = 3, 10
 # 420 is the least common multiple of 1 to 7: a player's load, the product of two means over up to
 # seven games, is a whole number of these units (see the macro mean_of_7).
 LOAD_UNITS_PER_PCT_MINUTE = 420 * 420 * 10**USAGE_DECIMALS * 60
+
+PERCENT_PER_E4 = 10**USAGE_DECIMALS
+
+_POINTS = (
+    "rest_points + games_points + minutes_points + minutes_per_game_points "
+    "+ back_to_backs_points + age_points"
+)
+_RECENT = f"usage_e4_sum_last_7 / ({PERCENT_PER_E4} * usage_games_last_7)"
+
+STEPS: dict[str, str] = {
+    "rest_points": (
+        f"{BACK_TO_BACK_POINTS} if is_back_to_back "
+        f"else {RESTED_POINTS} if days_rest >= {RESTED_DAYS} else 0"
+    ),
+    "games_points": f"{BUSY_WEEK_POINTS} if games_in_last_7_days >= {BUSY_WEEK_GAMES} else 0",
+    "minutes_points": (
+        f"{HEAVY_WEEK_POINTS} if seconds_in_last_7_days > {HEAVY_WEEK_SECONDS} else 0"
+    ),
+    "minutes_per_game_points": (
+        f"{LONG_GAMES_POINTS} if games_in_last_7_days > 0 "
+        f"and seconds_in_last_7_days > {LONG_GAMES_SECONDS} * games_in_last_7_days else 0"
+    ),
+    "back_to_backs_points": (
+        f"{SEVERAL_BACK_TO_BACKS_POINTS} if back_to_backs_last_14_days >= 2 "
+        f"else {ONE_BACK_TO_BACK_POINTS} if back_to_backs_last_14_days == 1 else 0"
+    ),
+    "age_points": (
+        f"{AGE_OLD_POINTS} if player_age >= {AGE_OLD} "
+        f"else {AGE_MATURE_POINTS} if player_age >= {AGE_MATURE} else 0"
+    ),
+    "fatigue_adjustment": f"(fatigue_score - {FATIGUE_MAX}) / {FATIGUE_PER_ADJUSTMENT}",
+    "zone_weight": f"min(zone_rate, {FULL_WEIGHT_RATE_E2 // 100}) / {FULL_WEIGHT_RATE_E2 // 100}",
+    "plain_mismatch": (
+        "0 if defense_vs_league_avg is None or zone_rate is None "
+        "else defense_vs_league_avg * zone_weight"
+    ),
+    "mismatch_amplifier": (
+        f"{MISMATCH_AMPLIFIER_PCT} / 100 if abs(plain_mismatch) > {AMPLIFIED_BEYOND} else 1"
+    ),
+    "mismatch_adjustment": (
+        f"max(min(plain_mismatch * mismatch_amplifier, {MISMATCH_MAX}), -{MISMATCH_MAX})"
+    ),
+    "pace_adjustment": (
+        "0 if pace_differential is None "
+        f"else max(min(pace_differential / {PACE_PER_POINT}, {PACE_MAX}), -{PACE_MAX})"
+    ),
+    "load_per_game": (
+        f"team_usage_load / (team_games_last_10 * {LOAD_UNITS_PER_PCT_MINUTE}) "
+        "if team_games_last_10 > 0 else None"
+    ),
+    "load_ratio": (
+        "None if load_per_game is None "
+        f"else {LOAD_RATIO_MAX[0]} / {LOAD_RATIO_MAX[1]} if load_per_game == 0 "
+        f"else max(min({TEAM_LOAD_PCT_MINUTES} / load_per_game, "
+        f"{LOAD_RATIO_MAX[0]} / {LOAD_RATIO_MAX[1]}), {LOAD_RATIO_MIN[0]} / {LOAD_RATIO_MIN[1]})"
+    ),
+    "usage_rise": (
+        "0 if projected_usage_rate is None else projected_usage_rate - recent_usage_rate"
+    ),
+    "usage_amplifier": (
+        f"{STARS_OUT_AMPLIFIER_PCT[0]} / 100 if usage_rise <= 0 or not star_teammates_out "
+        f"else {STARS_OUT_AMPLIFIER_PCT[1]} / 100 if star_teammates_out == 1 "
+        f"else {STARS_OUT_AMPLIFIER_PCT[2]} / 100"
+    ),
+    "usage_adjustment": (
+        f"max(min(usage_rise * usage_amplifier * {USAGE_POINTS_PCT} / 100, {USAGE_MAX}), "
+        f"-{USAGE_MAX})"
+    ),
+}
+"""Formulas of the numbers behind the scores, each of which the functions below note."""
+
+FORMULAS: dict[str, str] = {
+    "fatigue_score": (f"max(min({FATIGUE_START} + {_POINTS}, {FATIGUE_MAX}), {FATIGUE_MIN})"),
+    "shot_zone_mismatch_score": f"round(mismatch_adjustment, {SCORE_DECIMALS})",
+    "pace_differential": (
+        f"round(team_pace_e4_sum_last_10 / ({PERCENT_PER_E4} * team_pace_games_last_10) "
+        f"- opponent_pace_e4_sum_last_10 / ({PERCENT_PER_E4} * opponent_pace_games_last_10), "
+        f"{PACE_DECIMALS})"
+    ),
+    "pace_score": f"round(pace_adjustment, {SCORE_DECIMALS})",
+    "recent_usage_rate": f"round({_RECENT}, {USAGE_DECIMALS})",
+    "projected_usage_rate": (
+        f"min(round({_RECENT} * (1 + {TAKE_OVER_NUM} / {TAKE_OVER_DEN} * (load_ratio - 1)), "
+        f"{USAGE_DECIMALS}), {PROJECTED_USAGE_MAX_E4 // PERCENT_PER_E4})"
+    ),
+    "usage_spike_score": f"round(usage_adjustment, {SCORE_DECIMALS})",
+}
+"""Formulas of the columns of the factors."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +221,7 @@ def fatigue(load: Mapping[str, Integers], is_back_to_back: BoolArray) -> Factor:
     }
     score = np.clip(FATIGUE_START + sum(points.values()), FATIGUE_MIN, FATIGUE_MAX)
     adjustment = (score - FATIGUE_MAX) * (UNIT // FATIGUE_PER_ADJUSTMENT)
+    note(**points, fatigue_adjustment=_exact(adjustment))
     return Factor(
         adjustment,
         {"fatigue_score": pa.array(score)},
@@ -165,6 +256,14 @@ def shot_zone_mismatch(zone: IntArray, rate_e2: Integers, defense_e2: Integers) 
     amplifier_pct = np.where(amplified, MISMATCH_AMPLIFIER_PCT, 100)
     adjustment = _clamped(plain_score * amplifier_pct // 100, MISMATCH_MAX)
     score = decimal_array(Integers(score_tenths(adjustment)), SCORE_DECIMALS)
+    note(
+        zone_rate=decimal_array(rate_e2, 2),
+        defense_vs_league_avg=decimal_array(defense_e2, 2),
+        zone_weight=decimal_array(Integers(weight_e4, rate_e2.valid), 4),
+        plain_mismatch=_exact(plain_score),
+        mismatch_amplifier=decimal_array(Integers(amplifier_pct), 2),
+        mismatch_adjustment=_exact(adjustment),
+    )
     return Factor(
         adjustment,
         {"shot_zone_mismatch_score": score},
@@ -200,6 +299,7 @@ def pace(load: Mapping[str, Integers]) -> Factor:
     adjustment = _clamped(difference_e2 * (UNIT // (PACE_PER_POINT * 10**PACE_DECIMALS)), PACE_MAX)
     score = decimal_array(Integers(score_tenths(adjustment)), SCORE_DECIMALS)
     differential = decimal_array(Integers(difference_e2, known), PACE_DECIMALS)
+    note(pace_adjustment=_exact(adjustment))
     return Factor(
         adjustment,
         {"pace_score": score, "pace_differential": differential},
@@ -250,6 +350,15 @@ def usage_spike(load: Mapping[str, Integers]) -> Factor:
     score = decimal_array(Integers(score_tenths(adjustment)), SCORE_DECIMALS)
     recent = decimal_array(Integers(recent_e4, has_recent), USAGE_DECIMALS)
     projected = decimal_array(Integers(projected_e4, has_projected), USAGE_DECIMALS)
+    note(
+        load_per_game=Quotients(
+            team_load.values, team_games.values * LOAD_UNITS_PER_PCT_MINUTE, has_load
+        ),
+        load_ratio=Quotients(ratio_num, ratio_den, has_load),
+        usage_rise=decimal_array(Integers(rise_e4), USAGE_DECIMALS),
+        usage_amplifier=decimal_array(Integers(amplifier_pct), 2),
+        usage_adjustment=_exact(adjustment),
+    )
     return Factor(
         adjustment,
         {
@@ -293,3 +402,8 @@ def _projected_usage(
 def _clamped(score: IntArray, limit: int) -> IntArray:
     clamped: IntArray = np.clip(score, -limit * UNIT, limit * UNIT)
     return clamped
+
+
+def _exact(adjustment: IntArray) -> pa.Array:
+    """Return numbers in units of 1e-7 as doubles, for a note."""
+    return decimal_array(Integers(adjustment), UNIT_DECIMALS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +28,10 @@ class Column:
     is_hashed
         Whether the column enters ``data_hash``. Identifying and business columns do; explanatory
         text, timestamps, run ids, source tracking and completeness bookkeeping do not.
+    formula
+        How the value follows from inputs, upstream rows, other columns and intermediate values that
+        the function notes (`columnar.workings`), in the language of `explain.formulas`. None if
+        the value is an input itself or an explanatory text.
     """
 
     name: str
@@ -35,35 +39,46 @@ class Column:
     low: float | None = None
     high: float | None = None
     is_hashed: bool = True
+    formula: str | None = None
 
 
-def date_column(name: str) -> Column:
+def date_column(name: str, *, formula: str | None = None) -> Column:
     """Declare a date."""
-    return Column(name, pa.date32())
+    return Column(name, pa.date32(), formula=formula)
 
 
-def text(name: str, *, is_hashed: bool = True) -> Column:
+def text(name: str, *, is_hashed: bool = True, formula: str | None = None) -> Column:
     """Declare a text."""
-    return Column(name, pa.string(), is_hashed=is_hashed)
+    return Column(name, pa.string(), is_hashed=is_hashed, formula=formula)
 
 
 def whole(
-    name: str, low: float | None = None, high: float | None = None, *, is_hashed: bool = True
+    name: str,
+    low: float | None = None,
+    high: float | None = None,
+    *,
+    is_hashed: bool = True,
+    formula: str | None = None,
 ) -> Column:
     """Declare a whole number."""
-    return Column(name, pa.int64(), low, high, is_hashed)
+    return Column(name, pa.int64(), low, high, is_hashed, formula)
 
 
 def decimal(
-    name: str, low: float | None = None, high: float | None = None, *, is_hashed: bool = True
+    name: str,
+    low: float | None = None,
+    high: float | None = None,
+    *,
+    is_hashed: bool = True,
+    formula: str | None = None,
 ) -> Column:
     """Declare a number with a fixed count of decimals, stored as the nearest double."""
-    return Column(name, pa.float64(), low, high, is_hashed)
+    return Column(name, pa.float64(), low, high, is_hashed, formula)
 
 
-def flag(name: str, *, is_hashed: bool = True) -> Column:
+def flag(name: str, *, is_hashed: bool = True, formula: str | None = None) -> Column:
     """Declare a truth value."""
-    return Column(name, pa.bool_(), is_hashed=is_hashed)
+    return Column(name, pa.bool_(), is_hashed=is_hashed, formula=formula)
 
 
 @dataclass(frozen=True)
@@ -92,10 +107,14 @@ class OutputTable:
         The version that is written to every row.
     columns
         The columns of a row except the last two, ``calculation_version`` and ``data_hash``.
+    steps
+        Formulas of intermediate values that the function notes, by name, each after those that it
+        uses.
     """
 
     calculation_version: str
     columns: tuple[Column, ...]
+    steps: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def schema(self) -> pa.Schema:

@@ -23,6 +23,7 @@ from python_workers.columnar.columns import (
 from python_workers.columnar.rounding import BoolArray, IntArray, round_half_even
 from python_workers.columnar.segments import Tables, entity_keys, sorted_entities
 from python_workers.columnar.windows import GameWindows, game_windows
+from python_workers.columnar.workings import note
 from python_workers.processors.base import Games, PoolWork, Population, Processor
 from python_workers.processors.failures import (
     EXPECTED_INCOMPLETE,
@@ -105,6 +106,39 @@ GAME_COLUMNS = (
 )
 """Columns read from ``games``, one row per (season_year, player_id, game_number)."""
 
+
+def _of_zones(window: int, count: str, join: str) -> str:
+    return join.join(f"{zone}_{count}_last_{window}" for zone in ZONES)
+
+
+def _graded_by(amount: str, whole_amount: int, grades: tuple[tuple[int, str], ...]) -> str:
+    """Return the formula of a grade; `_graded` finds it."""
+    *conditional, (_, last) = grades
+    tests = (f"{grade!r} if {amount} >= {bound * whole_amount}" for bound, grade in conditional)
+    return " else ".join([*tests, repr(last)])
+
+
+def _rate(zone: str) -> str:
+    return f"round(100 * {zone}_attempts_last_10 / total_shots_last_10, {RATE_DECIMALS})"
+
+
+def _pct(zone: str, window: int) -> str:
+    return f"round({zone}_makes_last_{window} / {zone}_attempts_last_{window}, {PCT_DECIMALS})"
+
+
+def _per_game(zone: str) -> str:
+    return f"round({zone}_attempts_last_10 / {zone}_games_last_10, {PER_GAME_DECIMALS})"
+
+
+def _assist_rate(kind: str) -> str:
+    both = "assisted_makes_last_10 + unassisted_makes_last_10"
+    return f"round(100 * {kind}_makes_last_10 / ({both}), {RATE_DECIMALS})"
+
+
+_KNOWN_10, _KNOWN_20 = (f"min({_of_zones(window, 'games', ', ')}) > 0" for window in (10, 20))
+_LONG_ENOUGH = f"games_in_sample_20 >= {LONG_WINDOW_MIN_GAMES}"
+_RATE_20 = f"100 * paint_attempts_last_20 / ({_of_zones(20, 'attempts', ' + ')})"
+
 OUTPUT = OutputTable(
     CALCULATION_VERSION,
     (
@@ -114,26 +148,53 @@ OUTPUT = OutputTable(
         text("universal_player_id"),
         text("player_position"),
         whole("season_year"),
-        text("primary_scoring_zone"),
-        text("sample_quality_10"),
-        text("sample_quality_20"),
-        text("data_quality_tier"),
-        whole("games_in_sample_10", 0, SHORT_WINDOW),
-        whole("games_in_sample_20", 0, LONG_WINDOW),
-        whole("total_shots_last_10"),
-        decimal("paint_rate_last_10", 0, 100),
-        decimal("mid_range_rate_last_10", 0, 100),
-        decimal("three_pt_rate_last_10", 0, 100),
-        decimal("paint_pct_last_10", 0, 1),
-        decimal("mid_range_pct_last_10", 0, 1),
-        decimal("three_pt_pct_last_10", 0, 1),
-        decimal("paint_attempts_per_game", 0, MAX_ATTEMPTS),
-        decimal("mid_range_attempts_per_game", 0, MAX_ATTEMPTS),
-        decimal("three_pt_attempts_per_game", 0, MAX_ATTEMPTS),
-        decimal("assisted_rate_last_10", 0, 100),
-        decimal("unassisted_rate_last_10", 0, 100),
-        decimal("paint_rate_last_20", 0, 100),
-        decimal("paint_pct_last_20", 0, 1),
+        text(
+            "primary_scoring_zone",
+            formula=(
+                "None if paint_rate_last_10 is None "
+                f"else 'paint' if paint_rate_last_10 >= {PRIMARY_PAINT_MIN} "
+                f"else 'perimeter' if three_pt_rate_last_10 >= {PRIMARY_THREE_MIN} "
+                f"else 'mid_range' if mid_range_rate_last_10 >= {PRIMARY_MID_RANGE_MIN} "
+                "else 'balanced'"
+            ),
+        ),
+        text(
+            "sample_quality_10",
+            formula=_graded_by("100 * games_in_sample_10", SHORT_WINDOW, SAMPLE_QUALITY),
+        ),
+        text(
+            "sample_quality_20",
+            formula=_graded_by("100 * games_in_sample_20", LONG_WINDOW, SAMPLE_QUALITY),
+        ),
+        text("data_quality_tier", formula=_graded_by("games_in_sample_10", 1, DATA_QUALITY_TIER)),
+        whole("games_in_sample_10", 0, SHORT_WINDOW, formula="complete_games_last_10"),
+        whole("games_in_sample_20", 0, LONG_WINDOW, formula="complete_games_last_20"),
+        whole(
+            "total_shots_last_10",
+            formula=f"{_of_zones(10, 'attempts', ' + ')} if {_KNOWN_10} else None",
+        ),
+        decimal("paint_rate_last_10", 0, 100, formula=_rate("paint")),
+        decimal("mid_range_rate_last_10", 0, 100, formula=_rate("mid_range")),
+        decimal("three_pt_rate_last_10", 0, 100, formula=_rate("three_pt")),
+        decimal("paint_pct_last_10", 0, 1, formula=_pct("paint", 10)),
+        decimal("mid_range_pct_last_10", 0, 1, formula=_pct("mid_range", 10)),
+        decimal("three_pt_pct_last_10", 0, 1, formula=_pct("three_pt", 10)),
+        decimal("paint_attempts_per_game", 0, MAX_ATTEMPTS, formula=_per_game("paint")),
+        decimal("mid_range_attempts_per_game", 0, MAX_ATTEMPTS, formula=_per_game("mid_range")),
+        decimal("three_pt_attempts_per_game", 0, MAX_ATTEMPTS, formula=_per_game("three_pt")),
+        decimal("assisted_rate_last_10", 0, 100, formula=_assist_rate("assisted")),
+        decimal("unassisted_rate_last_10", 0, 100, formula=_assist_rate("unassisted")),
+        decimal(
+            "paint_rate_last_20",
+            0,
+            100,
+            formula=(
+                f"round({_RATE_20}, {RATE_DECIMALS}) if {_LONG_ENOUGH} and {_KNOWN_20} else None"
+            ),
+        ),
+        decimal(
+            "paint_pct_last_20", 0, 1, formula=f"{_pct('paint', 20)} if {_LONG_ENOUGH} else None"
+        ),
     ),
 )
 """The rows written to ``player_shot_zone_analysis``."""
@@ -238,6 +299,7 @@ def _columns(
 ) -> dict[str, pa.Array]:
     """Return the computed columns, one value per window: none depends on the date."""
     sample_10, sample_20 = games.tallies(complete, SHORT_WINDOW, LONG_WINDOW)
+    note(complete_games_last_10=sample_10, complete_games_last_20=sample_20)
     columns = {
         "games_in_sample_10": pa.array(sample_10),
         "games_in_sample_20": pa.array(sample_20),
@@ -256,6 +318,17 @@ def _columns(
         known_10 &= in_10 > 0
         known_20 = known_20 & (in_20 > 0)
         tried_10, tried_20 = attempts[zone]
+        for window, made, tried, known in (
+            (SHORT_WINDOW, makes_10, tried_10, in_10),
+            (LONG_WINDOW, makes_20, tried_20, in_20),
+        ):
+            note(
+                **{
+                    f"{zone}_makes_last_{window}": made,
+                    f"{zone}_attempts_last_{window}": tried,
+                    f"{zone}_games_last_{window}": known,
+                }
+            )
         columns[f"{zone}_pct_last_10"] = ratio_array(makes_10, tried_10, PCT_DECIMALS)
         columns[f"{zone}_attempts_per_game"] = ratio_array(tried_10, in_10, PER_GAME_DECIMALS)
         if zone == "paint":
@@ -272,6 +345,7 @@ def _columns(
     columns["paint_rate_last_20"] = decimal_array(rate_20, RATE_DECIMALS)
     (assisted,) = games.sums(assists.first, SHORT_WINDOW)
     (unassisted,) = games.sums(assists.second, SHORT_WINDOW)
+    note(assisted_makes_last_10=assisted, unassisted_makes_last_10=unassisted)
     for name, part in (("assisted", assisted), ("unassisted", unassisted)):
         rate = _percent(part, assisted + unassisted)
         columns[f"{name}_rate_last_10"] = decimal_array(rate, RATE_DECIMALS)

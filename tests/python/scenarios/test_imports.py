@@ -69,6 +69,10 @@ def test_no_command_that_needs_no_dbt_imports_it(
 ) -> None:
     simulated.copy(tmp_path)
     (game,) = simulated.query("select min(game_id) as game_id from nba_raw.games")
+    (cached,) = simulated.query(
+        "select player_id, max(analysis_date) as day from nba_precompute.player_daily_cache "
+        "group by player_id order by player_id limit 1"
+    )
     found = imported(
         {"BACKCOURT_DUCKDB_PATH": str(Engine(tmp_path).path), "BACKCOURT_BACKEND": "threading"},
         *(f"{name} --help" for name in COMMANDS),
@@ -76,6 +80,9 @@ def test_no_command_that_needs_no_dbt_imports_it(
         "plan --all",
         "coverage --all",
         "breaker list",
+        f"explain {cached['player_id']} --date {cached['day']}",
+        "verify --all",
+        "doctor",
         f"remove {game['game_id']} --dry-run",
         f"load {simulated_files}",
         f"report --out {tmp_path / 'report.html'}",
