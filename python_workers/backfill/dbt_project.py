@@ -89,13 +89,6 @@ class DbtProject:
         self._results: list[Any] = []
         self.nodes_run = 0
 
-    def on_copy(self, settings: Settings) -> DbtProject:
-        """Return the project on a copy of its file, parsed as this one: the names are the same."""
-        self.parse()
-        copy = DbtProject(settings, self._on_node)
-        copy._manifest = self._manifest
-        return copy
-
     def parse(self) -> None:
         """Read the parsed project, or parse it, unless this object has done so before."""
         if self._manifest is not None:

@@ -119,7 +119,7 @@ def _preview(
         with open_warehouse(copy) as warehouse:
             schedule = resolve(warehouse, **dates)
             reporter = echo_range(schedule, as_json=as_json)
-            run = Backfill(warehouse, project.on_copy(copy), schedule, asked, reporter)
+            run = Backfill(warehouse, DbtProject(copy), schedule, asked, reporter)
             result, found = _carried_out(run, project.state(), reporter)
         code = finish(result, found, reporter)
         only = schedule.only_dates
