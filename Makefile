@@ -68,8 +68,8 @@ generate: setup  ## Write the files that follow from the declarations
 bench: setup  ## Print the benchmarks
 	$(BIN)/backcourt bench
 
-docs: setup  ## Write dbt's documentation of the default warehouse: target/static_index.html
-	$(BIN)/dbt docs generate --static --profiles-dir profiles
+docs: setup  ## Write the data dictionary and dbt's documentation of the default warehouse
+	$(BIN)/backcourt docs
 
 report: setup  ## Write the report page of the default warehouse
 	$(BIN)/backcourt report --out $(REPORT) || $(ON_ATTENTION)

@@ -213,6 +213,27 @@ class DbtProject:
             if node.resource_type == "model" and node.config.materialized in materialized
         )
 
+    def document(self, folder: Path) -> Path:
+        """Write dbt's documentation of all models and of the warehouse's tables as one page.
+
+        Parameters
+        ----------
+        folder
+            A folder for dbt's files; the page is the ``static_index.html`` in it.
+        """
+        from dbt.cli.main import dbtRunner  # noqa: PLC0415 -- a second to import
+
+        flags = [flag for flag in self._flags() if flag != "--no-write-json"]
+        with dbt_environment(self._settings):
+            try:
+                result = dbtRunner().invoke(
+                    ["docs", "generate", "--static", "--target-path", str(folder), *flags]
+                )
+            finally:
+                self._release_file()
+        self._check(result)
+        return folder / "static_index.html"
+
     def compiled(self, select: Sequence[str], start: date, end: date) -> list[CompiledNode]:
         """Return the selects of models and tests over a date range, without running them."""
         chosen = ["compile", "--select", *select, "--indirect-selection", "empty"]

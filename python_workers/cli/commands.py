@@ -87,6 +87,7 @@ COMMANDS: Mapping[str, Entry] = {
     "costs": Entry(
         "costs", "Show the bytes, slot time and jobs of a run on BigQuery, by stage and processor."
     ),
+    "docs": Entry("docs", "Write the data dictionary and dbt's documentation, a page each."),
     "bench": Entry(
         "bench", "Measure the engine and its alternatives, and compare the figures with their bars."
     ),

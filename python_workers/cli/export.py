@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from python_workers.accounting.coverage import exit_code, read_coverage
-from python_workers.accounting.schedule import game_dates, resolve
+from python_workers.accounting.schedule import check_range, game_dates, resolve
 from python_workers.backfill.dbt_project import DbtProject
 from python_workers.cli import options
 from python_workers.cli.console import out
@@ -60,6 +60,7 @@ def export(
     check_folder(folder, replace=replace)
     settings = load_settings(target=target, wait_seconds=wait)
     everything = everything or not (start or end or season)
+    check_range(start, end, season or [], everything=everything)
     processors = {each for output in chosen for each in output.processors}
     state = DbtProject(settings).state()
     with open_warehouse(settings, read_only=True) as warehouse:

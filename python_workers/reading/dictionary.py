@@ -86,6 +86,42 @@ def data_dictionary(columns: Mapping[str, Sequence[Column]], models: Path | None
     return entries
 
 
+def whole_dictionary(project: Path) -> list[Entry]:
+    """Describe every table that the dbt project reads or builds, raw tables first.
+
+    Parameters
+    ----------
+    project
+        Folder of the dbt project.
+    """
+    models = project / "models"
+    shared = _doc_blocks(models)
+    configured = _load(project / "dbt_project.yml")
+    layers = configured["models"]["backcourt"]
+    seeds = configured["seeds"]["backcourt"]["+schema"]
+    raw: list[Entry] = []
+    built: list[Entry] = []
+    for path in sorted((project / "seeds").rglob("*.yml")):
+        raw += [_entry(seeds, seed, shared) for seed in _load(path).get("seeds", ())]
+    for path in sorted(models.rglob("*.yml")):
+        content = _load(path)
+        layer = layers.get(path.relative_to(models).parts[0], {})
+        built += [_entry(layer["+schema"], each, shared) for each in content.get("models", ())]
+        for source in content.get("sources", ()):
+            raw += [_entry(source["name"], table, shared) for table in source["tables"]]
+    return [*raw, *built]
+
+
+def _entry(schema: str, node: Mapping[str, Any], shared: Mapping[str, str]) -> Entry:
+    columns = tuple(
+        ColumnEntry(
+            column["name"], column.get("data_type", ""), _text(column, shared), _role(column)
+        )
+        for column in node.get("columns", ())
+    )
+    return Entry(f"{schema}.{node['name']}", _text(node, shared), columns)
+
+
 def models_folder() -> Path | None:
     """Return the folder of the dbt models, whose files describe the columns, if available."""
     try:
@@ -96,27 +132,32 @@ def models_folder() -> Path | None:
 
 def _descriptions(models: Path, tables: Sequence[str]) -> dict[str, _Described]:
     shared = _doc_blocks(models)
-
-    def text(described: Mapping[str, Any]) -> str:
-        return _DOC_CALL.sub(lambda call: shared[call["name"]], described.get("description", ""))
-
-    def role(column: Mapping[str, Any]) -> str:
-        return str(column.get("config", {}).get("meta", {}).get("role", ""))
-
     found = {}
     for table in tables:
         for path in models.rglob(f"{table}.yml"):
-            # Reading YAML takes its time: the unit tests, at the end of a file, are left out.
-            content = path.read_text(encoding="utf-8").partition("\nunit_tests:")[0]
-            for model in yaml.load(content, Loader=_Loader)["models"]:  # noqa: S506 -- a safe loader
+            for model in _load(path)["models"]:
                 found[model["name"]] = _Described(
-                    text(model),
+                    _text(model, shared),
                     {
-                        column["name"]: (text(column), role(column))
+                        column["name"]: (_text(column, shared), _role(column))
                         for column in model.get("columns", ())
                     },
                 )
     return found
+
+
+def _load(path: Path) -> Any:  # noqa: ANN401 -- whatever YAML holds
+    # Reading YAML takes its time: the unit tests, at the end of a file, are left out.
+    content = path.read_text(encoding="utf-8").partition("\nunit_tests:")[0]
+    return yaml.load(content, Loader=_Loader)  # noqa: S506 -- a safe loader
+
+
+def _text(node: Mapping[str, Any], shared: Mapping[str, str]) -> str:
+    return _DOC_CALL.sub(lambda call: shared[call["name"]], node.get("description", ""))
+
+
+def _role(column: Mapping[str, Any]) -> str:
+    return str(column.get("config", {}).get("meta", {}).get("role", ""))
 
 
 def _doc_blocks(models: Path) -> dict[str, str]:

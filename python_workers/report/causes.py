@@ -96,9 +96,9 @@ def read_causes(reader: RangeRows) -> list[Cause]:
     games = _games(reader, groups)
     causes: dict[tuple[Any, ...], Cause] = {}
     for group in groups:
-        days = missing_days(group["missing_game_dates"])
-        for day in days or [None]:
-            game = games.get((group["player_id"], day)) if day else None
+        days: list[date | None] = [*missing_days(group["missing_game_dates"])] or [None]
+        for day in days:
+            game = games.get((group["player_id"], day)) if day is not None else None
             key = _key(group, day, game)
             if key not in causes:
                 causes[key] = Cause(

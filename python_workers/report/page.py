@@ -71,19 +71,19 @@ def render(data: ReportData, made_at: datetime, models: Path | None = None) -> s
     by_processor = total_by_processor(data.coverage)
     last_day = max(data.players, default=None)
     raw_seasons, raw_findings = over_seasons(data.raw_findings)
-    style = _asset("style.css") + _category_colours()
-    script = Markup("").join(_asset(name) for name in SCRIPTS)
+    style = asset("style.css") + category_colours()
+    script = Markup("").join(asset(name) for name in SCRIPTS)
     drawn = list(data.scope.seasons(schedule.dates))[-DRAWN_SEASONS:]
     unfinished = [
         row for row in reversed(data.coverage.by_date) if row["coverage_status"] in UNFINISHED
     ]
-    environment = _environment()
-    environment.filters.update(
+    pages = environment()
+    pages.filters.update(
         anchor=_anchor,
         seasons_of=lambda row: _seasons_of(data.scope, row),
         team=lambda row: _team(data.entities, row),
     )
-    return environment.get_template("page.html.jinja").render(
+    return pages.get_template("page.html.jinja").render(
         by_processor=by_processor,
         calendars=calendars(data.coverage, data.scope),
         categories=CATEGORIES,
@@ -127,7 +127,7 @@ def render(data: ReportData, made_at: datetime, models: Path | None = None) -> s
         scatter=most_attempts(data.players[last_day]) if last_day else None,
         scattered=min(SHOWN_PLAYERS, len(data.players[last_day]) if last_day else 0),
         script=script,
-        script_hash=_content_hash(script),
+        script_hash=content_hash(script),
         seasons=list(data.scope.seasons(schedule.dates)),
         shares=zone_charts.shares_by_month(
             [row for row in data.zone_attempts if data.scope.season(row["game_date"]) in drawn],
@@ -145,7 +145,7 @@ def render(data: ReportData, made_at: datetime, models: Path | None = None) -> s
         start=schedule.start,
         statuses=STATUSES,
         style=style,
-        style_hash=_content_hash(style),
+        style_hash=content_hash(style),
         teams_day=data.teams_day,
         timeline=timeline(data.largest_run, data.commits) if data.largest_run else None,
         times=processor_times(data),
@@ -185,22 +185,24 @@ def _seasons_of(scope: Scope, row: Row) -> list[str]:
     return [season for season in scope.seasons(scope.schedule.dates) if first <= season <= last]
 
 
-def _category_colours() -> str:
+def category_colours() -> str:
+    """Return the style of the failure categories, which follows from their declarations."""
     return "".join(
         f".c-{category.column} {{ --c: var(--{category.colour}); }}\n"
         for category in CATEGORIES.values()
     )
 
 
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """Return the environment of the templates, with the filters that they share."""
+    pages = Environment(
         loader=PackageLoader("python_workers.report", "assets"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
+    pages.filters.update(
         counts_in_words=counts_in_words,
         decimals=_decimals,
         instant=_instant,
@@ -208,16 +210,16 @@ def _environment() -> Environment:
         share_bar=_share_bar,
         thousands=_thousands,
     )
-    return environment
+    return pages
 
 
-def _asset(name: str) -> Markup:
+def asset(name: str) -> Markup:
     """Return an asset of this package unescaped: it contains no data."""
     path = resources.files("python_workers.report") / "assets" / name
     return Markup(path.read_text(encoding="utf-8"))  # noqa: S704
 
 
-def _content_hash(text: str) -> str:
+def content_hash(text: str) -> str:
     """Return the hash by which the page's content policy admits only its own script and styles."""
     digest = hashlib.sha256(text.encode()).digest()
     return f"sha256-{base64.b64encode(digest).decode()}"
