@@ -22,12 +22,12 @@ from python_workers.accounting.run_records import (
     Counts,
     Run,
     counts_by_date,
-    output_digests,
     run_changes,
 )
 from python_workers.hashing import HASH_FIELDS
 from python_workers.processors.base import Processor
 from python_workers.processors.failures import FAILURE_SCHEMA
+from python_workers.processors.output_digests import output_digests
 from python_workers.warehouse.base import Statement, TableChange, Warehouse
 
 RECORD_KEY = ("analysis_date", "player_id")
@@ -58,6 +58,7 @@ def commit_of_pool_rows(
     failures: pa.Table,
     seconds_per_date: float,
     *,
+    digests: Mapping[date, str] | None = None,
     is_altered: bool = False,
 ) -> Commit:
     """Prepare the commit of a chunk that the pool has computed.
@@ -77,6 +78,8 @@ def commit_of_pool_rows(
         The worker's result.
     seconds_per_date
         Computing time per date.
+    digests
+        The output digests of dates whose rows and failures are as a worker returned them.
     is_altered
         Whether stored rows are not those that were recorded. Their hash then proves nothing, so
         all columns are compared.
@@ -104,7 +107,10 @@ def commit_of_pool_rows(
     restated = set(count_by_date(stored.column("analysis_date"), diff.replaced))
     restated |= set(count_by_date(stored.column("analysis_date"), diff.deleted))
     log = record_changes(warehouse, processor, run, rows, restated, now)
-    digests = output_digests(days, rows.column("analysis_date"), rows.column("data_hash"), failures)
+    if digests is None:
+        digests = output_digests(
+            days, rows.column("analysis_date"), rows.column("data_hash"), failures
+        )
     return commit_of_dates(
         warehouse,
         processor,

@@ -25,6 +25,7 @@ from python_workers.pool.run_chunks import (
 from python_workers.processors.base import Games, PoolWork, Processor, waves
 from python_workers.processors.catalogue import BY_KEY, PROCESSORS
 from python_workers.processors.failures import ChunkResult
+from python_workers.processors.output_digests import NOTHING_DIGEST
 from python_workers.processors.worker import (
     compute_task,
     lost_entity,
@@ -244,7 +245,17 @@ class _Batch:
         return ChunkResult(
             pa.concat_tables([result.rows for result in results]),
             pa.concat_tables([result.failures for result in results]),
+            self._digests(results),
         )
+
+    def _digests(self, results: Sequence[ChunkResult]) -> dict[date, str] | None:
+        """Return the digests that workers made; None if they did not make those of all chunks."""
+        found = dict.fromkeys(self.days, NOTHING_DIGEST)
+        for result in results:
+            if result.digests is None:
+                return None
+            found |= result.digests
+        return found
 
 
 def _commit(
@@ -269,6 +280,7 @@ def _commit(
             result.rows,
             result.failures,
             batch.seconds / len(batch.days),
+            digests=result.digests,
             is_altered=any(ledger.is_altered(batch.processor, day) for day in batch.days),
         )
         faults.crash_point("before-commit")

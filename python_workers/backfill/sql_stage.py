@@ -14,9 +14,10 @@ from python_workers.accounting.commits import commit_of_dates
 from python_workers.accounting.ledger import Ledger
 from python_workers.accounting.processed_dates import UNVERIFIED
 from python_workers.accounting.record_diff import diff_records
-from python_workers.accounting.run_records import Counts, Run, counts_by_date, output_digests
+from python_workers.accounting.run_records import Counts, Run, counts_by_date
 from python_workers.processors.base import Processor, SqlWork
 from python_workers.processors.failures import CATEGORIES, FAILURE_SCHEMA
+from python_workers.processors.output_digests import output_digests
 from python_workers.warehouse.base import Warehouse
 
 _HASH_SCHEMA = pa.schema(

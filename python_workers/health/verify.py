@@ -18,13 +18,13 @@ from python_workers.accounting.processed_dates import (
     read_current,
     read_stored,
 )
-from python_workers.accounting.run_records import output_digests
 from python_workers.backfill.sql_stage import named_hashes, record_hashes
 from python_workers.columnar.record_hash import data_hashes
 from python_workers.hashing import HASH_FIELDS
 from python_workers.processors.base import Processor
 from python_workers.processors.catalogue import PROCESSORS
 from python_workers.processors.failures import FAILURE_SCHEMA
+from python_workers.processors.output_digests import output_digests
 from python_workers.warehouse.base import Warehouse
 
 # The rows of so many dates are in memory at a time.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
@@ -151,10 +152,13 @@ class ChunkResult:
         Output rows with their hash, sorted by (analysis_date, player_id).
     failures
         Rows of `FAILURE_SCHEMA`, sorted the same way.
+    digests
+        Output digest of each date, whose rows and failures are all here; None if not made yet.
     """
 
     rows: pa.Table
     failures: pa.Table
+    digests: Mapping[date, str] | None = None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -17,6 +18,7 @@ from python_workers.processors.isolation import (
     halves,
     set_apart,
 )
+from python_workers.processors.output_digests import output_digests
 from python_workers.runtime import injected_faults as faults
 
 _WORK: Mapping[str, PoolWork] = {
@@ -27,9 +29,20 @@ _WORK: Mapping[str, PoolWork] = {
 
 
 def compute_task(chunk: Chunk) -> ChunkResult:
-    """Compute a chunk; after an exception, only the entity that causes it has no row."""
+    """Compute a chunk; after an exception, only the entity that causes it has no row.
+
+    A worker makes the output digests, too, since the parent is what more workers wait for.
+    """
     compute = faults.wrapped(_work(chunk).compute, chunk.params)
-    return compute_isolated(compute, chunk.tables, chunk.params, _work(chunk).window)
+    result = compute_isolated(compute, chunk.tables, chunk.params, _work(chunk).window)
+    rows, dates = result.rows, chunk.tables["players"].column("analysis_date")
+    digests = output_digests(
+        dates.unique().to_pylist(),
+        rows.column("analysis_date"),
+        rows.column("data_hash"),
+        result.failures,
+    )
+    return replace(result, digests=digests)
 
 
 def split_chunk(chunk: Chunk) -> list[Chunk]:
@@ -62,7 +75,10 @@ def lost_entity(chunk: Chunk, reason: str) -> ChunkResult:
 
 
 def merge_results(results: list[ChunkResult]) -> ChunkResult:
-    """Merge the results for the parts of a chunk, in order of date and player."""
+    """Merge the results for the parts of a chunk, in order of date and player.
+
+    A date may be in several parts, so the digests of the parts are left out.
+    """
     order = [("analysis_date", "ascending"), ("player_id", "ascending")]
     rows = pa.concat_tables([result.rows for result in results])
     failures = pa.concat_tables([result.failures for result in results])
