@@ -262,11 +262,12 @@
   below 2^53 keep the sum of up to a thousand games within 64 bits.
 #}
 {% macro window_hash(games) -%}
-    cast(
-        sum(mod({{ hash_of(games.columns) }}, 9007199254740881)) over (
+    {%- set window -%}
+        (
             partition by player_id, season_year
             order by game_number
             rows between {{ games.window - 1 }} preceding and current row
-        ) as int64
-    )
+        )
+    {%- endset -%}
+    {{- int_sum("mod(" ~ hash_of(games.columns) ~ ", 9007199254740881)", window) -}}
 {%- endmacro %}
