@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -11,33 +12,59 @@ from python_workers.backfill.project_files import PassedTests, StoredManifest, f
 KEY = "a" * 32
 
 
+@dataclass(frozen=True)
+class Manifest:
+    nodes: tuple[int, ...] = (3,)
+
+
 def test_a_manifest_is_read_under_its_own_key_only(tmp_path: Path) -> None:
     file = tmp_path / "manifest.pickle"
     assert StoredManifest(file, KEY).read() is None
-    StoredManifest(file, KEY).write({"nodes": 3})
-    assert StoredManifest(file, KEY).read() == {"nodes": 3}
+    StoredManifest(file, KEY).write(Manifest())
+    assert StoredManifest(file, KEY).read() == Manifest()
     assert StoredManifest(file, "b" * 32).read() is None
     assert [each.name for each in tmp_path.iterdir()] == ["manifest.pickle"]
+
+
+def test_a_manifest_of_dbt_that_has_been_used_is_read_whole(tmp_path: Path) -> None:
+    from dbt.contracts.graph import manifest as dbt
+    from dbt.contracts.graph.nodes import UnitTestFileFixture
+    from dbt.node_types import NodeType
+
+    fixture = UnitTestFileFixture(
+        "games", NodeType.Fixture, "backcourt", "games.csv", "games.csv", "f"
+    )
+    used = dbt.Manifest(fixtures={"games": fixture})
+    assert used.doc_lookup
+    assert used.source_lookup
+    assert used.ref_lookup
+    file = tmp_path / "manifest.pickle"
+    StoredManifest(file, KEY).write(used)
+    found = StoredManifest(file, KEY).read()
+    assert found.fixtures == used.fixtures
+    assert type(found.doc_lookup) is dbt.DocLookup
+    assert type(found.source_lookup) is dbt.SourceLookup
+    assert type(found.ref_lookup) is dbt.RefableLookup
 
 
 @pytest.mark.parametrize("mode", [0o666, 0o620])
 def test_a_manifest_that_others_may_write_is_not_unpickled(tmp_path: Path, mode: int) -> None:
     file = tmp_path / "manifest.pickle"
-    StoredManifest(file, KEY).write({"nodes": 3})
+    StoredManifest(file, KEY).write(Manifest())
     file.chmod(mode)
     assert StoredManifest(file, KEY).read() is None
 
 
 def test_a_torn_manifest_is_as_good_as_none(tmp_path: Path) -> None:
     file = tmp_path / "manifest.pickle"
-    StoredManifest(file, KEY).write(list(range(1_000)))
+    StoredManifest(file, KEY).write(Manifest(tuple(range(1_000))))
     file.write_bytes(file.read_bytes()[:200])
     assert StoredManifest(file, KEY).read() is None
 
 
 def test_a_folder_that_cannot_be_written_to_stores_nothing(tmp_path: Path) -> None:
     missing = tmp_path / "missing" / "manifest.pickle"
-    StoredManifest(missing, KEY).write({})
+    StoredManifest(missing, KEY).write(Manifest())
     PassedTests(tmp_path / "missing" / "passed.json", "one").note("v1", ["all"])
     assert not missing.parent.exists()
 
