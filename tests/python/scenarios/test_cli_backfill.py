@@ -91,10 +91,13 @@ class TestBackfill:
     def test_a_failed_test_of_coverage_needs_attention_and_is_named(
         self, backfilled: CommandLine, engine: Engine
     ) -> None:
+        day = WEEK[0]
         engine.execute(
-            f"update {COMPOSITE_FACTORS.table} set fatigue_score = 101 where fatigue_score = 100"
+            f"update {COMPOSITE_FACTORS.table} set fatigue_score = 101 "
+            f"where fatigue_score = 100 and {COMPOSITE_FACTORS.date_column} = date '{day}'"
         )
-        outcome = backfilled.attention("backfill", "--all")
+        engine.record(COMPOSITE_FACTORS, day)
+        outcome = backfilled.attention("backfill", "--all", "--processors", "pcf")
         (failed,) = [line for line in outcome.out.splitlines() if line.startswith("failed:")]
         assert failed.startswith("failed: composite_factor_scores_are_in_range: Got ")
 
@@ -195,6 +198,7 @@ class TestPlan:
             "delete from nba_processing.processed_dates "
             f"where processor_name = '{TEAM_DEFENSE.name}' and analysis_date = {late}",
         )
+        engine.record_builds()
         rows = backfilled.attention("plan", "--all", "--format", "json").json()
         assert len(rows) == 5 * 48
         shorts = {processor.name: short for short, processor in BY_KEY.items()}

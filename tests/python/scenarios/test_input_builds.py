@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from python_workers.accounting.derived_tables import DerivedRows, read_derived
+from python_workers.accounting.derived_tables import DerivedRows
 from python_workers.accounting.input_builds import (
     BY_HAND,
     DERIVED_CHANGED,
@@ -19,7 +19,6 @@ from python_workers.accounting.input_builds import (
     SeasonDates,
 )
 from python_workers.accounting.schedule import Schedule
-from python_workers.table_names import INPUT_BUILDS
 from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 from tests.python.support.engine import Engine, assert_same
 
@@ -78,16 +77,7 @@ def mark(engine: Engine, season_year: int) -> None:
         "update nba_analytics.player_game_summary set dnp_reason = 'marked' "
         f"where season_year = {season_year}"
     )
-    with DuckDBWarehouse(engine.path) as warehouse:
-        derived = read_derived(warehouse)
-        assert derived is not None
-        for row in warehouse.query(f"select * from {INPUT_BUILDS}").to_pylist():
-            season = row["build_id"].rpartition("/")[2]
-            digest = derived.digest(int(season[:4]), row["start_date"], row["end_date"])
-            warehouse.execute(
-                f"update {INPUT_BUILDS} set derived_state = @digest where build_id = @build",
-                {"digest": digest, "build": row["build_id"]},
-            )
+    engine.record_builds()
 
 
 def marked(engine: Engine) -> set[int]:

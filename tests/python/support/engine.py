@@ -12,6 +12,7 @@ import duckdb
 
 from python_workers.accounting.commits import Commit
 from python_workers.accounting.coverage import Coverage, read_coverage
+from python_workers.accounting.derived_tables import read_derived
 from python_workers.accounting.processed_dates import BOOKKEEPING, record_stored
 from python_workers.accounting.run_records import Run
 from python_workers.accounting.schedule import Schedule, resolve
@@ -25,6 +26,7 @@ from python_workers.processors.catalogue import BY_KEY, PROCESSORS
 from python_workers.processors.failures import CATEGORIES
 from python_workers.raw.load import LoadReport, load_directory
 from python_workers.settings import load_settings
+from python_workers.table_names import INPUT_BUILDS
 from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 
 Rows = dict[tuple[dt.date, str], dict[str, Any]]
@@ -170,6 +172,19 @@ class Engine:
         """Record the rows and failures of a date as they stand, as if it had been computed so."""
         with DuckDBWarehouse(self.path) as warehouse:
             warehouse.commit([], [record_stored(warehouse, processor, [day])])
+
+    def record_builds(self) -> None:
+        """Record the tables that dbt built as they stand, as if dbt had built them so."""
+        with DuckDBWarehouse(self.path) as warehouse:
+            derived = read_derived(warehouse)
+            assert derived is not None
+            for row in warehouse.query(f"select * from {INPUT_BUILDS}").to_pylist():
+                season = row["build_id"].rpartition("/")[2]
+                digest = derived.digest(int(season[:4]), row["start_date"], row["end_date"])
+                warehouse.execute(
+                    f"update {INPUT_BUILDS} set derived_state = @digest where build_id = @build",
+                    {"digest": digest, "build": row["build_id"]},
+                )
 
     def forget(self, *shorts: str) -> None:
         """Undo what some processors have computed."""
