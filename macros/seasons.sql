@@ -1,10 +1,10 @@
 {#
-  The seasons are a seed, which `dbt run` by itself does not load. If they were never loaded, read
-  them from the seed's file before the first model that needs them.
+  `dbt run` by itself loads no seeds. If one was never loaded, read it from its file before the first
+  model that needs it.
 #}
-{% macro load_missing_seasons() -%}
+{% macro load_missing_seed(name) -%}
     {%- if execute -%}
-        {%- set seed = graph.nodes['seed.' ~ project_name ~ '.seasons'] -%}
+        {%- set seed = graph.nodes['seed.' ~ project_name ~ '.' ~ name] -%}
         {%- set relation = api.Relation.create(
             database=seed.database, schema=seed.schema, identifier=seed.alias, type='table'
         ) -%}
@@ -31,6 +31,7 @@
     from read_csv(
         '{{ (seed.root_path ~ "/" ~ seed.original_file_path) | replace("'", "''") }}',
         header = true,
+        delim = ',',
         all_varchar = true
     )
 {%- endmacro %}

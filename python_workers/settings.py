@@ -86,6 +86,11 @@ class Settings(BaseSettings):
     raw_dir: Path | None = Field(
         default=None, description="Folder of raw files for commands that get none."
     )
+    known_gaps: Path | None = Field(
+        default=None,
+        description="File of known gaps (docs/runbook.md); the default is the project's "
+        "`seeds/known_source_gaps.csv`.",
+    )
     bq_project: ProjectId | None = Field(default=None, description="BigQuery: project.")
     bq_location: Location = Field(default="US", description="BigQuery: location of the datasets.")
     bq_dataset_prefix: DatasetPrefix = Field(

@@ -89,6 +89,11 @@
             'can_retry': false,
             'needs_attention': false,
         },
+        'KNOWN_SOURCE_GAP': {
+            'is_expected': true,
+            'can_retry': false,
+            'needs_attention': false,
+        },
         'CIRCUIT_BREAKER_ACTIVE': {
             'is_expected': true,
             'can_retry': false,

@@ -4,6 +4,8 @@
     cluster_by=['team_abbr'],
 ) }}
 
+{%- set required_games = processors()['TeamDefenseZoneAnalysisProcessor'].required_games %}
+
 with
 
 teams as (
@@ -22,6 +24,31 @@ team_form as (
 team_games as (
 
     select * from {{ ref('int_team_games') }}
+
+),
+
+-- Teams with too few games for a row because box scores are missing: how many of the missing ones are
+-- known gaps of the source.
+missing_games as (
+
+    select
+        teams.analysis_date,
+        teams.team_abbr,
+        cast(count(gaps.game_id) as int64) as known_gap_count,
+    from teams
+    inner join team_games
+        on
+            teams.team_abbr = team_games.team_abbr
+            and teams.season_year = team_games.season_year
+            and team_games.game_date < teams.analysis_date
+    left join (
+        select distinct game_id from {{ ref('known_source_gaps') }} where player_id is null
+    ) as gaps
+        on team_games.game_id = gaps.game_id
+    where
+        teams.available_games < {{ required_games }}
+        and not team_games.has_box_score
+    group by teams.analysis_date, teams.team_abbr
 
 ),
 
@@ -89,6 +116,7 @@ final as (
         teams.season_year,
         teams.actual_games as actual_game_count,
         teams.available_games as available_game_count,
+        coalesce(missing_games.known_gap_count, 0) as known_gap_count,
         coalesce(team_form.games_last_15, 0) as games_in_sample,
         coalesce(team_form.rating_games_last_15, 0) as rating_games_in_sample,
         team_form.defensive_rating_e4_last_15 as defensive_rating_e4_sum,
@@ -117,6 +145,10 @@ final as (
             teams.team_abbr = team_form.team_abbr
             and teams.season_year = team_form.season_year
             and teams.available_games = team_form.available_games
+    left join missing_games
+        on
+            teams.analysis_date = missing_games.analysis_date
+            and teams.team_abbr = missing_games.team_abbr
     left join league on teams.analysis_date = league.analysis_date
 
 )

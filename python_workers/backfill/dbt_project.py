@@ -13,6 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from python_workers.accounting.known_gaps import KNOWN_GAPS_FILE
 from python_workers.backfill.dbt_environment import dbt_environment, names_in_manifest
 from python_workers.backfill.project_files import PassedTests, StoredManifest, files_digest
 from python_workers.backfill.project_state import project_state
@@ -125,9 +126,15 @@ class DbtProject:
             str(self._settings.warehouse_file),
         )
 
+    @property
+    def known_gaps_file(self) -> Path:
+        """The file of known gaps: the one of the settings, else the project's seed."""
+        named = self._settings.known_gaps
+        return named.expanduser().absolute() if named else self.directory / KNOWN_GAPS_FILE
+
     def state(self) -> str:
         """Return a digest of all that decides in the project what the models compute."""
-        return project_state(self.directory)
+        return project_state(self.directory, {KNOWN_GAPS_FILE: self.known_gaps_file})
 
     def build(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +25,28 @@ _WORDS = frozenset(
 )
 
 
-def project_state(directory: Path) -> str:
+def project_state(directory: Path, seed_files: Mapping[Path, Path] | None = None) -> str:
     """Return a digest of all parts of the project that decide the models' results.
 
     It excludes descriptions, tests, access and the like: changing them rebuilds no table.
+
+    Parameters
+    ----------
+    directory
+        The project's folder.
+    seed_files
+        Files outside that stand for files of the project, by the latter's paths in the folder.
     """
+    instead = seed_files or {}
     digest = hashlib.sha256()
     files = [directory / "dbt_project.yml"]
     for source in _SOURCES:
         files += sorted((directory / source).rglob("*"))
     for file in files:
-        content = _deciding_content(file)
+        name = file.relative_to(directory)
+        content = _deciding_content(instead.get(name, file))
         if content:
-            digest.update(file.relative_to(directory).as_posix().encode())
+            digest.update(name.as_posix().encode())
             digest.update(content)
     return digest.hexdigest()[:32]
 

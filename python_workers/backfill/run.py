@@ -10,6 +10,7 @@ from datetime import date, timedelta
 
 from python_workers.accounting.commits import Commit
 from python_workers.accounting.input_builds import InputBuilds, lacking_inputs
+from python_workers.accounting.known_gaps import read_known_gaps
 from python_workers.accounting.ledger import Ledger, no_mark
 from python_workers.accounting.record_changes import forget_old_changes
 from python_workers.accounting.run_records import Counts, Run
@@ -40,7 +41,7 @@ from python_workers.warehouse.base import Warehouse
 from python_workers.warehouse.job_labels import labelling
 from python_workers.wording import counted
 
-INPUTS = ("seasons", "tag:stage_inputs")
+INPUTS = ("seasons", "known_source_gaps", "tag:stage_inputs")
 INPUTS_BY_DATE = ("tag:stage_inputs,config.materialized:date_range",)
 STATEMENT_DATES = 700
 """Largest number of game dates that one statement builds.
@@ -101,6 +102,7 @@ class Backfill:
             self._check_inputs_are_built()
         else:
             register_adopted_players(self.warehouse)
+            read_known_gaps(self.project.known_gaps_file)
             seasons = seasons_of_project(self.project.directory)
             check_seasons(self.warehouse, self.schedule, seasons)
             self.build_inputs(self.project)

@@ -22,6 +22,7 @@ from python_workers.processors import completeness, daily_cache, shot_zones
 from python_workers.processors.failures import (
     EXPECTED_INCOMPLETE,
     INCOMPLETE_UPSTREAM,
+    KNOWN_SOURCE_GAP,
     PROCESSING_ERROR,
     STALE_DATA,
     FailureCategory,
@@ -237,7 +238,8 @@ def _lacks_games(
     reason = (
         f"{len(gone)} of the {looked_at} most recent games without {what}: {', '.join(missing)}"
     )
-    failed(player, INCOMPLETE_UPSTREAM, reason, required, to, missing)
+    category = KNOWN_SOURCE_GAP if gone["is_known_gap"].all() else INCOMPLETE_UPSTREAM
+    failed(player, category, reason, required, to, missing)
 
 
 def _sample_quality(games: int, window: int) -> str:

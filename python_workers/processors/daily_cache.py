@@ -138,6 +138,7 @@ GAME_COLUMNS = (
     "game_number",
     "game_date",
     "has_box_score",
+    "is_known_gap",
     *GAME_RANGES,
 )
 """Columns read from ``games``, one row per (season_year, player_id, game_number)."""
@@ -347,11 +348,7 @@ def compute(tables: Tables, params: Mapping[str, object]) -> ChunkResult:
             too_few_reasons(actual.values[at_too_few], ABSOLUTE_MIN_GAMES),
         ),
         Failed(at_stale, STALE_DATA, _stale_reasons(last_played, at_stale)),
-        Failed(
-            at_lacking[~whole_form],
-            INCOMPLETE_UPSTREAM,
-            *missing_games(games, available, at_lacking[~whole_form], LONG_WINDOW, "a box score"),
-        ),
+        *missing_games(games, available, at_lacking[~whole_form], LONG_WINDOW, "a box score"),
         Failed(
             at_lacking[whole_form],
             INCOMPLETE_UPSTREAM,

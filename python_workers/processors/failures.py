@@ -72,6 +72,17 @@ STALE_DATA = FailureCategory(
     heading="stale",
     colour="stale",
 )
+KNOWN_SOURCE_GAP = FailureCategory(
+    "KNOWN_SOURCE_GAP",
+    is_expected=True,
+    can_retry=False,
+    needs_attention=False,
+    meaning="enough actual games, but data of some is missing, and `known_source_gaps` lists all "
+    "of these",
+    action="nothing; coverage says when the source has delivered and the line can go",
+    heading="known gap",
+    colour="known",
+)
 CIRCUIT_BREAKER_ACTIVE = FailureCategory(
     "CIRCUIT_BREAKER_ACTIVE",
     is_expected=True,
@@ -109,6 +120,7 @@ CATEGORIES: dict[str, FailureCategory] = {
     for category in (
         EXPECTED_INCOMPLETE,
         STALE_DATA,
+        KNOWN_SOURCE_GAP,
         CIRCUIT_BREAKER_ACTIVE,
         INCOMPLETE_UPSTREAM,
         PROCESSING_ERROR,

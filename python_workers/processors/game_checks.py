@@ -10,7 +10,13 @@ import pyarrow as pa
 from python_workers.columnar.columns import Integers, iso_date, labels_of
 from python_workers.columnar.rounding import BoolArray, IntArray
 from python_workers.columnar.windows import GameWindows
-from python_workers.processors.failures import Rejections, outside
+from python_workers.processors.failures import (
+    INCOMPLETE_UPSTREAM,
+    KNOWN_SOURCE_GAP,
+    Failed,
+    Rejections,
+    outside,
+)
 
 
 def reject_wrong_games(
@@ -135,17 +141,19 @@ def reject_games(
 
 def missing_games(
     games: GameWindows, available: BoolArray, at: IntArray, deepest: int, what: str
-) -> tuple[list[str], list[list[str]]]:
-    """State which of the players' most recent games are unavailable.
+) -> list[Failed]:
+    """Return the failures of players whose most recent games are not all available.
+
+    A failure is a known gap if each of its missing games is one.
 
     Parameters
     ----------
     games
-        The games and the windows of the players.
+        The games, with ``game_date`` and ``is_known_gap``, and the windows of the players.
     available
         Per sorted game, whether it is usable.
     at
-        The players and dates.
+        The players and dates; each lacks at least one game.
     deepest
         Number of most recent games to check.
     what
@@ -153,11 +161,15 @@ def missing_games(
 
     Returns
     -------
-    tuple
-        A sentence per player, and his missing dates (ISO, ascending).
+    list of Failed
+        Failures of `INCOMPLETE_UPSTREAM` and of `KNOWN_SOURCE_GAP`, each with a sentence and the
+        missing dates (ISO, ascending) of every player.
     """
-    reasons, dates = [], []
-    for window in games.of_entity[at].tolist():
+    is_known_gap = games.flags("is_known_gap")
+    reasons: list[str] = []
+    dates: list[list[str]] = []
+    known = np.zeros(len(at), dtype=np.bool_)
+    for number, window in enumerate(games.of_entity[at].tolist()):
         end = int(games.ends[window])
         checked = min(int(games.counts[window]), deepest)
         gone = end - checked + np.flatnonzero(~available[end - checked : end])
@@ -166,7 +178,16 @@ def missing_games(
             f"{len(gone)} of the {checked} most recent games without {what}: {', '.join(missing)}"
         )
         dates.append(missing)
-    return reasons, dates
+        known[number] = is_known_gap[gone].all()
+    return [
+        Failed(
+            at[chosen],
+            category,
+            [reasons[number] for number in np.flatnonzero(chosen)],
+            [dates[number] for number in np.flatnonzero(chosen)],
+        )
+        for category, chosen in ((INCOMPLETE_UPSTREAM, ~known), (KNOWN_SOURCE_GAP, known))
+    ]
 
 
 def too_few_reasons(actual: IntArray, required: int) -> pa.Array:

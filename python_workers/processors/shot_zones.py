@@ -27,7 +27,6 @@ from python_workers.columnar.workings import note
 from python_workers.processors.base import Games, PoolWork, Population, Processor
 from python_workers.processors.failures import (
     EXPECTED_INCOMPLETE,
-    INCOMPLETE_UPSTREAM,
     PROCESSING_ERROR,
     ChunkResult,
     Failed,
@@ -95,6 +94,7 @@ GAME_COLUMNS = (
     "game_number",
     "game_date",
     "has_complete_shot_zones",
+    "is_known_gap",
     "paint_makes",
     "paint_attempts",
     "mid_range_makes",
@@ -245,11 +245,7 @@ def compute(tables: Tables, params: Mapping[str, object]) -> ChunkResult:  # noq
             EXPECTED_INCOMPLETE,
             too_few_reasons(actual.values[at_too_few], MIN_GAMES_REQUIRED),
         ),
-        Failed(
-            at_lacking,
-            INCOMPLETE_UPSTREAM,
-            *missing_games(games, complete, at_lacking, SHORT_WINDOW, "complete shot zones"),
-        ),
+        *missing_games(games, complete, at_lacking, SHORT_WINDOW, "complete shot zones"),
         Failed(at_failed, PROCESSING_ERROR, rejected.reasons(at_failed)),
         out_of_range,
     ]

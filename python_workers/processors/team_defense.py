@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from python_workers import table_names
 from python_workers.processors.base import INPUTS_SCHEMA, Population, Processor, SqlWork
-from python_workers.processors.failures import EXPECTED_INCOMPLETE, INCOMPLETE_UPSTREAM
+from python_workers.processors.failures import (
+    EXPECTED_INCOMPLETE,
+    INCOMPLETE_UPSTREAM,
+    KNOWN_SOURCE_GAP,
+)
 
 REQUIRED_GAMES = 5
 
@@ -19,6 +23,7 @@ gaps as (
         inputs.analysis_date,
         inputs.team_abbr,
         string_agg(cast(games.game_date as string), ', ' order by games.game_date) as game_dates,
+        count(*) = max(inputs.known_gap_count) as are_known,
     from {INPUTS_SCHEMA}.{_INPUTS_MODEL} as inputs
     inner join {table_names.TEAM_GAMES} as games
         on inputs.team_abbr = games.team_abbr
@@ -36,11 +41,11 @@ select
     expected.entity_id,
     expected.player_id,
     expected.actual_game_count,
-    if(
-        expected.actual_game_count < {REQUIRED_GAMES},
-        '{EXPECTED_INCOMPLETE.name}',
-        '{INCOMPLETE_UPSTREAM.name}'
-    ) as failure_category,
+    case
+        when expected.actual_game_count < {REQUIRED_GAMES} then '{EXPECTED_INCOMPLETE.name}'
+        when gaps.are_known then '{KNOWN_SOURCE_GAP.name}'
+        else '{INCOMPLETE_UPSTREAM.name}'
+    end as failure_category,
     if(
         expected.actual_game_count < {REQUIRED_GAMES},
         concat(cast(expected.actual_game_count as string), ' of {REQUIRED_GAMES} games required'),

@@ -1,3 +1,5 @@
+{{ config(pre_hook="{{ load_missing_seed('known_source_gaps') }}") }}
+
 with
 
 lines as (
@@ -125,6 +127,28 @@ actual as (
 
 ),
 
+gaps as (
+
+    select * from {{ ref('known_source_gaps') }}
+
+),
+
+known_gaps as (
+
+    select
+        actual.*,
+        (of_game.game_id is not null or of_player.game_id is not null)
+        and not (actual.has_box_score and actual.has_complete_shot_zones) as is_known_gap,
+    from actual
+    left join (select distinct game_id from gaps where player_id is null) as of_game
+        on actual.game_id = of_game.game_id
+    left join (select distinct game_id, player_id from gaps) as of_player
+        on
+            actual.game_id = of_player.game_id
+            and actual.player_id = of_player.player_id
+
+),
+
 numbered as (
 
     select
@@ -139,7 +163,7 @@ numbered as (
         max(case when is_played then game_date end) over so_far as last_played_date,
         max(case when is_played then game_date end) over before_it as previous_played_date,
         lead(game_date) over in_order as next_game_date,
-    from actual
+    from known_gaps
     window
         in_order as (
             partition by player_id, season_year

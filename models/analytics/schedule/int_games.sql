@@ -1,4 +1,4 @@
-{{ config(pre_hook="{{ load_missing_seasons() }}") }}
+{{ config(pre_hook="{{ load_missing_seed('seasons') }}") }}
 
 with
 

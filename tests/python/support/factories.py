@@ -61,6 +61,7 @@ def zone_game(**changes: Any) -> Row:
     """Ten attempts: six in the paint, one from mid-range, three threes."""
     game = {
         "has_complete_shot_zones": True,
+        "is_known_gap": False,
         "paint_makes": 3,
         "paint_attempts": 6,
         "mid_range_makes": 0,
@@ -144,6 +145,7 @@ def _with_games(
 def box_score(**changes: Any) -> Row:
     game = {
         "has_box_score": True,
+        "is_known_gap": False,
         "points": 20,
         "seconds_played": 30 * 60,
         "usage_e4": 25_0000,
@@ -154,7 +156,10 @@ def box_score(**changes: Any) -> Row:
     return game | changes
 
 
-NO_BOX_SCORE = dict.fromkeys(box_score(), None) | {"has_box_score": False}
+NO_BOX_SCORE = dict.fromkeys(box_score(), None) | {
+    "has_box_score": False,
+    "is_known_gap": False,
+}
 
 
 def regular(games: Sequence[Row], player_id: int = 1, day: dt.date = DAY, **changes: Any) -> Row:

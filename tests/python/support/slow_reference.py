@@ -34,6 +34,12 @@ def sqrt_rounded(value: Fraction, decimals: int) -> float:
     return float(root.quantize(Decimal(1).scaleb(-decimals), context=exact))
 
 
+def _lacking(gone: list[Row]) -> Outcome:
+    are_known = all(game["is_known_gap"] for game in gone)
+    category = "KNOWN_SOURCE_GAP" if are_known else "INCOMPLETE_UPSTREAM"
+    return category, {"missing": sorted(game["game_date"] for game in gone)}
+
+
 # Shot zones -----------------------------------------------------------------------------------
 
 ZONES = {"paint": "paint", "mid_range": "mid_range", "three_pt": "three"}
@@ -43,9 +49,9 @@ def shot_zones(player: Row) -> Outcome:
     games = sorted(player["games"], key=lambda game: -game["game_number"])
     if player["actual_game_count"] < 10:
         return "EXPECTED_INCOMPLETE", {"missing": []}
-    missing = sorted(g["game_date"] for g in games[:10] if not g["has_complete_shot_zones"])
-    if missing:
-        return "INCOMPLETE_UPSTREAM", {"missing": missing}
+    gone = [game for game in games[:10] if not game["has_complete_shot_zones"]]
+    if gone:
+        return _lacking(gone)
     last_10 = games[:10]
     last_20 = [game for game in games[:20] if game["has_complete_shot_zones"]]
     if any(_impossible(game) for game in last_20):
@@ -145,9 +151,9 @@ def daily_cache(player: Row) -> Outcome:
     last = player["last_played_date"]
     if last is None or last < day - dt.timedelta(days=30):
         return "STALE_DATA", {"missing": []}
-    missing = sorted(game["game_date"] for game in games if not game["has_box_score"])
-    if missing:
-        return "INCOMPLETE_UPSTREAM", {"missing": missing}
+    gone = [game for game in games if not game["has_box_score"]]
+    if gone:
+        return _lacking(gone)
     return "ROW", _form(games) | _load(player) | _completeness(player, games)
 
 

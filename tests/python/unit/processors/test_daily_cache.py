@@ -136,6 +136,16 @@ def test_a_missing_box_score_is_named_and_can_be_retried() -> None:
     )
 
 
+def test_a_missing_box_score_that_is_a_known_gap_is_expected() -> None:
+    known = NO_BOX_SCORE | {"is_known_gap": True}
+    failure = only_failure(computed(regular([*games(3), known, *games(8)])))
+    assert failure["failure_category"] == "KNOWN_SOURCE_GAP"
+    assert failure["is_expected"]
+    assert json.loads(failure["missing_game_dates"]) == ["2022-01-07"]
+    both = computed(regular([known, NO_BOX_SCORE, *games(8)]))
+    assert only_failure(both)["failure_category"] == "INCOMPLETE_UPSTREAM"
+
+
 def test_on_a_waived_date_the_available_games_make_the_row_and_the_flags_say_so() -> None:
     sample = [NO_BOX_SCORE, *games(9, points=10)]
     row = only_row(computed(regular(sample), waived_dates=[DAY]))
@@ -257,6 +267,7 @@ rates = st.integers(0, 100_00).map(lambda hundredths: hundredths / 100)
 box_scores = st.builds(
     box_score,
     has_box_score=st.sampled_from([True] * 15 + [False]),
+    is_known_gap=st.booleans(),
     points=st.integers(0, 60),
     seconds_played=st.integers(0, 3180) | st.sampled_from([0, None]),
     usage_e4=st.integers(0, 100_0000) | st.sampled_from([0, None]),

@@ -223,6 +223,7 @@ def test_only_what_is_not_in_the_nature_of_the_data_is_to_be_investigated() -> N
     assert flags == {
         "EXPECTED_INCOMPLETE": (True, False),
         "STALE_DATA": (True, False),
+        "KNOWN_SOURCE_GAP": (True, False),
         "CIRCUIT_BREAKER_ACTIVE": (True, False),
         "INCOMPLETE_UPSTREAM": (False, True),
         "PROCESSING_ERROR": (False, False),

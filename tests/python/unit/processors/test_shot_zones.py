@@ -89,6 +89,22 @@ def test_a_game_without_shots_among_the_last_ten_is_named_and_can_be_retried() -
     )
 
 
+def test_missing_games_that_are_all_known_gaps_are_expected() -> None:
+    known = zone_game(has_complete_shot_zones=False, is_known_gap=True)
+    new = zone_game(has_complete_shot_zones=False)
+    result = computed(
+        shooter([*games(4), known, known, *games(6)], 1), shooter([known, new, *games(8)], 2)
+    )
+    one, two = result.failures.to_pylist()
+    assert (one["failure_category"], two["failure_category"]) == (
+        "KNOWN_SOURCE_GAP",
+        "INCOMPLETE_UPSTREAM",
+    )
+    assert (one["is_expected"], one["can_retry"]) == (True, False)
+    assert json.loads(one["missing_game_dates"]) == ["2022-01-03", "2022-01-05"]
+    assert len(json.loads(two["missing_game_dates"])) == 2
+
+
 @pytest.mark.parametrize("rank", [1, 10])
 def test_one_missing_game_of_ten_is_enough_to_wait_for_it(rank: int) -> None:
     sample = games(12)
@@ -264,6 +280,7 @@ small = st.integers(0, 4)
 zone_games = st.builds(
     zone_game,
     has_complete_shot_zones=st.sampled_from([True] * 15 + [False]),
+    is_known_gap=st.booleans(),
     **dict.fromkeys(("paint_makes", "mid_range_makes", "three_makes"), small),
     **{
         name: st.integers(4, 9) | st.sampled_from([4, 4, 4, None])

@@ -21,7 +21,6 @@ from python_workers.columnar.windows import game_windows
 from python_workers.processors.base import Games, PoolWork, Population, Processor
 from python_workers.processors.failures import (
     EXPECTED_INCOMPLETE,
-    INCOMPLETE_UPSTREAM,
     PROCESSING_ERROR,
     ChunkResult,
     Failed,
@@ -66,6 +65,7 @@ GAME_COLUMNS = (
     "game_number",
     "game_date",
     "has_box_score",
+    "is_known_gap",
     "rebounds",
     "assists",
     "seconds_played",
@@ -145,11 +145,7 @@ def compute(tables: Tables, params: Mapping[str, object]) -> ChunkResult:  # noq
             EXPECTED_INCOMPLETE,
             too_few_reasons(actual.values[at_too_few], REQUIRED_GAMES),
         ),
-        Failed(
-            at_lacking,
-            INCOMPLETE_UPSTREAM,
-            *missing_games(games, available, at_lacking, WINDOW, "a box score"),
-        ),
+        *missing_games(games, available, at_lacking, WINDOW, "a box score"),
         Failed(at_rejected, PROCESSING_ERROR, rejected.reasons(at_rejected)),
         out_of_range,
     ]

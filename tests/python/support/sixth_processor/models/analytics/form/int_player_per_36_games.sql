@@ -24,6 +24,7 @@ final as (
         lines.assists,
         player_games.seconds_played,
         player_games.has_box_score,
+        player_games.is_known_gap,
         player_games.game_date,
     from player_games
     left join lines

@@ -20,6 +20,7 @@ TYPES = {
     "player_lookup": pa.string(),
     "universal_player_id": pa.string(),
     "has_box_score": pa.bool_(),
+    "is_known_gap": pa.bool_(),
 }
 
 
@@ -47,7 +48,7 @@ def computed(*players: list[Game | None]) -> ChunkResult:
                 {"season_year": 2021, "player_id": number, "game_number": len(played) - rank + 1}
                 | {"game_date": DAY - dt.timedelta(days=2 * rank)}
                 | dict(zip(("rebounds", "assists", "seconds_played"), counts, strict=True))
-                | {"has_box_score": game is not None}
+                | {"has_box_score": game is not None, "is_known_gap": False}
             )
     random.Random(1).shuffle(games)  # noqa: S311 -- an order, not a secret
     return compute(

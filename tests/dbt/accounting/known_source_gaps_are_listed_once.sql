@@ -1,0 +1,8 @@
+-- known_source_gaps names each game and player once, and each game.
+select
+    game_id,
+    player_id,
+    count(*) as lines,
+from {{ ref('known_source_gaps') }}
+group by game_id, player_id
+having count(*) > 1 or game_id is null
