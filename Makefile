@@ -11,6 +11,9 @@ REPORT ?= data/report.html
 SIMULATED := data/simulated
 RAW_DIR := $(or $(BACKCOURT_RAW_DIR),$(if $(wildcard ../shared/data/nba/games),../shared/data/nba,$(SIMULATED)))
 
+# The gaps of the real seasons are known; simulated seasons have none.
+DEMO_GAPS := $(if $(filter $(SIMULATED),$(RAW_DIR)),,BACKCOURT_KNOWN_GAPS=$(or $(BACKCOURT_KNOWN_GAPS),docs/examples/known_source_gaps.csv))
+
 export DBT_SEND_ANONYMOUS_USAGE_STATS ?= false
 
 # Exit code 1 says that the work is done and that some of the data needs a look, as real data does.
@@ -37,8 +40,9 @@ $(SIMULATED)/SIMULATED.md: | $(STAMP)
 
 demo: setup $(if $(filter $(SIMULATED),$(RAW_DIR)),$(SIMULATED)/SIMULATED.md)  ## Raw data in, backfill of every processor, coverage, report (DuckDB)
 	$(BIN)/backcourt load $(RAW_DIR)
-	$(BIN)/backcourt backfill --all || $(ON_ATTENTION)
-	$(BIN)/backcourt report --out $(REPORT) || $(ON_ATTENTION)
+	$(DEMO_GAPS) $(BIN)/backcourt backfill --all || $(ON_ATTENTION)
+	$(DEMO_GAPS) $(BIN)/backcourt report --out $(REPORT) || $(ON_ATTENTION)
+	@$(if $(DEMO_GAPS),echo "make: for other commands on this warehouse: export $(DEMO_GAPS)")
 
 check: setup  ## Check style, types and imports, and run the quick unit tests
 	$(BIN)/ruff check .

@@ -56,17 +56,24 @@ where analysis_date between @start and @end
 order by analysis_date, processor_name
 """  # noqa: S608 our own names
 
+_UNMATCHED = f"""
+select game_id, player_id, mismatch, reason, noted_on
+from {table_names.UNMATCHED_KNOWN_GAPS}
+where game_date is null or game_date between @start and @end
+order by game_id, player_id
+"""  # noqa: S608 our own names
+
 # A missing game fails the same player on many dates: show one line for all of them.
 _TO_INVESTIGATE = f"""
 select
-    processor_name, entity_id, failure_category, missing_game_dates,
+    processor_name, entity_id, player_id, failure_category, missing_game_dates,
     min(failure_reason) as failure_reason, min(analysis_date) as first_date,
     max(analysis_date) as last_date, count(*) as dates
 from {table_names.PRECOMPUTE_FAILURES}
 where analysis_date between @start and @end
     and {NEEDS_ATTENTION}
     and {{condition}}
-group by processor_name, entity_id, failure_category, missing_game_dates
+group by processor_name, entity_id, player_id, failure_category, missing_game_dates
 order by first_date, processor_name, entity_id, missing_game_dates
 """  # noqa: S608 our own names
 
@@ -88,6 +95,9 @@ class Coverage:
     changed_games
         ``game_id``, ``game_date``, ``season`` and ``load_id`` of the games whose changes the
         features do not contain yet.
+    unmatched_gaps
+        Lines of ``known_source_gaps`` in the range that stand for no gap (any more), as in
+        ``unmatched_known_gaps``. They need no attention: they hide nothing.
     """
 
     start: date
@@ -95,6 +105,7 @@ class Coverage:
     by_date: Sequence[Mapping[str, Any]]
     raw_errors: Sequence[Finding] = ()
     changed_games: Sequence[Mapping[str, Any]] = ()
+    unmatched_gaps: Sequence[Mapping[str, Any]] = ()
 
     def totals(self) -> dict[Processor, dict[str, int]]:
         """Sum the counts by processor, with the numbers of dates and of dates not run."""
@@ -133,6 +144,18 @@ class Coverage:
         if errors:
             found.append(f"{counted(errors, 'raw row')} to correct")
         return found
+
+    @property
+    def unmatched_lines(self) -> list[str]:
+        """Lines about known gaps that are none (any more)."""
+        lines = []
+        for gap in self.unmatched_gaps[:SHOWN_GAMES]:
+            who = "" if gap["player_id"] is None else f" player {gap['player_id']}"
+            why = "no such game" if gap["mismatch"] == "unknown_game" else "its data is there"
+            lines.append(f"known gap to take out: game {gap['game_id']}{who}: {why}")
+        if len(self.unmatched_gaps) > SHOWN_GAMES:
+            lines.append(f"  … and {len(self.unmatched_gaps) - SHOWN_GAMES:,} more known gaps")
+        return lines
 
     @property
     def stale_lines(self) -> list[str]:
@@ -241,8 +264,18 @@ def read_coverage(
         row["stale_reason"] = None if row["coverage_status"] == "not_run" else why
         if row["stale_reason"] and row["coverage_status"] != "incomplete":
             row["coverage_status"] = "stale"
+    unmatched = (
+        warehouse.query(_UNMATCHED, ends).to_pylist()
+        if warehouse.has_table(table_names.UNMATCHED_KNOWN_GAPS)
+        else ()
+    )
     return Coverage(
-        schedule.start, schedule.end, rows, _raw_errors(warehouse, schedule), behind.games
+        schedule.start,
+        schedule.end,
+        rows,
+        _raw_errors(warehouse, schedule),
+        behind.games,
+        unmatched,
     )
 
 

@@ -1,6 +1,7 @@
 """Known gaps: games whose data the source never delivers or corrects, as a file lists them.
 
-dbt loads the file as the seed ``known_source_gaps``. This module checks it before and writes its lines.
+A backfill stores the lines of the file that the settings name. `dbt seed` stores those of the
+project's own file.
 """
 
 from __future__ import annotations
@@ -8,16 +9,39 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import pyarrow as pa
+
+from python_workers import table_names
 from python_workers.errors import BackcourtError, ExitCode
+from python_workers.warehouse.base import Column, TableChange, TableSpec, Warehouse
 
 HEADER = ("game_id", "player_id", "reason", "noted_on")
 KNOWN_GAPS_FILE = Path("seeds") / "known_source_gaps.csv"
 
+_SCHEMA = pa.schema(
+    [
+        ("game_id", pa.string()),
+        ("player_id", pa.int64()),
+        ("reason", pa.string()),
+        ("noted_on", pa.date32()),
+    ]
+)
+_TABLE = TableSpec(
+    table_names.KNOWN_SOURCE_GAPS,
+    (
+        Column("game_id", "string"),
+        Column("player_id", "int64"),
+        Column("reason", "string"),
+        Column("noted_on", "date"),
+    ),
+    # player_id belongs to the key, too, but cannot be a key column because it may be NULL.
+    key=("game_id",),
+)
 _GAME_ID = re.compile(r"[0-9A-Za-z]{10}")
 _PLAYER_ID = re.compile(r"[0-9]{0,15}", re.ASCII)
 
@@ -85,6 +109,19 @@ def known_gap_lines(gaps: Iterable[KnownGap], *, with_header: bool = True) -> li
         player = "" if gap.player_id is None else gap.player_id
         writer.writerow([gap.game_id, player, gap.reason, gap.noted_on.isoformat()])
     return buffer.getvalue().splitlines()
+
+
+def store_known_gaps(warehouse: Warehouse, gaps: Sequence[KnownGap]) -> None:
+    """Replace the stored lines by those of the file, in one commit; write nothing if they agree."""
+    warehouse.ensure_tables([_TABLE])
+    wanted = [(gap.game_id, gap.player_id, gap.reason, gap.noted_on) for gap in gaps]
+    stored = warehouse.query(f"select {', '.join(HEADER)} from {_TABLE.name}").to_pylist()  # noqa: S608 our own names
+    # Every cell as text: a missing player does not compare with a number.
+    if sorted(map(repr, wanted)) == sorted(repr(tuple(row.values())) for row in stored):
+        return
+    rows = pa.Table.from_pylist([vars(gap) for gap in gaps], _SCHEMA)
+    games = pa.table({"game_id": pa.array(sorted({row["game_id"] for row in stored}), pa.string())})
+    warehouse.commit([TableChange(_TABLE.name, rows=rows, delete_keys=games)])
 
 
 def _gap(path: Path, line: int, cells: list[str]) -> KnownGap:

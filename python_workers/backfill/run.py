@@ -10,7 +10,7 @@ from datetime import date, timedelta
 
 from python_workers.accounting.commits import Commit
 from python_workers.accounting.input_builds import InputBuilds, lacking_inputs
-from python_workers.accounting.known_gaps import read_known_gaps
+from python_workers.accounting.known_gaps import KnownGap, read_known_gaps, store_known_gaps
 from python_workers.accounting.ledger import Ledger, no_mark
 from python_workers.accounting.record_changes import forget_old_changes
 from python_workers.accounting.run_records import Counts, Run
@@ -41,7 +41,7 @@ from python_workers.warehouse.base import Warehouse
 from python_workers.warehouse.job_labels import labelling
 from python_workers.wording import counted
 
-INPUTS = ("seasons", "known_source_gaps", "tag:stage_inputs")
+INPUTS = ("seasons", "tag:stage_inputs")
 INPUTS_BY_DATE = ("tag:stage_inputs,config.materialized:date_range",)
 STATEMENT_DATES = 700
 """Largest number of game dates that one statement builds.
@@ -93,6 +93,7 @@ class Backfill:
         self.ledger = Ledger()
         self._guard_of = guard_of
         self._guard: Guard | None = None
+        self._known_gaps: Sequence[KnownGap] = ()
 
     def run(self) -> BackfillResult:
         """Run every stage that has work to do."""
@@ -102,7 +103,7 @@ class Backfill:
             self._check_inputs_are_built()
         else:
             register_adopted_players(self.warehouse)
-            read_known_gaps(self.project.known_gaps_file)
+            self._known_gaps = read_known_gaps(self.project.known_gaps_file)
             seasons = seasons_of_project(self.project.directory)
             check_seasons(self.warehouse, self.schedule, seasons)
             self.build_inputs(self.project)
@@ -149,6 +150,7 @@ class Backfill:
         with self._stage("inputs", f"{self.schedule.start} to {self.schedule.end}") as done:
             self.warehouse.ensure_tables([CHANGED_GAMES])
             register_players(self.warehouse)
+            store_known_gaps(self.warehouse, self._known_gaps)
             builds = InputBuilds.read(self.warehouse, project.state())
             stale = builds.stale_range(self.schedule, force=self.options.reprocess == "all")
             if stale is None:

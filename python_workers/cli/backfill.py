@@ -232,6 +232,10 @@ def finish(result: BackfillResult, found: Coverage, reporter: TextReporter | Jso
 
 
 def _print_result(result: BackfillResult, seconds: float) -> None:
+    title = f"{result.run.run_id}: {seconds:.1f} s, {counted(result.written, 'row')} written"
+    if not any(result.dates.values()):
+        out.print(f"{title}: nothing was due")
+        return
     rows = []
     for key, counts in result.counts.items():
         rows.append(
@@ -261,7 +265,7 @@ def _print_result(result: BackfillResult, seconds: float) -> None:
         "investigate",
     )
     print_table(
-        f"{result.run.run_id}: {seconds:.1f} s, {counted(result.written, 'row')} written",
+        title,
         [(heading, "left" if heading == "processor" else "right") for heading in headings],
         rows,
     )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -48,6 +49,11 @@ def _console(name: Literal["stdout", "stderr"], width: int | None = None) -> Con
         width=width,
     )
 
+
+TABLE_WIDTH = 80
+"""Width of tables where the output is no terminal."""
+_NARROW_TEXT = 18
+_GAP = 2
 
 out = _console("stdout", None if sys.stdout.isatty() else 200)
 err = _console("stderr")
@@ -186,15 +192,95 @@ def echo_range(schedule: Schedule, *, as_json: bool) -> TextReporter | JsonRepor
 
 
 def print_table(
-    title: str, columns: Iterable[tuple[str, str]], rows: Iterable[Iterable[Any]]
+    title: str,
+    columns: Iterable[tuple[str, str]],
+    rows: Iterable[Iterable[Any]],
+    *,
+    every_column: bool = False,
 ) -> None:
-    """Print a table; a column is its heading and ``left`` or ``right``."""
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for heading, justify in columns:
-        table.add_column(heading, justify="right" if justify == "right" else "left")
-    for row in rows:
-        table.add_row(*map(_cell, row))
-    out.print(table)
+    """Print a table that fits the terminal, or else 80 columns, and cuts no number.
+
+    Long texts wrap, and columns that do not fit follow in a second table below.
+
+    Parameters
+    ----------
+    title
+        The line above it.
+    columns
+        Heading and ``left`` (text) or ``right`` (numbers) of each; the first one names the rows.
+    rows
+        The cells.
+    every_column
+        Whether to also print columns of numbers that are all 0.
+    """
+    listed = [list(row) for row in rows]
+    shown_columns = [
+        _Column(heading, justify == "right", [_cell(row[at]) for row in listed])
+        for at, (heading, justify) in enumerate(columns)
+        if every_column or justify != "right" or any(row[at] != 0 for row in listed)
+    ]
+    width = out.width if out.is_terminal else TABLE_WIDTH
+    for part in _fitting(shown_columns, width):
+        table = Table(
+            title=title, title_justify="left", box=None, pad_edge=False, header_style="bold"
+        )
+        for column in part:
+            table.add_column(
+                column.heading,
+                justify="right" if column.is_number else "left",
+                width=column.width,
+                overflow="fold",
+            )
+        for cells in zip(*(column.cells for column in part), strict=True):
+            table.add_row(*cells)
+        out.print(table, width=width, soft_wrap=False)
+        title = ""
+
+
+class _Column:
+    """A column of a table and its width."""
+
+    def __init__(self, heading: str, is_number: bool, cells: list[str]) -> None:
+        self.heading = heading
+        self.is_number = is_number
+        self.cells = cells
+        longest = max(map(cell_len, cells), default=0)
+        words = max(map(cell_len, heading.split()), default=0)
+        self.narrowest = max(longest, words)
+        # Only headings of numbers break: a number's column is narrower than its name.
+        self.width = self.narrowest if is_number else max(longest, cell_len(heading))
+        if not is_number:
+            self.narrowest = min(self.width, max(words, _NARROW_TEXT))
+
+
+def _fitting(columns: list[_Column], width: int) -> Iterator[list[_Column]]:
+    """Split columns into tables that fit; each repeats the first column."""
+    if not columns:
+        return
+    first, *others = columns
+    part = [first]
+    for column in others:
+        if len(part) > 1 and _needed(c.narrowest for c in [*part, column]) > width:
+            yield _narrowed(part, width)
+            part = [first]
+        part.append(column)
+    yield _narrowed(part, width)
+
+
+def _narrowed(part: list[_Column], width: int) -> list[_Column]:
+    """Take the width that a table has too much from its widest texts."""
+    texts = [column for column in part if not column.is_number]
+    while _needed(column.width for column in part) > width:
+        widest = max(texts, key=lambda column: column.width - column.narrowest, default=None)
+        if widest is None or widest.width <= widest.narrowest:
+            break
+        widest.width -= 1
+    return part
+
+
+def _needed(widths: Iterable[int]) -> int:
+    each = list(widths)
+    return sum(each) + _GAP * (len(each) - 1)
 
 
 def _cell(value: object) -> str:

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
+from python_workers.accounting.causes import (
+    Causes,
+    GameCause,
+    find_causes,
+    suggested_gaps,
+)
 from python_workers.accounting.coverage import (
     ATTENTION,
     COUNTS,
@@ -15,18 +23,25 @@ from python_workers.accounting.coverage import (
     failures_to_investigate,
     read_coverage,
 )
+from python_workers.accounting.known_gaps import known_gap_lines
 from python_workers.accounting.schedule import check_range, resolve
 from python_workers.backfill.dbt_project import DbtProject
 from python_workers.cli import options
 from python_workers.cli.console import out, print_table
 from python_workers.cli.options import OutputFormat, chosen_processors
+from python_workers.errors import ExitCode
 from python_workers.processors.catalogue import BY_NAME
-from python_workers.processors.failures import CATEGORIES, UNKNOWN_CATEGORY
+from python_workers.processors.failures import (
+    CATEGORIES,
+    INCOMPLETE_UPSTREAM,
+    UNKNOWN_CATEGORY,
+)
 from python_workers.settings import load_settings
 from python_workers.warehouse.open import open_warehouse
 from python_workers.wording import counted
 
 SHOWN_FAILURES = 20
+SHOWN_GAMES = 20
 SHOWN_DATES = 10
 
 HEADINGS = {
@@ -52,6 +67,16 @@ def coverage(
     output: Annotated[OutputFormat, typer.Option("--format", help="Table or JSON.")] = (
         OutputFormat.TABLE
     ),
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Print every column, game, date and failure.")
+    ] = False,
+    suggest_known_gaps: Annotated[
+        bool,
+        typer.Option(
+            "--suggest-known-gaps",
+            help="Only print lines for the file of known gaps: those of all failures.",
+        ),
+    ] = False,
     target: options.TargetOption = None,
     wait: options.WaitOption = None,
 ) -> int:
@@ -66,14 +91,21 @@ def coverage(
         schedule = resolve(warehouse, start, end, season or [], everything=everything)
         found = read_coverage(warehouse, schedule, chosen, DbtProject(settings).state())
         failures = failures_to_investigate(warehouse, schedule, chosen)
+        causes = find_causes(warehouse, failures)
+    if suggest_known_gaps:
+        today = datetime.now(UTC).date()
+        for line in known_gap_lines(suggested_gaps(causes, today), with_header=False):
+            out.print(line, markup=False)
+        return ExitCode.OK
     if output is OutputFormat.JSON:
-        out.print(json.dumps(_as_json(found, failures), default=str, indent=1), markup=False)
+        answer = _as_json(found, failures, causes)
+        out.print(json.dumps(answer, default=str, indent=1), markup=False)
     else:
-        _print(found, failures)
+        _print(found, causes, verbose=verbose)
     return exit_code(found)
 
 
-def _print(found: Coverage, failures: list[dict[str, Any]]) -> None:
+def _print(found: Coverage, causes: Causes, *, verbose: bool) -> None:
     print_table(
         f"coverage {found.start} to {found.end}",
         [
@@ -86,33 +118,22 @@ def _print(found: Coverage, failures: list[dict[str, Any]]) -> None:
             (processor.key, total["dates"], total["not_run"], *(total[name] for name in COUNTS))
             for processor, total in found.totals().items()
         ],
+        every_column=verbose,
     )
     gaps = [row for row in found.by_date if row["coverage_status"] in ("not_run", "incomplete")]
-    for row in gaps[:SHOWN_DATES]:
+    for row in gaps if verbose else gaps[:SHOWN_DATES]:
         out.print(
             f"{row['coverage_status']}: {row['processor_name']} {row['analysis_date']}: "
             f"{row['unaccounted']:,} unaccounted, {row['duplicated']:,} duplicated, "
             f"{row['unexpected']:,} unexpected",
             markup=False,
         )
-    if len(gaps) > SHOWN_DATES:
+    if len(gaps) > SHOWN_DATES and not verbose:
         out.print(f"… and {len(gaps) - SHOWN_DATES:,} more dates")
-    for line in found.stale_lines:
+    for line in (*found.stale_lines, *found.unmatched_lines):
         out.print(line, markup=False)
-    if failures:
-        dates = sum(row["dates"] for row in failures)
-        out.print(
-            f"to investigate: {counted(dates, 'failure')} of {counted(len(failures), 'kind')}, "
-            "earliest first"
-        )
-    for row in failures[:SHOWN_FAILURES]:
-        out.print(
-            f"  {_span(row)}  {BY_NAME[row['processor_name']].key} {row['entity_id']} "
-            f"{row['failure_category']}: {row['failure_reason']}",
-            markup=False,
-        )
-    if len(failures) > SHOWN_FAILURES:
-        out.print(f"  … and {len(failures) - SHOWN_FAILURES:,} more (--format json has all)")
+    _print_games(causes.games, verbose=verbose)
+    _print_others(causes.others, verbose=verbose)
     for error in found.raw_errors:
         out.print(
             f"raw rows to correct: {error.found:,} {error.meaning}, first {error.example}",
@@ -122,13 +143,59 @@ def _print(found: Coverage, failures: list[dict[str, Any]]) -> None:
         out.print("everyone is accounted for")
 
 
-def _span(row: dict[str, Any]) -> str:
+def _print_games(games: Sequence[GameCause], *, verbose: bool) -> None:
+    if not games:
+        return
+    verb = "blocks" if len(games) == 1 else "block"
+    out.print(f"{counted(len(games), 'game')} {verb} rows, most first")
+    shown = games if verbose else games[:SHOWN_GAMES]
+    for game in shown:
+        out.print(
+            f"{game.game_id}, {game.away}–{game.home}: "  # noqa: RUF001 -- a dash
+            f"{'; '.join(game.problems)}: {counted(game.rows, 'row')}",
+            markup=False,
+        )
+    if len(games) > len(shown):
+        out.print(f"… and {len(games) - len(shown):,} more games (--verbose names all)")
+    first, last = min(game.first_date for game in games), max(game.last_date for game in games)
+    dates = f"--start {first} --end {last}"
+    out.print("to repair: load the corrected games, then run:")
+    out.print(f"  backcourt backfill {dates}")
+    out.print("what the source never corrects becomes a known gap; lines for its file:")
+    out.print(f"  backcourt coverage {dates} --suggest-known-gaps")
+    out.print(f"more: {INCOMPLETE_UPSTREAM.page}")
+
+
+def _print_others(failures: Sequence[Mapping[str, Any]], *, verbose: bool) -> None:
+    if not failures:
+        return
+    dates = sum(row["dates"] for row in failures)
+    out.print(
+        f"to investigate: {counted(dates, 'failure')} of {counted(len(failures), 'kind')}, "
+        "earliest first"
+    )
+    shown = failures if verbose else failures[:SHOWN_FAILURES]
+    for row in shown:
+        out.print(
+            f"  {_span(row)}  {BY_NAME[row['processor_name']].key} {row['entity_id']} "
+            f"{row['failure_category']}: {row['failure_reason']}",
+            markup=False,
+        )
+    if len(failures) > len(shown):
+        out.print(f"  … and {len(failures) - len(shown):,} more (--verbose names all)")
+    for name in sorted({row["failure_category"] for row in failures} & CATEGORIES.keys()):
+        out.print(f"  {name}: {CATEGORIES[name].action} ({CATEGORIES[name].page})")
+
+
+def _span(row: Mapping[str, Any]) -> str:
     if row["dates"] == 1:
         return str(row["first_date"])
     return f"{row['first_date']} to {row['last_date']} ({row['dates']} dates)"
 
 
-def _as_json(found: Coverage, failures: list[dict[str, Any]]) -> dict[str, Any]:
+def _as_json(
+    found: Coverage, failures: Sequence[Mapping[str, Any]], causes: Causes
+) -> dict[str, Any]:
     return {
         "start_date": found.start,
         "end_date": found.end,
@@ -142,5 +209,22 @@ def _as_json(found: Coverage, failures: list[dict[str, Any]]) -> dict[str, Any]:
         ],
         "dates": list(found.by_date),
         "to_investigate": failures,
+        "games": [_game_json(game) for game in causes.games],
+        "unmatched_known_gaps": list(found.unmatched_gaps),
         "raw_errors": [vars(error) for error in found.raw_errors],
+    }
+
+
+def _game_json(game: GameCause) -> dict[str, Any]:
+    return {
+        "game_id": game.game_id,
+        "game_date": game.game_date,
+        "away_team_abbr": game.away,
+        "home_team_abbr": game.home,
+        "problems": game.problems,
+        "players": {kind: sorted(players) for kind, players in sorted(game.gaps.items())},
+        "rows_blocked": game.rows,
+        "rows_by_processor": game.blocked,
+        "first_date": game.first_date,
+        "last_date": game.last_date,
     }

@@ -272,7 +272,7 @@ def _print_status(found: PipelineStatus) -> None:
             f"to investigate: {row['failures']:,} {row['failure_category']} of "
             f"{row['processor_name']}, the latest on {row['latest_date']}"
         )
-    for line in found.coverage.stale_lines:
+    for line in (*found.coverage.stale_lines, *found.coverage.unmatched_lines):
         out.print(line, markup=False)
     if found.due:
         first = found.due[0]

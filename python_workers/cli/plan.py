@@ -194,7 +194,7 @@ def show_plan(planned: Plan, reprocess: Reprocess, reporter: TextReporter | Json
         ],
         rows,
     )
-    for line in planned.coverage.stale_lines:
+    for line in (*planned.coverage.stale_lines, *planned.coverage.unmatched_lines):
         out.print(line, markup=False)
 
 

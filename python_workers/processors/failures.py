@@ -51,6 +51,11 @@ class FailureCategory:
         """The column that counts it, as in ``processor_runs`` and ``backfill_coverage``."""
         return self.name.lower()
 
+    @property
+    def page(self) -> str:
+        """Where the docs explain it."""
+        return f"docs/runbook.md#{self.column}"
+
 
 EXPECTED_INCOMPLETE = FailureCategory(
     "EXPECTED_INCOMPLETE",

@@ -1,0 +1,118 @@
+"""Known gaps: games that the source never corrects, and what their failures become."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+
+import pytest
+
+from python_workers.accounting.known_gaps import KnownGap, known_gap_lines, read_known_gaps
+from python_workers.errors import BackcourtError
+from python_workers.processors.catalogue import BY_KEY
+from tests.python.support.engine import Engine
+
+NOTED = dt.date(2026, 1, 31)
+SEASON = "2021-22"
+
+Key = tuple[dt.date, str]
+
+
+def write(path: Path, *gaps: KnownGap) -> None:
+    path.write_text("\n".join([*known_gap_lines(gaps), ""]))
+
+
+def categories(engine: Engine, short: str) -> dict[Key, str]:
+    return {key: row["failure_category"] for key, row in engine.failures(short).items()}
+
+
+def changed(before: dict[Key, str], after: dict[Key, str]) -> dict[Key, str]:
+    assert before.keys() == after.keys()
+    return {key: after[key] for key in after if after[key] != before[key]}
+
+
+def computed_by(engine: Engine, run_id: str, short: str) -> AbstractSet[dt.date]:
+    rows = engine.query(
+        "select analysis_date from nba_processing.processed_dates "
+        "where run_id = ? and processor_name = ?",
+        [run_id, BY_KEY[short].name],
+    )
+    return {row["analysis_date"] for row in rows}
+
+
+def test_a_gap_that_becomes_known_and_unknown_again_judges_the_affected_dates_anew(
+    four_seasons: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "known_gaps.csv"
+    monkeypatch.setenv("BACKCOURT_KNOWN_GAPS", str(file))
+    engine = four_seasons.copy(tmp_path)
+    # A player with failures that one game alone causes, and perhaps others.
+    (chosen, *_) = engine.query(
+        "select gaps.game_id, gaps.player_id, gaps.game_date, count(*) as dates "
+        "from nba_processing.precompute_failures as failures "
+        "inner join nba_processing.source_gaps as gaps on failures.player_id = gaps.player_id "
+        "and failures.missing_game_dates = '[\"' || gaps.game_date || '\"]' "
+        "where processor_name = ? and season_year = 2021 and gap != 'no_box_score' "
+        "group by all order by dates desc, 1, 2",
+        [BY_KEY["psza"].name],
+    )
+    psza = engine.failures("psza")
+    before, rows = categories(engine, "psza"), engine.rows("psza")
+    write(file, KnownGap(chosen["game_id"], chosen["player_id"], "contradicts itself", NOTED))
+    known = engine.backfill(seasons=[SEASON])
+
+    missing = f'["{chosen["game_date"]}"]'
+    alone = {
+        key
+        for key, row in psza.items()
+        if (row["player_id"], row["missing_game_dates"]) == (chosen["player_id"], missing)
+    }
+    assert len(alone) == chosen["dates"]
+    assert changed(before, categories(engine, "psza")) == dict.fromkeys(alone, "KNOWN_SOURCE_GAP")
+    assert engine.rows("psza") == rows
+    windows = engine.query(
+        "select distinct analysis_date from nba_precompute.player_shot_zone_inputs "
+        "where player_id = ? and game_date = ?",
+        [chosen["player_id"], chosen["game_date"]],
+    )
+    recomputed = computed_by(engine, known.run.run_id, "psza")
+    assert recomputed == {row["analysis_date"] for row in windows}
+    assert {day for day, _ in alone} <= recomputed
+
+    write(file)
+    engine.backfill(seasons=[SEASON])
+    assert categories(engine, "psza") == before
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("22100001,,no shots,2026-01-31", "game_id '22100001' is not 10 letters or digits"),
+        ("0022100001,x,no shots,2026-01-31", "player_id 'x' is neither an id nor empty"),
+        ("0022100001,,,2026-01-31", "reason is empty"),
+        ("0022100001,,no shots,31.1.2026", "noted_on '31.1.2026' is not a date"),
+        ("0022100001,,no shots", "line 3 has 3 values, not 4"),
+        ("0022100002,7,again,2026-01-31", "line 3: the game and player is listed twice"),
+    ],
+)
+def test_a_wrong_line_of_known_gaps_is_refused_by_its_number(
+    tmp_path: Path, line: str, problem: str
+) -> None:
+    file = tmp_path / "gaps.csv"
+    file.write_text(f"game_id,player_id,reason,noted_on\n0022100002,7,once,2026-01-31\n{line}\n")
+    with pytest.raises(BackcourtError, match="line 3") as error:
+        read_known_gaps(file)
+    assert problem in str(error.value)
+
+
+def test_a_file_of_known_gaps_reads_back_as_it_was_written(tmp_path: Path) -> None:
+    gaps = [
+        KnownGap("0022100001", None, 'no shots, of "either" team', NOTED),
+        KnownGap("0022100001", 7, "shots", NOTED),
+    ]
+    write(tmp_path / "gaps.csv", *gaps)
+    assert read_known_gaps(tmp_path / "gaps.csv") == gaps
+    (tmp_path / "gaps.csv").write_text("game,player\n")
+    with pytest.raises(BackcourtError, match="begins with 'game,player'"):
+        read_known_gaps(tmp_path / "gaps.csv")
