@@ -39,7 +39,7 @@ _TABLE = TableSpec(
         Column("reason", "string"),
         Column("noted_on", "date"),
     ),
-    # player_id belongs to the key, too, but cannot be a key column because it may be NULL.
+    # All lines of a game are written together; a player may be NULL.
     key=("game_id",),
 )
 _GAME_ID = re.compile(r"[0-9A-Za-z]{10}")
@@ -121,7 +121,7 @@ def store_known_gaps(warehouse: Warehouse, gaps: Sequence[KnownGap]) -> None:
         return
     rows = pa.Table.from_pylist([vars(gap) for gap in gaps], _SCHEMA)
     games = pa.table({"game_id": pa.array(sorted({row["game_id"] for row in stored}), pa.string())})
-    warehouse.commit([TableChange(_TABLE.name, rows=rows, delete_keys=games)])
+    warehouse.commit([TableChange(_TABLE.name, _TABLE.key, rows, delete_keys=games)])
 
 
 def _gap(path: Path, line: int, cells: list[str]) -> KnownGap:

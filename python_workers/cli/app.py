@@ -9,11 +9,12 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
-from python_workers.cli.commands import CommandGroup
+from python_workers import __version__
+from python_workers.cli.commands import NO_MARKUP, CommandGroup
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.runtime.redaction import plain_address
 from python_workers.runtime.signals import exit_code, how_to_go_on, received
@@ -28,12 +29,32 @@ HELP = """Backfills NBA feature tables, and proves that no player-date is missin
 \b
 The three commands most people need, in order:
   backcourt load DIR            load raw files into the warehouse
-  backcourt backfill --all      compute and test every feature of every game date
+  backcourt backfill --all      compute and test every feature of every date
   backcourt coverage --all      show who has a row, who has none, and why
 """
 
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"backcourt {__version__}")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=_tell_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Declare the options of the command itself."""
+
+
+_declared = typer.Typer(**NO_MARKUP)
+_declared.callback()(_options)
+
 app = CommandGroup(
     help=HELP,
+    params=typer.main.get_group(_declared).params,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -115,6 +136,10 @@ def _failure(error: BaseException, *, debug: bool, as_json: bool) -> int:
                 "Check this file, its folder and the disk, and run the same command again.",
                 ExitCode.ENVIRONMENT,
             )
+        case _ if type(error).__name__ == "NoArgsIsHelpError":
+            # A bare `backcourt`: typer's message is the help text itself.
+            typer.echo(str(getattr(error, "message", "")))
+            return ExitCode.USAGE
         case _ if isinstance(error, UsageError):
             context = getattr(error, "ctx", None)
             hint = f"See: {context.command_path} --help" if context else "See: backcourt --help"

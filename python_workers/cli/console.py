@@ -284,4 +284,4 @@ def _needed(widths: Iterable[int]) -> int:
 
 
 def _cell(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value).replace("\n", "\\u000a")
+    return f"{value:,}" if isinstance(value, int) else shown(str(value).replace("\n", "\\u000a"))

@@ -190,7 +190,7 @@ def show_plan(planned: Plan, reprocess: Reprocess, reporter: TextReporter | Json
             ("dates", "right"),
             ("first", "left"),
             ("last", "left"),
-            ("backfill would", "left"),
+            ("backfill", "left"),
         ],
         rows,
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from python_workers import __version__
 from python_workers.cli import plan as cli_plan
 from python_workers.settings import resolve_project_dir
 from python_workers.simulation.simulate import SimulatedLeague
@@ -29,6 +30,21 @@ class TestHelp:
         commands = [shown.index(f"backcourt {each}") for each in ("load DIR", "backfill --all")]
         assert commands == sorted(commands)
         assert commands[-1] < shown.index("backcourt coverage --all") < shown.index("Options")
+
+    @pytest.mark.parametrize("bare", ["", "breaker"])
+    def test_a_bare_command_shows_its_help(self, backcourt: CommandLine, bare: str) -> None:
+        outcome = backcourt(*bare.split())
+        assert (outcome.code, outcome.err) == (2, "")
+        assert outcome.out == backcourt.ok(*bare.split(), "--help").out
+
+    def test_its_list_of_commands_cuts_no_summary(self, backcourt: CommandLine) -> None:
+        for lines in ("--help", "breaker --help"):
+            shown = backcourt.ok(*lines.split()).out
+            assert max(map(len, shown.splitlines())) <= 80
+            assert "..." not in shown.partition("Commands:")[2]
+
+    def test_it_tells_its_version(self, backcourt: CommandLine) -> None:
+        assert backcourt.ok("--version").out == f"backcourt {__version__}\n"
 
     @pytest.mark.parametrize(
         "command",

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from python_workers.accounting.known_gaps import read_known_gaps, store_known_gaps
 from python_workers.accounting.schedule import Schedule
 from python_workers.processors.catalogue import BY_KEY
 from python_workers.processors.daily_cache import DAILY_CACHE
 from python_workers.processors.shot_zones import SHOT_ZONES
 from python_workers.processors.team_defense import TEAM_DEFENSE
+from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 from tests.python.support.command import CommandLine, Outcome
 from tests.python.support.engine import SHORTS, Engine
 
@@ -28,11 +30,11 @@ def seasons(four_seasons: Engine, cli_folder: Path) -> Engine:
 
 def table(outcome: Outcome) -> dict[str, list[int]]:
     """Return the numbers of the table by processor."""
-    found = {}
+    found: dict[str, list[int]] = {}
     for line in outcome.out.splitlines():
         name, *cells = line.split() or [""]
         if name in SHORTS:
-            found[name] = [int(cell.replace(",", "")) for cell in cells]
+            found.setdefault(name, []).extend(int(cell.replace(",", "")) for cell in cells)
     return found
 
 
@@ -48,7 +50,7 @@ def a_row_of(engine: Engine, short: str) -> str:
 
 
 def test_a_finished_backfill_is_accounted_for(backfilled: CommandLine, engine: Engine) -> None:
-    outcome = backfilled.ok("coverage", "--all")
+    outcome = backfilled.ok("coverage", "--all", "--verbose")
     first, *_, last = outcome.out.splitlines()
     assert first.rstrip() == "coverage 2021-10-19 to 2021-12-06"
     assert last == "everyone is accounted for"
@@ -61,7 +63,13 @@ def test_a_finished_backfill_is_accounted_for(backfilled: CommandLine, engine: E
         assert expected == records + len(failures)
         assert incomplete == kinds.count("EXPECTED_INCOMPLETE")
         assert stale == kinds.count("STALE_DATA")
-        assert rest == [0] * 7
+        assert rest == [0] * 8
+    assert max(map(len, outcome.out.splitlines())) <= 80
+    # Columns of zeros stand there only on request.
+    short_table = backfilled.ok("coverage", "--all").out
+    for heading in ("breaker", "unknown", "duplicated"):
+        assert heading in outcome.out
+        assert heading not in short_table
 
 
 def test_json_has_the_same_numbers_by_date_too(backfilled: CommandLine, engine: Engine) -> None:
@@ -211,6 +219,75 @@ def test_a_failure_to_look_at_needs_attention(
     # It is nobody else's.
     other = backfilled.ok("coverage", "--all", "--processor", "psza", "--format", "json")
     assert other.json()["to_investigate"] == []
+
+
+def test_failures_are_told_by_the_game_that_causes_them(
+    backcourt: CommandLine, seasons: Engine
+) -> None:
+    everything = backcourt("coverage", "--all", "--format", "json").json()
+    games = {game["game_id"]: game for game in everything["games"]}
+    # Every row that needs attention is blocked by a game: none is left over.
+    blocked = sum(game["rows_blocked"] for game in games.values())
+    assert blocked >= everything["attention_counts"]["incomplete_upstream"] > 0
+    (worst,) = seasons.query(
+        "select gaps.game_id, "
+        "count(distinct (processor_name, failures.player_id, analysis_date)) as n "
+        "from nba_processing.precompute_failures as failures "
+        "inner join nba_processing.source_gaps as gaps on failures.player_id = gaps.player_id "
+        "and contains(missing_game_dates, cast(game_date as varchar)) "
+        "where failure_category = 'INCOMPLETE_UPSTREAM' group by 1 order by n desc, 1 limit 1"
+    )
+    assert everything["games"][0]["game_id"] == worst["game_id"]
+    players = {
+        name: count
+        for name, count in games[worst["game_id"]]["rows_by_processor"].items()
+        if name != TEAM_DEFENSE.name
+    }
+    assert sum(players.values()) == worst["n"]
+
+    outcome = backcourt("coverage", "--all")
+    line = next(line for line in outcome.out.splitlines() if line.startswith(worst["game_id"]))
+    shown = games[worst["game_id"]]
+    assert line == (
+        f"{worst['game_id']}, {shown['away_team_abbr']}–{shown['home_team_abbr']}: "  # noqa: RUF001
+        f"{'; '.join(shown['problems'])}: {shown['rows_blocked']} rows"
+    )
+    first, last = (
+        pick(game[end] for game in games.values())
+        for pick, end in ((min, "first_date"), (max, "last_date"))
+    )
+    assert f"  backcourt backfill --start {first} --end {last}" in outcome.out
+    assert "docs/runbook.md#incomplete_upstream" in outcome.out
+
+
+def test_suggested_lines_are_known_gaps_of_every_failure(
+    backcourt: CommandLine, seasons: Engine, tmp_path: Path
+) -> None:
+    lines = backcourt.ok("coverage", "--all", "--suggest-known-gaps").out
+    file = tmp_path / "gaps.csv"
+    file.write_text("game_id,player_id,reason,noted_on\n" + lines)
+    with DuckDBWarehouse(seasons.path) as warehouse:
+        store_known_gaps(warehouse, read_known_gaps(file))
+    (left,) = seasons.query(
+        "select count(*) as n from nba_processing.precompute_failures as failures "
+        "inner join nba_processing.source_gaps as gaps on failures.player_id = gaps.player_id "
+        "and contains(missing_game_dates, cast(game_date as varchar)) "
+        "where failure_category = 'INCOMPLETE_UPSTREAM' and not exists (from "
+        "nba_staging.known_source_gaps as known where known.game_id = gaps.game_id "
+        "and coalesce(known.player_id, gaps.player_id) = gaps.player_id)"
+    )
+    assert left["n"] == 0
+    # Each of them stands for a gap; one that does not is told, and needs no attention by itself.
+    before = backcourt("coverage", "--all").out
+    assert "known gap to take out" not in before
+    seasons.execute(
+        "insert into nba_staging.known_source_gaps values "
+        "('0022199999', null, 'no such game', date '2026-01-31')"
+    )
+    for command in ("coverage", "plan"):
+        assert "known gap to take out: game 0022199999: no such game" in (
+            backcourt(command, "--all").out
+        )
 
 
 def test_seasons_between_those_asked_for_do_not_count(

@@ -14,6 +14,7 @@ from typing import IO
 import pytest
 from rich.table import Table
 
+from python_workers.cli import console
 from python_workers.cli.console import JsonReporter, err, out, print_table
 from python_workers.errors import BackcourtError
 from python_workers.runtime.redaction import plain_process
@@ -31,8 +32,9 @@ class TestNames:
     """Text of the data stays text, whatever a terminal, rich or JSON would make of it."""
 
     def test_lines_and_tables_show_control_characters_and_leave_markup_alone(
-        self, capsys: pytest.CaptureFixture[str]
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr(console, "TABLE_WIDTH", 200)
         out.print(f"player {NAME}")
         err.print(f"warning: {NAME}")
         print_table(NAME, [(NAME, "left"), ("games", "right")], [(f"{NAME}\nforged line", 1_000)])
