@@ -41,6 +41,7 @@ EXCEPTIONS = {
     },
     "models_without_test_of_the_primary_key": {
         "raw_findings": "a list: one raw row may break the same rule twice",
+        "unmatched_known_gaps": "a line of a whole game has no player",
     },
     "sources_read_outside_of_staging": {"input_fingerprints": _CHANGES, "stale_dates": _CHANGES},
     "sources_with_several_readers": {"nba_raw.changed_games": _CHANGES},
@@ -176,7 +177,7 @@ def test_dbt_project_evaluator_s_rules_are_kept_but_for_the_exceptions(
 
 def test_a_description_stands_once() -> None:
     models = resolve_project_dir() / "models"
-    properties = [*models.rglob("*.yml"), resolve_project_dir() / "seeds" / "seasons.yml"]
+    properties = [*models.rglob("*.yml"), *(resolve_project_dir() / "seeds").glob("*.yml")]
     texts = [path.read_text(encoding="utf-8") for path in properties]
     column = re.compile(r"data_type: \w+(?:,|\n) *description: (\"(?:[^\"\\]|\\.)*\")")
     written = Counter(text for yml in texts for text in column.findall(yml) if "doc(" not in text)
