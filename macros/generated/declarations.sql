@@ -28,7 +28,7 @@
             'upstream': [],
             'built_by': 'pool',
             'past_dates': [],
-            'games': {'model': 'int_player_games', 'window': 20, 'columns': ['season_year', 'player_id', 'game_number', 'game_date', 'has_complete_shot_zones', 'paint_makes', 'paint_attempts', 'mid_range_makes', 'mid_range_attempts', 'three_makes', 'three_attempts', 'assisted_fg_makes', 'unassisted_fg_makes']},
+            'games': {'model': 'int_player_games', 'window': 20, 'columns': ['season_year', 'player_id', 'game_number', 'game_date', 'has_complete_shot_zones', 'is_known_gap', 'paint_makes', 'paint_attempts', 'mid_range_makes', 'mid_range_attempts', 'three_makes', 'three_attempts', 'assisted_fg_makes', 'unassisted_fg_makes']},
             'required_games': none,
         },
         'PlayerCompositeFactorsProcessor': {
@@ -56,7 +56,7 @@
             'upstream': ['psza'],
             'built_by': 'pool',
             'past_dates': ['last_played_date'],
-            'games': {'model': 'int_player_games', 'window': 10, 'columns': ['season_year', 'player_id', 'game_number', 'game_date', 'has_box_score', 'points', 'seconds_played', 'usage_e4', 'ts_e4', 'assisted_fg_makes', 'unassisted_fg_makes']},
+            'games': {'model': 'int_player_games', 'window': 10, 'columns': ['season_year', 'player_id', 'game_number', 'game_date', 'has_box_score', 'is_known_gap', 'points', 'seconds_played', 'usage_e4', 'ts_e4', 'assisted_fg_makes', 'unassisted_fg_makes']},
             'required_games': none,
         },
         'MLFeatureStoreProcessor': {
