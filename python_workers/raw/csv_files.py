@@ -12,7 +12,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.csv
 
-from python_workers.raw.text_files import BLOCK_BYTES, UnreadableError, read_blocks
+from python_workers.raw.text_files import (
+    BLOCK_BYTES,
+    UnreadableError,
+    is_compressed,
+    read_blocks,
+)
 
 
 class Quoting(IntEnum):
@@ -68,10 +73,8 @@ def read_csv(path: Path, names: Sequence[str]) -> Iterator[tuple[Sequence[str], 
     # Read all columns as text: then all formats share the same parsers, and 0022100001 keeps its
     # zeros.
     with pyarrow.csv.open_csv(
-        path,
-        pyarrow.csv.ReadOptions(
-            use_threads=False, block_size=min(BLOCK_BYTES, path.stat().st_size + 1)
-        ),
+        pa.input_stream(str(path), compression="gzip" if is_compressed(path) else None),
+        pyarrow.csv.ReadOptions(use_threads=False, block_size=_block_bytes(path)),
         pyarrow.csv.ParseOptions(
             escape_char="\\" if layout.quoting is Quoting.ESCAPED else False,
         ),
@@ -81,6 +84,11 @@ def read_csv(path: Path, names: Sequence[str]) -> Iterator[tuple[Sequence[str], 
     ) as batches:
         for batch in batches:
             yield layout.header, batch
+
+
+def _block_bytes(path: Path) -> int:
+    # The size of a compressed file says nothing of its lines.
+    return BLOCK_BYTES if is_compressed(path) else min(BLOCK_BYTES, path.stat().st_size + 1)
 
 
 def _layout(path: Path) -> CsvLayout | None:

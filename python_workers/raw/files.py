@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import tempfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +17,19 @@ import pyarrow.parquet as pq
 
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.raw.csv_files import read_csv
-from python_workers.raw.folders import JSON_SUFFIXES
+from python_workers.raw.folders import JSON_SUFFIXES, suffix_of
 from python_workers.raw.json_lines import read_json_lines
 from python_workers.raw.text_files import UnreadableError
 from python_workers.warehouse.duckdb.file import NO_DOWNLOADS
 
 Column: TypeAlias = pa.Array | list[object]
 
-_KINDS = {".parquet": "Parquet", ".csv": "CSV", **dict.fromkeys(JSON_SUFFIXES, "JSON lines")}
+_KINDS = {
+    ".parquet": "Parquet",
+    ".csv": "CSV",
+    ".csv.gz": "CSV",
+    **dict.fromkeys(JSON_SUFFIXES, "JSON lines"),
+}
 _PARQUET_BATCH_ROWS = 1 << 16
 _SCRATCH_MEMORY = "250MB"
 _DELIVER_AGAIN = "Deliver the file again, or move it out of the folder. Nothing was loaded."
@@ -63,7 +69,7 @@ def read_batches(path: Path, label: str, names: Sequence[str]) -> Iterator[Batch
     BackcourtError
         If the file has no rows, or is not in the format that its name says.
     """
-    kind = _KINDS[path.suffix.lower()]
+    kind = _KINDS[suffix_of(path)]
     is_empty = True
     try:
         if path.stat().st_size == 0:
@@ -76,7 +82,15 @@ def read_batches(path: Path, label: str, names: Sequence[str]) -> Iterator[Batch
             f"{label} cannot be read as {kind}: {error}", [error.advice, "Nothing was loaded."]
         ) from error
     # For a damaged file, Arrow raises any of these.
-    except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
+    except (
+        pa.ArrowException,
+        OSError,
+        EOFError,
+        zlib.error,
+        ValueError,
+        OverflowError,
+        MemoryError,
+    ) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
         raise BackcourtError(
             f"{label} cannot be read as {kind}; it may be truncated",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
 from python_workers.errors import BackcourtError, ExitCode
 
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
-SUFFIXES = (".parquet", ".csv", *JSON_SUFFIXES)
+SUFFIXES = (".parquet", ".csv", ".csv.gz", *JSON_SUFFIXES)
 # Notes beside the data, and checksum files that writers leave.
 _NOT_DATA = (".md", ".txt", ".crc")
 _HIVE_MISSING = "__HIVE_DEFAULT_PARTITION__"
@@ -27,18 +27,10 @@ def find_files(directory: Path, table: str) -> list[Path]:
     """
     folder = directory / table
     if not folder.is_dir():
-        raise BackcourtError(
-            f"no folder {table} in {directory}",
-            [
-                "Raw data has one folder per table, with Parquet, CSV or JSON-lines files:",
-                "games, players, player_box_scores, shots.",
-                "To load only some of the tables: backcourt load DIR --tables games",
-            ],
-            ExitCode.ENVIRONMENT,
-        )
+        raise _no_folder(directory, table)
     found = sorted(_files_below(folder, directory, frozenset()))
     for path in found:
-        if path.suffix.lower() not in SUFFIXES:
+        if suffix_of(path) not in SUFFIXES:
             raise BackcourtError(
                 f"{label_of(path, directory)} is not a Parquet, CSV or JSON-lines file",
                 f"Convert it, or move it out of the folder. Known: {', '.join(SUFFIXES)}.",
@@ -50,6 +42,38 @@ def find_files(directory: Path, table: str) -> list[Path]:
             ExitCode.ENVIRONMENT,
         )
     return found
+
+
+def suffix_of(path: Path) -> str:
+    """Return the ending of a file's name that says its format, such as ``.csv.gz``."""
+    name = path.name.lower()
+    return next((suffix for suffix in SUFFIXES if name.endswith(suffix)), path.suffix.lower())
+
+
+def present_tables(directory: Path, tables: Sequence[str]) -> list[str]:
+    """Return those of the tables that have a folder, in their order.
+
+    Raises
+    ------
+    BackcourtError
+        If none of them has.
+    """
+    found = [table for table in tables if (directory / table).is_dir()]
+    if not found:
+        raise _no_folder(directory, ", ".join(tables))
+    return found
+
+
+def _no_folder(directory: Path, tables: str) -> BackcourtError:
+    return BackcourtError(
+        f"no folder {tables} in {directory}",
+        [
+            "Raw data has one folder per table, with Parquet, CSV or JSON-lines files:",
+            "games, players, player_box_scores, shots.",
+            "To load only some of the tables: backcourt load DIR --tables games",
+        ],
+        ExitCode.ENVIRONMENT,
+    )
 
 
 def label_of(path: Path, directory: Path) -> str:

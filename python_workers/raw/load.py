@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -23,6 +23,7 @@ from python_workers.raw.checks import (
     has_teams,
 )
 from python_workers.raw.files import scratch_folder
+from python_workers.raw.folders import present_tables
 from python_workers.raw.player_registry import register_players
 from python_workers.raw.reading import read_raw_table
 from python_workers.raw.schema import (
@@ -121,7 +122,8 @@ def load_directory(
     directory
         One folder per table, with Parquet, CSV or JSON-lines files.
     tables
-        Names of the tables to load; all four by default.
+        Names of the tables to load; by default those that have a folder, and a warning names the
+        others.
     replace_games
         Whether the files are complete for their games: if so, delete stored rows of these games
         that the files lack. By default keep them.
@@ -139,10 +141,17 @@ def load_directory(
             "Name the folder that holds games/, players/, player_box_scores/ and shots/.",
             ExitCode.ENVIRONMENT,
         )
+    chosen = _chosen_tables(tables)
+    absent: list[str] = []
+    if tables is None:
+        names = [schema.name for schema in chosen]
+        present = present_tables(directory, names)
+        absent = [name for name in names if name not in present]
+        chosen = [schema for schema in chosen if schema.name in present]
     with scratch_folder() as scratch:
-        return _load(
-            warehouse, directory, _chosen_tables(tables), scratch, replace_games, on_progress
-        )
+        report = _load(warehouse, directory, chosen, scratch, replace_games, on_progress)
+    told = [f"no folder {name} in {directory}: its rows stay as they are" for name in absent]
+    return replace(report, warnings=(*told, *report.warnings))
 
 
 def _load(

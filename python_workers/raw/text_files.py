@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import gzip
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 BLOCK_BYTES = 1 << 23
+COMPRESSED = ".gz"
 # In UTF-16, every other byte of Western text is NUL.
 _HEAD_BYTES, _MANY_NULS = 200, 0.25
 _MARKS = (
@@ -60,6 +63,16 @@ class Block:
         return self.first_line + len(self.data[: place + 1].splitlines()) - 1
 
 
+def is_compressed(path: Path) -> bool:
+    """Tell whether a file is gzip by its name."""
+    return path.suffix.lower() == COMPRESSED
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """Open a file for reading; decompress it if its name ends in ``.gz``."""
+    return gzip.open(path, "rb") if is_compressed(path) else path.open("rb")
+
+
 def read_blocks(path: Path) -> Iterator[Block]:
     """Yield a file's lines in blocks of some megabytes, without the byte order mark.
 
@@ -71,7 +84,7 @@ def read_blocks(path: Path) -> Iterator[Block]:
         If the file cannot be read.
     """
     first_line, rest = 1, b""
-    with path.open("rb") as file:
+    with open_bytes(path) as file:
         is_first = True
         while data := file.read(BLOCK_BYTES):
             if is_first:

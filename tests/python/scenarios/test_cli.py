@@ -207,7 +207,9 @@ class TestErrors:
     def test_an_empty_folder_is_no_raw_data(self, backcourt: CommandLine, tmp_path: Path) -> None:
         outcome = backcourt("load", tmp_path)
         assert (outcome.code, outcome.out) == (3, "")
-        assert outcome.err.startswith(f"error: no folder games in {tmp_path}\n  ")
+        assert outcome.err.startswith(
+            f"error: no folder games, players, player_box_scores, shots in {tmp_path}\n  "
+        )
 
     def test_a_start_in_the_middle_needs_what_comes_before(
         self, backfilled: CommandLine, engine: Engine

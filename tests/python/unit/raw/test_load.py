@@ -319,11 +319,27 @@ class TestAcrossTables:
         (tmp_path / "file").write_text("")
         with pytest.raises(BackcourtError, match="is not a folder"):
             load_directory(warehouse, tmp_path / "file")
-        with pytest.raises(BackcourtError, match="no folder games"):
+        with pytest.raises(
+            BackcourtError, match="no folder games, players, player_box_scores, shots"
+        ):
             load_directory(warehouse, tmp_path)
         (tmp_path / "games").mkdir()
         with pytest.raises(BackcourtError, match="no data files"):
             load_directory(warehouse, tmp_path)
+
+    def test_the_folders_that_are_there_are_loaded_and_the_others_named(
+        self, warehouse: DuckDBWarehouse, tmp_path: Path
+    ) -> None:
+        for table in ("games", "players"):
+            write_rows(tmp_path / table / "all.parquet", league()[table])
+        report = load_directory(warehouse, tmp_path)
+        assert [loaded.table for loaded in report.tables] == ["games", "players"]
+        assert [warning.partition(" in ")[0] for warning in report.warnings] == [
+            "no folder player_box_scores",
+            "no folder shots",
+        ]
+        with pytest.raises(BackcourtError, match="no folder shots"):
+            load_directory(warehouse, tmp_path, tables=["games", "shots"])
 
     def test_one_bad_table_keeps_all_others_out(
         self, load: Callable[..., LoadReport], warehouse: DuckDBWarehouse

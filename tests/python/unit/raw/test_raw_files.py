@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import gzip
 import json
 import os
 from collections.abc import Callable
@@ -337,3 +338,34 @@ def test_rows_do_not_depend_on_how_many_are_parsed_at_a_time(
         collapse_duplicates(read_raw_table(tmp_path, SHOTS, tmp_path))
     assert "player_id 4 / 99" in caught.value.render()
     assert f"shots/0.{suffix} row 4 and shots/3.{suffix} row 2" in caught.value.render()
+
+
+def test_compressed_csv_is_read_and_a_truncated_one_refused(tmp_path: Path) -> None:
+    plain = write_rows(tmp_path / "plain.csv", [game()]).read_bytes()
+    path = tmp_path / "raw" / "games" / "all.CSV.gz"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(gzip.compress(plain))
+    (row,) = read(tmp_path / "raw", GAMES, tmp_path)
+    assert row["game_id"] == OPENING_GAME
+    path.write_bytes(gzip.compress(plain)[:-20])
+    told = refusal(read, tmp_path / "raw", GAMES, tmp_path)
+    assert "games/all.CSV.gz cannot be read as CSV; it may be truncated" in told
+
+
+@pytest.mark.parametrize(
+    ("change", "seen"),
+    [
+        (lambda text: text.replace(",", ";"), "separated by semicolons"),
+        (lambda text: text.replace(",", "\t"), "separated by tabs"),
+        (str.upper, "write them in lower case"),
+    ],
+)
+def test_a_header_that_is_nearly_right_is_told_and_not_guessed(
+    tmp_path: Path, change: Callable[[str], str], seen: str
+) -> None:
+    path = write_rows(tmp_path / "games" / "all.csv", [game()])
+    header, _, rows = path.read_text().partition("\n")
+    path.write_text(f"{change(header)}\n{rows}")
+    told = refusal(read, tmp_path, GAMES, tmp_path)
+    assert "has no column game_id" in told
+    assert seen in told
