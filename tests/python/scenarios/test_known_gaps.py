@@ -72,8 +72,10 @@ def test_a_gap_that_becomes_known_and_unknown_again_judges_the_affected_dates_an
     assert changed(before, categories(engine, "psza")) == dict.fromkeys(alone, "KNOWN_SOURCE_GAP")
     assert engine.rows("psza") == rows
     windows = engine.query(
-        "select distinct analysis_date from nba_precompute.player_shot_zone_inputs "
-        "where player_id = ? and game_date = ?",
+        "select distinct analysis_date from nba_precompute.player_shot_zone_inputs as inputs "
+        "inner join nba_analytics.int_player_games as games using (player_id, season_year) "
+        "where player_id = ? and games.game_date = ? "
+        "and game_number between actual_game_count - 19 and actual_game_count",
         [chosen["player_id"], chosen["game_date"]],
     )
     recomputed = computed_by(engine, known.run.run_id, "psza")
