@@ -13,6 +13,7 @@ from typing import Any
 from python_workers.cli.app import app
 from python_workers.raw.schema import RAW_TABLES
 from python_workers.settings import Settings
+from python_workers.table_names import RAW
 
 REFERENCE_FILE = Path("docs") / "reference.md"
 
@@ -51,7 +52,7 @@ def _raw_columns() -> Iterator[str]:
         "",
         "## Raw columns",
         "",
-        "What the files of a folder hold. `models/staging/nba_raw.yml` says what a column means.",
+        f"What the files of a folder hold. `models/staging/{RAW}.yml` says what a column means.",
         "",
         "| table | column | type | every file needs it | a value may be missing |",
         "|---|---|---|---|---|",
