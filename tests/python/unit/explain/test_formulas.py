@@ -104,6 +104,7 @@ select * from final
 def test_the_formula_of_a_column_is_found_through_what_only_passes_it_on() -> None:
     found = expressions(SQL)
     assert list(found) == ["inputs", "cache", "samples", "final"]
+    assert [each.takes_all for each in found.values()][2:] == ["inputs", None]
 
     def formula(column: str) -> tuple[str, str] | None:
         each = definition(found, FINAL, column)
