@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from python_workers.columnar.columns import InputTableError
-from python_workers.columnar.record_hash import data_hashes
+from python_workers.columnar.record_hash import SharedValues, data_hashes
 from python_workers.columnar.value_texts import encode, hash_text
 from python_workers.hashing import HASH_FIELDS, data_hash
 from python_workers.processors import composite_factors, daily_cache, shot_zones
@@ -200,3 +200,31 @@ def test_the_stored_hash_recomputes_from_the_stored_row() -> None:
     for processor, result in results.items():
         for row in result.rows.to_pylist():
             assert row["data_hash"] == data_hash(row, HASH_FIELDS[processor])
+
+
+@given(st.lists(st.integers(0, 3), max_size=30), st.data())
+def test_values_that_rows_share_give_the_hashes_of_whole_rows(
+    of_row: list[int], data: st.DataObject
+) -> None:
+    rows = len(of_row)
+    own = pa.table(
+        {
+            "a": pa.array([data.draw(st.integers(0, 2)) for _ in of_row], pa.int64()),
+            # Differs in some groups, is the same in others, and always is.
+            "c": pa.array([None if group == 1 else str(group) for group in of_row], pa.string()),
+            "e": pa.array([0.5] * rows, pa.float64()),
+        }
+    )
+    groups = {
+        "b": pa.array([1.5, None, 2.0, -0.0]),
+        "d": pa.array(["x", "y", None, " x "]),
+        "f": pa.array([1, 1, None, 7], pa.int64()),
+    }
+    spread = {name: values.take(pa.array(of_row, pa.int64())) for name, values in groups.items()}
+    whole = pa.table({**{name: own.column(name) for name in own.column_names}, **spread})
+    shared = SharedValues(groups, np.array(of_row, np.int64))
+    fields = list("abcdef")
+    assert data_hashes(own, fields, shared).equals(data_hashes(whole, fields))
+    assert data_hashes(own, fields, shared).to_pylist() == [
+        data_hash(row, fields) for row in whole.to_pylist()
+    ]
