@@ -127,13 +127,19 @@ def games_of_team(warehouse: Warehouse, team: str, day: date, counted: int | Non
 
 
 def _is_counted(row: Mapping[str, Any]) -> bool:
-    return all(value for value in row.values() if isinstance(value, bool))
+    return all(row[name] for name in _conditions(row))
 
 
 def _missing(row: Mapping[str, Any]) -> list[str]:
     """Name the columns of a game that have no value, and the conditions that do not hold."""
-    flags = [name for name, value in row.items() if value is False]
-    return flags + [name for name, value in row.items() if value is None and name not in _KEYS]
+    missing = [name for name in _conditions(row) if not row[name]]
+    missing += [name for name, value in row.items() if value is None and name not in _KEYS]
+    return [*missing, "a known gap of the source"] if row.get("is_known_gap") else missing
+
+
+def _conditions(row: Mapping[str, Any]) -> list[str]:
+    """Name the flags that say whether a game's data is usable."""
+    return [name for name in row if name.startswith("has_")]
 
 
 def _raw_facts(warehouse: Warehouse, player: int, games: Sequence[str]) -> dict[str | None, str]:
