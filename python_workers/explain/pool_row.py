@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from python_workers.backfill.pool_stage import read_inputs
 from python_workers.columnar.columns import Integers
 from python_workers.columnar.workings import Quotients, noted
+from python_workers.errors import BackcourtError, ExitCode
 from python_workers.explain.formulas import evaluate, filled, names, plain
 from python_workers.explain.lines import Line, are_equal, stored_problem
 from python_workers.pool.chunk import Chunk
@@ -69,6 +70,7 @@ def explain_pool(
     params
         Decisions of daily mode, as the worker's function takes them.
     """
+    _require_layout(warehouse, processor)
     tables = {
         name: _of(table, "player_id", player)
         for name, table in read_inputs(warehouse, processor, [day]).items()
@@ -122,6 +124,25 @@ def explain_tables(
     }
     lines = _lines(work, row, steps, values, stored)
     return Recomputed(row, None, lines, games, upstream)
+
+
+def _require_layout(warehouse: Warehouse, processor: Processor) -> None:
+    """Refuse tables that an earlier version has built, without columns that are read now."""
+    work = processor.work
+    if not isinstance(work, PoolWork):
+        return
+    reads = {processor.inputs: work.player_columns}
+    if work.games is not None:
+        reads[work.games.table] = work.games.columns
+    for table, names_read in reads.items():
+        there = {column.name for column in warehouse.columns(table)}
+        lacking = [name for name in names_read if name not in there]
+        if lacking:
+            raise BackcourtError(
+                f"{table} lacks {', '.join(lacking)}: an earlier version has built it",
+                "Build the inputs again with: backcourt backfill --all",
+                ExitCode.ENVIRONMENT,
+            )
 
 
 def _lines(
