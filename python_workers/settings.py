@@ -86,6 +86,11 @@ class Settings(BaseSettings):
     raw_dir: Path | None = Field(
         default=None, description="Folder of raw files for commands that get none."
     )
+    seasons: Path | None = Field(
+        default=None,
+        description="File of seasons and their days; the default is the project's "
+        "`seeds/seasons.csv`.",
+    )
     known_gaps: Path | None = Field(
         default=None,
         description="File of known gaps (docs/runbook.md); the default is the project's "

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from pathlib import Path
 
 from python_workers import table_names
 from python_workers.errors import BackcourtError, ExitCode
@@ -112,12 +110,6 @@ def resolve(
     return Schedule(start, end, dates)
 
 
-def seasons_of_project(directory: Path) -> list[str]:
-    """Return the seasons in the seed of the dbt project in a folder."""
-    with (directory / "seeds" / "seasons.csv").open(encoding="utf-8", newline="") as file:
-        return [row["season"] for row in csv.DictReader(file)]
-
-
 def check_seasons(
     warehouse: Warehouse, schedule: Schedule, known: Sequence[str] | None = None
 ) -> None:
@@ -158,8 +150,8 @@ def check_seasons(
             f"there are games of season {season}, from {first} on, "
             "which is not in the seasons table",
             [
-                "Add a line for it to seeds/seasons.csv: its first date, the end of its regular",
-                "season and its last date. Then run the same command again.",
+                "Add a line for it to seeds/seasons.csv, or to the file in BACKCOURT_SEASONS:",
+                "its first date, the end of its regular season and its last date.",
             ],
             ExitCode.ENVIRONMENT,
         )

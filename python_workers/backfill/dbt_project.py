@@ -14,6 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from python_workers.accounting.known_gaps import KNOWN_GAPS_FILE
+from python_workers.accounting.seasons import (
+    SEASONS_FILE,
+    SEASONS_SEED,
+    read_seasons,
+    seasons_file,
+    store_seasons,
+)
 from python_workers.backfill.dbt_environment import dbt_environment, names_in_manifest
 from python_workers.backfill.project_files import PassedTests, StoredManifest, files_digest
 from python_workers.backfill.project_state import project_state
@@ -22,6 +29,7 @@ from python_workers.runtime import injected_faults as faults
 from python_workers.runtime import signals
 from python_workers.runtime.tuning import collector_paused_for_imports
 from python_workers.settings import Settings, resolve_project_dir
+from python_workers.warehouse.base import Warehouse
 from python_workers.warehouse.duckdb.file import (
     disk_full,
     in_use_error,
@@ -132,9 +140,28 @@ class DbtProject:
         named = self._settings.known_gaps
         return named.expanduser().absolute() if named else self.directory / KNOWN_GAPS_FILE
 
+    @property
+    def seasons_file(self) -> Path:
+        """The file of the seasons: the one of the settings, else the project's seed."""
+        return seasons_file(self._settings, self.directory)
+
+    def store_own_seasons(self, warehouse: Warehouse) -> tuple[str, ...]:
+        """Store the seasons of the file that the settings name; return the seed to build if none.
+
+        Raises
+        ------
+        BackcourtError
+            If a line of the file is wrong.
+        """
+        if self._settings.seasons is None:
+            return (SEASONS_SEED,)
+        store_seasons(warehouse, read_seasons(self.seasons_file))
+        return ()
+
     def state(self) -> str:
         """Return a digest of all that decides in the project what the models compute."""
-        return project_state(self.directory, {KNOWN_GAPS_FILE: self.known_gaps_file})
+        files = {KNOWN_GAPS_FILE: self.known_gaps_file, SEASONS_FILE: self.seasons_file}
+        return project_state(self.directory, files)
 
     def build(
         self,

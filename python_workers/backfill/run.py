@@ -14,7 +14,8 @@ from python_workers.accounting.known_gaps import KnownGap, read_known_gaps, stor
 from python_workers.accounting.ledger import Ledger, no_mark
 from python_workers.accounting.record_changes import forget_old_changes
 from python_workers.accounting.run_records import Counts, Run
-from python_workers.accounting.schedule import Schedule, check_seasons, seasons_of_project
+from python_workers.accounting.schedule import Schedule, check_seasons
+from python_workers.accounting.seasons import read_seasons
 from python_workers.backfill.dbt_project import DbtProject
 from python_workers.backfill.outcome import (
     BackfillOptions,
@@ -33,7 +34,6 @@ from python_workers.backfill.sql_stage import record_hashes, register_sql_dates
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.processors.base import PoolWork, Processor, SqlWork, waves
 from python_workers.processors.catalogue import PROCESSORS
-from python_workers.raw.adoption import register_adopted_players
 from python_workers.raw.player_registry import register_players
 from python_workers.raw.schema import CHANGED_GAMES
 from python_workers.runtime import injected_faults as faults
@@ -41,7 +41,7 @@ from python_workers.warehouse.base import Warehouse
 from python_workers.warehouse.job_labels import labelling
 from python_workers.wording import counted
 
-INPUTS = ("seasons", "tag:stage_inputs")
+INPUTS = ("tag:stage_inputs",)
 INPUTS_BY_DATE = ("tag:stage_inputs,config.materialized:date_range",)
 STATEMENT_DATES = 700
 """Largest number of game dates that one statement builds.
@@ -102,9 +102,8 @@ class Backfill:
         if self.project is None:
             self._check_inputs_are_built()
         else:
-            register_adopted_players(self.warehouse)
             self._known_gaps = read_known_gaps(self.project.known_gaps_file)
-            seasons = seasons_of_project(self.project.directory)
+            seasons = [season.season for season in read_seasons(self.project.seasons_file)]
             check_seasons(self.warehouse, self.schedule, seasons)
             self.build_inputs(self.project)
         check_seasons(self.warehouse, self.schedule)
@@ -151,6 +150,7 @@ class Backfill:
             self.warehouse.ensure_tables([CHANGED_GAMES])
             register_players(self.warehouse)
             store_known_gaps(self.warehouse, self._known_gaps)
+            seed = project.store_own_seasons(self.warehouse)
             builds = InputBuilds.read(self.warehouse, project.state())
             stale = builds.stale_range(self.schedule, force=self.options.reprocess == "all")
             if stale is None:
@@ -165,7 +165,7 @@ class Backfill:
                 self.warehouse.has_table(processor.table) for processor in SQL_PROCESSORS
             )
             self.warehouse.close()
-            select: tuple[str, ...] = (*INPUTS, VIEWS) if has_outputs else INPUTS
+            select = (*seed, *INPUTS, *((VIEWS,) if has_outputs else ()))
             for first, last in split_range(start, end, self.schedule.dates):
                 project.build(select, first, last, seasons=seasons, exclude=lasting)
                 select = INPUTS_BY_DATE

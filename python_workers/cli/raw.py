@@ -88,10 +88,12 @@ def load(
         is_missing = not all(
             map(warehouse.has_table, (table_names.SEASONS, table_names.RAW_FINDINGS))
         )
-        warehouse.close()
         if is_missing:
             # Build the seasons, so that `dbt run` works after a load, and the views read below.
-            DbtProject(settings).build(["seasons", "path:models/staging", FINDINGS_MODEL])
+            project = DbtProject(settings)
+            seed = project.store_own_seasons(warehouse)
+            warehouse.close()
+            project.build([*seed, "path:models/staging", FINDINGS_MODEL])
         found = count_findings(warehouse, *_changed(report))
         details = list_findings(warehouse, *_changed(report)) if verbose else []
         seasons = seasons_of_games(warehouse)

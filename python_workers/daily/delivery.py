@@ -61,7 +61,7 @@ def deliver(warehouse: Warehouse, site: Site, directory: Path, day: dt.date) -> 
     if not seasons:
         raise BackcourtError(
             f"{day} is in no season that Backcourt knows",
-            "See seeds/seasons.csv.",
+            "See seeds/seasons.csv, or the file in BACKCOURT_SEASONS.",
             ExitCode.USAGE,
         )
     since = day - dt.timedelta(days=LATE_DAYS)

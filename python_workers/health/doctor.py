@@ -23,8 +23,8 @@ from python_workers.accounting.schedule import (
     Schedule,
     check_seasons,
     game_dates,
-    seasons_of_project,
 )
+from python_workers.accounting.seasons import read_seasons, seasons_file
 from python_workers.backfill.project_state import project_state
 from python_workers.daily.readiness import last_loads, stale_loads
 from python_workers.errors import BackcourtError, ExitCode
@@ -206,12 +206,12 @@ def _empty(found: str) -> Found:
     return Found(f"{found}: no raw tables", "backcourt load DIR", _OUTSIDE)
 
 
-def _seasons(warehouse: Warehouse, _settings: Settings) -> Found:
+def _seasons(warehouse: Warehouse, settings: Settings) -> Found:
     known = game_dates(warehouse)
     check_seasons(
         warehouse,
         Schedule(known[0][0], known[-1][0], tuple(day for day, _ in known)),
-        seasons_of_project(resolve_project_dir()),
+        [season.season for season in read_seasons(seasons_file(settings, resolve_project_dir()))],
     )
     seasons = sorted({season for _, season in known})
     return Found(f"{', '.join(seasons)}: {len(known):,} game dates, all known")

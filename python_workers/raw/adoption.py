@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from python_workers import table_names
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.raw.player_registry import register_players
 from python_workers.raw.schema import (
@@ -129,12 +128,6 @@ def refuse_adopted(warehouse: Warehouse, tables: list[RawTable]) -> None:
                 "Change the rows of that table; nothing was written.",
                 ExitCode.USAGE,
             )
-
-
-def register_adopted_players(warehouse: Warehouse) -> None:
-    """Give the new players of an adopted table their lookups."""
-    if warehouse.is_view(table_names.PLAYER_BOX_SCORES):
-        register_players(warehouse)
 
 
 def _view(warehouse: Warehouse, schema: RawTable, select: str) -> str:
