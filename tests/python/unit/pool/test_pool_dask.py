@@ -22,6 +22,7 @@ from python_workers.pool import dask_backend
 from python_workers.pool.chunk import Chunk
 from python_workers.pool.run_chunks import run_chunks
 from tests.python.support.folders import REPOSITORY
+from tests.python.support.pool_runs import as_bytes, expected, lost_in, rows, without
 from tests.python.support.pool_tasks import (
     chunks_of,
     halves,
@@ -31,7 +32,6 @@ from tests.python.support.pool_tasks import (
     score_or_die,
     slow_score,
 )
-from tests.python.unit.pool.test_pool import as_bytes, expected, lost_in, rows, without
 
 distributed = pytest.importorskip("distributed")
 pytestmark = pytest.mark.slow
