@@ -23,8 +23,9 @@ from python_workers.choices import Target
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.processors.base import Processor
 from python_workers.processors.catalogue import BY_KEY, BY_NAME, PROCESSORS
+from python_workers.raw.descriptions import models_folder
 from python_workers.raw.player_registry import fold_name
-from python_workers.reading.dictionary import data_dictionary, models_folder
+from python_workers.reading.dictionary import data_dictionary
 from python_workers.reading.outputs import FAILURES, OUTPUTS, TRAINING_EXAMPLES, Output, read_output
 from python_workers.reading.scope import Scope
 from python_workers.settings import load_settings, resolve_project_dir

@@ -14,7 +14,7 @@ from python_workers.cli import options
 from python_workers.cli.console import out
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.processors.catalogue import PROCESSORS
-from python_workers.reading.dictionary import models_folder
+from python_workers.raw.descriptions import models_folder
 from python_workers.reading.export import FileFormat, check_folder
 from python_workers.reading.export import export as write_export
 from python_workers.reading.outputs import OUTPUTS, TRAINING_EXAMPLES, Output

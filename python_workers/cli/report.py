@@ -13,7 +13,7 @@ from python_workers.accounting.schedule import check_range, game_dates, resolve
 from python_workers.backfill.dbt_project import DbtProject
 from python_workers.cli import options
 from python_workers.cli.console import echo_range, out
-from python_workers.reading.dictionary import models_folder
+from python_workers.raw.descriptions import models_folder
 from python_workers.runtime.writing import check_writable, write_text
 from python_workers.settings import load_settings
 from python_workers.warehouse.open import open_warehouse

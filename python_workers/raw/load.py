@@ -22,6 +22,7 @@ from python_workers.raw.checks import (
     future_finals,
     has_teams,
 )
+from python_workers.raw.descriptions import models_folder, with_descriptions
 from python_workers.raw.files import scratch_folder
 from python_workers.raw.folders import present_tables
 from python_workers.raw.player_registry import register_players
@@ -169,7 +170,7 @@ def _load(
         check_rows(raw)
         read.append((raw, collapse_duplicates(raw)))
     refuse_adopted(warehouse, list(wanted))
-    warehouse.ensure_tables(RAW_SPECS)
+    warehouse.ensure_tables(with_descriptions(RAW_SPECS, models_folder()))
     warnings = _check_across_tables(warehouse, read, replace_games=replace_games)
 
     load_id, now = uuid.uuid4().hex, dt.datetime.now(dt.UTC)

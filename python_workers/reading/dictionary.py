@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,15 +9,11 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from python_workers.errors import BackcourtError
-from python_workers.settings import resolve_project_dir
+from python_workers.raw.descriptions import description_of, doc_blocks
 from python_workers.warehouse.base import Column
 
 # The loader in C is several times faster, but some builds of the package lack it.
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-_DOC_CALL = re.compile(r"\{\{ doc\('(?P<name>\w+)'\) \}\}")
-_DOC_BLOCK = re.compile(r"\{% docs (?P<name>\w+) %\}\s*(?P<text>.*?)\s*\{% enddocs %\}", re.DOTALL)
 
 
 class ColumnEntry(NamedTuple):
@@ -95,7 +90,7 @@ def whole_dictionary(project: Path) -> list[Entry]:
         Folder of the dbt project.
     """
     models = project / "models"
-    shared = _doc_blocks(models)
+    shared = doc_blocks(models)
     configured = _load(project / "dbt_project.yml")
     layers = configured["models"]["backcourt"]
     seeds = configured["seeds"]["backcourt"]["+schema"]
@@ -115,31 +110,26 @@ def whole_dictionary(project: Path) -> list[Entry]:
 def _entry(schema: str, node: Mapping[str, Any], shared: Mapping[str, str]) -> Entry:
     columns = tuple(
         ColumnEntry(
-            column["name"], column.get("data_type", ""), _text(column, shared), _role(column)
+            column["name"],
+            column.get("data_type", ""),
+            description_of(column, shared),
+            _role(column),
         )
         for column in node.get("columns", ())
     )
-    return Entry(f"{schema}.{node['name']}", _text(node, shared), columns)
-
-
-def models_folder() -> Path | None:
-    """Return the folder of the dbt models, whose files describe the columns, if available."""
-    try:
-        return resolve_project_dir() / "models"
-    except BackcourtError:
-        return None
+    return Entry(f"{schema}.{node['name']}", description_of(node, shared), columns)
 
 
 def _descriptions(models: Path, tables: Sequence[str]) -> dict[str, _Described]:
-    shared = _doc_blocks(models)
+    shared = doc_blocks(models)
     found = {}
     for table in tables:
         for path in models.rglob(f"{table}.yml"):
             for model in _load(path)["models"]:
                 found[model["name"]] = _Described(
-                    _text(model, shared),
+                    description_of(model, shared),
                     {
-                        column["name"]: (_text(column, shared), _role(column))
+                        column["name"]: (description_of(column, shared), _role(column))
                         for column in model.get("columns", ())
                     },
                 )
@@ -152,18 +142,5 @@ def _load(path: Path) -> Any:  # noqa: ANN401 -- whatever YAML holds
     return yaml.load(content, Loader=_Loader)  # noqa: S506 -- a safe loader
 
 
-def _text(node: Mapping[str, Any], shared: Mapping[str, str]) -> str:
-    return _DOC_CALL.sub(lambda call: shared[call["name"]], node.get("description", ""))
-
-
 def _role(column: Mapping[str, Any]) -> str:
     return str(column.get("config", {}).get("meta", {}).get("role", ""))
-
-
-def _doc_blocks(models: Path) -> dict[str, str]:
-    """Return the descriptions that several columns share, by the name of dbt's docs block."""
-    return {
-        block["name"]: block["text"]
-        for path in models.rglob("*.md")
-        for block in _DOC_BLOCK.finditer(path.read_text(encoding="utf-8"))
-    }

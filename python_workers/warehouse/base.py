@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, Self, runtime_checkable
 
 if TYPE_CHECKING:
@@ -22,10 +22,11 @@ _IDENTIFIER = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its name and one of the six types that both engines share."""
+    """A column: its name, one of the six types that both engines share, and what it holds."""
 
     name: str
     type: ColumnType
+    description: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class TableSpec:
         Physical layout where the engine has one (BigQuery).
     is_key_unique
         Whether no two rows share a key; otherwise a key stands for a group of rows.
+    description
+        What a row is; the engine stores it, and the descriptions of the columns, as comments.
     """
 
     name: str
@@ -52,6 +55,7 @@ class TableSpec:
     partition_by: str | None = None
     cluster_by: tuple[str, ...] = ()
     is_key_unique: bool = True
+    description: str = field(default="", compare=False)
 
     @property
     def column_names(self) -> tuple[str, ...]:

@@ -34,10 +34,12 @@ def new_table(
             column.name,
             SQL_TYPES[column.type],
             mode="REQUIRED" if column.name in spec.key else "NULLABLE",
+            description=column.description,
         )
         for column in spec.columns
     ]
     table = bigquery.Table(name, schema=schema)
+    table.description = spec.description or None
     table.labels = dict(EVERY_JOB)
     table.encryption_configuration = encryption
     if spec.partition_by is not None:

@@ -26,6 +26,7 @@ from python_workers.warehouse.base import (
     checked_identifier,
     split_table_name,
 )
+from python_workers.warehouse.duckdb.comments import missing_comments
 from python_workers.warehouse.duckdb.dialect import (
     SQL_TYPES,
     column_type,
@@ -164,6 +165,7 @@ class DuckDBWarehouse:
 
     def ensure_tables(self, specs: Iterable[TableSpec]) -> None:
         """Create missing schemas, tables and columns; change no existing column."""
+        specs = list(specs)
         statements: list[str] = []
         for spec in specs:
             present = {name for name, _ in self._catalog_columns(spec.name)}
@@ -180,6 +182,13 @@ class DuckDBWarehouse:
                 f'create schema if not exists "{schema}"',
                 f"create table {quoted(spec.name)} ({columns})",
             ]
+        self._execute_all(statements)
+        # In a transaction of its own: DuckDB cannot comment on a table and then write it in one.
+        self._execute_all(
+            [text for spec in specs for text in missing_comments(self._cursor(), spec)]
+        )
+
+    def _execute_all(self, statements: Sequence[str]) -> None:
         if statements:
             with self._transaction() as cursor:
                 for statement in statements:

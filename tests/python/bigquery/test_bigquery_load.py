@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from python_workers.settings import load_settings
+from python_workers.warehouse.bigquery.open import open_bigquery
 from tests.python.bigquery.emulator import Emulator
 from tests.python.support.command import CommandLine
 from tests.python.support.raw_factories import (
@@ -49,6 +51,10 @@ def test_a_load_says_what_it_found_and_a_game_can_be_removed(
     )
     (changed,) = [event for event in events if event["event"] == "game_changed"]
     assert (changed["game_id"], changed["inserted"]) == (OPENING_GAME, 5)
+    with open_bigquery(load_settings()) as warehouse:
+        table = warehouse._existing("nba_raw.games")
+    assert table.description == "The schedule and its results, one row per game."
+    assert [field.name for field in table.schema if not field.description] == []
     removed = backcourt.ok("remove", OPENING_GAME).out
     assert "removed 1 row of games, 2 rows of player_box_scores, 2 rows of shots" in removed
     assert "before: 2021-10-19" in removed
