@@ -41,7 +41,7 @@ def maybe(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 @st.composite
 def games_with_zones(draw: st.DrawFn) -> Row:
-    game = {"has_complete_shot_zones": draw(st.booleans())}
+    game: Row = {"has_complete_shot_zones": draw(st.booleans())}
     for zone in ("paint", "mid_range", "three"):
         tried = draw(maybe(st.integers(0, 20)))
         game[f"{zone}_attempts"] = tried
