@@ -106,7 +106,9 @@ def explain_tables(
     if "games" in tables:
         games = sorted(_plain(tables["games"]), key=lambda game: game["game_date"], reverse=True)
     with noted() as workings:
-        result = compute_task(Chunk("explain", dict(tables), {"processor": processor.key, **params}))
+        result = compute_task(
+            Chunk("explain", dict(tables), {"processor": processor.key, **params})
+        )
     if result.failures.num_rows:
         (failure,) = result.failures.to_pylist()
         return Recomputed(failure=failure, games=games, upstream=upstream)
