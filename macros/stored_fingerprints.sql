@@ -1,13 +1,17 @@
 {#
   Fingerprints of the rows of a table by date, as python_workers records them in processed_dates: number
-  and hash of all columns but the bookkeeping.
+  and hash of all columns but the bookkeeping. Without a connection, the columns are those declared.
 #}
 {% macro stored_fingerprints(relation, date_column, by=[]) -%}
     {%- set hashed = [] -%}
     {%- if execute -%}
-        {%- for column in adapter.get_columns_in_relation(relation)
-            if column.name not in ('run_id', 'created_at', 'processed_at')
-        -%}
+        {%- if flags.INTROSPECT is sameas false -%}
+            {%- set model = graph.nodes['model.' ~ project_name ~ '.' ~ relation.identifier] -%}
+            {%- set columns = model.columns.values() -%}
+        {%- else -%}
+            {%- set columns = adapter.get_columns_in_relation(relation) -%}
+        {%- endif -%}
+        {%- for column in columns if column.name not in ('run_id', 'created_at', 'processed_at') -%}
             {%- do hashed.append(column.name) -%}
         {%- endfor -%}
     {%- endif -%}
