@@ -22,7 +22,7 @@
 {% macro most_dates() -%}
     {{ return(adapter.dispatch('most_dates')()) }}
 {%- endmacro %}
-{% macro default__most_dates() -%}{{ return(none) }}{%- endmacro %}
+{% macro duckdb__most_dates() -%}{{ return(none) }}{%- endmacro %}
 {% macro bigquery__most_dates() -%}{{ return(4000) }}{%- endmacro %}
 
 {#

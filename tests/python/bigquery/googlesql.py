@@ -202,11 +202,12 @@ def unbounded_reads(nodes: Iterable[dict[str, Any]]) -> Iterable[dict[str, str]]
         if config.get("partition_by"):
             partitioned[name] = config["partition_by"]["field"]
         found = unbounded(node.get("compiled_code") or "", partitioned)
-        if config["materialized"] == "view":
-            partitioned |= dict.fromkeys([name] if found else [], DATE_OF_VIEWS)
-            continue
         for table in found:
-            yield {"name": node["name"], "problem": f"reads every date of {table}"}
+            if config["materialized"] == "view":
+                has_own = DATE_OF_VIEWS in node["columns"]
+                partitioned[name] = DATE_OF_VIEWS if has_own else partitioned[table]
+            else:
+                yield {"name": node["name"], "problem": f"reads every date of {table}"}
 
 
 def in_backticks(statement: str, names: Iterable[str]) -> str:

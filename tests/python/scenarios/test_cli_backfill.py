@@ -35,7 +35,8 @@ class TestBackfill:
             "pcf and pdc": "nothing due",
             "mlfs": "nothing due",
         }
-        assert lines[6].endswith("s, 0 rows written")
+        assert lines[6].endswith("s, 0 rows written: nothing was due")
+        assert len(lines) == 7
 
     def test_a_run_is_judged_by_what_it_was_asked_for_and_what_is_there(
         self, loaded: CommandLine, engine: Engine
