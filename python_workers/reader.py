@@ -15,16 +15,17 @@ from typing import Any, NamedTuple
 import pandas as pd
 import pyarrow as pa
 
-from python_workers import table_names
 from python_workers.accounting.coverage import COUNTS, read_coverage
+from python_workers.accounting.ledger import Ledger
 from python_workers.accounting.schedule import game_dates, resolve
 from python_workers.backfill.project_state import project_state
 from python_workers.choices import Target
 from python_workers.errors import BackcourtError, ExitCode
+from python_workers.explain.answer import explain
+from python_workers.explain.entities import find
 from python_workers.processors.base import Processor
 from python_workers.processors.catalogue import BY_KEY, BY_NAME, PROCESSORS
 from python_workers.raw.descriptions import models_folder
-from python_workers.raw.player_registry import fold_name
 from python_workers.reading.dictionary import data_dictionary
 from python_workers.reading.outputs import FAILURES, OUTPUTS, TRAINING_EXAMPLES, Output, read_output
 from python_workers.reading.scope import Scope
@@ -34,12 +35,6 @@ from python_workers.warehouse.open import open_beside_a_run
 
 Day = dt.date | str
 Player = int | str
-
-_PLAYERS = f"""
-select player_id, player_lookup, player_name
-from {table_names.PLAYER_REGISTRY}
-order by player_id
-"""  # noqa: S608 our own names
 
 # Nullable types, so that a column has one type whatever is missing in it.
 _DTYPES: dict[pa.DataType, Any] = {
@@ -54,6 +49,17 @@ _COVERAGE_SCHEMA = pa.schema(
         ("coverage_status", pa.string()),
         ("stale_reason", pa.string()),
         *((name, pa.int64()) for name in COUNTS),
+    ]
+)
+
+
+_EXPLAIN_SCHEMA = pa.schema(
+    [
+        *(
+            (name, pa.string())
+            for name in ("processor", "name", "formula", "filled", "value", "stored", "problem")
+        ),
+        ("is_column", pa.bool_()),
     ]
 )
 
@@ -185,6 +191,66 @@ class Reader:
         rows = [{**row, "processor": BY_NAME[row["processor_name"]].key} for row in found.by_date]
         return _frame(pa.Table.from_pylist(rows, _COVERAGE_SCHEMA))
 
+    def explain(self, player: Player, date: Day, processor: str | None = None) -> pd.DataFrame:
+        """Return how the values of a row come about, as ``backcourt explain`` does.
+
+        Parameters
+        ----------
+        player
+            A player, by id, lookup or name; or a team's abbreviation.
+        date
+            The date of the row.
+        processor
+            Only this processor.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A line a value, all as text: ``processor``, ``name``, ``formula``, ``filled`` (the
+            formula with its numbers), ``value`` (computed now), ``stored``, ``problem``; and as
+            boolean ``is_column``. Without a row, the one line has the failure.
+        """
+        day = _day(date)
+        if day is None:
+            raise BackcourtError("explain needs a date", "Write it as YYYY-MM-DD.", ExitCode.USAGE)
+        directory = resolve_project_dir()
+        with open_beside_a_run(self.settings) as warehouse:
+            who = find(warehouse, str(player))
+            entity = "team_abbr" if who.player_id is None else "player_id"
+            chosen = PROCESSORS if processor is None else (_processor(processor),)
+            ledger = Ledger.read(warehouse, day, day)
+            found = [
+                explain(warehouse, ledger, each, day, who, directory)
+                for each in chosen
+                if each.entity == entity
+            ]
+        rows = []
+        for each in found:
+            failure = dict(each.failure or {})
+            if failure:
+                rows.append(
+                    {
+                        "processor": each.processor.key,
+                        "name": failure["failure_category"],
+                        "problem": failure["failure_reason"],
+                        "is_column": False,
+                    }
+                )
+            rows += [
+                {
+                    "processor": each.processor.key,
+                    "name": line.name,
+                    "formula": line.formula,
+                    "filled": line.filled,
+                    "value": _as_text(line.value),
+                    "stored": _as_text(line.stored),
+                    "problem": line.problem,
+                    "is_column": line.is_column,
+                }
+                for line in each.lines
+            ]
+        return _frame(pa.Table.from_pylist(rows, _EXPLAIN_SCHEMA))
+
     @property
     def features(self) -> list[str]:
         """Names of the columns of `training_examples` that are known before the game."""
@@ -239,6 +305,10 @@ def _frame(table: pa.Table) -> pd.DataFrame:
     return frame
 
 
+def _as_text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
 def _day(day: Day | None) -> dt.date | None:
     if isinstance(day, dt.datetime):
         return day.date()
@@ -262,24 +332,17 @@ def _processor(key: str) -> Processor:
 
 def _entity(warehouse: Warehouse, output: Output, player: Player) -> dict[str, object]:
     """Return the columns by which the rows of a player, or of a team, are found."""
+    who = find(warehouse, str(player))
     is_of_teams = output.processor is not None and output.processor.entity == "team_abbr"
-    if is_of_teams:
-        return {"team_abbr": str(player)}
-    if isinstance(player, int):
-        return {"player_id": player}
-    players = warehouse.query(_PLAYERS).to_pylist()
-    of_lookup = [row for row in players if row["player_lookup"] == player]
-    folded = fold_name(player)
-    found = of_lookup or [row for row in players if fold_name(row["player_name"] or "") == folded]
-    if len(found) == 1:
-        return {"player_id": found[0]["player_id"]}
-    near = found or [row for row in players if folded in fold_name(row["player_name"] or "")]
-    candidates = ", ".join(f"{row['player_id']} {row['player_name']}" for row in near[:5])
-    raise BackcourtError(
-        f"{len(found) or 'no'} players are called {player!r}",
-        f"Name one by his id: {candidates}" if near else "Give his id, lookup or whole name.",
-        ExitCode.ENVIRONMENT,
-    )
+    if output is not FAILURES and is_of_teams != (who.player_id is None):
+        raise BackcourtError(
+            f"{output.table} has no rows of {who.name}",
+            f"Name a {'team' if is_of_teams else 'player'}.",
+            ExitCode.USAGE,
+        )
+    if who.player_id is None:
+        return {"entity_id" if output is FAILURES else "team_abbr": who.lookup}
+    return {"player_id": who.player_id}
 
 
 def _check_columns(warehouse: Warehouse, output: Output, columns: Sequence[str]) -> None:

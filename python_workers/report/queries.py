@@ -276,7 +276,7 @@ def read_report(warehouse: Warehouse, scope: Scope, project_state: str | None = 
             f"({about}) and (is_error or finding in unnest(@contradictions))",
             scope.parameters(contradictions=list(CONTRADICTIONS)),
         )[:SHOWN_INVESTIGATIONS],
-        causes=read_causes(reader),
+        causes=read_causes(warehouse, schedule),
         entities=read_entities(reader),
         changes=read_changes(reader, runs[0].run_id) if runs else None,
         engine=warehouse.kind,

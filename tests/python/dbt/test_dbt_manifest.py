@@ -9,7 +9,7 @@ import pytest
 
 from python_workers.processors.base import SqlWork
 from python_workers.processors.catalogue import PROCESSORS
-from python_workers.report import causes, changes, entities, queries
+from python_workers.report import changes, entities, queries
 from python_workers.settings import resolve_project_dir
 from tests.python.dbt.manifest import Project
 
@@ -121,7 +121,7 @@ def test_the_tables_of_the_workers_are_marked(project: Project) -> None:
 
 
 def test_the_report_s_exposure_names_what_the_report_reads(project: Project) -> None:
-    modules = (queries, causes, changes, entities)
+    modules = (queries, changes, entities)
     texts = [text for each in modules for text in vars(each).values() if isinstance(text, str)]
     read = {name for text in texts for name in re.findall(r"\bnba_(?!raw)\w+\.(\w+)", text)}
     assert read

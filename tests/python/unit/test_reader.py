@@ -108,10 +108,10 @@ def test_a_player_is_found_by_id_lookup_or_name(reader: Reader, engine: Engine) 
         pd.testing.assert_frame_equal(frame, frames[0])
         assert set(frame.player_id) == {player["player_id"]}
         assert frame.analysis_date.between("2021-11-20", "2021-12-05").all()
-    first = player["player_name"].split()[0]
-    with pytest.raises(BackcourtError, match=f"no players are called '{first}'") as caught:
-        reader.rows(player=first)
-    assert str(player["player_id"]) in caught.value.render()
+    with pytest.raises(BackcourtError, match="no player and no team is called 'nobody at all'"):
+        reader.rows(player="nobody at all")
+    with pytest.raises(BackcourtError, match="has no rows of ATL"):
+        reader.rows("psza", player="ATL")
     with pytest.raises(BackcourtError, match="is no processor"):
         reader.rows("points")
     with pytest.raises(BackcourtError, match="has no column points"):
@@ -131,6 +131,19 @@ def test_failures_and_coverage_add_up(reader: Reader, engine: Engine) -> None:
     assert len(failures) > 0
     team = engine.query("select min(team_abbr) as team from nba_raw.player_box_scores")[0]["team"]
     assert set(reader.rows("tdza", player=team).team_abbr) == {team}
+
+
+def test_an_explanation_has_the_formulas_with_their_numbers(reader: Reader) -> None:
+    row = reader.rows("psza").iloc[-1]
+    lines = reader.explain(int(row.player_id), row.analysis_date, "psza")
+    paint = lines[lines.name == "paint_rate_last_10"].iloc[0]
+    assert float(paint.value) == float(paint.stored) == row.paint_rate_last_10
+    assert paint.formula
+    assert paint.filled
+    assert set(lines.processor) == {"psza"}
+    failure = reader.failures("psza").iloc[0]
+    (why,) = reader.explain(int(failure.player_id), failure.analysis_date, "psza").problem[:1]
+    assert why == failure.failure_reason
 
 
 def test_beside_a_writer_a_reader_sees_its_commits_and_nothing_else(

@@ -374,7 +374,8 @@ def test_every_statement_on_a_table_by_date_names_its_dates(
     by_date = [sql for sql in sent if not re.search(r"from nba_raw\.player(s|_registry)\b", sql)]
     assert len(by_date) > 20
     for sql in by_date:
-        assert "between @start and @end" in sql or "analysis_date = @day" in sql
+        named = ("between @start and @end", "analysis_date = @day", "in unnest(@days)")
+        assert any(condition in sql for condition in named)
 
 
 def test_names_of_thirty_seasons_leave_room_for_one_another() -> None:
@@ -401,14 +402,14 @@ def test_what_blocks_most_rows_comes_first_with_the_command_that_computes_them(
 ) -> None:
     first, *_ = [" ".join(row.split()) for row in report(backfilled).rows_of("causes")]
     (blocked,) = backfilled.query(
-        "select count(*) as n, min(analysis_date) as a, max(analysis_date) as z, "
-        "count(distinct entity_id) as players from nba_processing.precompute_failures "
+        "select count(*) as n, min(analysis_date) as a, max(analysis_date) as z "
+        "from nba_processing.precompute_failures "
         "where failure_category = 'INCOMPLETE_UPSTREAM'"
     )
     game = game_on(backfilled, WITHOUT_SHOTS)
-    assert first == (
-        f"{WITHOUT_SHOTS} BBB–AAA {game} complete shot zones {blocked['n']} {blocked['players']} "  # noqa: RUF001
-        f"psza backcourt backfill --start {blocked['a']} --end {blocked['z']}"
+    assert first.startswith(f"{WITHOUT_SHOTS} BBB–AAA {game} the shots of AAA and BBB are ")  # noqa: RUF001
+    assert first.endswith(
+        f" {blocked['n']} psza backcourt backfill --start {blocked['a']} --end {blocked['z']}"
     )
 
 

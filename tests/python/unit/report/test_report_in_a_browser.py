@@ -74,9 +74,8 @@ def test_a_person_finds_players_filters_and_copies(
     assert seen["text"] == [1, "1 of 6"]
     assert seen["category"] == "no such choice"
     assert seen["date"] == 0
-    assert seen["copied"][0] == (
-        "game or player,game id,lacks,rows blocked,players and teams,of,then run"
-    )
+    heading = "game or player,game id,what is wrong,rows blocked,of,then run"
+    assert seen["copied"][0] == heading
     assert seen["copied"][1].split(",")[3] == "24"
     assert seen["focus"] is True
     assert seen["keys"] == [False, True]
