@@ -27,6 +27,7 @@ KNOWN_SOURCE_GAPS = f"{STAGING}.known_source_gaps"
 GAME_DATES = f"{ANALYTICS}.game_dates"
 TEAM_GAMES = f"{ANALYTICS}.int_team_games"
 GAME_TEAMS = f"{ANALYTICS}.int_game_teams"
+PLAYER_GAMES = f"{ANALYTICS}.int_player_games"
 PLAYER_GAME_SUMMARY = f"{ANALYTICS}.player_game_summary"
 
 INPUT_FINGERPRINTS = f"{PRECOMPUTE}.input_fingerprints"

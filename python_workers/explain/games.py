@@ -12,11 +12,14 @@ from python_workers.warehouse.base import Warehouse
 
 _KEYS = ("analysis_date", "player_id", "season_year", "game_rank", "game_number", "game_date")
 
+# A game may be a player's by his roster alone, without a line of him.
 _OPPONENTS = f"""
-select game_date, game_id, team_abbr, opponent_team_abbr
-from {table_names.PLAYER_GAME_SUMMARY}
-where player_id = @player
-    and game_date between @first and @last
+select games.game_date, games.game_id, schedule.opponent_team_abbr
+from {table_names.PLAYER_GAMES} as games
+inner join {table_names.GAME_TEAMS} as schedule
+    on games.game_id = schedule.game_id and games.team_abbr = schedule.team_abbr
+where games.player_id = @player
+    and games.game_date between @first and @last
 """  # noqa: S608 our own name
 
 # What the raw tables hold of a player's game: explains why its data is missing.
