@@ -19,10 +19,10 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS ?= false
 # Exit code 1 says that the work is done and that some of the data needs a look, as real data does.
 ON_ATTENTION = { code=$$?; [ $$code = 1 ] && echo "make: goes on; what needs attention is in $(REPORT)" || exit $$code; }
 
-.PHONY: help setup demo check test kills lint generate bench docs report lock clean
+.PHONY: help setup demo check test test-bigquery kills lint generate bench docs report lock clean
 
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP)  ## Create .venv with the locked dependencies and the backcourt command
 
@@ -54,6 +54,11 @@ check: setup  ## Check style, types and imports, and run the quick unit tests
 # The slow folders come first, so that neither worker is left with one at the end.
 test: setup  ## Run every test but the campaign of random kills
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/python/scenarios/test_kill_campaign.py
+
+# About 0.10 USD at most; PROJECT=emulator shows it here.
+test-bigquery: setup  ## Run the opt-in tests on a BigQuery project of yours (PROJECT=my-project)
+	@test -n "$(PROJECT)" || { echo "error: name your project: make test-bigquery PROJECT=my-project"; exit 2; }
+	BACKCOURT_TEST_PROJECT=$(PROJECT) $(BIN)/python -m pytest -q tests/python/bigquery/test_real_project.py
 
 kills: setup  ## Kill backfills at random moments (BACKCOURT_KILLS says how often)
 	$(BIN)/python -m pytest tests/python/scenarios/test_kill_campaign.py

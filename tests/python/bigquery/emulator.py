@@ -42,6 +42,8 @@ class Flavour:
     minimum_python: tuple[int, int]
     extensions: tuple[str, ...]
     arguments: tuple[str, ...]
+    shared_server: str = ""
+    """The server's program beside the clone, where it is not one of the project."""
 
     @property
     def requirements(self) -> Path:
@@ -49,7 +51,18 @@ class Flavour:
 
     @property
     def server(self) -> Path:
+        if self.shared_server:
+            return REPOSITORY.parent / "shared" / "bigquery" / self.shared_server
         return HERE / f"{self.name}_server.py"
+
+    @property
+    def needs(self) -> str:
+        version = ".".join(map(str, self.minimum_python))
+        return f"{self.name} needs Python {version} and {self.server}"
+
+    @property
+    def is_available(self) -> bool:
+        return find_python(self.minimum_python) is not None and self.server.exists()
 
     def command(self, python: Path, port: int, storage_port: int) -> list[str]:
         arguments = [
@@ -67,6 +80,18 @@ BQEMULATOR = Flavour(
         *("start", "--rest-port", "{port}", "--grpc-port", "{storage_port}"),
         *("--project", "{project}", "--log-level", "error"),
     ),
+)
+
+
+LOCAL_BIGQUERY = Flavour(
+    name="local-bigquery",
+    minimum_python=(3, 13),
+    extensions=("icu", "ducklake", "spatial"),
+    arguments=(
+        *("--port", "{port}", "--grpc-port", "{storage_port}"),
+        *("--project", "{project}", "--data-dir", "data", "serve"),
+    ),
+    shared_server="local_bigquery_merge.py",
 )
 
 
@@ -94,11 +119,13 @@ def find_python(minimum: tuple[int, int]) -> str | None:
     if sys.version_info >= minimum:
         return sys.executable
     name = "python" + ".".join(map(str, minimum))
-    found = shutil.which(name)
-    if found is None:
-        return None
-    answers = subprocess.run([found, "-V"], check=False, capture_output=True).returncode == 0
-    return found if answers else None
+    # pyenv's own command exists for each version it knows, and fails unless one is chosen.
+    below = Path.home() / ".pyenv" / "versions"
+    candidates = [shutil.which(name), *map(str, sorted(below.glob(f"*/bin/{name}")))]
+    for found in candidates:
+        if found and not subprocess.run([found, "-V"], check=False, capture_output=True).returncode:
+            return found
+    return None
 
 
 def cache_directory() -> Path:
