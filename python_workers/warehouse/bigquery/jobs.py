@@ -191,11 +191,13 @@ class BigQueryJobs:
         config = bigquery.QueryJobConfig(
             query_parameters=list(parameters),
             labels=job_labels(),
-            maximum_bytes_billed=options.maximum_bytes_billed,
             job_timeout_ms=self._timeout_ms,
             priority=options.priority.upper(),
             reservation=options.reservation,
         )
+        if options.maximum_bytes_billed is not None:
+            # The client would send None as text.
+            config.maximum_bytes_billed = options.maximum_bytes_billed
         if modifies is None and options.encryption is not None:
             # The temporary table of the result; a statement that writes has no such table.
             config.destination_encryption_configuration = options.encryption

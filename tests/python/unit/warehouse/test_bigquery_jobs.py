@@ -121,6 +121,7 @@ def test_every_job_has_a_time_limit_of_bigquerys_own() -> None:
     replace_rows(warehouse_of(client, job_seconds=90.0))
     limits = [job.get("jobTimeoutMs") for job in client.configurations.values()]
     assert limits == ["90000", "90000"]
+    assert "maximumBytesBilled" not in str(client.configurations)
 
 
 def test_a_job_that_outlasts_the_patience_is_cancelled() -> None:
