@@ -6,8 +6,8 @@ import os
 import subprocess
 from datetime import UTC, datetime, timedelta
 
-from airflow.exceptions import AirflowFailException
 from airflow.sdk import dag, task
+from airflow.sdk.exceptions import AirflowFailException
 
 ATTENTION = 1
 

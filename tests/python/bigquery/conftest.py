@@ -18,6 +18,7 @@ collect_ignore = [
     "bqemulator_server.py",
     "googlesql.py",
     "googlesql_run.py",
+    "local_bigquery_server.py",
     "partition_filters.py",
 ]
 

@@ -42,8 +42,8 @@ class Flavour:
     minimum_python: tuple[int, int]
     extensions: tuple[str, ...]
     arguments: tuple[str, ...]
-    shared_server: str = ""
-    """The server's program beside the clone, where it is not one of the project."""
+    starter: str = ""
+    """A program beside the clone that the server runs, if it does not start by itself."""
 
     @property
     def requirements(self) -> Path:
@@ -51,25 +51,28 @@ class Flavour:
 
     @property
     def server(self) -> Path:
-        if self.shared_server:
-            return REPOSITORY.parent / "shared" / "bigquery" / self.shared_server
-        return HERE / f"{self.name}_server.py"
+        return HERE / f"{self.name.replace('-', '_')}_server.py"
+
+    @property
+    def starter_path(self) -> Path:
+        return REPOSITORY.parent / "shared" / "bigquery" / self.starter
 
     @property
     def needs(self) -> str:
         version = ".".join(map(str, self.minimum_python))
-        return f"{self.name} needs Python {version} and {self.server}"
+        return f"{self.name} needs Python {version} and ../shared/bigquery/{self.starter}"
 
     @property
     def is_available(self) -> bool:
-        return find_python(self.minimum_python) is not None and self.server.exists()
+        return find_python(self.minimum_python) is not None and self.starter_path.exists()
 
     def command(self, python: Path, port: int, storage_port: int) -> list[str]:
         arguments = [
             argument.format(port=port, storage_port=storage_port, project=PROJECT)
             for argument in self.arguments
         ]
-        return [str(python), str(self.server), *arguments]
+        starter = [str(self.starter_path)] if self.starter else []
+        return [str(python), str(self.server), *starter, *arguments]
 
 
 BQEMULATOR = Flavour(
@@ -91,7 +94,7 @@ LOCAL_BIGQUERY = Flavour(
         *("--port", "{port}", "--grpc-port", "{storage_port}"),
         *("--project", "{project}", "--data-dir", "data", "serve"),
     ),
-    shared_server="local_bigquery_merge.py",
+    starter="local_bigquery_merge.py",
 )
 
 

@@ -63,7 +63,7 @@ class FailError(Exception):
 def airflow_task(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Return the function of the DAG's task; the decorators of Airflow keep it as it is."""
     tasks: list[Callable[..., Any]] = []
-    sdk, exceptions = ModuleType("airflow.sdk"), ModuleType("airflow.exceptions")
+    sdk, exceptions = ModuleType("airflow.sdk"), ModuleType("airflow.sdk.exceptions")
 
     def task(**_: Any) -> Callable[..., Any]:
         def keep(function: Callable[..., Any]) -> Callable[..., Any]:
