@@ -58,7 +58,7 @@ test: setup  ## Run every test but the campaign of random kills
 # About 0.10 USD at most; PROJECT=emulator shows it here.
 test-bigquery: setup  ## Run the opt-in tests on a BigQuery project of yours (PROJECT=my-project)
 	@test -n "$(PROJECT)" || { echo "error: name your project: make test-bigquery PROJECT=my-project"; exit 2; }
-	BACKCOURT_TEST_PROJECT=$(PROJECT) $(BIN)/python -m pytest -q tests/python/bigquery/test_real_project.py
+	TEST_BIGQUERY_PROJECT=$(PROJECT) $(BIN)/python -m pytest -q tests/python/bigquery/test_real_project.py
 
 kills: setup  ## Kill backfills at random moments (BACKCOURT_KILLS says how often)
 	$(BIN)/python -m pytest tests/python/scenarios/test_kill_campaign.py

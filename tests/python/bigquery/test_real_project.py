@@ -24,7 +24,7 @@ from tests.python.bigquery.fortnight import finished, play_fortnight
 from tests.python.bigquery.tables import FEATURES, FIRST, features, scores
 from tests.python.support.command import CommandLine
 
-PROJECT = os.environ.get("BACKCOURT_TEST_PROJECT", "")
+PROJECT = os.environ.get("TEST_BIGQUERY_PROJECT", "")
 IS_REAL = PROJECT not in ("", "emulator")
 
 pytestmark = [
