@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +10,6 @@ from python_workers.warehouse.base import TableChange
 from python_workers.warehouse.bigquery.client import BigQueryOptions
 from python_workers.warehouse.bigquery.warehouse import BigQueryWarehouse
 from tests.python.bigquery.emulator import LOCAL_BIGQUERY, Emulator, running_emulator
-from tests.python.bigquery.fortnight import play_fortnight
 from tests.python.bigquery.tables import (
     FEATURES,
     FIRST,
@@ -24,7 +22,6 @@ from tests.python.bigquery.tables import (
     run_ids,
     scores,
 )
-from tests.python.support.command import CommandLine
 
 pytestmark = [
     pytest.mark.slow,
@@ -59,16 +56,3 @@ def test_the_lease_upserts_and_commits_work_on_it(second_emulator: Emulator) -> 
             (SECOND, 2, 1.0),
         ]
         assert run_ids(warehouse) == [(FIRST, "one"), (SECOND, "one")]
-
-
-def test_a_fortnight_is_the_same_as_on_duckdb(
-    second_emulator: Emulator,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for name, value in second_emulator.settings().items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("BACKCOURT_TARGET", "emulator")
-    monkeypatch.setenv("BACKCOURT_BQ_LEASE_SECONDS", "120")
-    play_fortnight(CommandLine(capsys), tmp_path, monkeypatch)

@@ -116,9 +116,13 @@ def test_a_range_with_more_dates_than_a_statement_may_modify_says_how_to_go_on(
 
     project = first_run.project()
     messages: list[str] = []
+
+    def note(event: Any) -> None:
+        messages.append(event.info.msg)
+
     check = ["run-operation", "check_number_of_dates", "--args", f"{{most: {most}}}"]
     with project._environment():
-        runner = dbtRunner(callbacks=[lambda event: messages.append(event.info.msg)])
+        runner = dbtRunner(callbacks=[note])
         ended = runner.invoke([*check, *project._flags()])
     project._release_file()
     said = " ".join(messages)
