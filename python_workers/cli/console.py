@@ -59,6 +59,11 @@ out = _console("stdout", None if sys.stdout.isatty() else 200)
 err = _console("stderr")
 
 
+def say_copied() -> None:
+    """Say that a command reads a copy, since a run holds the warehouse."""
+    err.print("another process holds the warehouse: this is what it has committed so far")
+
+
 class TextReporter:
     """Prints a line per stage; on a terminal, bars show the progress of the pool's stages.
 

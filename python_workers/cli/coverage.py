@@ -27,7 +27,7 @@ from python_workers.accounting.known_gaps import known_gap_lines
 from python_workers.accounting.schedule import check_range, resolve
 from python_workers.backfill.dbt_project import DbtProject
 from python_workers.cli import options
-from python_workers.cli.console import out, print_table
+from python_workers.cli.console import out, print_table, say_copied
 from python_workers.cli.options import OutputFormat, chosen_processors
 from python_workers.errors import ExitCode
 from python_workers.processors.catalogue import BY_NAME
@@ -37,7 +37,7 @@ from python_workers.processors.failures import (
     UNKNOWN_CATEGORY,
 )
 from python_workers.settings import load_settings
-from python_workers.warehouse.open import open_warehouse
+from python_workers.warehouse.open import open_beside_a_run
 from python_workers.wording import counted
 
 SHOWN_FAILURES = 20
@@ -87,7 +87,7 @@ def coverage(
     settings = load_settings(target=target, wait_seconds=wait)
     chosen = chosen_processors(processor)
     check_range(start, end, season or [], everything=everything)
-    with open_warehouse(settings, read_only=True) as warehouse:
+    with open_beside_a_run(settings, say_copied) as warehouse:
         schedule = resolve(warehouse, start, end, season or [], everything=everything)
         found = read_coverage(warehouse, schedule, chosen, DbtProject(settings).state())
         failures = failures_to_investigate(warehouse, schedule, chosen)

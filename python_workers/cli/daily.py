@@ -21,6 +21,7 @@ from python_workers.cli.console import (
     echo_range,
     out,
     print_table,
+    say_copied,
 )
 from python_workers.cli.options import (
     LogFormat,
@@ -35,7 +36,7 @@ from python_workers.daily.status import PipelineStatus, read_status
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.settings import load_settings
 from python_workers.warehouse.base import Warehouse
-from python_workers.warehouse.open import open_warehouse
+from python_workers.warehouse.open import open_beside_a_run, open_warehouse
 
 breaker_app = typer.Typer(
     help="List or release the locks of daily mode's circuit breaker.", no_args_is_help=True
@@ -171,7 +172,7 @@ def status(
     Exit code 1 if dates up to this day need attention.
     """
     settings = load_settings(target=target, wait_seconds=wait)
-    with open_warehouse(settings, read_only=True) as warehouse:
+    with open_beside_a_run(settings, say_copied) as warehouse:
         found = read_status(
             warehouse, day or datetime.now(UTC).date(), DbtProject(settings).state()
         )
@@ -188,7 +189,7 @@ def breaker_list(
 ) -> int:
     """List the active locks; exit code 1 if there are any."""
     settings = load_settings(target=target, wait_seconds=wait)
-    with open_warehouse(settings, read_only=True) as warehouse:
+    with open_beside_a_run(settings, say_copied) as warehouse:
         found = open_breakers(warehouse)
     if not found:
         out.print("no open breakers")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 
 from python_workers import table_names
@@ -74,11 +74,13 @@ def open_warehouse(
 
 
 @contextmanager
-def open_beside_a_run(settings: Settings) -> Iterator[Warehouse]:
+def open_beside_a_run(
+    settings: Settings, on_copy: Callable[[], None] = lambda: None
+) -> Iterator[Warehouse]:
     """Yield the warehouse for reading, also while a run holds a DuckDB file.
 
-    Then it is a copy of the file with all commits so far. A process that holds the file itself gets
-    an error instead.
+    Then it is a copy of the file with all commits so far, and `on_copy` is called. A process that
+    holds the file itself gets an error instead.
 
     Raises
     ------
@@ -97,6 +99,7 @@ def open_beside_a_run(settings: Settings) -> Iterator[Warehouse]:
                 raise
             opened.close()
             warehouse = opened.enter_context(_copied(settings))
+            on_copy()
         yield warehouse
 
 

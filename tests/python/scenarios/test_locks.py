@@ -102,6 +102,12 @@ def test_while_one_command_writes_others_name_it_and_stay_out(
         ("backfill", "--all"),
     ):
         assert_names(terminal.run(*arguments), writer.pid, "compute --all --force")
+    for reading in (("status",), ("coverage", "--all"), ("breaker", "list")):
+        seen = terminal.run(*reading)
+        assert seen.code in {0, 1}, seen.text
+        assert seen.err == (
+            "another process holds the warehouse: this is what it has committed so far\n"
+        )
     waiting = terminal.start("coverage", "--all", "--wait", "300")
     waiting.wait_until(lambda: f"waiting for process {writer.pid}" in waiting.err_file.read_text())
     writer.send(signal.SIGKILL)  # which takes the lock with it, though its workers take longer
