@@ -119,7 +119,7 @@ def _fatigue(player: Record, columns: Record) -> int:
             **points,
         }
     )
-    return (score - scores.FATIGUE_MAX) * (scores.UNIT // scores.FATIGUE_PER_ADJUSTMENT)
+    return int((score - scores.FATIGUE_MAX) * (scores.UNIT // scores.FATIGUE_PER_ADJUSTMENT))
 
 
 def _mismatch(zones: pd.DataFrame, defense: pd.DataFrame, columns: Record) -> int:
@@ -244,7 +244,7 @@ def _score(adjustment: int) -> float:
 
 
 def _clamped(score: int, limit: int) -> int:
-    return min(max(score, -limit * scores.UNIT), limit * scores.UNIT)
+    return int(min(max(score, -limit * scores.UNIT), limit * scores.UNIT))
 
 
 def _json(context: Record) -> str:

@@ -7,7 +7,7 @@ import gzip
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 BLOCK_BYTES = 1 << 23
 COMPRESSED = ".gz"
@@ -70,7 +70,8 @@ def is_compressed(path: Path) -> bool:
 
 def open_bytes(path: Path) -> IO[bytes]:
     """Open a file for reading; decompress it if its name ends in ``.gz``."""
-    return gzip.open(path, "rb") if is_compressed(path) else path.open("rb")
+    opened = gzip.open(path, "rb") if is_compressed(path) else path.open("rb")
+    return cast("IO[bytes]", opened)
 
 
 def read_blocks(path: Path) -> Iterator[Block]:

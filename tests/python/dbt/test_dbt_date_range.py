@@ -11,6 +11,7 @@ import duckdb
 import pytest
 import yaml
 
+from python_workers.backfill.dbt_environment import dbt_environment
 from python_workers.backfill.dbt_project import NodeOutcome
 from python_workers.errors import BackcourtError
 from python_workers.settings import resolve_project_dir
@@ -121,8 +122,8 @@ def test_a_range_with_more_dates_than_a_statement_may_modify_says_how_to_go_on(
         messages.append(event.info.msg)
 
     check = ["run-operation", "check_number_of_dates", "--args", f"{{most: {most}}}"]
-    with project._environment():
-        runner = dbtRunner(callbacks=[note])
+    with dbt_environment(project._settings):
+        runner = dbtRunner(project._manifest, callbacks=[note])
         ended = runner.invoke([*check, *project._flags()])
     project._release_file()
     said = " ".join(messages)

@@ -60,14 +60,14 @@ def test_adopted_tables_give_the_rows_of_loaded_ones_and_follow_what_is_below(
         )
     own.backfill(FIRST, LAST)
     assert_same(own.everything(FIRST, LAST), simulated.copy(tmp_path / "s").everything(FIRST, LAST))
-    assert own.backfill(FIRST, LAST).rows_written == 0
+    assert own.backfill(FIRST, LAST).written == 0
     # A correction in the table below, by a player who is new.
     own.execute(
         "update own.player_box_scores set player_id = 999999 where (game_id, player_id) = "
         "(select (game_id, max(player_id)) from own.player_box_scores "
         "where not is_dnp group by game_id order by game_id limit 1)"
     )
-    assert own.backfill(FIRST, LAST).rows_written > 0
+    assert own.backfill(FIRST, LAST).written > 0
     lookups = "select count(*) as n from nba_raw.player_registry where player_id = 999999"
     assert own.query(lookups) == [{"n": 1}]
 

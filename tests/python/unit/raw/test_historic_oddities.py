@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -58,7 +59,7 @@ def test_a_franchise_may_change_its_code_between_two_seasons(
 def test_postponed_moved_and_suspended_games_keep_their_id(
     load: Load, warehouse: DuckDBWarehouse
 ) -> None:
-    unplayed = {"home_score": None, "away_score": None}
+    unplayed: dict[str, Any] = {"home_score": None, "away_score": None}
     load(games=[game(status="scheduled", **unplayed)])
     load(games=[game(status="postponed", **unplayed)])
     # It was suspended on its new date, and finished later.
