@@ -70,7 +70,7 @@ def is_compressed(path: Path) -> bool:
 
 def open_bytes(path: Path) -> IO[bytes]:
     """Open a file for reading; decompress it if its name ends in ``.gz``."""
-    opened = gzip.open(path, "rb") if is_compressed(path) else path.open("rb")
+    opened = gzip.open(path, "rb") if is_compressed(path) else path.open("rb")  # noqa: SIM115 the caller closes it
     return cast("IO[bytes]", opened)
 
 

@@ -27,9 +27,9 @@ def test_a_manifest_is_read_under_its_own_key_only(tmp_path: Path) -> None:
 
 
 def test_a_manifest_of_dbt_that_has_been_used_is_read_whole(tmp_path: Path) -> None:
+    from dbt.artifacts.resources.types import NodeType
     from dbt.contracts.graph import manifest as dbt
     from dbt.contracts.graph.nodes import UnitTestFileFixture
-    from dbt.artifacts.resources.types import NodeType
 
     fixture = UnitTestFileFixture(
         "games", NodeType.Fixture, "backcourt", "games.csv", "games.csv", "f"
