@@ -19,6 +19,19 @@
     )
 {%- endmacro %}
 
+{# Length of a game of the league; everything that depends on it follows from these two. #}
+{% macro quarter_minutes() -%}{{ return(12) }}{%- endmacro %}
+{% macro overtime_minutes() -%}{{ return(5) }}{%- endmacro %}
+
+{# Minutes of a game with its overtimes. #}
+{% macro game_minutes(overtimes) -%}
+    ({{ 4 * quarter_minutes() }} + {{ overtime_minutes() }} * ({{ overtimes }}))
+{%- endmacro %}
+
+{% macro period_seconds(period) -%}
+    case when {{ period }} <= 4 then {{ 60 * quarter_minutes() }} else {{ 60 * overtime_minutes() }} end
+{%- endmacro %}
+
 {# Overtimes of a game: from its play-by-play, or else from the minutes of the side with more. #}
 {% macro overtimes(periods, longer_side_seconds) -%}
     coalesce(
@@ -36,7 +49,7 @@
 #}
 {% macro least_whole_seconds(longer_side_seconds, overtimes) -%}
     case
-        when {{ longer_side_seconds }} >= 60 * 210 then 60 * (240 - 10 + 25 * ({{ overtimes }}))
+        when {{ longer_side_seconds }} >= 60 * 210 then 60 * (5 * {{ game_minutes(overtimes) }} - 10)
         else {{ longer_side_seconds }} - 60 * 10
     end
 {%- endmacro %}
@@ -46,11 +59,11 @@
   has. If the play-by-play lacks the overtime, compare with the other side's minutes.
 #}
 {% macro most_whole_seconds(shorter_side_seconds, overtimes) -%}
-    {{ at_least(shorter_side_seconds ~ ' + 60 * 10', '60 * (240 + 10 + 25 * (' ~ overtimes ~ '))') }}
+    {{ at_least(shorter_side_seconds ~ ' + 60 * 10', '60 * (5 * ' ~ game_minutes(overtimes) ~ ' + 10)') }}
 {%- endmacro %}
 
 {# Largest number of a player's seconds: those of the game, and a minute for feeds that round up. #}
-{% macro most_player_seconds(overtimes) -%}60 * (48 + 1 + 5 * ({{ overtimes }})){%- endmacro %}
+{% macro most_player_seconds(overtimes) -%}60 * ({{ game_minutes(overtimes) }} + 1){%- endmacro %}
 
 {#
   Largest sums of a team's lines; lines above them do not belong to one game.
@@ -108,6 +121,34 @@
         when {{ y }} <= 87 and {{ x }} < 0 then 'Left Corner 3'
         when {{ y }} <= 87 then 'Right Corner 3'
         else 'Above the Break 3'
+    end
+{%- endmacro %}
+
+{#
+  Whether an NBA zone label contradicts coordinates in tenths of feet by more than a foot. Feeds round
+  coordinates, and shots from a line bear either label.
+#}
+{% macro zone_is_elsewhere(zone, x, y) -%}
+    case {{ zone }}
+        when 'Restricted Area' then {{ x }} * {{ x }} + {{ y }} * {{ y }} > 50 * 50
+        when 'In The Paint (Non-RA)' then abs({{ x }}) > 90 or {{ y }} > 148
+        when 'Mid-Range' then
+            {{ x }} * {{ x }} + {{ y }} * {{ y }} > 248 * 248 or (abs({{ x }}) < 70 and {{ y }} < 128)
+        when 'Left Corner 3' then {{ x }} > -210 or {{ y }} > 97
+        when 'Right Corner 3' then {{ x }} < 210 or {{ y }} > 97
+        when 'Above the Break 3' then
+            {{ x }} * {{ x }} + {{ y }} * {{ y }} < 227 * 227 or {{ y }} < 77 or {{ y }} > 430
+        when 'Backcourt' then {{ y }} < 410
+        else false
+    end
+{%- endmacro %}
+
+{# The franchise of a team's code; NULL for a code that no other code stands for. #}
+{% macro franchise(code) -%}
+    case
+        {%- for name, facts in franchises().items() %}
+        when {{ code }} in ('{{ facts.codes | join("', '") }}') then '{{ name }}'
+        {%- endfor %}
     end
 {%- endmacro %}
 

@@ -127,7 +127,7 @@
             'finding': 'minutes_beyond_game', 'table_name': 'player_box_scores', 'is_error': false,
             'relation': 'lines', 'condition': 'seconds_played > ' ~ most_player_seconds('overtimes'),
             'detail': [
-                shown(int_div('seconds_played', '60')), "' minutes of '", shown('48 + 5 * overtimes'),
+                shown(int_div('seconds_played', '60')), "' minutes of '", shown(game_minutes('overtimes')),
             ],
         },
         {
@@ -174,6 +174,24 @@
             ],
         },
         {
+            'finding': 'shot_zone_elsewhere', 'table_name': 'shots', 'is_error': false,
+            'relation': 'shots',
+            'condition': 'loc_x is not null and loc_y is not null and '
+                ~ zone_is_elsewhere('zone_basic', 'loc_x', 'loc_y'),
+            'detail': [
+                "'event '", shown('event_number'), "': '", shown('zone_basic'), "' at ('", shown('loc_x'),
+                "', '", shown('loc_y'), "')'",
+            ],
+        },
+        {
+            'finding': 'clock_beyond_period', 'table_name': 'shots', 'is_error': false,
+            'relation': 'shots', 'condition': 'clock_seconds > ' ~ period_seconds('period'),
+            'detail': [
+                "'event '", shown('event_number'), "': '", shown('clock_seconds'),
+                "' seconds left in period '", shown('period'),
+            ],
+        },
+        {
             'finding': 'shot_without_zone', 'table_name': 'shots', 'is_error': false,
             'relation': 'shots',
             'condition': "shot_value = 2 and nullif(zone_basic, '') is null and is_paint is null"
@@ -212,7 +230,7 @@
                 ~ ' and seconds_played <= ' ~ most_team_seconds(),
             'detail': [
                 "'lines of '", shown('team_abbr'), "' have '", shown(int_div('seconds_played', '60')),
-                "' minutes of '", shown('240 + 25 * overtimes'),
+                "' minutes of '", shown('5 * ' ~ game_minutes('overtimes')),
             ],
         },
         {
@@ -228,6 +246,11 @@
             'finding': 'two_games_on_a_date', 'table_name': 'games', 'is_error': false,
             'relation': 'dates_of_teams', 'condition': 'games_on_date > 1',
             'detail': [shown('team_abbr'), "' plays '", shown('games_on_date'), "' games'"],
+        },
+        {
+            'finding': 'franchise_under_two_codes', 'table_name': 'games', 'is_error': true,
+            'relation': 'codes_of_franchises', 'condition': 'first_code != last_code',
+            'detail': ["'one franchise as '", shown('first_code'), "' and '", shown('last_code')],
         },
         {
             'finding': 'birth_date_unknown', 'table_name': 'players', 'is_error': false,

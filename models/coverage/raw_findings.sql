@@ -199,6 +199,30 @@ dates_of_teams as (
 
 ),
 
+codes_of_seasons as (
+
+    select
+        season,
+        team_abbr,
+        {{ franchise('team_abbr') }} as franchise,
+        min(game_id) as game_id,
+        min(game_date) as game_date,
+    from teams
+    group by season, team_abbr
+
+),
+
+codes_of_franchises as (
+
+    select
+        *,
+        min(team_abbr) over (partition by season, franchise) as first_code,
+        max(team_abbr) over (partition by season, franchise) as last_code,
+    from codes_of_seasons
+    where franchise is not null
+
+),
+
 players as (
 
     select

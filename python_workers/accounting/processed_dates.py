@@ -139,10 +139,14 @@ class Stored:
                 f"{self.records:,} of {current.records:,} rows and {self.failures:,} of "
                 f"{current.failures:,} failures are there"
             )
-        if self.rows_fingerprint != current.rows_fingerprint:
-            return "its rows differ from those recorded"
-        if self.failures_fingerprint != current.failures_fingerprint:
-            return "its failures differ from those recorded"
+        for what, stored, recorded in (
+            ("rows", self.rows_fingerprint, current.rows_fingerprint),
+            ("failures", self.failures_fingerprint, current.failures_fingerprint),
+        ):
+            if recorded == NO_ROWS != stored:
+                return f"an earlier version recorded no fingerprint of its {what}"
+            if stored != recorded:
+                return f"its {what} differ from those recorded"
         return ""
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from python_workers.errors import BackcourtError
+from python_workers.franchises import FRANCHISES
 from python_workers.raw.schema import GAMES, RawTable
 from python_workers.raw.tables import RawRows, shorten
 from python_workers.warehouse.base import Warehouse
@@ -23,22 +24,6 @@ _LEAGUE_ID = re.compile(r"00([1-6])(\d{2})\d{5}", re.ASCII)
 _SEASON_TYPES = {"2": "regular", "4": "playoffs", "5": "play_in"}
 _OTHER_KINDS = {"1": "a preseason game", "3": "an All-Star game", "6": "the final of the NBA Cup"}
 
-# Codes that feeds use for one franchise. Codes of different eras (NJN, BKN) are listed together,
-# too: they never occur in the same season.
-FRANCHISES = (
-    ("BKN", "BRK", "NJN", "NJ"),
-    ("CHA", "CHO", "CHH"),
-    ("GSW", "GS", "GOS"),
-    ("MEM", "VAN"),
-    ("NOP", "NO", "NOH", "NOK", "NOR"),
-    ("NYK", "NY"),
-    ("OKC", "SEA"),
-    ("PHI", "PHL"),
-    ("PHX", "PHO"),
-    ("SAS", "SA", "SAN"),
-    ("UTA", "UTAH", "UTH"),
-    ("WAS", "WSH", "WSB"),
-)
 _FRANCHISE = {code: codes[0] for codes in FRANCHISES for code in codes}
 
 _SHOWN = 3

@@ -48,6 +48,7 @@ from python_workers.warehouse.bigquery.sql import (
     with_dataset_prefix,
 )
 from python_workers.warehouse.bigquery.staging import Staging
+from python_workers.warehouse.former_tables import with_added_columns
 from python_workers.warehouse.stored_rows import StoredRows
 from python_workers.warehouse.widths import narrowed
 
@@ -123,9 +124,20 @@ class BigQueryWarehouse:
         self, sql: str, params: Mapping[str, object] | None = None, *, narrow: bool = False
     ) -> pa.Table:
         """Return the rows of one select statement; with `narrow`, in narrower integer types."""
-        job = self._jobs.run_query(self._with_prefix(sql), query_parameters(params))
-        rows = in_shared_types(self._jobs.read(job))
+        try:
+            rows = self._read(sql, params)
+        except BackcourtError as error:
+            completed = None
+            if isinstance(error.__cause__, google_exceptions.BadRequest):
+                completed = with_added_columns(sql, self.has_table, self.columns)
+            if completed is None:
+                raise
+            rows = self._read(completed, params)
         return narrowed(rows) if narrow else rows
+
+    def _read(self, sql: str, params: Mapping[str, object] | None) -> pa.Table:
+        job = self._jobs.run_query(self._with_prefix(sql), query_parameters(params))
+        return in_shared_types(self._jobs.read(job))
 
     def hash_of(self, columns: Sequence[str]) -> str:
         """Return the SQL expression that hashes these columns of a row to an INT64."""

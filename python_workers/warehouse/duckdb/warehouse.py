@@ -37,6 +37,7 @@ from python_workers.warehouse.duckdb.dialect import (
     with_widths,
 )
 from python_workers.warehouse.duckdb.file import file_version, open_file, plain_errors
+from python_workers.warehouse.former_tables import with_added_columns
 from python_workers.warehouse.stored_rows import StoredRows
 from python_workers.warehouse.widths import Widths, narrowed, wider, widths_of
 
@@ -93,16 +94,25 @@ class DuckDBWarehouse:
         sufficed the last time, as long as these suffice.
         """
         with plain_errors(self.path):
-            if not narrow:
-                return portable_types(self._run(self._cursor(), sql, params).to_arrow_table())
-            sufficed = self._widths.get(sql)
-            if sufficed is not None:
-                with contextlib.suppress(duckdb.ConversionException):
-                    rows = self._run(self._cursor(), with_widths(sql, sufficed), params)
-                    return portable_types(rows.to_arrow_table(), narrow=True)
-            table = narrowed(self.query(sql, params))
-            self._widths[sql] = wider(widths_of(table), sufficed or {})
-            return table
+            try:
+                return self._read(sql, params, narrow=narrow)
+            except duckdb.BinderException:
+                completed = with_added_columns(sql, self.has_table, self.columns)
+                if completed is None:
+                    raise
+                return self._read(completed, params, narrow=narrow)
+
+    def _read(self, sql: str, params: Mapping[str, object] | None, *, narrow: bool) -> pa.Table:
+        if not narrow:
+            return portable_types(self._run(self._cursor(), sql, params).to_arrow_table())
+        sufficed = self._widths.get(sql)
+        if sufficed is not None:
+            with contextlib.suppress(duckdb.ConversionException):
+                rows = self._run(self._cursor(), with_widths(sql, sufficed), params)
+                return portable_types(rows.to_arrow_table(), narrow=True)
+        table = narrowed(self._read(sql, params, narrow=False))
+        self._widths[sql] = wider(widths_of(table), sufficed or {})
+        return table
 
     def hash_of(self, columns: Sequence[str]) -> str:
         """Return the SQL expression that hashes these columns of a row to an INT64."""

@@ -42,7 +42,8 @@ def test_code_takes_the_names_of_tables_from_one_module() -> None:
 def test_code_takes_failure_categories_from_one_module() -> None:
     names = "|".join([*CATEGORIES, *(category.column for category in CATEGORIES.values())])
     found = {place.split(":")[0] for place in places(re.compile(rf"\b({names})\b"))}
-    assert found == {"processors/failures.py"}
+    # Which columns came later is known there, and no declaration can say it.
+    assert found == {"processors/failures.py", "warehouse/former_tables.py"}
 
 
 def test_every_category_has_its_columns_colour_and_line_in_the_runbook() -> None:

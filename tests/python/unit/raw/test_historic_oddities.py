@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from python_workers.raw.agreement import FRANCHISES
+from python_workers.franchises import FRANCHISES
 from python_workers.raw.load import LoadReport
 from python_workers.raw.schema import BOX_COUNTS
 from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
