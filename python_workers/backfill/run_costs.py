@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from python_workers import table_names
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.warehouse.bigquery.client import BigQueryOptions
 from python_workers.warehouse.bigquery.warehouse import BigQueryWarehouse
@@ -97,7 +98,7 @@ def run_costs(warehouse: BigQueryWarehouse, run_id: str) -> list[StageCost]:
             f"BigQuery knows no job of run {run_id}",
             [
                 "It lists jobs of the last 180 days, a minute after their end at the latest;",
-                "the run ids are in nba_processing.processor_runs.",
+                f"the run ids are in {table_names.PROCESSOR_RUNS}.",
             ],
             ExitCode.USAGE,
         )

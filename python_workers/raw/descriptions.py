@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from python_workers import table_names
 from python_workers.errors import BackcourtError
 from python_workers.settings import resolve_project_dir
 from python_workers.warehouse.base import TableSpec
@@ -19,7 +20,7 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _DOC_CALL = re.compile(r"\{\{ doc\('(?P<name>\w+)'\) \}\}")
 _DOC_BLOCK = re.compile(r"\{% docs (?P<name>\w+) %\}\s*(?P<text>.*?)\s*\{% enddocs %\}", re.DOTALL)
-_SOURCES = "staging/nba_raw.yml"
+_SOURCES = f"staging/{table_names.RAW}.yml"
 
 
 def models_folder() -> Path | None:
