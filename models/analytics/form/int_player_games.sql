@@ -133,6 +133,22 @@ gaps as (
 
 ),
 
+gaps_of_games as (
+
+    select distinct game_id from gaps
+    where player_id is null
+
+),
+
+gaps_of_players as (
+
+    select distinct
+        game_id,
+        player_id,
+    from gaps
+
+),
+
 known_gaps as (
 
     select
@@ -140,9 +156,9 @@ known_gaps as (
         (of_game.game_id is not null or of_player.game_id is not null)
         and not (actual.has_box_score and actual.has_complete_shot_zones) as is_known_gap,
     from actual
-    left join (select distinct game_id from gaps where player_id is null) as of_game
+    left join gaps_of_games as of_game
         on actual.game_id = of_game.game_id
-    left join (select distinct game_id, player_id from gaps) as of_player
+    left join gaps_of_players as of_player
         on
             actual.game_id = of_player.game_id
             and actual.player_id = of_player.player_id
