@@ -358,7 +358,7 @@ class TestAcrossTables:
         self, load: Callable[..., LoadReport], warehouse: DuckDBWarehouse
     ) -> None:
         report = load(player_box_scores=[line(), line(1, "0022199999")])
-        assert "player_box_scores has rows of 1 games" in report.warnings[0]
+        assert "player_box_scores has rows of 1 game " in report.warnings[0]
         assert column(warehouse, "player_registry", "player_id") == [203507]
         known = load(games=[game(), game("0022199999")], player_box_scores=[line()])
         assert known.warnings == ()
