@@ -27,10 +27,12 @@
 
 {#
   Before a statement that builds the range: refuse more dates than it may modify, and say how to go
-  on. Without vars the range is the whole schedule, which only the table of games knows.
+  on. Without vars the range is the whole schedule, which only the table of games knows; without a
+  connection nothing is built.
 #}
 {% macro check_number_of_dates(most) -%}
-    {%- if most is none or not execute or _spans_at_most(most) -%}
+    {%- set cannot_ask = not execute or flags.INTROSPECT is sameas false -%}
+    {%- if most is none or cannot_ask or _spans_at_most(most) -%}
         {{ return(none) }}
     {%- endif -%}
     {%- set games = load_relation(api.Relation.create(
