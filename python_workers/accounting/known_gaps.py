@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from python_workers import table_names
 from python_workers.errors import BackcourtError, ExitCode
+from python_workers.raw.descriptions import models_folder, with_descriptions
 from python_workers.warehouse.base import Column, TableChange, TableSpec, Warehouse
 
 HEADER = ("game_id", "player_id", "reason", "noted_on")
@@ -113,7 +114,7 @@ def known_gap_lines(gaps: Iterable[KnownGap], *, with_header: bool = True) -> li
 
 def store_known_gaps(warehouse: Warehouse, gaps: Sequence[KnownGap]) -> None:
     """Replace the stored lines by those of the file, in one commit; write nothing if they agree."""
-    warehouse.ensure_tables([_TABLE])
+    warehouse.ensure_tables(with_descriptions([_TABLE], models_folder()))
     wanted = [(gap.game_id, gap.player_id, gap.reason, gap.noted_on) for gap in gaps]
     stored = warehouse.query(f"select {', '.join(HEADER)} from {_TABLE.name}").to_pylist()  # noqa: S608 our own names
     # Every cell as text: a missing player does not compare with a number.

@@ -1,4 +1,4 @@
-"""Descriptions of the raw tables, from the yml file that declares them to dbt."""
+"""Descriptions of the raw tables and seeds, from the yml files that declare them to dbt."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DOC_CALL = re.compile(r"\{\{ doc\('(?P<name>\w+)'\) \}\}")
 _DOC_BLOCK = re.compile(r"\{% docs (?P<name>\w+) %\}\s*(?P<text>.*?)\s*\{% enddocs %\}", re.DOTALL)
 _SOURCES = f"staging/{table_names.RAW}.yml"
+_SEEDS = "seeds"
 
 
 def models_folder() -> Path | None:
@@ -54,21 +55,23 @@ def description_of(declared: Mapping[str, Any], blocks: Mapping[str, str]) -> st
 
 
 def with_descriptions(specs: Iterable[TableSpec], models: Path | None) -> list[TableSpec]:
-    """Return the raw tables with their descriptions and those of their columns.
+    """Return raw tables or seeds with their descriptions and those of their columns.
 
     Parameters
     ----------
     specs
-        Raw tables.
+        Raw tables or seeds.
     models
         Folder of the dbt models; without it there are no descriptions.
     """
     if models is None:
         return list(specs)
-    file = models / _SOURCES
-    (source,) = yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)["sources"]  # noqa: S506 -- a safe loader
+    (source,) = _read(models / _SOURCES)["sources"]
+    tables = [*source["tables"]]
+    for file in sorted((models.parent / _SEEDS).glob("*.yml")):
+        tables += _read(file)["seeds"]
     blocks = doc_blocks(models)
-    declared = {table["name"]: table for table in source["tables"]}
+    declared = {table["name"]: table for table in tables}
     described = []
     for spec in specs:
         table = declared[spec.name.partition(".")[2]]
@@ -84,3 +87,7 @@ def with_descriptions(specs: Iterable[TableSpec], models: Path | None) -> list[T
             )
         )
     return described
+
+
+def _read(file: Path) -> Any:  # noqa: ANN401 -- as yaml types it
+    return yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 -- a safe loader
