@@ -47,10 +47,19 @@ _MANY_LINES = {
 
 @dataclass(frozen=True)
 class CsvLayout:
-    """The facts about a CSV file that its parser needs."""
+    """The facts about a CSV file that its parser needs.
+
+    Parameters
+    ----------
+    header, quoting
+        The names of the columns, and how the file writes quotes.
+    content
+        The decompressed bytes of a small file, which need not be read again; None of a large file.
+    """
 
     header: tuple[str, ...]
     quoting: Quoting
+    content: bytes | None
 
 
 def read_csv(path: Path, names: Sequence[str]) -> Iterator[tuple[Sequence[str], pa.RecordBatch]]:
@@ -72,9 +81,15 @@ def read_csv(path: Path, names: Sequence[str]) -> Iterator[tuple[Sequence[str], 
         return
     # Read all columns as text: then all formats share the same parsers, and 0022100001 keeps its
     # zeros.
+    if layout.content is not None:
+        source = pa.BufferReader(layout.content)
+        block_bytes = len(layout.content) + 1
+    else:
+        source = pa.input_stream(str(path), compression="gzip" if is_compressed(path) else None)
+        block_bytes = BLOCK_BYTES
     with pyarrow.csv.open_csv(
-        pa.input_stream(str(path), compression="gzip" if is_compressed(path) else None),
-        pyarrow.csv.ReadOptions(use_threads=False, block_size=_block_bytes(path)),
+        source,
+        pyarrow.csv.ReadOptions(use_threads=False, block_size=block_bytes),
         pyarrow.csv.ParseOptions(
             escape_char="\\" if layout.quoting is Quoting.ESCAPED else False,
         ),
@@ -86,16 +101,18 @@ def read_csv(path: Path, names: Sequence[str]) -> Iterator[tuple[Sequence[str], 
             yield layout.header, batch
 
 
-def _block_bytes(path: Path) -> int:
-    # The size of a compressed file says nothing of its lines.
-    return BLOCK_BYTES if is_compressed(path) else min(BLOCK_BYTES, path.stat().st_size + 1)
-
-
 def _layout(path: Path) -> CsvLayout | None:
     """Read the whole file once to find its header and quoting; None if it has no line."""
     header_line = None
     has_quotes = False
+    blocks: list[bytes] = []
+    size = 0
     for block in read_blocks(path):
+        size += len(block.data)
+        if size <= BLOCK_BYTES:
+            blocks.append(block.data)
+        else:
+            blocks.clear()
         text = block.decode()
         has_quotes |= '"' in text
         if header_line is None:
@@ -104,7 +121,8 @@ def _layout(path: Path) -> CsvLayout | None:
         return None
     quoting = _quoting(path) if has_quotes else Quoting.DOUBLED
     escape = "\\" if quoting is Quoting.ESCAPED else None
-    return CsvLayout(tuple(next(csv.reader([header_line], escapechar=escape))), quoting)
+    header = tuple(next(csv.reader([header_line], escapechar=escape)))
+    return CsvLayout(header, quoting, b"".join(blocks) if size <= BLOCK_BYTES else None)
 
 
 def _quoting(path: Path) -> Quoting:

@@ -74,6 +74,7 @@ class _Reading:
         self._labels: list[str] = []
         self._starts: list[int] = []
         self._waiting: list[Batch] = []
+        self._waiting_types: dict[str, object] = {}
         self._rows_read = self._rows_parsed = 0
 
     @property
@@ -92,8 +93,10 @@ class _Reading:
             for found in read_batches(path, label, self._names):
                 self._check_columns(found, label, given)
                 batch = self._with_given(found, given)
-                if self._waiting and _types(batch) != _types(self._waiting[0]):
+                types = _types(batch)
+                if self._waiting and types != self._waiting_types:
                     yield self._parsed()
+                self._waiting_types = types
                 self._waiting.append(batch)
                 self._rows_read += batch.rows
                 if self._rows_read - self._rows_parsed >= _PARSED_ROWS:
