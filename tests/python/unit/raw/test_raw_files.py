@@ -8,10 +8,13 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
+import pyarrow as pa
 import pytest
 
 from python_workers.errors import BackcourtError
+from python_workers.raw import csv_files, text_files
 from python_workers.raw import reading as raw_reading
 from python_workers.raw.reading import read_raw_table
 from python_workers.raw.schema import (
@@ -22,6 +25,7 @@ from python_workers.raw.schema import (
     RawTable,
 )
 from python_workers.raw.tables import collapse_duplicates
+from python_workers.raw.text_files import open_bytes
 from tests.python.support.raw_factories import (
     FORMATS,
     OPENING_GAME,
@@ -369,3 +373,28 @@ def test_a_header_that_is_nearly_right_is_told_and_not_guessed(
     told = refusal(read, tmp_path, GAMES, tmp_path)
     assert "has no column game_id" in told
     assert seen in told
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz"])
+def test_a_small_csv_file_is_opened_once_and_a_large_one_read_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    path = tmp_path / name
+    with gzip.open(path, "wb") if name.endswith("gz") else path.open("wb") as file:
+        file.write(b"\xef\xbb\xbfa,b\n" + b"".join(b"%03d,x\n" % row for row in range(500)))
+    opened: list[Path] = []
+
+    def open_and_note(path: Path) -> IO[bytes]:
+        opened.append(path)
+        return open_bytes(path)
+
+    monkeypatch.setattr(text_files, "open_bytes", open_and_note)
+    monkeypatch.setattr(pa, "input_stream", None)
+    (whole,) = [batch for _, batch in csv_files.read_csv(path, ["a"])]
+    assert len(opened) == 1
+    monkeypatch.undo()
+    monkeypatch.setattr(csv_files, "BLOCK_BYTES", 1000)
+    parts = [batch for _, batch in csv_files.read_csv(path, ["a"])]
+    assert len(parts) > 1
+    values = [value for part in parts for value in part.column("a").to_pylist()]
+    assert values == whole.column("a").to_pylist() == [f"{row:03d}" for row in range(500)]
