@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from python_workers.cli import console
 from python_workers.errors import BackcourtError
 from python_workers.raw.load import LoadReport, load_directory
 from python_workers.raw.removal import remove_games
@@ -210,8 +211,10 @@ class TestFactsThatDisagree:
 
 
 def test_the_command_says_what_changed_what_stays_and_what_comes_next(
-    backcourt: CommandLine, tmp_path: Path
+    backcourt: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Wide enough that no cell wraps.
+    monkeypatch.setattr(console, "TABLE_WIDTH", 400)
     games = [game(), game("0022200001", season="2022-23", game_date="2022-10-19")]
     lines = [
         line(1, points=12),
