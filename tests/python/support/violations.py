@@ -29,6 +29,8 @@ LINES = "nba_raw.player_box_scores"
 SHOTS = "nba_raw.shots"
 GAMES = "nba_raw.games"
 SEASONS = "nba_staging.seasons"
+KNOWN_GAPS = "nba_staging.known_source_gaps"
+TRAINING = "nba_predictions.training_examples"
 
 
 def change(table: str, *assignments: str) -> list[str]:
@@ -133,6 +135,16 @@ SPOILED: dict[str, list[str]] = {
         ),
         *change(CONTEXT, "last_played_date = game_date"),
     ],
+    "known_source_gaps_match_a_gap": [
+        f"insert into {KNOWN_GAPS} by name select '0029900001' as game_id, 'lost' as reason",
+    ],
+    "known_source_gaps_are_listed_once": [
+        f"""
+        insert into {KNOWN_GAPS} by name
+        select '0029900001' as game_id, unnest([11, 11]) as player_id, 'lost' as reason
+        """,
+        f"insert into {KNOWN_GAPS} by name select 11 as player_id, 'lost' as reason",
+    ],
     "rest_advantages_of_a_game_cancel_out": [
         f"update {MLFS} set rest_advantage = 1 where game_date = '{LAST}' and team_abbr = 'AAA'",
         f"update {MLFS} set rest_advantage = null where game_date = '{LAST}' and team_abbr = 'CCC'",
@@ -141,7 +153,7 @@ SPOILED: dict[str, list[str]] = {
     "box_score_lines_belong_to_a_team_of_their_game": change(
         LINES, "team_abbr = 'XXX'", "team_abbr = null", "game_id = '0029900001'"
     ),
-    "every_game_belongs_to_a_known_season": change(GAMES, "season = '1999-00'"),
+    "every_game_belongs_to_a_known_season": change(GAMES, "season = '2098-99'"),
     "shots_belong_to_a_team_of_their_game": change(
         SHOTS, "team_abbr = 'XXX'", "team_abbr = null", "game_id = '0029900001'"
     ),
@@ -163,7 +175,11 @@ SPOILED: dict[str, list[str]] = {
 }
 """Per singular test, statements that make one violation each."""
 
-WARNINGS = {"no_failure_needs_investigation", "box_score_lines_do_not_contradict_themselves"}
+WARNINGS = {
+    "no_failure_needs_investigation",
+    "box_score_lines_do_not_contradict_themselves",
+    "known_source_gaps_match_a_gap",
+}
 
 OUT_OF_RANGE: dict[str, tuple[str, dict[str, list[str]]]] = {
     "player_shot_zone_rates_sum_to_100": (
@@ -302,6 +318,30 @@ OUT_OF_RANGE: dict[str, tuple[str, dict[str, list[str]]]] = {
             "quality_ready": ["is_quality_ready = not is_quality_ready"],
             "data_source": ["data_source = 'guess'"],
             "population_source": ["population_source = null"],
+        },
+    ),
+    "labels_are_in_range": (
+        TRAINING,
+        {
+            "counts_of_games_played_alone": [
+                (
+                    "did_play = false, actual_points = 0, actual_minutes = 0, actual_fg_makes = 0, "
+                    "actual_threes = 0, actual_ft_makes = 0"
+                )
+            ],
+            "makes_within_attempts": [
+                (
+                    "actual_fg_makes = 2, actual_fg_attempts = 1, actual_threes = 0, "
+                    "actual_ft_makes = 0, actual_points = 4"
+                )
+            ],
+            "points_of_makes": [
+                (
+                    "actual_fg_makes = 1, actual_fg_attempts = 1, actual_threes = 0, "
+                    "actual_ft_makes = 0, actual_points = 3"
+                )
+            ],
+            "minutes": ["actual_minutes = 91"],
         },
     ),
     "season_days_are_in_order": (
