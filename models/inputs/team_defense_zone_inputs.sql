@@ -27,24 +27,29 @@ team_games as (
 
 ),
 
--- Teams with too few games for a row because box scores are missing: how many of the missing ones are
--- known gaps of the source.
+known_gaps as (
+
+    select distinct game_id
+    from {{ ref('known_source_gaps') }}
+    where player_id is null
+
+),
+
+-- Teams with too few games for a row because box scores are missing: how many of the missing ones
+-- are known gaps of the source.
 missing_games as (
 
     select
         teams.analysis_date,
         teams.team_abbr,
-        cast(count(gaps.game_id) as int64) as known_gap_count,
+        cast(count(known_gaps.game_id) as int64) as known_gap_count,
     from teams
     inner join team_games
         on
             teams.team_abbr = team_games.team_abbr
             and teams.season_year = team_games.season_year
             and team_games.game_date < teams.analysis_date
-    left join (
-        select distinct game_id from {{ ref('known_source_gaps') }} where player_id is null
-    ) as gaps
-        on team_games.game_id = gaps.game_id
+    left join known_gaps on team_games.game_id = known_gaps.game_id
     where
         teams.available_games < {{ required_games }}
         and not team_games.has_box_score

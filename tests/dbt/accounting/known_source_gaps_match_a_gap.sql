@@ -1,4 +1,4 @@
--- Each line of known_source_gaps stands for data that is still missing. A line that does not can go.
+-- Each line of known_source_gaps stands for data that is still missing; other lines can go.
 {{ config(severity='warn') }}
 
 select

@@ -1,6 +1,6 @@
 -- The rows and failures of every processor and date are those that were recorded when they were
--- written. Processors that the vars do not require, and rows that `dbt run` built at an unknown time,
--- are not tested.
+-- written. Processors that the vars do not require, and rows that `dbt run` built at an unknown
+-- time, are not tested.
 with
 
 processed as (

@@ -94,8 +94,8 @@ def test_the_statements_of_the_warehouse_are_bigquery_s(
     jobs = sent_jobs(proxy.seen)
     types |= dict(job.loaded for job in jobs if job.loaded)
     report = check_statements(types, [job.statement for job in jobs if job.statement], partitioned)
-    # A transaction of six statements, a count and a MERGE.
-    assert report.checked == 8
+    # A transaction of eight statements, a count and a MERGE.
+    assert report.checked == 10
     assert report.findings == ()
 
 
