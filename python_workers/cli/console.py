@@ -225,10 +225,11 @@ def print_table(
         if every_column or justify != "right" or any(row[at] != 0 for row in listed)
     ]
     width = out.width if out.is_terminal else TABLE_WIDTH
+    # A title of the table would wrap at the table's own width.
+    if title:
+        out.print(title)
     for part in _fitting(shown_columns, width):
-        table = Table(
-            title=title, title_justify="left", box=None, pad_edge=False, header_style="bold"
-        )
+        table = Table(box=None, pad_edge=False, header_style="bold")
         for column in part:
             table.add_column(
                 column.heading,
@@ -239,7 +240,6 @@ def print_table(
         for cells in zip(*(column.cells for column in part), strict=True):
             table.add_row(*cells)
         out.print(table, width=width, soft_wrap=False)
-        title = ""
 
 
 class _Column:

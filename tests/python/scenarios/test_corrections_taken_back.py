@@ -105,6 +105,6 @@ def test_rows_that_are_gone_or_altered_are_missing_and_come_back(
     assert {state.status for state in states.values()} == {"missing"}
     assert states["pdc", DAY].reason.startswith("0 of 20 rows")
     assert states["pcf", DAY].reason.startswith("19 of 20 rows")
-    assert states["tdza", DAY].reason == "its rows have changed since they were computed"
+    assert states["tdza", DAY].reason == "its rows differ from those recorded"
     engine.backfill(DAY, DAY)
     assert_same(engine.everything(), original.everything())
