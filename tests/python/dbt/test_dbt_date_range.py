@@ -135,7 +135,7 @@ def test_a_range_with_more_dates_than_a_statement_may_modify_says_how_to_go_on(
 def test_every_model_by_date_is_known_here(first_run: Engine) -> None:
     manifest = first_run.project()._manifest
     found = {
-        f"{node.schema}.{node.name}": node.config["date_column"]
+        f"{node.schema}.{node.name}": node.config.meta["date_column"]
         for node in manifest.nodes.values()
         if node.resource_type == "model" and node.config.materialized == "date_range"
     }
