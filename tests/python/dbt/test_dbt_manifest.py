@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -63,31 +64,39 @@ EXCEPTIONS = {
 }
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def parsed(target: str, folder: Path) -> Project:
+    """Parse the project for one target; a warning fails."""
     from dbt.cli.main import dbtRunner
 
-    directory, target = resolve_project_dir(), tmp_path_factory.mktemp("target")
+    directory = resolve_project_dir()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BACKCOURT_DUCKDB_PATH", str(target / "backcourt.duckdb"))
-        parsed = dbtRunner().invoke(
+        patch.setenv("BACKCOURT_DUCKDB_PATH", str(folder / "backcourt.duckdb"))
+        found = dbtRunner().invoke(
             [
                 *("--warn-error", "--quiet", "parse", "--show-all-deprecations"),
                 *("--no-partial-parse", "--project-dir", str(directory)),
-                *("--profiles-dir", str(directory / "profiles")),
-                *("--target-path", str(target), "--log-path", str(target)),
+                *("--profiles-dir", str(directory / "profiles"), "--target", target),
+                *("--target-path", str(folder), "--log-path", str(folder)),
                 *("--vars", "{investigate_severity: error}"),
             ]
         )
-    assert parsed.success, parsed.exception
-    return Project(parsed.result)
+    assert found.success, found.exception
+    return Project(found.result)
 
 
-def test_the_project_parses_without_warnings_and_takes_its_severity_from_a_var(
-    project: Project,
-) -> None:
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return parsed("duckdb", tmp_path_factory.mktemp("target"))
+
+
+def test_the_project_takes_its_severity_from_a_var(project: Project) -> None:
     test = project.manifest.nodes["test.backcourt.no_failure_needs_investigation"]
     assert test.config.severity.lower() == "error"
+
+
+# dbt checks the names of settings for this adapter, and not for dbt-duckdb.
+def test_the_project_parses_without_warnings_for_bigquery(project: Project, tmp_path: Path) -> None:
+    assert parsed("bigquery", tmp_path).models.keys() == project.models.keys()
 
 
 def test_a_model_reads_no_later_layer(project: Project) -> None:

@@ -73,13 +73,19 @@ shooters = st.lists(games_with_zones(), min_size=10, max_size=24).map(
     )
 )
 regulars = st.builds(
-    lambda games, zones, changes: regular(games, shot_zones=zones, **changes),
+    lambda games, zones, points, changes: regular(
+        games,
+        shot_zones=zones,
+        # More than 200 points a game are refused.
+        points_sum_season=points * changes["known_games_season"],
+        **changes,
+    ),
     st.lists(box_scores(), min_size=5, max_size=12),
     maybe(st.builds(zones_of_a_player, paint_rate_last_10=maybe(rates))),
+    st.integers(0, 60),
     st.fixed_dictionaries(
         {
             "known_games_season": st.integers(0, 80),
-            "points_sum_season": st.integers(0, 2_000),
             "usage_games_season": st.integers(0, 80),
             "team_pace_games_last_10": st.integers(0, 10),
             "team_pace_e4_sum_last_10": maybe(st.integers(0, 1200_0000)),
