@@ -18,7 +18,7 @@ import pyarrow as pa
 from python_workers.accounting.coverage import COUNTS, read_coverage
 from python_workers.accounting.ledger import Ledger
 from python_workers.accounting.schedule import game_dates, resolve
-from python_workers.backfill.project_state import project_state
+from python_workers.backfill.dbt_project import DbtProject
 from python_workers.choices import Target
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.explain.answer import explain
@@ -186,7 +186,7 @@ class Reader:
         """
         chosen = PROCESSORS if processor is None else (_processor(processor),)
         with self._opened(_Request(start, end, season)) as (warehouse, scope):
-            state = project_state(resolve_project_dir())
+            state = DbtProject(self.settings).state()
             found = read_coverage(warehouse, scope.schedule, chosen, state)
         rows = [{**row, "processor": BY_NAME[row["processor_name"]].key} for row in found.by_date]
         return _frame(pa.Table.from_pylist(rows, _COVERAGE_SCHEMA))

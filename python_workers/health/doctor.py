@@ -25,7 +25,7 @@ from python_workers.accounting.schedule import (
     game_dates,
 )
 from python_workers.accounting.seasons import read_seasons, seasons_file
-from python_workers.backfill.project_state import project_state
+from python_workers.backfill.dbt_project import DbtProject
 from python_workers.daily.readiness import last_loads, stale_loads
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.health.verify import verify
@@ -231,8 +231,8 @@ def _raw(warehouse: Warehouse, settings: Settings) -> Found:
     return Found(found)
 
 
-def _inputs(warehouse: Warehouse, _settings: Settings) -> Found:
-    builds = InputBuilds.read(warehouse, project_state(resolve_project_dir()))
+def _inputs(warehouse: Warehouse, settings: Settings) -> Found:
+    builds = InputBuilds.read(warehouse, DbtProject(settings).state())
     computed = sorted({day for _, day in read_current(warehouse, FIRST_DATE, LAST_DATE)})
     if not computed:
         return Found("nothing is computed yet", "backcourt backfill --all", ExitCode.ATTENTION)

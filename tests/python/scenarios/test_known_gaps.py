@@ -11,7 +11,10 @@ import pytest
 from python_workers.accounting.known_gaps import KnownGap, known_gap_lines, read_known_gaps
 from python_workers.errors import BackcourtError
 from python_workers.processors.catalogue import BY_KEY
+from python_workers.reader import Reader
+from tests.python.support.command import CommandLine
 from tests.python.support.engine import Engine
+from tests.python.support.leagues import League, days
 
 NOTED = dt.date(2026, 1, 31)
 SEASON = "2021-22"
@@ -85,6 +88,47 @@ def test_a_gap_that_becomes_known_and_unknown_again_judges_the_affected_dates_an
     write(file)
     engine.backfill(seasons=[SEASON])
     assert categories(engine, "psza") == before
+
+
+def test_a_league_all_of_whose_gaps_are_known_is_green_from_end_to_end(
+    backcourt: CommandLine, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    league = League({"ATL": range(1, 8), "BOS": range(11, 18)})
+    dates = days(20)
+    spoiled = {12: {1: {"points": 99}}, 14: {2: {"fga": 20, "fgm": 6}}}
+    for number, day in enumerate(dates):
+        league.play(day, "ATL", "BOS", shots=number != 10, changes=spoiled.get(number))
+    engine.load(league.write(tmp_path / "raw"))
+    engine.backfill()
+    assert "KNOWN_SOURCE_GAP" not in categories(engine, "psza").values()
+    commands = ["plan --all", "coverage --all", "status", f"export --out {tmp_path / 'before'}"]
+    commands += [f"report --out {tmp_path / 'report.html'}"]
+    assert {backcourt(*command.split()).code for command in commands} == {1}
+
+    file = tmp_path / "known_gaps.csv"
+    lines = backcourt.ok("coverage", "--all", "--suggest-known-gaps").out
+    file.write_text("game_id,player_id,reason,noted_on\n" + lines)
+    monkeypatch.setenv("BACKCOURT_KNOWN_GAPS", str(file))
+    engine.backfill()
+    for short in ("psza", "pdc"):
+        found = set(categories(engine, short).values())
+        assert "KNOWN_SOURCE_GAP" in found
+        assert "INCOMPLETE_UPSTREAM" not in found
+    tests = engine.project().test(["path:tests/dbt/accounting"], dates[0], dates[-1])
+    assert {test.status for test in tests} == {"pass"}
+    commands[3] = f"export --out {tmp_path / 'after'}"
+    for command in (*commands, "doctor", "verify --all"):
+        backcourt.ok(*command.split())
+    assert "everyone is accounted for" in backcourt.ok("coverage", "--all").out
+    assert Reader("duckdb", duckdb_path=engine.path).coverage().stale_reason.isna().all()
+    known = [key for key, name in categories(engine, "psza").items() if name == "KNOWN_SOURCE_GAP"]
+    day, who = min(known)
+    shown = backcourt.ok("explain", who, "--date", day, "--processor", "psza").out
+    assert "failure KNOWN_SOURCE_GAP" in shown
+    # Without the file the inputs are those of another project again.
+    monkeypatch.delenv("BACKCOURT_KNOWN_GAPS")
+    for command in ("coverage --all", "doctor"):
+        assert "dbt project changed" in backcourt.attention(*command.split()).out
 
 
 @pytest.mark.parametrize(
