@@ -96,6 +96,11 @@ class Settings(BaseSettings):
         description="File of known gaps (docs/runbook.md); the default is the project's "
         "`seeds/known_source_gaps.csv`.",
     )
+    report: str | None = Field(
+        default=None,
+        description="File or address of the report page to which `explain` and `coverage` link; "
+        "the default is `report.html` beside the DuckDB file.",
+    )
     bq_project: ProjectId | None = Field(default=None, description="BigQuery: project.")
     bq_location: Location = Field(default="US", description="BigQuery: location of the datasets.")
     bq_dataset_prefix: DatasetPrefix = Field(

@@ -41,6 +41,9 @@ class GameCause:
         By kind of gap, the teams that the kind is about.
     blocked
         Number of missing rows by processor name. A row that several games block counts for each.
+    blocked_entities
+        Lookups of the players, and abbreviations of the teams, that lack a row for it, each with
+        whether it is a team.
     first_date, last_date
         First and last date of these rows.
     """
@@ -52,6 +55,7 @@ class GameCause:
     gaps: dict[str, set[int]] = field(default_factory=dict)
     teams: dict[str, set[str]] = field(default_factory=dict)
     blocked: dict[str, int] = field(default_factory=dict)
+    blocked_entities: set[tuple[str, bool]] = field(default_factory=set)
     first_date: date = date.max
     last_date: date = date.min
 
@@ -176,6 +180,7 @@ def _add(causes: dict[str, GameCause], failure: Row, gaps: Sequence[Row]) -> Non
         cause.teams.setdefault(gap["gap"], set()).add(gap["team_abbr"])
     name = failure["processor_name"]
     cause.blocked[name] = cause.blocked.get(name, 0) + failure["dates"]
+    cause.blocked_entities.add((failure["entity_id"], failure["player_id"] is None))
     cause.first_date = min(cause.first_date, failure["first_date"])
     cause.last_date = max(cause.last_date, failure["last_date"])
 

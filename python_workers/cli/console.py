@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any, Literal, cast
@@ -176,6 +177,21 @@ class JsonReporter:
 
     def close(self) -> None:
         """Do nothing: there is no bar."""
+
+
+def wrapped(text: str, indent: int = 0, hanging: int = 4) -> str:
+    """Break a text into lines of at most 80 columns, the later ones indented further."""
+    if len(text) + indent <= TABLE_WIDTH:
+        return " " * indent + text
+    lines = textwrap.wrap(
+        text,
+        TABLE_WIDTH,
+        initial_indent=" " * indent,
+        subsequent_indent=" " * (indent + hanging),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join(lines)
 
 
 def echo_range(schedule: Schedule, *, as_json: bool) -> TextReporter | JsonReporter:

@@ -29,6 +29,7 @@ from python_workers.backfill.dbt_project import DbtProject
 from python_workers.cli import options
 from python_workers.cli.console import out, print_table, say_copied
 from python_workers.cli.options import OutputFormat, chosen_processors
+from python_workers.cli.report_links import report_hint, report_link
 from python_workers.errors import ExitCode
 from python_workers.processors.catalogue import BY_NAME
 from python_workers.processors.failures import (
@@ -36,9 +37,9 @@ from python_workers.processors.failures import (
     INCOMPLETE_UPSTREAM,
     UNKNOWN_CATEGORY,
 )
-from python_workers.settings import load_settings
+from python_workers.settings import Settings, load_settings
 from python_workers.warehouse.open import open_beside_a_run
-from python_workers.wording import counted
+from python_workers.wording import counted, report_fragment
 
 SHOWN_FAILURES = 20
 SHOWN_GAMES = 20
@@ -98,14 +99,14 @@ def coverage(
             out.print(line, markup=False)
         return ExitCode.OK
     if output is OutputFormat.JSON:
-        answer = _as_json(found, failures, causes)
+        answer = _as_json(found, failures, causes, settings)
         out.print(json.dumps(answer, default=str, indent=1), markup=False)
     else:
-        _print(found, causes, verbose=verbose)
+        _print(found, causes, settings, verbose=verbose)
     return exit_code(found)
 
 
-def _print(found: Coverage, causes: Causes, *, verbose: bool) -> None:
+def _print(found: Coverage, causes: Causes, settings: Settings, *, verbose: bool) -> None:
     print_table(
         f"coverage {found.start} to {found.end}",
         [
@@ -123,7 +124,8 @@ def _print(found: Coverage, causes: Causes, *, verbose: bool) -> None:
     gaps = [row for row in found.by_date if row["coverage_status"] in ("not_run", "incomplete")]
     for row in gaps if verbose else gaps[:SHOWN_DATES]:
         out.print(
-            f"{row['coverage_status']}: {row['processor_name']} {row['analysis_date']}: "
+            f"{row['coverage_status']}: {BY_NAME[row['processor_name']].key} "
+            f"{row['analysis_date']}: "
             f"{row['unaccounted']:,} unaccounted, {row['duplicated']:,} duplicated, "
             f"{row['unexpected']:,} unexpected",
             markup=False,
@@ -132,8 +134,12 @@ def _print(found: Coverage, causes: Causes, *, verbose: bool) -> None:
         out.print(f"… and {len(gaps) - SHOWN_DATES:,} more dates")
     for line in (*found.stale_lines, *found.unmatched_lines):
         out.print(line, markup=False)
-    _print_games(causes.games, verbose=verbose)
+    _print_games(causes.games, settings, verbose=verbose)
     _print_others(causes.others, verbose=verbose)
+    if causes.games or causes.others:
+        where = report_hint(settings, "#do")
+        out.print(f"in the report: {where}", markup=False)
+        out.print("  and a page for each of them: #player=LOOKUP, #team=ABC")
     for error in found.raw_errors:
         out.print(
             f"raw rows to correct: {error.found:,} {error.meaning}, first {error.example}",
@@ -143,7 +149,7 @@ def _print(found: Coverage, causes: Causes, *, verbose: bool) -> None:
         out.print("everyone is accounted for")
 
 
-def _print_games(games: Sequence[GameCause], *, verbose: bool) -> None:
+def _print_games(games: Sequence[GameCause], settings: Settings, *, verbose: bool) -> None:
     if not games:
         return
     verb = "blocks" if len(games) == 1 else "block"
@@ -155,6 +161,8 @@ def _print_games(games: Sequence[GameCause], *, verbose: bool) -> None:
             f"{'; '.join(game.problems)}: {counted(game.rows, 'row')}",
             markup=False,
         )
+        for name, page in _pages(game, settings).items() if verbose else ():
+            out.print(f"  {name}{f': {page}' if page else ''}", markup=False)
     if len(games) > len(shown):
         out.print(f"… and {len(games) - len(shown):,} more games (--verbose names all)")
     first, last = min(game.first_date for game in games), max(game.last_date for game in games)
@@ -164,6 +172,14 @@ def _print_games(games: Sequence[GameCause], *, verbose: bool) -> None:
     out.print("what the source never corrects becomes a known gap; lines for its file:")
     out.print(f"  backcourt coverage {dates} --suggest-known-gaps")
     out.print(f"more: {INCOMPLETE_UPSTREAM.page}")
+
+
+def _pages(game: GameCause, settings: Settings) -> dict[str, str | None]:
+    """Return the pages in the report of the players and teams that a game blocks."""
+    return {
+        name: report_link(settings, report_fragment(name, is_team=is_team))
+        for name, is_team in sorted(game.blocked_entities)
+    }
 
 
 def _print_others(failures: Sequence[Mapping[str, Any]], *, verbose: bool) -> None:
@@ -194,7 +210,7 @@ def _span(row: Mapping[str, Any]) -> str:
 
 
 def _as_json(
-    found: Coverage, failures: Sequence[Mapping[str, Any]], causes: Causes
+    found: Coverage, failures: Sequence[Mapping[str, Any]], causes: Causes, settings: Settings
 ) -> dict[str, Any]:
     return {
         "start_date": found.start,
@@ -209,13 +225,13 @@ def _as_json(
         ],
         "dates": list(found.by_date),
         "to_investigate": failures,
-        "games": [_game_json(game) for game in causes.games],
+        "games": [_game_json(game, settings) for game in causes.games],
         "unmatched_known_gaps": list(found.unmatched_gaps),
         "raw_errors": [vars(error) for error in found.raw_errors],
     }
 
 
-def _game_json(game: GameCause) -> dict[str, Any]:
+def _game_json(game: GameCause, settings: Settings) -> dict[str, Any]:
     return {
         "game_id": game.game_id,
         "game_date": game.game_date,
@@ -223,6 +239,7 @@ def _game_json(game: GameCause) -> dict[str, Any]:
         "home_team_abbr": game.home,
         "problems": game.problems,
         "players": {kind: sorted(players) for kind, players in sorted(game.gaps.items())},
+        "blocked_entities": _pages(game, settings),
         "rows_blocked": game.rows,
         "rows_by_processor": game.blocked,
         "first_date": game.first_date,

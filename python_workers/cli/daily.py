@@ -34,6 +34,7 @@ from python_workers.daily.notify import run_hook
 from python_workers.daily.run import DailyOptions, daily_processors, event_of, run_daily
 from python_workers.daily.status import PipelineStatus, read_status
 from python_workers.errors import BackcourtError, ExitCode
+from python_workers.processors.catalogue import BY_NAME
 from python_workers.settings import load_settings
 from python_workers.warehouse.base import Warehouse
 from python_workers.warehouse.open import open_beside_a_run, open_warehouse
@@ -240,7 +241,7 @@ def _print_status(found: PipelineStatus) -> None:
             "latest dates",
             [
                 ("processor", "left"),
-                ("latest date", "left"),
+                ("date", "left"),
                 ("mode", "left"),
                 ("status", "left"),
                 ("records", "right"),
@@ -249,10 +250,10 @@ def _print_status(found: PipelineStatus) -> None:
             ],
             [
                 (
-                    row["processor_name"],
+                    BY_NAME[row["processor_name"]].key,
                     row["latest_date"],
-                    row["mode"],
-                    row["status"],
+                    row["mode"] or "-",
+                    (row["status"] or "-").replace("_", " "),
                     row["records"],
                     row["failures"],
                     f"{row['finished_at']:%Y-%m-%d %H:%M}",
@@ -271,7 +272,7 @@ def _print_status(found: PipelineStatus) -> None:
     for row in found.to_investigate:
         out.print(
             f"to investigate: {row['failures']:,} {row['failure_category']} of "
-            f"{row['processor_name']}, the latest on {row['latest_date']}"
+            f"{BY_NAME[row['processor_name']].key}, the latest on {row['latest_date']}"
         )
     for line in (*found.coverage.stale_lines, *found.coverage.unmatched_lines):
         out.print(line, markup=False)
@@ -297,7 +298,7 @@ def _print_breakers(rows: Sequence[dict[str, Any]]) -> None:
         ],
         [
             (
-                row["processor_name"],
+                BY_NAME[row["processor_name"]].key,
                 row["analysis_date"],
                 row["entity_id"],
                 row["attempt_count"],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any
@@ -12,8 +11,9 @@ import typer
 
 from python_workers.accounting.ledger import Ledger
 from python_workers.cli import options
-from python_workers.cli.console import out
+from python_workers.cli.console import out, wrapped
 from python_workers.cli.options import OutputFormat, chosen_processors
+from python_workers.cli.report_links import report_hint, report_link
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.explain.answer import Explanation, explain
 from python_workers.explain.entities import Who, find
@@ -22,8 +22,8 @@ from python_workers.explain.lines import Line
 from python_workers.processors.base import Processor
 from python_workers.settings import load_settings, resolve_project_dir
 from python_workers.warehouse.open import open_warehouse
+from python_workers.wording import report_fragment
 
-WIDTH = 80
 SHOWN_TEXT = 400
 
 
@@ -65,11 +65,15 @@ def explain_command(
         about = _about(who, chosen, is_named=processor is not None)
         ledger = Ledger.read(warehouse, day, day)
         found = [explain(warehouse, ledger, each, day, who, directory) for each in about]
+    page = report_fragment(who.lookup, is_team=who.player_id is None)
     if output is OutputFormat.JSON:
-        out.print(json.dumps([_as_json(each) for each in found], default=str, indent=1))
+        link = report_link(settings, page)
+        answer = [{**_as_json(each), "page": link} for each in found]
+        out.print(json.dumps(answer, default=str, indent=1), markup=False)
     else:
         for each in found:
             out.print("\n".join(_shown(each)), markup=False)
+        out.print(f"page: {report_hint(settings, page)}", markup=False)
     return ExitCode.ATTENTION if any(each.needs_attention for each in found) else ExitCode.OK
 
 
@@ -178,17 +182,7 @@ def _wrapped(text: str, indent: int) -> str:
     """Break a text into lines of at most 80 columns; cut what only JSON shows whole."""
     if len(text) > SHOWN_TEXT:
         text = f"{text[:SHOWN_TEXT]} … (--format json has all)"
-    if len(text) + indent <= WIDTH:
-        return " " * indent + text
-    lines = textwrap.wrap(
-        text,
-        WIDTH,
-        initial_indent=" " * indent,
-        subsequent_indent=" " * (indent + 4),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    return "\n".join(lines)
+    return wrapped(text, indent)
 
 
 def _as_json(found: Explanation) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import typer
 from python_workers.accounting.coverage import read_coverage
 from python_workers.accounting.schedule import check_range, resolve
 from python_workers.cli import options
-from python_workers.cli.console import out, print_table
+from python_workers.cli.console import out, print_table, wrapped
 from python_workers.cli.options import OutputFormat, chosen_processors
 from python_workers.errors import ExitCode
 from python_workers.health.doctor import examine
@@ -46,7 +46,8 @@ def doctor(
         found.append(check)
         if output is OutputFormat.TABLE:
             word = "ok" if check.is_ok else "not ok"
-            out.print(f"{word:<7} {check.name}: {check.outcome.found}", markup=False)
+            line = f"{word:<7} {check.name}: {check.outcome.found}"
+            out.print(wrapped(line, hanging=8), markup=False)
             if check.outcome.mend:
                 out.print(f"        mend: {check.outcome.mend}", markup=False)
     if output is OutputFormat.JSON:

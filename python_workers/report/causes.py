@@ -31,6 +31,9 @@ class Cause:
         Keys of the processors whose rows are blocked.
     blocked
         Number of rows; one that several games block counts for each.
+    entities
+        Lookups of the players, and abbreviations of the teams, whose rows they are, each with
+        whether it is a team.
     first_date, last_date
         First and last date of these rows.
     """
@@ -40,6 +43,7 @@ class Cause:
     problems: tuple[str, ...]
     processors: tuple[str, ...]
     blocked: int
+    entities: tuple[tuple[str, bool], ...]
     first_date: date
     last_date: date
 
@@ -63,6 +67,7 @@ def _of_game(game: GameCause) -> Cause:
         tuple(game.problems),
         _keys(game.blocked),
         game.rows,
+        tuple(sorted(game.blocked_entities)),
         game.first_date,
         game.last_date,
     )
@@ -79,6 +84,7 @@ def _of_entities(failures: Sequence[Row]) -> list[Cause]:
             tuple(sorted({row["failure_reason"] or row["failure_category"] for row in rows})),
             _keys(row["processor_name"] for row in rows),
             sum(row["dates"] for row in rows),
+            ((entity, rows[0]["player_id"] is None),),
             min(row["first_date"] for row in rows),
             max(row["last_date"] for row in rows),
         )

@@ -9,7 +9,6 @@ from datetime import UTC, date, datetime
 from importlib import resources
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -22,7 +21,7 @@ from python_workers.raw.findings import MEANINGS, over_seasons
 from python_workers.reading.dictionary import data_dictionary
 from python_workers.reading.scope import Scope
 from python_workers.report import zone_charts
-from python_workers.report.causes import SHOWN_CAUSES
+from python_workers.report.causes import SHOWN_CAUSES, Cause
 from python_workers.report.coverage_charts import (
     STATUSES,
     calendars,
@@ -36,12 +35,15 @@ from python_workers.report.run_charts import processor_times, timeline
 from python_workers.report.shooters import SHOWN_PLAYERS, most_attempts
 from python_workers.report.svg import bar, element
 from python_workers.report.totals import counts_in_words, total, total_by_processor, verdict
+from python_workers.wording import report_fragment
 
 PAGE_BEGINS = '<!doctype html>\n<html lang="en">\n'
 
 ENGINES = {"duckdb": "DuckDB", "bigquery": "BigQuery"}
 SHOWN_RUNS = 12
 SHOWN_DATES = 300
+# Players of a game that the list of what to do names.
+SHOWN_BLOCKED = 6
 SHARE_WIDTH = 80.0
 # Seasons whose calendars are open; the page folds the earlier ones.
 NEWEST_SEASONS = 4
@@ -80,6 +82,7 @@ def render(data: ReportData, made_at: datetime, models: Path | None = None) -> s
     pages = environment()
     pages.filters.update(
         anchor=_anchor,
+        pages=lambda cause: _pages(data.entities, cause),
         seasons_of=lambda row: _seasons_of(data.scope, row),
         team=lambda row: _team(data.entities, row),
     )
@@ -129,6 +132,7 @@ def render(data: ReportData, made_at: datetime, models: Path | None = None) -> s
         script=script,
         script_hash=content_hash(script),
         seasons=list(data.scope.seasons(schedule.dates)),
+        shown_blocked=SHOWN_BLOCKED,
         shares=zone_charts.shares_by_month(
             [row for row in data.zone_attempts if data.scope.season(row["game_date"]) in drawn],
             data.scope,
@@ -168,8 +172,20 @@ def _newest(data: ReportData) -> dict[date, Sequence[Row]]:
 def _anchor(row: Row) -> str:
     """Return the fragment that opens the page of a row's player or team."""
     processor = BY_NAME.get(row["processor_name"])
-    kind = "team" if processor and processor.entity == "team_abbr" else "player"
-    return f"{kind}={quote(row['entity_id'] or '')}"
+    is_team = processor is not None and processor.entity == "team_abbr"
+    return report_fragment(row["entity_id"] or "", is_team=is_team)
+
+
+def _pages(entities: Mapping[str, Any], cause: Cause) -> list[tuple[str, str]]:
+    """Return the name of each player or team that a cause blocks, and the fragment of his page."""
+    found = [
+        (name, entities["players"].get(name, {}).get("name") or name, is_team)
+        for name, is_team in cause.entities
+    ]
+    return [
+        (shown, report_fragment(name, is_team=is_team))
+        for name, shown, is_team in sorted(found, key=lambda each: each[1])
+    ]
 
 
 def _team(entities: Mapping[str, Any], row: Row) -> str:

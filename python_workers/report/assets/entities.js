@@ -20,13 +20,20 @@
   const signed = (value) => (value === null ? "" : `${value > 0 ? "+" : value < 0 ? "\u2212" : ""}${Math.abs(value).toFixed(1)}`);
   const less = (one, other) => (one === null || one === undefined || other === null || other === undefined ? null : one - other);
 
+  // A line breaks between the options of a command, not within a date.
+  const isCommand = (text) => text.startsWith("backcourt ");
+  const command = (text) => {
+    const [first, ...options] = text.split(" --");
+    return make("code", {}, first, ...options.flatMap((option) => [" ", make("span", { class: "nowrap" }, `--${option}`)]));
+  };
+
   const table = (label, headings, rows) => {
     const isNumber = (column) => rows.every((row) => row[column] === "" || /^[\u2212+-]?[\d.]+$/.test(row[column])) && rows.some((row) => row[column] !== "");
     const right = headings.map((_, column) => column > 0 && isNumber(column));
     const cell = (value, column) => make(column ? "td" : "th", {
       ...(column ? {} : { scope: "row" }),
-      class: right[column] ? "n" : value.length > 40 ? "reason" : "nowrap",
-    }, value);
+      class: right[column] ? "n" : isCommand(value) ? "command" : value.length > 40 ? "reason" : "nowrap",
+    }, isCommand(value) ? command(value) : value);
     return make("div", { class: "scroll sheet", tabindex: "0", role: "group", "aria-label": label },
       make("table", {},
         make("thead", {}, make("tr", {}, ...headings.map((name, column) => make("th", right[column] ? { class: "n" } : {}, name)))),

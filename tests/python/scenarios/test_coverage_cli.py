@@ -133,7 +133,7 @@ def test_a_lost_row_is_unaccounted_for(backfilled: CommandLine, engine: Engine, 
     )
     outcome = backfilled("coverage", "--all")
     assert (outcome.code, outcome.err) == (1, "")
-    assert f"incomplete: {processor.name} {DAY}: 1 unaccounted, 0 duplicated" in outcome.out
+    assert f"incomplete: {processor.key} {DAY}: 1 unaccounted, 0 duplicated" in outcome.out
     assert "everyone is accounted for" not in outcome.out
     found = totals(backfilled("coverage", "--all", "--format", "json"), short)
     assert found["unaccounted"] == 1
@@ -153,7 +153,7 @@ def test_a_row_beside_a_failure_is_a_duplicate(backfilled: CommandLine, engine: 
     )
     outcome = backfilled("coverage", "--all")
     assert outcome.code == 1
-    assert f"incomplete: {SHOT_ZONES.name} {DAY}: 0 unaccounted, 1 duplicated" in outcome.out
+    assert f"incomplete: {SHOT_ZONES.key} {DAY}: 0 unaccounted, 1 duplicated" in outcome.out
 
 
 def test_a_row_of_somebody_nobody_expects_is_told(backfilled: CommandLine, engine: Engine) -> None:
@@ -179,7 +179,7 @@ def test_a_date_that_has_not_run_is_told(backfilled: CommandLine, engine: Engine
     outcome = backfilled("coverage", "--all")
     assert outcome.code == 1
     assert table(outcome)["tdza"][:2] == [48, 1]
-    assert f"not_run: {TEAM_DEFENSE.name} {DAY}: 10 unaccounted" in outcome.out
+    assert f"not_run: {TEAM_DEFENSE.key} {DAY}: 10 unaccounted" in outcome.out
 
 
 def test_games_loaded_since_then_have_not_run(backfilled: CommandLine, engine: Engine) -> None:
@@ -191,7 +191,7 @@ def test_games_loaded_since_then_have_not_run(backfilled: CommandLine, engine: E
     outcome = backfilled("coverage", "--all")
     assert outcome.code == 1
     assert [numbers[:2] for numbers in table(outcome).values()] == [[49, 1]] * 5
-    assert f"not_run: {TEAM_DEFENSE.name} 2021-12-11" in outcome.out
+    assert f"not_run: {TEAM_DEFENSE.key} 2021-12-11" in outcome.out
     assert "everyone is accounted for" not in outcome.out
 
 
@@ -288,6 +288,34 @@ def test_suggested_lines_are_known_gaps_of_every_failure(
         assert "known gap to take out: game 0022199999: no such game" in (
             backcourt(command, "--all").out
         )
+
+
+def test_games_lead_to_the_pages_of_those_whose_rows_they_block(
+    backcourt: CommandLine, seasons: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = "https://reports.example/nba.html"
+    monkeypatch.setenv("BACKCOURT_REPORT", address)
+    games = backcourt("coverage", "--all", "--format", "json").json()["games"]
+    failed = {
+        (row["entity_id"], row["player_id"])
+        for row in seasons.query("from nba_processing.precompute_failures")
+    }
+    pages = {name: page for game in games for name, page in game["blocked_entities"].items()}
+    of_teams = {name for name, player in failed if player is None}
+    assert of_teams & pages.keys()
+    assert pages.keys() - of_teams
+    assert pages == {
+        name: f"{address}#{'team' if name in of_teams else 'player'}={name}" for name in pages
+    }
+    shown = backcourt("coverage", "--all", "--verbose").out
+    for name, page in pages.items():
+        assert f"  {name}: {page}\n" in shown
+    assert f"in the report: {address}#do" in backcourt("coverage", "--all").out
+    name = min(pages.keys() - of_teams)
+    day = min(day for day, player in seasons.failures("psza") if player == name)
+    explained = ("explain", name, "--date", day, "--processor", "psza")
+    assert f"page: {pages[name]}\n" in backcourt(*explained).out
+    assert backcourt(*explained, "--format", "json").json()[0]["page"] == pages[name]
 
 
 def test_seasons_between_those_asked_for_do_not_count(

@@ -408,6 +408,9 @@ def test_what_blocks_most_rows_comes_first_with_the_command_that_computes_them(
     )
     game = game_on(backfilled, WITHOUT_SHOTS)
     assert first.startswith(f"{WITHOUT_SHOTS} BBB–AAA {game} the shots of AAA and BBB are ")  # noqa: RUF001
+    # Those whose rows are blocked have names that lead to their pages.
+    assert " Player Number3 ; Player Number4 ; Player Number5 ; Player Number6 ; " in first
+    assert "#player=playernumber4" in [link["href"] for link in report(backfilled).all("a")]
     assert first.endswith(
         f" {blocked['n']} psza backcourt backfill --start {blocked['a']} --end {blocked['z']}"
     )
