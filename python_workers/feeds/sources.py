@@ -244,7 +244,14 @@ def _insert_nested(connection: duckdb.DuckDBPyConnection, source: Source, files:
     if not numbers:
         return numbers
     names = ", ".join(f'"{name}"' for name in source.columns)
-    connection.execute(f"create or replace temp table nested as {source.select}")
+    try:
+        connection.execute(f"create or replace temp table nested as {source.select}")
+    except duckdb.Error as error:
+        raise BackcourtError(
+            f"the select of source {source.name} fails: {str(error).splitlines()[0]}",
+            f"It reads answers with {source.path}, such as {files.labels[min(numbers) - 1]}. "
+            "Nothing was converted.",
+        ) from error
     # A renamed key gives NULL everywhere.
     filled = ", ".join(f'count("{name}")' for name in source.needs)
     absent = connection.execute(

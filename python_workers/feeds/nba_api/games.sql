@@ -62,6 +62,17 @@ charted as (
         from shot_chart
         where HTM is not null
         group by nba_game_id(GAME_ID)
+        union all
+        select
+            nba_game_id(GAME_ID) as game_id,
+            -- 11-12-2024 is the 12th of November.
+            strftime(strptime(min(GAME_DATE), '%m-%d-%Y'), '%Y%m%d') as game_date,
+            min(HOME_TEAM) as home_team_abbr,
+            min(AWAY_TEAM) as away_team_abbr,
+            max(file_number) as file_number
+        from shot_dump
+        where HOME_TEAM is not null
+        group by nba_game_id(GAME_ID)
     ) as charts
     left join (
         select

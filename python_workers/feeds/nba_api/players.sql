@@ -23,6 +23,9 @@ found as (
     union all by name
     select whole(PLAYER_ID) as player_id, PLAYER_NAME as player_name, file_number, 0 as rank
     from shot_chart
+    union all by name
+    select whole(PLAYER_ID) as player_id, PLAYER_NAME as player_name, file_number, 0 as rank
+    from shot_dump
 
 )
 

@@ -98,25 +98,93 @@ charted as (
         partition by nba_game_id(GAME_ID), whole(GAME_EVENT_ID) order by file_number desc
     ) = 1
 
+),
+
+dumped as (
+
+    select
+        nba_game_id(GAME_ID) as game_id,
+        whole(QUARTER) as period,
+        60 * whole(MINS_LEFT) + whole(SECS_LEFT)::double as clock_seconds,
+        whole(PLAYER_ID) as player_id,
+        nba_team(TEAM_ID, left(nba_season(nba_game_id(GAME_ID)), 4)::integer) as team_abbr,
+        left(SHOT_TYPE, 1)::bigint as shot_value,
+        lower(SHOT_MADE) in ('true', '1', '1.0') as is_made,
+        nullif(BASIC_ZONE, '') as zone_basic,
+        -- Feet from the baseline, with left and right exchanged.
+        round(-10 * measure(LOC_X)) as loc_x,
+        round(10 * (measure(LOC_Y) - 5.25)) as loc_y,
+        measure(SHOT_DISTANCE) as shot_distance_ft,
+        file_number,
+        row_number() over (
+            partition by nba_game_id(GAME_ID)
+            order by
+                whole(QUARTER), whole(MINS_LEFT) desc, whole(SECS_LEFT) desc, whole(PLAYER_ID),
+                SHOT_MADE, SHOT_TYPE, LOC_X, LOC_Y
+        ) as place,
+        row_number() over (
+            partition by
+                nba_game_id(GAME_ID), whole(QUARTER), whole(MINS_LEFT), whole(SECS_LEFT),
+                whole(PLAYER_ID), lower(SHOT_MADE)
+            order by SHOT_TYPE, LOC_X, LOC_Y
+        ) as nth
+    from shot_dump
+    where nba_game_id(GAME_ID) not in (select game_id from charted)
+    -- The same game in two files is one.
+    qualify file_number = max(file_number) over (partition by nba_game_id(GAME_ID))
+
+),
+
+-- The play-by-play has the number of a shot of the same player in the same second; a game without
+-- one gets numbers in the order of its shots.
+labelled as (
+
+    select dumped.* exclude (place, nth), coalesce(plays.event_number, dumped.place) as event_number
+    from dumped
+    left join (
+        select
+            *,
+            row_number() over (
+                partition by game_id, period, floor(clock_seconds), player_id, is_made
+                order by event_number
+            ) as nth
+        from played
+    ) as plays
+        on dumped.game_id = plays.game_id and dumped.period = plays.period
+        and dumped.clock_seconds = floor(plays.clock_seconds)
+        and dumped.player_id = plays.player_id and dumped.is_made = plays.is_made
+        and dumped.nth = plays.nth
+    where
+        plays.event_number is not null
+        or dumped.game_id not in (select game_id from played)
+
+),
+
+found as (
+
+    select * from charted
+    union all by name
+    select * from labelled
+
 )
 
 select
-    coalesce(charted.game_id, played.game_id) as game_id,
-    coalesce(charted.event_number, played.event_number) as event_number,
-    coalesce(charted.period, played.period) as period,
-    coalesce(charted.clock_seconds, played.clock_seconds) as clock_seconds,
-    coalesce(charted.player_id, played.player_id) as player_id,
-    coalesce(lines.team_abbr, played.team_abbr, charted.team_abbr) as team_abbr,
-    coalesce(charted.shot_value, played.shot_value) as shot_value,
-    coalesce(charted.is_made, played.is_made) as is_made,
+    coalesce(found.game_id, played.game_id) as game_id,
+    coalesce(found.event_number, played.event_number) as event_number,
+    coalesce(found.period, played.period) as period,
+    coalesce(found.clock_seconds, played.clock_seconds) as clock_seconds,
+    coalesce(found.player_id, played.player_id) as player_id,
+    coalesce(lines.team_abbr, played.team_abbr, found.team_abbr) as team_abbr,
+    coalesce(found.shot_value, played.shot_value) as shot_value,
+    coalesce(found.is_made, played.is_made) as is_made,
     played.is_assisted,
     played.assist_player_id,
     played.block_player_id,
-    charted.zone_basic,
-    coalesce(charted.loc_x, played.loc_x) as loc_x,
-    coalesce(charted.loc_y, played.loc_y) as loc_y,
+    found.zone_basic,
+    coalesce(found.loc_x, played.loc_x) as loc_x,
+    coalesce(found.loc_y, played.loc_y) as loc_y,
     coalesce(
-        charted.shot_distance_ft,
+        found.shot_distance_ft,
         -- Some actions have a place and the distance 0.
         case
             when played.shot_distance_ft = 0 and played.loc_x ** 2 + played.loc_y ** 2 >= 100
@@ -124,10 +192,10 @@ select
             else played.shot_distance_ft
         end
     ) as shot_distance_ft,
-    coalesce(charted.file_number, played.file_number) as file_number
-from charted
+    coalesce(found.file_number, played.file_number) as file_number
+from found
 full join played
-    on charted.game_id = played.game_id and charted.event_number = played.event_number
+    on found.game_id = played.game_id and found.event_number = played.event_number
 left join player_box_scores as lines
-    on lines.game_id = coalesce(charted.game_id, played.game_id)
-    and lines.player_id = coalesce(charted.player_id, played.player_id)
+    on lines.game_id = coalesce(found.game_id, played.game_id)
+    and lines.player_id = coalesce(found.player_id, played.player_id)

@@ -35,18 +35,29 @@ select
     'E' || lpad(whole(game_id)::varchar, 9, '0') as game_id,
     -- The source names a season by the year in which it ends.
     season_from(whole(season)::integer - 1) as season,
-    case whole(season_type)
-        when 1 then 'preseason' when 2 then 'regular' when 3 then 'playoffs' when 5 then 'play_in'
+    case
+        when whole(season_type) = 1 then 'preseason'
+        -- The source has these two among the games that count.
+        when home_team_abbr not in (select code from nba_teams) then 'All-Star'
+        when whole(season_type) = 2 and notes_headline ilike '%championship%' then 'Cup final'
+        when whole(season_type) = 2 then 'regular'
+        when whole(season_type) = 3 then 'playoffs'
+        when whole(season_type) = 5 then 'play_in'
         else 'other'
     end as season_type,
     left(game_date, 10)::date as game_date,
-    team_of_espn(home_abbreviation) as home_team_abbr,
-    team_of_espn(away_abbreviation) as away_team_abbr,
+    home_team_abbr,
+    away_team_abbr,
     case when is_final then whole(home_score) end as home_score,
     case when is_final then whole(away_score) end as away_score,
     case when is_final then 'final' else 'scheduled' end as status,
     file_number,
     rank
 from (
-    select *, lower(status_type_completed) in ('true', '1', '1.0') as is_final from found
+    select
+        *,
+        team_of_espn(home_abbreviation) as home_team_abbr,
+        team_of_espn(away_abbreviation) as away_team_abbr,
+        lower(status_type_completed) in ('true', '1', '1.0') as is_final
+    from found
 )

@@ -3,7 +3,7 @@ select
     whole(athlete_id) as player_id,
     athlete_display_name as player_name,
     team_of_espn(team_abbreviation) as team_abbr,
-    lower(starter) in ('true', '1', '1.0') as is_starter,
+    coalesce(lower(starter) in ('true', '1', '1.0'), false) as is_starter,
     is_dnp,
     -- A line with counts and without minutes stays so: its playing time is not known.
     case when not is_dnp then nullif(whole(minutes), 0) end as minutes,

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from python_workers.feeds.convert import convert
@@ -13,7 +17,10 @@ from python_workers.feeds.feed import find_feed
 from tests.python.support.engine import Engine
 from tests.python.support.feed_answers import schedule, scheduled_game, write_json
 from tests.python.support.folders import REPOSITORY
+from tests.python.support.replayed_season import STATISTICS, SeasonReplay
+from tests.python.support.replayed_site import served
 
+REAL = REPOSITORY.parent / "shared" / "data" / "nba"
 SAMPLES = REPOSITORY.parent / "shared" / "feeds" / "samples"
 
 
@@ -55,3 +62,76 @@ def test_recorded_games_are_computed_and_accounted_for(tmp_path: Path) -> None:
         "select count(*) as n from nba_processing.backfill_coverage where unaccounted > 0"
     )
     assert unaccounted == [{"n": 0}]
+
+
+# What an answer does not have, or has otherwise: a line's position, the tenths of a clock, the
+# distance that the raw files lack.
+COMPARED = {
+    "games": "*",
+    "player_box_scores": "game_id, player_id, player_name, team_abbr, is_starter, is_dnp, "
+    "case when not is_dnp then {minutes} end as minutes, "
+    + ", ".join(f"coalesce({column}, 0) as {column}" for column in STATISTICS),
+    "shots": "game_id, event_number, period, floor(clock_seconds) as clock_seconds, player_id, "
+    "team_abbr, shot_value, is_made, is_assisted, assist_player_id, block_player_id, zone_basic, "
+    "loc_x, loc_y",
+    "players": "player_id, player_name, birth_date",
+}
+
+
+def assert_converted_is(raw: Path, converted: Path, last: dt.date) -> None:
+    """Assert that converted files have the rows of the raw folder until a date."""
+    games = f"(select game_id from '{raw}/games/2022_23.parquet' where game_date <= '{last}')"
+    of_games = dict.fromkeys(COMPARED, f"where game_id in {games}")
+    of_games["players"] = (
+        f"where player_id in (select player_id from '{raw}/player_box_scores/2022_23.parquet' "
+        f"where game_id in {games})"
+    )
+    for table, columns in COMPARED.items():
+        file = "players" if table == "players" else "2022_23"
+        whole = "case when minutes like '%:%' then 0 else minutes::double end"
+        wanted = (
+            f"select {columns.format(minutes=whole)} from '{raw}/{table}/{file}.parquet' "
+            + of_games[table]
+        )
+        clock = "split_part(minutes, ':', 1)::double"
+        found = f"select {columns.format(minutes=clock)} from '{converted}/{table}/nba_api.parquet'"
+        (counts,) = duckdb.sql(
+            f"select (select count(*) from ({wanted})), (select count(*) from ({found})), "
+            f"(select count(*) from ({wanted} except all {found}))"
+        ).fetchall()
+        assert counts[0] > 0
+        assert counts[:2] == (counts[0], counts[0]), table
+        assert counts[2] == 0, table
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="no real seasons here")
+def test_games_fetched_with_two_kills_are_those_of_the_raw_files(tmp_path: Path) -> None:
+    pytest.importorskip("nba_api", reason="the extra nba is not installed")
+    last = dt.date(2022, 10, 19)
+    replay = SeasonReplay(REAL, "2022-23", last)
+    fetching: list[subprocess.Popen[bytes]] = []
+    kills = [20, 50]
+
+    def kill_some(number: int) -> None:
+        if kills and number >= kills[0]:
+            kills.pop(0)
+            fetching[-1].kill()
+
+    command = [sys.executable, "-m", "python_workers", "fetch", "--season", "2022-23"]
+    command += ["--out", str(tmp_path / "answers"), "--pace", "0"]
+    environment = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
+    codes = []
+    with served(replay, kill_some) as address:
+        for _ in range(3):
+            fetching.append(
+                subprocess.Popen(command, env={**environment, "BACKCOURT_STATS_ADDRESS": address})
+            )
+            codes.append(fetching[-1].wait())
+    assert codes == [-9, -9, 0]
+    files = 2 + 4 * len(replay.games) + replay.players
+    assert len(list((tmp_path / "answers").rglob("*.json"))) == files
+    # A kill costs the answer under way; each call asks for the schedule.
+    assert replay.asked.total() == files + 2 + 2
+    conversion = convert(find_feed("nba_api"), tmp_path / "answers", tmp_path / "raw")
+    assert (conversion.files, conversion.warnings) == (files, ())
+    assert_converted_is(REAL, tmp_path / "raw", last)

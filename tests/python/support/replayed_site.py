@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from python_workers.feeds.feed import find_feed
 from python_workers.feeds.site import Answer
@@ -82,3 +86,42 @@ class Replay:
         if parameters.get("ContextMeasure") == "FGA":
             answers["shotchartdetail"] = result_sets(Shot_Chart_Detail=(CHART, chart))
         return answers[endpoint]
+
+
+@contextmanager
+def served(
+    replay: Replay, on_request: Callable[[int], None] = lambda _number: None
+) -> Iterator[str]:
+    """Yield the address of a server of this machine that gives the answers of a replay.
+
+    Parameters
+    ----------
+    replay
+        The answers.
+    on_request
+        Receives the number of each request before its answer.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            parts = urlsplit(self.path)
+            parameters = {
+                name: values[0]
+                for name, values in parse_qs(parts.query, keep_blank_values=True).items()
+            }
+            answer = replay(parts.path.strip("/"), parameters)
+            on_request(replay.asked.total())
+            self.send_response(answer.status)
+            self.end_headers()
+            self.wfile.write(answer.text.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/{{endpoint}}"
+    finally:
+        server.shutdown()
+        server.server_close()

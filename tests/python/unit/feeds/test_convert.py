@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -266,6 +267,82 @@ def test_dumps_have_lost_their_zeros(tmp_path: Path) -> None:
     assert {table.table for table in done.tables} == {"games", "players", "shots"}
 
 
+def dumped_shot(**values: object) -> dict[str, object]:
+    """Return a line of NBA_YYYY_Shots.csv: the shot of `chart_line`."""
+    return {
+        "SEASON_1": 2022,
+        "TEAM_ID": 1610612742,
+        "PLAYER_ID": 1,
+        "PLAYER_NAME": "Player 1",
+        "GAME_DATE": "01-26-2022",
+        "GAME_ID": 22100732,
+        "HOME_TEAM": "POR",
+        "AWAY_TEAM": "DAL",
+        "EVENT_TYPE": "Made Shot",
+        "SHOT_MADE": True,
+        "SHOT_TYPE": "2PT Field Goal",
+        "BASIC_ZONE": "Mid-Range",
+        "LOC_X": -1.0,
+        "LOC_Y": 20.25,
+        "SHOT_DISTANCE": 15,
+        "QUARTER": 1,
+        "MINS_LEFT": 11,
+        "SECS_LEFT": 5,
+        **values,
+    }
+
+
+DUMPED = (
+    "event_number, clock_seconds, team_abbr, shot_value, is_made, is_assisted, zone_basic, "
+    "loc_x, loc_y, shot_distance_ft"
+)
+
+
+def test_a_dump_of_shots_without_numbers_has_the_court_of_the_league(tmp_path: Path) -> None:
+    folder = Folder(tmp_path, "nba_dump")
+    shots = [dumped_shot(SECS_LEFT=1, SHOT_MADE=False), dumped_shot()]
+    pd.DataFrame(shots).to_csv(folder.files / "NBA_2022_Shots.csv", index=False)
+    folder.convert()
+    assert folder.rows("shots", DUMPED, "order by 1") == [
+        (1, 665.0, "DAL", 2, True, None, "Mid-Range", 10.0, 150.0, 15.0),
+        (2, 661.0, "DAL", 2, False, None, "Mid-Range", 10.0, 150.0, 15.0),
+    ]
+    assert folder.rows("games", "game_date::varchar, home_team_abbr, away_team_abbr") == [
+        ("2022-01-26", "POR", "DAL")
+    ]
+
+
+def test_a_dump_of_shots_labels_those_of_the_play_by_play(tmp_path: Path) -> None:
+    folder = Folder(tmp_path, "nba_dump")
+    # Two misses in one second, and a shot that the play-by-play does not have.
+    missed = {"SECS_LEFT": 1, "SHOT_MADE": False}
+    shots = [
+        dumped_shot(),
+        dumped_shot(**missed, BASIC_ZONE="Restricted Area", LOC_Y=5.25, LOC_X=-0.1),
+        dumped_shot(**missed, BASIC_ZONE="Restricted Area", LOC_Y=5.25, LOC_X=-0.3),
+        dumped_shot(PLAYER_ID=9),
+    ]
+    pd.DataFrame(shots).to_csv(folder.files / "NBA_2022_Shots.csv", index=False)
+    tips = [
+        action(number, clock="PT11M01.40S", shotResult="Missed", description="MISS One Tip")
+        for number in (11, 12)
+    ]
+    made = action(7, description="One 15' Jump Shot (2 PTS) (Two 1 AST)")
+    write_json(folder.files / "plays.json", play_by_play(made, *tips))
+    folder.convert()
+    assert folder.rows("shots", "event_number, is_assisted, zone_basic, loc_x", "order by 1") == [
+        (7, True, "Mid-Range", 10.0),
+        (11, False, "Restricted Area", 1.0),
+        (12, False, "Restricted Area", 3.0),
+    ]
+    # The chart of the game knows all of this, with the numbers.
+    chart = pd.DataFrame([chart_line(7, SHOT_ZONE_BASIC="Restricted Area")], columns=CHART)
+    chart.to_csv(folder.files / "shotdetail_2021.csv", index=False)
+    folder.convert()
+    zones = folder.rows("shots", "event_number, zone_basic", "order by 1")
+    assert zones == [(7, "Restricted Area"), (11, None), (12, None)]
+
+
 def espn_line(**values: object) -> dict[str, object]:
     return {
         "game_id": 401360000,
@@ -368,6 +445,69 @@ def test_the_tables_of_sportsdataverse(tmp_path: Path) -> None:
     ]
 
 
+def espn_game(game: int, home: str, **values: object) -> dict[str, object]:
+    return {
+        "game_id": game,
+        "season": 2024,
+        "season_type": 2,
+        "game_date": "2023-12-09",
+        "status_type_completed": True,
+        "home_abbreviation": home,
+        "away_abbreviation": "IND",
+        "home_score": 123,
+        "away_score": 109,
+        "neutral_site": True,
+        "notes_headline": None,
+        **values,
+    }
+
+
+def test_espn_s_all_star_game_and_cup_final_count_for_no_season(tmp_path: Path) -> None:
+    folder = Folder(tmp_path, "sportsdataverse")
+    games = [
+        espn_game(401600001, "LAL"),
+        espn_game(401600002, "LAL", notes_headline="In-Season Tournament - Championship"),
+        espn_game(401600003, "EAST"),
+        espn_game(401600004, "LAL", season_type=3, notes_headline="NBA Finals - Game 1"),
+        espn_game(401600005, "RMA", season_type=1),
+    ]
+    pd.DataFrame(games).to_parquet(folder.files / "schedule_2024.parquet")
+    line = {"season": 2024, "game_date": "2023-12-09", "starter": None}
+    lines = [espn_line(game_id=game["game_id"], **line) for game in games]
+    pd.DataFrame(lines).to_parquet(folder.files / "player_box_2024.parquet")
+    done = folder.convert()
+    assert done.excluded == {"All-Star": 1, "Cup final": 1, "preseason": 1}
+    kept = [("E401600001", "regular"), ("E401600004", "playoffs")]
+    assert folder.rows("games", "game_id, season_type", "order by 1") == kept
+    assert folder.rows("player_box_scores", "game_id, is_starter", "order by 1") == [
+        ("E401600001", False),
+        ("E401600004", False),
+    ]
+
+
+@pytest.mark.skipif(not SAMPLES.is_dir(), reason="no descriptions of the public sources here")
+def test_sportsdataverse_needs_columns_that_the_source_has() -> None:
+    facts = (SAMPLES.parent / "README.md").read_text()
+    described = facts[facts.index("## sportsdataverse") : facts.index("## Public dumps")]
+    columns = set(re.findall(r"\w+", described.replace("field_goals_made/", "field_goals_made, ")))
+    # Written there with an ellipsis.
+    columns |= {
+        f"{kind}_{what}"
+        for kind in ("field_goals", "three_point_field_goals", "free_throws")
+        for what in ("made", "attempted")
+    }
+    for source in find_feed("sportsdataverse").sources:
+        assert set(source.needs) <= columns, source.name
+
+
+def test_long_play_by_plays_fit_the_memory(folder: Folder) -> None:
+    plays = [action(number, description=f"{'x' * 600} (2 PTS)") for number in range(600)]
+    for game in range(8):
+        write_json(folder.files / f"{game}.json", play_by_play(*plays, game_id=f"002210000{game}"))
+    folder.convert()
+    assert folder.rows("shots", "count(*), count(distinct game_id)") == [(8 * 600, 8)]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "expected"),
     [
@@ -440,6 +580,19 @@ def test_a_feed_of_ones_own(tmp_path: Path, select: str, expected: str | None) -
     else:
         folder.convert()
         assert folder.rows("games", "game_id, home_score") == [("A000000001", None)]
+
+
+def test_a_failing_select_of_a_source_is_named(tmp_path: Path) -> None:
+    feed = own_feed(tmp_path / "mine", OWN_GAMES)
+    (feed / "feed.toml").write_text(
+        'title = "Own"\nids = "own"\n[sources.matches]\njson = "matches"\n'
+        'select = "select nothing from answers"\nneeds = ["id", "day", "home", "guest"]\n'
+    )
+    folder = Folder(tmp_path, str(feed))
+    write_json(folder.files / "a.json", {"matches": []})
+    said = refusal(folder)
+    assert "the select of source matches fails" in said
+    assert "such as a.json" in said
 
 
 def test_every_shipped_feed_says_what_it_lacks() -> None:

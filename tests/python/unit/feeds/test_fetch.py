@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import threading
 from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -19,7 +16,7 @@ from python_workers.feeds.fetch import Fetched, fetch_birth_dates, fetch_season
 from python_workers.feeds.site import ATTEMPTS, Answer, Site
 from tests.python.support.command import CommandLine
 from tests.python.support.feed_answers import CHART, chart_line, result_sets, scheduled_game
-from tests.python.support.replayed_site import FINAL, LATER, SEASON, Replay
+from tests.python.support.replayed_site import FINAL, LATER, SEASON, Replay, served
 
 
 class Fetching:
@@ -193,30 +190,11 @@ def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[Replay]:
     """Replay the answers through a server of this machine, which nba_api asks."""
     pytest.importorskip("nba_api", reason="the extra nba is not installed")
     replay = Replay()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            parts = urlsplit(self.path)
-            parameters = {
-                name: values[0]
-                for name, values in parse_qs(parts.query, keep_blank_values=True).items()
-            }
-            answer = replay(parts.path.strip("/"), parameters)
-            self.send_response(answer.status)
-            self.end_headers()
-            self.wfile.write(answer.text.encode())
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    address = f"http://127.0.0.1:{server.server_port}/{{endpoint}}"
-    monkeypatch.setenv("BACKCOURT_STATS_ADDRESS", address)
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    yield replay
-    server.shutdown()
+    with served(replay) as address:
+        monkeypatch.setenv("BACKCOURT_STATS_ADDRESS", address)
+        yield replay
 
 
 def test_the_command_fetches_through_nba_api_what_convert_reads(
