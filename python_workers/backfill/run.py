@@ -294,7 +294,7 @@ class Backfill:
         days: Sequence[date] = self._computed.dates
         if is_verified:
             days = self.ledger.due_dates(processor, days, self.options.reprocess)
-        with self._stage(_stage_name([processor]), _dates(days)) as done:
+        with self._stage(stage_name([processor]), _dates(days)) as done:
             with labelling(processor=processor.key):
                 counts = register_sql_dates(
                     self.warehouse,
@@ -310,7 +310,7 @@ class Backfill:
 
     def _build_and_register(self, project: DbtProject, processor: Processor) -> None:
         days = self._due(processor)
-        with self._stage(_stage_name([processor]), _dates(days)) as done:
+        with self._stage(stage_name([processor]), _dates(days)) as done:
             self.result.dates[processor.key] = len(days)
             self.result.counts[processor.key] = Counts()
             if not days:
@@ -341,7 +341,7 @@ class Backfill:
         ]
         if not chosen:
             return
-        name = _stage_name([processor for processor, _ in chosen])
+        name = stage_name([processor for processor, _ in chosen])
         with self._stage(name, ", ".join(f"{p.key}: {_dates(days)}" for p, days in chosen)) as done:
             for processor, days in chosen:
                 self.result.dates[processor.key] = len(days)
@@ -406,7 +406,8 @@ def job_counts(warehouse: Warehouse, project: DbtProject | None = None) -> dict[
     return {**jobs, "dbt_nodes": project.nodes_run if project else 0} if jobs else {}
 
 
-def _stage_name(processors: Sequence[Processor]) -> str:
+def stage_name(processors: Sequence[Processor]) -> str:
+    """Return the name of the stage that computes some processors side by side."""
     return " and ".join(processor.key for processor in processors)
 
 

@@ -8,8 +8,10 @@ from datetime import date
 
 from python_workers import table_names
 from python_workers.accounting.schedule import game_dates
+from python_workers.backfill.run import stage_name
 from python_workers.bench.results import Results, at_most, exactly
 from python_workers.bench.workspace import Memory, Outcome, Workspace
+from python_workers.processors.base import waves
 from python_workers.processors.catalogue import POOL_PROCESSORS, PROCESSORS
 from python_workers.warehouse.base import Warehouse
 
@@ -82,7 +84,7 @@ class Bench:
         """Return the time of the compute stage: read inputs, compute, hash, commit."""
         if jobs not in self.computed:
             outcomes = [self._compute(jobs) for _ in range(self.repeat)]
-            self.computed[jobs] = median([outcome.stages["compute"] for outcome in outcomes])
+            self.computed[jobs] = median([pool_seconds(outcome) for outcome in outcomes])
         return self.computed[jobs]
 
     def typical(self, measure: Callable[[], Outcome]) -> Outcome:
@@ -115,6 +117,15 @@ class Bench:
         self.use_inputs()
         self.say(f"computing with {jobs} job{'s' if jobs > 1 else ''}")
         return self.workspace.run(SCRATCH, "compute", "--all", jobs=jobs)
+
+
+def pool_seconds(outcome: Outcome) -> float:
+    """Return the time of the stages that the pool computes: one for each wave of processors."""
+    pools = (
+        [processor for processor in wave if processor.engine == "pool"]
+        for wave in waves(PROCESSORS)
+    )
+    return sum(outcome.stages[stage_name(pool)] for pool in pools if pool)
 
 
 def median(seconds: Sequence[float]) -> float:

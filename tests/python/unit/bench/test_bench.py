@@ -27,8 +27,13 @@ from python_workers.bench.raw_data import cut_to_weeks, is_simulated
 from python_workers.bench.results import JSON_BEGINS, Results, at_least, at_most, exactly
 from python_workers.bench.seasons import copy_project, cycle, seasons_of, write_seasons
 from python_workers.bench.sql_aggregate import AGGREGATE_TABLE
-from python_workers.bench.stages import forget_computed, job_counts, turn_back_to_the_morning_of
-from python_workers.bench.workspace import Memory, Workspace
+from python_workers.bench.stages import (
+    forget_computed,
+    job_counts,
+    pool_seconds,
+    turn_back_to_the_morning_of,
+)
+from python_workers.bench.workspace import Memory, Outcome, Workspace
 from python_workers.bench.yardstick import bytes_of_inputs, read_raw, write_outputs
 from python_workers.cli.bench import chosen_sections
 from python_workers.cli.console import out
@@ -313,6 +318,15 @@ def test_only_what_the_pool_computed_is_forgotten(simulated: Engine, tmp_path: P
         kept = processor.engine == "sql"
         assert bool(engine.rows(processor.key)) == kept
         assert kept or not engine.failures(processor.key)
+
+
+def test_the_time_of_computing_is_that_of_the_pools_stages() -> None:
+    seconds = {"inputs": 16.0, "tdza": 8.0, "psza": 4.0, "pcf and pdc": 2.0, "mlfs": 1.0}
+    events = [
+        {"event": "stage_finished", "stage": stage, "seconds": each}
+        for stage, each in seconds.items()
+    ]
+    assert pool_seconds(Outcome(31.0, 31.0, 1.0, 0, events)) == 6.0
 
 
 def test_jobs_double_up_to_twice_the_pool() -> None:
