@@ -257,7 +257,7 @@ def read_coverage(
     rows.sort(key=lambda row: (row["analysis_date"], row["processor_name"]))
     computed = sorted({row["analysis_date"] for row in rows if row["coverage_status"] != "not_run"})
     if builds is None and project_state is not None:
-        builds = InputBuilds.read(warehouse, project_state)
+        builds = InputBuilds.read(warehouse, project_state, of=(schedule.start, schedule.end))
     behind = read_behind(warehouse, schedule, computed, builds)
     for row in rows:
         why = behind.reasons.get((row["processor_name"], row["analysis_date"]))

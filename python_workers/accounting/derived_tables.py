@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -12,8 +12,8 @@ from python_workers import table_names
 from python_workers.processors.catalogue import PROCESSORS
 from python_workers.warehouse.base import Warehouse
 
-# The column of the dates or seasons that a table's rows belong to, in order of preference.
-_SCOPES = ("analysis_date", "season_year")
+# The columns of the dates and seasons that a table's rows belong to; the first one counts.
+_DATE, _YEAR = "analysis_date", "season_year"
 
 # The sum of remainders modulo this prime fits an INT64.
 _PRIME = 2**31 - 1
@@ -65,10 +65,20 @@ class DerivedRows:
         return digest.hexdigest()[:32]
 
 
-def read_derived(warehouse: Warehouse) -> DerivedRows | None:
+@dataclass(frozen=True)
+class Scope:
+    """Seasons, by the years in which they start, and a range that contains all their dates."""
+
+    years: Collection[int]
+    first: date
+    last: date
+
+
+def read_derived(warehouse: Warehouse, within: Scope | None = None) -> DerivedRows | None:
     """Fingerprint the seasons, the analytics tables, the inputs and the expected entities.
 
-    Return None on an engine that bills the bytes that this reads.
+    Return None on an engine that bills the bytes that this reads. With `within`, read only the
+    rows of these seasons, which suffices for their digests.
     """
     if warehouse.has_free_content_state:
         return None
@@ -82,7 +92,7 @@ def read_derived(warehouse: Warehouse) -> DerivedRows | None:
             columns.setdefault(table, []).append(row["column_name"])
     if not columns:
         return DerivedRows({})
-    selects = [_select(warehouse, table, names) for table, names in sorted(columns.items())]
+    selects = [_select(warehouse, table, names, within) for table, names in sorted(columns.items())]
     found: dict[str, dict[str, tuple[int, int, int]]] = {}
     rows: list[dict[str, Any]] = warehouse.query(" union all ".join(selects)).to_pylist()
     for row in rows:
@@ -94,14 +104,22 @@ def read_derived(warehouse: Warehouse) -> DerivedRows | None:
 _OTHERS = (table_names.SEASONS, table_names.EXPECTED_ENTITIES)
 
 
-def _select(warehouse: Warehouse, table: str, columns: list[str]) -> str:
-    scope = next((f"cast({each} as string)" for each in _SCOPES if each in columns), "''")
+def _select(warehouse: Warehouse, table: str, columns: list[str], within: Scope | None) -> str:
+    scope, condition = "''", "true"
+    if _DATE in columns:
+        scope = f"cast({_DATE} as string)"
+        if within is not None:
+            condition = f"{_DATE} between date '{within.first}' and date '{within.last}'"
+    elif _YEAR in columns:
+        scope = f"cast({_YEAR} as string)"
+        if within is not None:
+            condition = f"{_YEAR} in ({', '.join(map(str, sorted(within.years)))})"
     return (
         f"select '{table}' as table_name, scope, count(*) as n, "  # noqa: S608 our own names
         "bit_xor(row_hash) as either, "
         f"cast(sum(mod(row_hash, {_PRIME})) as int64) as total "
-        f"from (select {scope} as scope, {warehouse.hash_of(columns)} as row_hash from {table}) "
-        "as hashed group by scope"
+        f"from (select {scope} as scope, {warehouse.hash_of(columns)} as row_hash from {table} "
+        f"where {condition}) as hashed group by scope"
     )
 
 

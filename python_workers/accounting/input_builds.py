@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from python_workers import table_names
-from python_workers.accounting.derived_tables import DerivedRows, read_derived
+from python_workers.accounting.derived_tables import DerivedRows, Scope, read_derived
 from python_workers.accounting.schedule import Schedule, game_dates
 from python_workers.processors.catalogue import PROCESSORS
 from python_workers.warehouse.base import TableChange, Warehouse
@@ -123,12 +123,18 @@ class InputBuilds:
 
     @classmethod
     def read(
-        cls, warehouse: Warehouse, project_state: str, *, checks_derived: bool = True
+        cls,
+        warehouse: Warehouse,
+        project_state: str,
+        *,
+        checks_derived: bool = True,
+        of: Span | None = None,
     ) -> InputBuilds:
         """Read the recorded builds and the current state of the raw tables.
 
         `checks_derived` compares the tables that dbt built with their record. Omit it if this
-        process has compared them, and holds the warehouse since.
+        process has compared them, and holds the warehouse since. `of` limits the comparison to the
+        seasons of a range; the builds of other seasons then count as intact.
         """
         known = game_dates(warehouse)
         seasons = _season_dates(known)
@@ -138,8 +144,17 @@ class InputBuilds:
             noted = warehouse.query(
                 f"select * from {table_names.INPUT_BUILDS}"  # noqa: S608 our own names
             ).to_pylist()
-            derived = read_derived(warehouse) if noted and checks_derived else None
-            builds = [_build_of(row, derived, years) for row in noted]
+            compared = _overlapping(seasons, *of) if of else set(seasons)
+            derived = (
+                read_derived(warehouse, _scope(compared, seasons, years))
+                if noted and checks_derived
+                else None
+            )
+            others = seasons.keys() - compared
+            builds = [
+                _build_of(row, None if _season_of(row) in others else derived, years)
+                for row in noted
+            ]
         lacking = lacking_inputs(warehouse, [day for day, _ in known])
         return cls(
             _raw_states(warehouse, seasons),
@@ -230,7 +245,9 @@ class InputBuilds:
         """Record that the inputs of a range and the analytics tables of all seasons are built."""
         spans = self._within(start, end)
         # The first build has made the table of the seasons.
-        derived, years = read_derived(warehouse), _season_years(warehouse)
+        years = _season_years(warehouse)
+        stale = self.stale_seasons(start, end)
+        derived = read_derived(warehouse, _scope(stale, self.seasons, years))
         now = datetime.now(UTC)
         rows = pa.Table.from_pylist(
             [
@@ -244,7 +261,7 @@ class InputBuilds:
                     "end_date": spans[season][1] if season in spans else None,
                     "built_at": now,
                 }
-                for season in self.stale_seasons(start, end)
+                for season in stale
             ],
             schema=_SCHEMA,
         )
@@ -306,11 +323,34 @@ def _build_of(
     row: Mapping[str, Any], derived: DerivedRows | None, years: Mapping[str, int]
 ) -> Build:
     span = None if row["start_date"] is None else (row["start_date"], row["end_date"])
-    year = years.get(row["build_id"].rpartition("/")[2])
+    year = years.get(_season_of(row))
     is_intact = derived is None or row.get("derived_state") == derived.digest(
         year, *(span or (None, None))
     )
     return Build(row["build_id"], row["raw_state"], row["project_state"], span, is_intact)
+
+
+def _season_of(row: Mapping[str, Any]) -> str:
+    """Return the season of a recorded build; the record of a run by hand has none."""
+    return str(row["build_id"]).rpartition("/")[2]
+
+
+def _overlapping(seasons: Mapping[str, SeasonDates], start: date, end: date) -> set[str]:
+    """Return the seasons that a range touches, called-off dates after them included."""
+    return {season for season, of in seasons.items() if of.first <= end and start <= of.until}
+
+
+def _scope(
+    chosen: Collection[str], seasons: Mapping[str, SeasonDates], years: Mapping[str, int]
+) -> Scope | None:
+    """Return what contains the rows of some seasons; None, for all, if a year is unknown."""
+    if not chosen or len(chosen) == len(seasons) or not years.keys() >= set(chosen):
+        return None
+    return Scope(
+        {years[season] for season in chosen},
+        min(seasons[season].first for season in chosen),
+        max(seasons[season].until for season in chosen),
+    )
 
 
 def _season_years(warehouse: Warehouse) -> dict[str, int]:

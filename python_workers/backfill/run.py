@@ -151,7 +151,8 @@ class Backfill:
             register_players(self.warehouse)
             store_known_gaps(self.warehouse, self._known_gaps)
             seed = project.store_own_seasons(self.warehouse)
-            builds = InputBuilds.read(self.warehouse, project.state())
+            span = self.schedule.start, self.schedule.end
+            builds = InputBuilds.read(self.warehouse, project.state(), of=span)
             stale = builds.stale_range(self.schedule, force=self.options.reprocess == "all")
             if stale is None:
                 done("unchanged since the last build")

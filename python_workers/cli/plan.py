@@ -128,7 +128,7 @@ def read_plan(
     """Find the state of each date."""
     project_state = DbtProject(settings).state()
     ledger = Ledger.read(warehouse, schedule.start, schedule.end)
-    builds = InputBuilds.read(warehouse, project_state)
+    builds = InputBuilds.read(warehouse, project_state, of=(schedule.start, schedule.end))
     states = plan(ledger, chosen, schedule.with_called_off(ledger.computed_dates).dates)
     found = read_coverage(warehouse, schedule, chosen, builds=builds, must_exist=False)
     for row in found.by_date:
