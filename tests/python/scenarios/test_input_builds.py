@@ -295,13 +295,13 @@ def test_only_the_tables_of_the_ranges_seasons_are_compared_with_their_builds(
     )
     with DuckDBWarehouse(seasons.path) as warehouse:
 
-        def altered(*of: dt.date) -> set[str]:
-            builds = InputBuilds.read(warehouse, "any", of=of or None).builds
+        def altered(of: tuple[dt.date, dt.date] | None) -> set[str]:
+            builds = InputBuilds.read(warehouse, "any", of=of).builds
             return {build.build_id[-7:] for build in builds if not build.is_intact}
 
-        assert altered() == {"2022-23"}
-        assert altered(dt.date(2021, 10, 19), dt.date(2022, 11, 1)) == {"2022-23"}
-        assert altered(dt.date(2023, 11, 1), dt.date(2023, 11, 1)) == set()
+        assert altered(None) == {"2022-23"}
+        assert altered((dt.date(2021, 10, 19), dt.date(2022, 11, 1))) == {"2022-23"}
+        assert altered((dt.date(2023, 11, 1), dt.date(2023, 11, 1))) == set()
 
 
 def test_going_back_to_an_earlier_state_of_the_data_builds_the_inputs_again(
