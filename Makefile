@@ -19,7 +19,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS ?= false
 # Exit code 1 says that the work is done and that some of the data needs a look, as real data does.
 ON_ATTENTION = { code=$$?; [ $$code = 1 ] && echo "make: goes on; what needs attention is in $(REPORT)" || exit $$code; }
 
-.PHONY: help setup demo check test test-bigquery kills lint generate bench docs report lock clean
+.PHONY: help setup demo check test test-bigquery kills lint generate bench docs notebook report lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +80,13 @@ bench: setup  ## Print the benchmarks
 docs: setup  ## Write the data dictionary and dbt's documentation of the default warehouse
 	$(BIN)/backcourt docs
 
+# Its packages are locked by themselves: Backcourt needs none of them.
+notebook: setup  ## Execute docs/training.ipynb on the default warehouse, with its own packages
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r docs/training-requirements.lock
+	@mkdir -p data
+	$(BIN)/jupyter execute docs/training.ipynb --output=../data/training
+	@echo "make: wrote data/training.ipynb"
+
 report: setup  ## Write the report page of the default warehouse
 	$(BIN)/backcourt report --out $(REPORT) || $(ON_ATTENTION)
 
@@ -88,6 +95,9 @@ lock:  ## Renew the lock files (needs uv)
 	uv pip compile pyproject.toml --extra dask --extra nba --extra dev --universal --python-version 3.11 --no-strip-extras \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --upgrade \
 		--custom-compile-command "make lock" --output-file requirements.lock
+	uv pip compile docs/training-requirements.in --constraint requirements.lock --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --upgrade \
+		--custom-compile-command "make lock" --output-file docs/training-requirements.lock
 	uv pip compile tests/python/bigquery/bqemulator-requirements.in --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 		--output-file tests/python/bigquery/bqemulator-requirements.lock

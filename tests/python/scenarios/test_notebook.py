@@ -46,7 +46,9 @@ def test_the_cells_run_one_after_the_other(
         source = "".join(cell["source"])
         if "sklearn" in source and importlib.util.find_spec("sklearn") is None:
             assert len(space["train"]) > 3 * len(space["test"]) / 2 > 100
-            pytest.skip("scikit-learn is not installed (extra docs); the cells before it have run")
+            pytest.skip(
+                "scikit-learn is not installed (make notebook); the cells before it have run"
+            )
         exec(compile(source, NOTEBOOK.name, "exec"), space)  # noqa: S102 -- our own notebook
     results = space["results"]
     assert results.notna().all(axis=None)
