@@ -12,16 +12,19 @@ import typer
 
 from python_workers.accounting.schedule import check_range, resolve
 from python_workers.cli import options
-from python_workers.cli.console import JsonReporter, TextReporter, out, print_table
+from python_workers.cli.console import JsonReporter, TextReporter, out, print_table, wrapped
 from python_workers.cli.options import OutputFormat, chosen_processors
 from python_workers.diff.compare import Range, compare, totals
-from python_workers.diff.findings import KINDS, ColumnChanges, Example, TableDiff
+from python_workers.diff.findings import DIFFERENCES, KINDS, ColumnChanges, Example, TableDiff
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.settings import Settings, load_settings
 from python_workers.warehouse.base import Warehouse
 from python_workers.warehouse.open import open_warehouse
 
 SHOWN_DATES = 10
+SHOWN_VALUE = 400
+# It differs wherever another column does: an example of it says nothing.
+HASH = "data_hash"
 
 
 def register(app: typer.Typer) -> None:
@@ -172,26 +175,25 @@ def _show_table(table: TableDiff) -> None:
             ],
         )
         for name, changes in table.columns.items():
-            for example in changes.examples[:1]:
-                out.print(
-                    f"  {example.day} {example.entity} {name}: "
-                    f"{_value(example.here)} here, {_value(example.there)} there",
-                    markup=False,
+            for example in changes.examples[:1] if name != HASH else ():
+                line = (
+                    f"{example.day} {example.entity} {name}: "
+                    f"{_value(example.here)} here, {_value(example.there)} there"
                 )
+                out.print(wrapped(line, 2), markup=False)
     for side, rows in (("here", table.examples_only_here), ("there", table.examples_only_there)):
         for example in rows:
             out.print(f"  {table.name} only {side}: {_row(example)}", markup=False)
     days = table.differing_dates
-    for day in days[:SHOWN_DATES]:
-        counts = table.dates[day]
-        told = [
-            f"{counts[kind]:,} {kind.replace('_', ' ')}"
-            for kind in KINDS
-            if counts[kind] and kind != "same"
-        ]
-        out.print(f"  {table.name} {day}: {', '.join(told)}")
+    if not days:
+        return
+    by_date = [
+        f"{day} {sum(table.dates[day][kind] for kind in DIFFERENCES):,}"
+        for day in days[:SHOWN_DATES]
+    ]
     if len(days) > SHOWN_DATES:
-        out.print(f"  … and {len(days) - SHOWN_DATES:,} more dates (--format json has all)")
+        by_date.append(f"… and {len(days) - SHOWN_DATES:,} more dates (--format json has all)")
+    out.print(wrapped(f"{table.name} by date: {', '.join(by_date)}", 2), markup=False)
 
 
 def _span(days: Sequence[date]) -> str:
@@ -213,4 +215,5 @@ def _row(example: Example) -> str:
 
 
 def _value(value: object) -> str:
-    return "missing" if value is None else str(value)
+    text = "missing" if value is None else str(value)
+    return text if len(text) <= SHOWN_VALUE else f"{text[:SHOWN_VALUE]}…"

@@ -25,16 +25,25 @@ def test_two_files_are_compared(backfilled: CommandLine, engine: Engine, tmp_pat
     (day,) = engine.query("select max(analysis_date) as day from nba_precompute.player_daily_cache")
     where = f"where analysis_date = date '{day['day']}'"
     other.execute(
-        f"update nba_precompute.player_daily_cache set points_avg_last_5 = 99 {where}",
+        "update nba_precompute.player_daily_cache "
+        f"set points_avg_last_5 = 99, primary_scoring_zone = repeat('zone ', 90) {where}",
         f"delete from nba_precompute.team_defense_zone_analysis {where}",
     )
     shown = backfilled.attention("diff", other.path)
     assert "points_avg_last_5: " in shown.out
+    assert max(map(len, shown.out.splitlines()[2:])) <= 80
     assert "99.0 there" in shown.out
     found = backfilled.attention("diff", other.path, "--format", "json").json()
     tables = {table["name"]: table for table in found["tables"]}
     assert {name for name, table in tables.items() if table["differs"]} == {"pdc", "tdza"}
-    assert [each["column"] for each in tables["pdc"]["columns"]] == ["points_avg_last_5"]
+    assert {each["column"] for each in tables["pdc"]["columns"]} == {
+        "points_avg_last_5",
+        "primary_scoring_zone",
+    }
+    (changed,) = [each["changed"] for each in tables["pdc"]["dates"]]
+    assert f"  pdc by date: {day['day']} {changed}\n" in shown.out
+    # A long value is cut at 400 characters, and stands on lines of 80.
+    assert f"{'zone ' * 80}… there" in " ".join(shown.out.split())
     assert [each["date"] for each in tables["tdza"]["dates"]] == [str(day["day"])]
     assert tables["tdza"]["rows"]["only_here"] == 10
     before = day["day"] - dt.timedelta(days=1)
