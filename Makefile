@@ -19,7 +19,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS ?= false
 # Exit code 1 says that the work is done and that some of the data needs a look, as real data does.
 ON_ATTENTION = { code=$$?; [ $$code = 1 ] && echo "make: goes on; what needs attention is in $(REPORT)" || exit $$code; }
 
-.PHONY: help setup demo check test test-bigquery kills lint generate bench docs notebook report lock clean
+.PHONY: help setup demo check test test-bigquery test-deploy kills lint generate bench docs notebook report lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ test: setup  ## Run every test but the campaign of random kills
 test-bigquery: setup  ## Run the opt-in tests on a BigQuery project of yours (PROJECT=my-project)
 	@test -n "$(PROJECT)" || { echo "error: name your project: make test-bigquery PROJECT=my-project"; exit 2; }
 	TEST_BIGQUERY_PROJECT=$(PROJECT) $(BIN)/python -m pytest -q tests/python/bigquery/test_real_project.py
+
+test-deploy: setup  ## Run deploy's DAG on Airflow, in an environment of its own
+	TEST_DEPLOY=1 $(BIN)/python -m pytest -q tests/python/deploy/test_airflow.py
 
 kills: setup  ## Kill backfills at random moments (BACKCOURT_KILLS says how often)
 	$(BIN)/python -m pytest tests/python/scenarios/test_kill_campaign.py
@@ -101,6 +104,9 @@ lock:  ## Renew the lock files (needs uv)
 	uv pip compile tests/python/bigquery/bqemulator-requirements.in --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 		--output-file tests/python/bigquery/bqemulator-requirements.lock
+	uv pip compile tests/python/deploy/airflow-requirements.in --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+		--output-file tests/python/deploy/airflow-requirements.lock
 
 clean:  ## Remove what the targets made, the warehouse file and simulated data included
 	rm -rf $(VENV) .emulator target logs dbt_packages data .pytest_cache .mypy_cache .ruff_cache .hypothesis

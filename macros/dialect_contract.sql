@@ -31,3 +31,31 @@
     {%- endfor %}
     )
 {%- endmacro %}
+
+{#
+  BigQuery: the key that the test unique_key proves is the table's primary key, for its optimiser and
+  its readers. Nothing enforces it.
+#}
+{% macro bigquery__get_table_columns_and_constraints() -%}
+    {%- set key = tested_key() -%}
+    (
+    {%- for column in adapter.render_raw_columns_constraints(raw_columns=model['columns']) %}
+        {{ column }}{{ ',' if key or not loop.last }}
+    {%- endfor %}
+    {%- if key %}
+        primary key ({{ key | join(', ') }}) not enforced
+    {%- endif %}
+    )
+{%- endmacro %}
+
+{# The columns of this model's test unique_key; none if it has no such test. #}
+{% macro tested_key() -%}
+    {%- for node in graph.nodes.values() if
+        node.resource_type == 'test'
+        and node.attached_node == model.unique_id
+        and (node.test_metadata or {}).get('name') == 'unique_key'
+    -%}
+        {{ return(node.test_metadata.kwargs['columns']) }}
+    {%- endfor -%}
+    {{ return([]) }}
+{%- endmacro %}

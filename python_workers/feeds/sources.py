@@ -304,6 +304,7 @@ def _missing(
         f"{label}: {source.path} has no {', '.join(missing)}",
         [
             *([f"It has: {', '.join(present)}."] if present else []),
-            "The source may have changed its form. Nothing was converted.",
+            "It may belong to another feed (backcourt feeds), or its source has changed its form.",
+            "Nothing was converted.",
         ],
     )

@@ -36,7 +36,7 @@ START_ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class Flavour:
-    """One emulator program: its requirements, its DuckDB extensions and how to start it."""
+    """A program in an environment of its own: requirements, DuckDB extensions, how to start it."""
 
     name: str
     minimum_python: tuple[int, int]
@@ -44,14 +44,16 @@ class Flavour:
     arguments: tuple[str, ...]
     starter: str = ""
     """A program beside the clone that the server runs, if it does not start by itself."""
+    folder: Path = HERE
+    """Where its requirements and its server are."""
 
     @property
     def requirements(self) -> Path:
-        return HERE / f"{self.name}-requirements.lock"
+        return self.folder / f"{self.name}-requirements.lock"
 
     @property
     def server(self) -> Path:
-        return HERE / f"{self.name.replace('-', '_')}_server.py"
+        return self.folder / f"{self.name.replace('-', '_')}_server.py"
 
     @property
     def starter_path(self) -> Path:

@@ -68,6 +68,7 @@ TYPE_KINDS = {
     "json": TypeKind.TYPE_JSON,
 }
 ARRAY = re.compile(r"array<(.+)>")
+STRUCT = re.compile(r"struct<(.+)>")
 QUOTED_PARTS = re.compile(r"`([^`.]+)`\.`([^`]+)`\.`([^`]+)`")
 DATE_OF_VIEWS = "analysis_date"
 STATEMENT_END = re.compile(r";\s*(?:\n|$)")
@@ -94,6 +95,10 @@ def sql_type(text: str) -> Any:
     array = ARRAY.fullmatch(name)
     if array is not None:
         return TypeFactory.create_array_type(sql_type(array[1]))
+    struct = STRUCT.fullmatch(name)
+    if struct is not None:
+        fields = [field.split() for field in struct[1].split(",")]
+        return TypeFactory.create_struct_type([(field, sql_type(kind)) for field, kind in fields])
     return TypeFactory.create_simple_type(TYPE_KINDS[name])
 
 

@@ -201,3 +201,25 @@ def test_a_description_stands_once() -> None:
     assert {name for name, _ in blocks if used[name] < 2} == set()
     assert {text for _, text in blocks if f'"{text}"' in written} == set()
     assert [name for name, _ in blocks] == sorted(name for name, _ in blocks)
+
+
+def is_ordered(sql: str) -> bool:
+    """Tell whether the last SELECT of a model sorts its rows: ORDER BY outside all parentheses."""
+    text = re.sub(r"\{[{%#].*?[}%#]\}|--[^\n]*|'[^']*'", "", sql, flags=re.DOTALL)
+    while text != (text := re.sub(r"\([^()]*\)", "", text)):
+        pass
+    return re.search(r"\border\s+by\b", text, re.IGNORECASE) is not None
+
+
+def test_bigquery_clusters_no_rows_that_are_sorted(project: Project) -> None:
+    assert is_ordered("with a as (select 1 as b) select b from a -- so\norder by b")
+    assert not is_ordered(
+        "select row_number() over (order by abs(b)) as c from {{ ref('order by') }}"
+    )
+    clustered = {
+        name: model.raw_code
+        for name, model in project.models.items()
+        if model.config.get("cluster_by")
+    }
+    assert len(clustered) > 10
+    assert [name for name, sql in clustered.items() if is_ordered(sql)] == []

@@ -540,6 +540,14 @@ def test_a_changed_column_is_named(folder: Folder) -> None:
     assert "box.json: game.actions has no personId" in refusal(folder)
 
 
+def test_a_play_by_play_of_another_feed_is_named(tmp_path: Path) -> None:
+    folder = Folder(tmp_path, "nba_live")
+    write_json(folder.files / "plays.json", play_by_play(action(7, actionType="Made Shot")))
+    said = refusal(folder)
+    assert "plays.json: game.actions has no orderNumber" in said
+    assert "another feed (backcourt feeds)" in said
+
+
 def test_unknown_files_are_told_and_hidden_ones_are_not(folder: Folder) -> None:
     folder.game()
     write_json(folder.files / "other.json", {"players": []})
