@@ -178,6 +178,11 @@ class Settings(BaseSettings):
         description="Pool processes; -1 is one per core (joblib's convention).",
     )
     backend: BackendName = Field(default="loky", description="joblib backend of the pool.")
+    exchange_dir: Path | None = Field(
+        default=None,
+        description="Folder that all machines share under the same path: workers read inputs "
+        "from it and write results to it, instead of exchanging them with the parent.",
+    )
     fresh_hours: float = Field(
         default=24.0,
         gt=0.0,

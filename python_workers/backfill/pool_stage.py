@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import date
+from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
@@ -15,6 +16,7 @@ from python_workers.accounting.commits import Commit, commit_of_pool_rows
 from python_workers.accounting.ledger import Ledger, no_mark
 from python_workers.accounting.run_records import Counts, Run
 from python_workers.choices import BackendName
+from python_workers.errors import BackcourtError, ExitCode
 from python_workers.pool.chunk import Chunk
 from python_workers.pool.run_chunks import (
     HANG_SECONDS,
@@ -65,6 +67,8 @@ class PoolOptions:
         Longest time that a chunk waits for its commit.
     hang_seconds
         A chunk that takes longer counts as hung.
+    exchange_dir
+        Folder for the files of `exchange_stage`; None sends chunks and results through the parent.
     """
 
     n_jobs: int = -1
@@ -74,6 +78,7 @@ class PoolOptions:
     commit_rows: int = 1
     commit_seconds: float = COMMIT_SECONDS
     hang_seconds: float = HANG_SECONDS
+    exchange_dir: Path | None = None
 
     def for_dates(self, dates: int) -> PoolOptions:
         """Limit the number of workers to the number of chunks that run at a time."""
@@ -82,7 +87,16 @@ class PoolOptions:
 
 
 def check_pool(options: PoolOptions) -> None:
-    """Refuse a Dask cluster that is not there, or not fit, before anything is computed."""
+    """Refuse a cluster or an exchange folder that cannot be used, before anything is computed."""
+    if options.exchange_dir is not None:
+        try:
+            options.exchange_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BackcourtError(
+                f"cannot create the exchange folder {options.exchange_dir}: {error.strerror}",
+                "Name a folder that this machine and all workers may write to.",
+                ExitCode.ENVIRONMENT,
+            ) from error
     if options.backend == "dask" and options.scheduler is not None:
         from python_workers.pool.dask_backend import cluster  # noqa: PLC0415 -- an optional extra
 

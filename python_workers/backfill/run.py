@@ -17,6 +17,7 @@ from python_workers.accounting.run_records import Counts, Run
 from python_workers.accounting.schedule import Schedule, check_seasons
 from python_workers.accounting.seasons import read_seasons
 from python_workers.backfill.dbt_project import DbtProject
+from python_workers.backfill.exchange_stage import run_exchange_stage
 from python_workers.backfill.outcome import (
     BackfillOptions,
     BackfillResult,
@@ -37,7 +38,7 @@ from python_workers.processors.catalogue import PROCESSORS
 from python_workers.raw.player_registry import register_players
 from python_workers.raw.schema import CHANGED_GAMES
 from python_workers.runtime import injected_faults as faults
-from python_workers.warehouse.base import Warehouse
+from python_workers.warehouse.base import ExchangesFiles, Warehouse
 from python_workers.warehouse.job_labels import labelling
 from python_workers.wording import counted
 
@@ -347,20 +348,20 @@ class Backfill:
             for processor, days in chosen:
                 self.result.dates[processor.key] = len(days)
                 self.result.counts[processor.key] = Counts()
-            counts = run_pool_stage(
-                self.warehouse,
-                self.ledger,
-                self.result.run,
-                chosen,
-                self.options.pool,
-                self._on_commit,
-                self._guard,
-            )
+            counts = self._computed_rows(chosen)
             self.result.counts.update(counts)
             done(
                 "; ".join(f"{key} {describe(found)}" for key, found in counts.items())
                 or "nothing due"
             )
+
+    def _computed_rows(self, work: Sequence[tuple[Processor, Sequence[date]]]) -> dict[str, Counts]:
+        ledger, run, pool = self.ledger, self.result.run, self.options.pool
+        if pool.exchange_dir is not None and isinstance(self.warehouse, ExchangesFiles):
+            return run_exchange_stage(
+                self.warehouse, ledger, run, work, pool, pool.exchange_dir, self._on_commit
+            )
+        return run_pool_stage(self.warehouse, ledger, run, work, pool, self._on_commit, self._guard)
 
     def _on_commit(self, processor: Processor, commit: Commit) -> None:
         rows = sum(counts.records for counts in commit.counts.values())

@@ -26,6 +26,7 @@ from python_workers.cli.console import (
 from python_workers.cli.options import (
     LogFormat,
     chosen_processors,
+    exchanging,
     pool_options,
     settings_of,
 )
@@ -64,13 +65,14 @@ def backfill(
     n_jobs: options.JobsOption = None,
     backend: options.BackendOption = None,
     scheduler: options.SchedulerOption = None,
+    exchange_dir: options.ExchangeOption = None,
     wait: options.WaitOption = None,
     log_format: options.LogFormatOption = LogFormat.TEXT,
 ) -> int:
     """Backfill a range: build inputs, compute, build outputs, test the coverage."""
-    settings = settings_of(target, n_jobs, backend, wait)
+    settings = settings_of(target, n_jobs, backend, wait, exchange_dir)
     chosen = chosen_processors(processors, start_from)
-    pool = pool_options(settings, scheduler)
+    pool = exchanging(pool_options(settings, scheduler), settings)
     mode: Reprocess = "all" if force else reprocess
     check_range(start, end, season or [], everything=everything)
     if dry_run and preview:
@@ -157,13 +159,14 @@ def compute(
     n_jobs: options.JobsOption = None,
     backend: options.BackendOption = None,
     scheduler: options.SchedulerOption = None,
+    exchange_dir: options.ExchangeOption = None,
     wait: options.WaitOption = None,
     log_format: options.LogFormatOption = LogFormat.TEXT,
 ) -> int:
     """Compute only the pool's processors, from inputs that dbt has built."""
-    settings = settings_of(target, n_jobs, backend, wait)
+    settings = settings_of(target, n_jobs, backend, wait, exchange_dir)
     chosen = chosen_processors(processors, allowed=POOL_PROCESSORS)
-    pool = pool_options(settings, scheduler)
+    pool = exchanging(pool_options(settings, scheduler), settings)
     mode: Reprocess = "all" if force else reprocess
     check_range(start, end, season or [], everything=everything)
     with open_warehouse(settings) as warehouse:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -66,6 +68,14 @@ JobsOption = Annotated[
 BackendOption = Annotated[BackendName | None, typer.Option(help="Backend of the pool.")]
 SchedulerOption = Annotated[
     str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler, with --backend dask.")
+]
+ExchangeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--exchange-dir",
+        metavar="DIR",
+        help="Shared folder in which workers read inputs and write results.",
+    ),
 ]
 KEYS = ",".join(BY_KEY)
 ProcessorsOption = Annotated[
@@ -160,11 +170,31 @@ def pool_options(settings: Settings, scheduler: str | None) -> PoolOptions:
     )
 
 
+def exchanging(pool: PoolOptions, settings: Settings) -> PoolOptions:
+    """Return the options of a backfill's pool, with the exchange folder if there is one.
+
+    Raises
+    ------
+    BackcourtError
+        With exit code 2 on BigQuery, which reads and writes no files of a folder.
+    """
+    if settings.exchange_dir is None:
+        return pool
+    if settings.target != "duckdb":
+        raise BackcourtError(
+            f"--exchange-dir is for DuckDB, and the target is {settings.target}",
+            "Omit it, and unset BACKCOURT_EXCHANGE_DIR.",
+            ExitCode.USAGE,
+        )
+    return replace(pool, exchange_dir=settings.exchange_dir.expanduser().absolute())
+
+
 def settings_of(
     target: Target | None,
     n_jobs: int | None = None,
     backend: BackendName | None = None,
     wait: float | None = None,
+    exchange_dir: Path | None = None,
 ) -> Settings:
     """Return the settings of the environment, overridden by the given options."""
     return load_settings(
@@ -172,4 +202,5 @@ def settings_of(
         n_jobs=n_jobs,
         backend=backend,
         wait_seconds=wait,
+        exchange_dir=exchange_dir,
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, Self, runtime_checkable
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
     import pyarrow as pa
@@ -262,6 +263,19 @@ class Warehouse(Protocol):
         trace: TracebackType | None,
     ) -> None:
         """Close it."""
+        ...
+
+
+@runtime_checkable
+class ExchangesFiles(Warehouse, Protocol):
+    """A warehouse that reads and writes Parquet files without passing rows to its caller."""
+
+    def write_file(self, sql: str, params: Mapping[str, object], file: Path) -> None:
+        """Write the rows of one select statement to a Parquet file, in the shared types."""
+        ...
+
+    def relation_of(self, files: Sequence[Path]) -> str:
+        """Return what a statement selects from to read Parquet files with the same columns."""
         ...
 
 

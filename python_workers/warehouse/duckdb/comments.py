@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 
 from python_workers.warehouse.base import TableSpec, split_table_name
-from python_workers.warehouse.duckdb.dialect import quoted
+from python_workers.warehouse.duckdb.dialect import literal, quoted
 
 # The comment of the table itself stands under the empty name.
 _STORED = """
@@ -40,4 +40,4 @@ def missing_comments(cursor: duckdb.DuckDBPyConnection, spec: TableSpec) -> list
 
 
 def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'" if text else "null"
+    return literal(text) if text else "null"

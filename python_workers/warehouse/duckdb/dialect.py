@@ -126,6 +126,11 @@ def definition(column: Column) -> str:
     return f'"{checked_identifier(column.name)}" {SQL_TYPES[column.type]}'
 
 
+def literal(text: str) -> str:
+    """Return a text as a literal of SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def quoted(table: str) -> str:
     """Return ``schema.table`` checked and quoted."""
     schema, name = split_table_name(table)

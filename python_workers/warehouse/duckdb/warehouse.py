@@ -31,6 +31,7 @@ from python_workers.warehouse.duckdb.dialect import (
     SQL_TYPES,
     column_type,
     definition,
+    literal,
     portable_types,
     quoted,
     translate_parameters,
@@ -118,6 +119,25 @@ class DuckDBWarehouse:
         """Return the SQL expression that hashes these columns of a row to an INT64."""
         names = ", ".join(f'"{checked_identifier(name)}"' for name in columns)
         return f"cast(hash({names}) // 2 as int64)"
+
+    def write_file(self, sql: str, params: Mapping[str, object], file: Path) -> None:
+        """Write the rows of one select statement to a Parquet file, in the shared types."""
+        with plain_errors(self.path):
+            columns = self._run(self._cursor(), f"describe {sql}", params).fetchall()
+            typed = ", ".join(
+                f'cast("{name}" as {SQL_TYPES[column_type("the inputs", name, type_)]}) as "{name}"'
+                for name, type_, *_ in columns
+            )
+            self._run(
+                self._cursor(),
+                f"copy (select {typed} from ({sql})) to {literal(str(file))} "  # noqa: S608 our own names
+                "(format parquet, compression zstd, compression_level 1)",
+                params,
+            )
+
+    def relation_of(self, files: Sequence[Path]) -> str:
+        """Return what a statement selects from to read Parquet files with the same columns."""
+        return f"read_parquet([{', '.join(literal(str(file)) for file in files)}])"
 
     def execute(self, sql: str, params: Mapping[str, object] | None = None) -> None:
         """Run one statement for its effect."""

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from python_workers.accounting.file_commits import RowsInFiles, replacement
+from python_workers.processors.catalogue import BY_KEY
+from python_workers.processors.shot_zones import OUTPUT
 from python_workers.warehouse.bigquery.warehouse import BigQueryWarehouse
 from tests.python.bigquery.analyzer import check_compiled, check_statements, compile_project
 from tests.python.bigquery.fault_proxy import FaultProxy
@@ -106,4 +109,47 @@ def test_every_compiled_model_and_test_is_bigquery_s_and_names_its_dates(
     compile_project(tmp_path, start_date="2021-12-01", end_date="2021-12-31")
     report = check_compiled(tmp_path)
     assert report.checked > 50
+    assert report.findings == ()
+
+
+def test_files_could_be_exchanged_with_bigquery_in_its_own_statements() -> None:
+    """Inputs leave and results enter through object storage; the commit's statements are portable.
+
+    Only the names of the files and the staging table would be BigQuery's own.
+    """
+    processor = BY_KEY["psza"]
+    types = {"int64": "int64", "double": "float64", "string": "string", "bool": "bool"}
+    output = [
+        (name, types.get(str(type_), "date"))
+        for name, type_ in zip(OUTPUT.schema.names, OUTPUT.schema.types, strict=True)
+    ] + [("data_hash", "string")]
+    written = [("run_id", "string"), ("created_at", "timestamp"), ("processed_at", "timestamp")]
+    rows = RowsInFiles("nba_processing.staged_rows", [name for name, _ in output])
+    statements = [
+        each.sql
+        for each in replacement(
+            processor.table, rows, {name: f"cast(@{name} as {t})" for name, t in written}, "", {}
+        )
+    ]
+    tables = GAMES | {
+        processor.table: [*output, *written],
+        "nba_processing.staged_rows": output,
+    }
+    report = check_statements(
+        tables,
+        [
+            """
+            export data options (
+                uri = 'gs://bucket/unit/players-*.parquet', format = 'PARQUET', overwrite = true
+            ) as select game_id from nba_raw.games where game_date between @first and @last
+            """,
+            """
+            load data overwrite nba_processing.staged_rows
+            from files (format = 'PARQUET', uris = ['gs://bucket/unit/rows.parquet'])
+            """,
+            *statements,
+        ],
+        {processor.table: "analysis_date"},
+    )
+    assert report.checked == 2 + len(statements)
     assert report.findings == ()
