@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 from python_workers import table_names
 from python_workers.processors.catalogue import PROCESSORS
@@ -92,19 +91,25 @@ def read_derived(warehouse: Warehouse, within: Scope | None = None) -> DerivedRo
             columns.setdefault(table, []).append(row["column_name"])
     if not columns:
         return DerivedRows({})
-    selects = [_select(warehouse, table, names, within) for table, names in sorted(columns.items())]
-    found: dict[str, dict[str, tuple[int, int, int]]] = {}
-    rows: list[dict[str, Any]] = warehouse.query(" union all ".join(selects)).to_pylist()
-    for row in rows:
-        of_table = found.setdefault(row["table_name"], {})
-        of_table[row["scope"]] = row["n"], row["either"], row["total"]
-    return DerivedRows(found)
+    return DerivedRows(
+        {
+            table: _fingerprints(warehouse, table, names, within)
+            for table, names in sorted(columns.items())
+        }
+    )
 
 
 _OTHERS = (table_names.SEASONS, table_names.EXPECTED_ENTITIES)
 
 
-def _select(warehouse: Warehouse, table: str, columns: list[str], within: Scope | None) -> str:
+def _fingerprints(
+    warehouse: Warehouse, table: str, columns: list[str], within: Scope | None
+) -> dict[str, tuple[int, int, int]]:
+    """Return number, exclusive or and sum of the hashes of each scope's rows.
+
+    Ask for each table by itself: with the tables of thirty seasons in one statement, DuckDB within
+    its memory limit waits for itself and never ends.
+    """
     scope, condition = "''", "true"
     if _DATE in columns:
         scope = f"cast({_DATE} as string)"
@@ -114,13 +119,13 @@ def _select(warehouse: Warehouse, table: str, columns: list[str], within: Scope 
         scope = f"cast({_YEAR} as string)"
         if within is not None:
             condition = f"{_YEAR} in ({', '.join(map(str, sorted(within.years)))})"
-    return (
-        f"select '{table}' as table_name, scope, count(*) as n, "  # noqa: S608 our own names
-        "bit_xor(row_hash) as either, "
+    rows = warehouse.query(
+        "select scope, count(*) as n, bit_xor(row_hash) as either, "  # noqa: S608 our own names
         f"cast(sum(mod(row_hash, {_PRIME})) as int64) as total "
         f"from (select {scope} as scope, {warehouse.hash_of(columns)} as row_hash from {table} "
         f"where {condition}) as hashed group by scope"
     )
+    return {row["scope"]: (row["n"], row["either"], row["total"]) for row in rows.to_pylist()}
 
 
 def _is_within(scope: str, season_year: int | None, first: date | None, last: date | None) -> bool:

@@ -110,6 +110,14 @@ class TestErrors:
                 "--scheduler is for --backend dask, and the backend is threading",
                 "Add --backend dask, or omit --scheduler.",
             ),
+            *(
+                (
+                    f"{command} --all --target bigquery --exchange-dir exchange",
+                    "--exchange-dir is for DuckDB, and the target is bigquery",
+                    "Omit it, and unset BACKCOURT_EXCHANGE_DIR.",
+                )
+                for command in ("backfill", "compute")
+            ),
             (
                 "backfill --season 2021",
                 "--season '2021' is not a season like 2021-22",

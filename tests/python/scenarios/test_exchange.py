@@ -13,14 +13,13 @@ import pytest
 from python_workers import table_names
 from python_workers.accounting.commits import Commit
 from python_workers.accounting.run_records import Run
-from python_workers.backfill import exchange_stage
 from python_workers.backfill.outcome import BackfillResult
 from python_workers.backfill.pool_stage import PoolOptions
 from python_workers.pool import chunk as chunks
-from python_workers.pool import run_chunks as pool
 from python_workers.pool.chunk import Chunk
 from python_workers.processors.base import Processor
 from python_workers.processors.catalogue import POOL_PROCESSORS
+from python_workers.processors.unit import compute_unit
 from tests.python.support.engine import Engine, Quiet, assert_same
 from tests.python.support.terminal import Terminal, differences
 
@@ -40,13 +39,12 @@ def exchange(tmp_path: Path) -> Path:
 def computed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return a list that gets the key of each unit that a worker of this process computes."""
     keys: list[str] = []
-    compute = exchange_stage.compute_unit
 
     def noted(chunk: Chunk) -> Any:
         keys.append(chunk.key)
-        return compute(chunk)
+        return compute_unit(chunk)
 
-    monkeypatch.setattr(exchange_stage, "compute_unit", noted)
+    monkeypatch.setattr("python_workers.backfill.exchange_stage.compute_unit", noted)
     return keys
 
 
@@ -84,14 +82,13 @@ def test_units_give_the_rows_of_a_run_without_files(
     engine = simulated.copy(tmp_path / "copy")
     engine.forget(*SHORTS)
     sizes: list[int] = []
-    pack = pool.pack
 
     def weighed(payload: object) -> chunks.Parcel:
-        parcel = pack(payload)
+        parcel = chunks.pack(payload)
         sizes.append(parcel.nbytes)
         return parcel
 
-    monkeypatch.setattr(pool, "pack", weighed)
+    monkeypatch.setattr("python_workers.pool.run_chunks.pack", weighed)
     engine.backfill(pool=PoolOptions(2, chunk_dates=CHUNK_DATES, exchange_dir=exchange))
 
     assert differences(engine.path, simulated.path) == {}

@@ -217,10 +217,16 @@ def test_a_wrong_range_is_told_before_a_missing_warehouse(
     assert backcourt(command, *out, *options).code == (3 if without_range else 2)
 
 
-def test_a_scheduler_that_is_not_there_is_told_before_anything_is_built(
-    loaded: CommandLine, engine: Engine
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--backend", "dask", "--scheduler", "tcp://127.0.0.1:9"),
+        ("--exchange-dir", f"{__file__}/exchange"),
+    ],
+)
+def test_a_pool_that_cannot_work_is_told_before_anything_is_built(
+    loaded: CommandLine, engine: Engine, options: tuple[str, ...]
 ) -> None:
-    scheduler = ("--backend", "dask", "--scheduler", "tcp://127.0.0.1:9")
-    assert loaded("backfill", *RANGE, *scheduler).code == 3
+    assert loaded("backfill", *RANGE, *options).code == 3
     built = "select count(*) as tables from duckdb_tables() where schema_name = 'nba_analytics'"
     assert engine.query(built) == [{"tables": 0}]
