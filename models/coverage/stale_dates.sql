@@ -62,7 +62,7 @@ upstream as (
 ),
 
 -- noqa: enable=all
-built as (
+dates as (
 
     select
         inputs.analysis_date,
@@ -75,12 +75,42 @@ built as (
 
 ),
 
--- A game enters its own date and those after it, of its season. A moved game has two dates.
+-- A later backfill may have found the inputs up to date and left them as they are.
+confirmed as (
+
+    select
+        dates.analysis_date,
+        max(input_builds.last_raw_change) as last_raw_change,
+    from dates
+    inner join {{ ref('input_builds') }} as input_builds
+        on dates.analysis_date between input_builds.start_date and input_builds.end_date
+    where input_builds.behind_from is null or dates.analysis_date < input_builds.behind_from
+    group by dates.analysis_date
+
+),
+
+built as (
+
+    select
+        dates.analysis_date,
+        dates.season_year,
+        case
+            when confirmed.last_raw_change > dates.last_raw_change then confirmed.last_raw_change
+            else dates.last_raw_change
+        end as last_raw_change,
+    from dates
+    left join confirmed
+        on dates.analysis_date = confirmed.analysis_date
+
+),
+
+-- A game enters its own date and those after it, of its season. A moved game has two dates. A
+-- player's row enters the dates from his first game of a season on; an earlier version noted none.
 raw_changes as (
 
     select
         changed_games.change_number,
-        changed_games.game_id is null as is_of_players,
+        changed_games.game_id is null and changed_games.season is null as is_of_every_date,
         seasons.season_year,
         case
             when
@@ -106,7 +136,7 @@ changed_since as (
         on
             built.last_raw_change < raw_changes.change_number
             and (
-                raw_changes.is_of_players
+                raw_changes.is_of_every_date
                 or (
                     built.season_year = raw_changes.season_year
                     and raw_changes.first_date <= built.analysis_date

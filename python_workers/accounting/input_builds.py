@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from python_workers import table_names
 from python_workers.accounting.derived_tables import DerivedRows, Scope, read_derived
 from python_workers.accounting.schedule import Schedule, game_dates
 from python_workers.processors.catalogue import PROCESSORS
+from python_workers.raw.schema import CHANGED_GAMES
 from python_workers.warehouse.base import TableChange, Warehouse
 
 _KEY = ("build_id",)
@@ -21,6 +23,9 @@ _SCHEMA = pa.schema(
     [
         ("build_id", pa.string()),
         ("raw_state", pa.string()),
+        ("raw_dates", pa.string()),
+        ("last_raw_change", pa.int64()),
+        ("behind_from", pa.date32()),
         ("project_state", pa.string()),
         ("derived_state", pa.string()),
         ("start_date", pa.date32()),
@@ -29,21 +34,23 @@ _SCHEMA = pa.schema(
     ]
 )
 
-# Rows of each raw table as ``t``, joined with the season that reads them. Keys are unique.
+# Rows of each raw table as ``t``, joined with the season that reads them and its first date that
+# does. Keys are unique.
 _BY_GAME = f"inner join {table_names.GAMES} as g on t.game_id = g.game_id"
 _BY_PLAYER = f"""
 inner join (
-    select distinct g.season, lines.player_id
+    select g.season, lines.player_id, min(g.game_date) as game_date
     from {table_names.PLAYER_BOX_SCORES} as lines
     inner join {table_names.GAMES} as g on lines.game_id = g.game_id
+    group by g.season, lines.player_id
 ) as listed on t.player_id = listed.player_id
 """  # noqa: S608 our own names
 _SEASON_ROWS = {
-    table_names.GAMES: f"{table_names.GAMES} as t",
-    table_names.PLAYER_BOX_SCORES: f"{table_names.PLAYER_BOX_SCORES} as t {_BY_GAME}",
-    table_names.SHOTS: f"{table_names.SHOTS} as t {_BY_GAME}",
-    table_names.PLAYERS: f"{table_names.PLAYERS} as t {_BY_PLAYER}",
-    table_names.PLAYER_REGISTRY: f"{table_names.PLAYER_REGISTRY} as t {_BY_PLAYER}",
+    table_names.GAMES: ("t", f"{table_names.GAMES} as t"),
+    table_names.PLAYER_BOX_SCORES: ("g", f"{table_names.PLAYER_BOX_SCORES} as t {_BY_GAME}"),
+    table_names.SHOTS: ("g", f"{table_names.SHOTS} as t {_BY_GAME}"),
+    table_names.PLAYERS: ("listed", f"{table_names.PLAYERS} as t {_BY_PLAYER}"),
+    table_names.PLAYER_REGISTRY: ("listed", f"{table_names.PLAYER_REGISTRY} as t {_BY_PLAYER}"),
 }
 
 RAW_TABLES = tuple(_SEASON_ROWS)
@@ -59,6 +66,9 @@ _PRIME = 2**31 - 1
 
 Span = tuple[date, date]
 """First and last date, both included."""
+
+RawDates = Mapping[date, str]
+"""Digest of the raw rows by the first date that reads them, within one season."""
 
 
 class SeasonDates(NamedTuple):
@@ -82,7 +92,8 @@ class Build:
     """A row of `INPUT_BUILDS`: the inputs of some dates of a season, and their analytics tables.
 
     A build without dates covers only the season's analytics tables. It is intact unless something
-    else has changed what it built.
+    else has changed what it built. After the load of number `last_raw_change`, raw rows differed
+    from those that the build has read from the date `behind_from` on.
     """
 
     build_id: str
@@ -90,6 +101,14 @@ class Build:
     project_state: str
     span: Span | None
     is_intact: bool = True
+    raw_dates: RawDates | None = None
+    last_raw_change: int = 0
+    behind_from: date | None = None
+
+    @property
+    def season(self) -> str:
+        """The season of the dates."""
+        return self.build_id.rpartition("/")[2]
 
 
 @dataclass(frozen=True)
@@ -112,6 +131,10 @@ class InputBuilds:
         The recorded builds.
     lacking
         Game dates without inputs, whatever is recorded.
+    raw_dates
+        What the raw states are digests of, where the engine reads the rows.
+    last_raw_change
+        Number of the last load that changed a raw table.
     """
 
     raw_states: Mapping[str, str]
@@ -120,6 +143,8 @@ class InputBuilds:
     years: Mapping[str, int]
     builds: tuple[Build, ...]
     lacking: frozenset[date] = frozenset()
+    raw_dates: Mapping[str, RawDates] = field(default_factory=dict)
+    last_raw_change: int = 0
 
     @classmethod
     def read(
@@ -134,17 +159,24 @@ class InputBuilds:
 
         `checks_derived` compares the tables that dbt built with their record. Omit it if this
         process has compared them, and holds the warehouse since. `of` limits the comparison to the
-        seasons of a range; the builds of other seasons then count as intact.
+        seasons of a range and those whose raw rows have changed; the builds of other seasons then
+        count as intact.
         """
         known = game_dates(warehouse)
         seasons = _season_dates(known)
         years = _season_years(warehouse)
+        raw_dates = _raw_dates(warehouse, seasons)
+        raw_states = _raw_states(warehouse, seasons, raw_dates)
         builds: list[Build] = []
         if warehouse.has_table(table_names.INPUT_BUILDS):
             noted = warehouse.query(
                 f"select * from {table_names.INPUT_BUILDS}"  # noqa: S608 our own names
             ).to_pylist()
-            compared = _overlapping(seasons, *of) if of else set(seasons)
+            compared = set(seasons)
+            if of is not None:
+                built = {row["raw_state"] for row in noted}
+                changed = {season for season, state in raw_states.items() if state not in built}
+                compared = _overlapping(seasons, *of) | changed
             derived = (
                 read_derived(warehouse, _scope(compared, seasons, years))
                 if noted and checks_derived
@@ -157,13 +189,20 @@ class InputBuilds:
             ]
         lacking = lacking_inputs(warehouse, [day for day, _ in known])
         return cls(
-            _raw_states(warehouse, seasons),
+            raw_states,
             project_state,
             seasons,
             years,
             tuple(builds),
             frozenset(lacking),
+            raw_dates,
+            _last_raw_change(warehouse),
         )
+
+    @property
+    def is_of_a_run_by_hand(self) -> bool:
+        """Whether a run of dbt by hand has built inputs since: its user knows what he has built."""
+        return any(build.build_id == BY_HAND for build in self.builds)
 
     @property
     def knows_project(self) -> bool:
@@ -188,9 +227,10 @@ class InputBuilds:
     def behind(self, days: Iterable[date]) -> dict[date, str]:
         """Return the dates whose inputs are older than the raw tables or the project, with reasons.
 
-        After `dbt run` by hand, return nothing: its user knows what he has built.
+        A changed raw row puts the dates behind that may read it: its own, and those after it in its
+        season. After `dbt run` by hand, return nothing.
         """
-        if any(build.build_id == BY_HAND for build in self.builds):
+        if self.is_of_a_run_by_hand:
             return {}
         found = {day: self._why_behind(day) for day in days if day not in self.lacking}
         return {day: why for day, why in found.items() if why}
@@ -209,8 +249,7 @@ class InputBuilds:
         of_project = [build for build in covering if build.project_state == self.project_state]
         if not of_project:
             return "dbt project changed"
-        states = {self.raw_states[season] for season in seasons}
-        if any(build.raw_state in states for build in of_project):
+        if any(self._is_of_raw(build, season, day) for build in of_project for season in seasons):
             return DERIVED_CHANGED
         return "raw data changed"
 
@@ -242,30 +281,82 @@ class InputBuilds:
             warehouse.commit([TableChange(table_names.INPUT_BUILDS, _KEY, delete_keys=keys)])
 
     def note(self, warehouse: Warehouse, run_id: str, start: date, end: date) -> None:
-        """Record that the inputs of a range and the analytics tables of all seasons are built."""
-        spans = self._within(start, end)
+        """Record that the inputs of a range and the analytics tables of all seasons are built.
+
+        Record the builds anew that `forget` has deleted, for their other dates that no changed raw
+        row concerns.
+        """
+        within, stale = self._within(start, end), self.stale_seasons(start, end)
+        spans = [(f"{run_id}/{season}", season, within.get(season)) for season in stale]
+        for build in self.builds:
+            spans += [
+                (f"{run_id}/{kept[0]}/{build.season}", build.season, kept)
+                for kept in self._kept(build, start, end)
+            ]
         # The first build has made the table of the seasons.
         years = _season_years(warehouse)
-        stale = self.stale_seasons(start, end)
         derived = read_derived(warehouse, _scope(stale, self.seasons, years))
         now = datetime.now(UTC)
         rows = pa.Table.from_pylist(
             [
                 {
-                    "build_id": f"{run_id}/{season}",
+                    "build_id": build_id,
                     "raw_state": self.raw_states[season],
+                    "raw_dates": _to_text(self.raw_dates.get(season)),
+                    "last_raw_change": self.last_raw_change,
+                    "behind_from": None,
                     "project_state": self.project_state,
                     "derived_state": derived
-                    and derived.digest(years.get(season), *spans.get(season, (None, None))),
-                    "start_date": spans[season][0] if season in spans else None,
-                    "end_date": spans[season][1] if season in spans else None,
+                    and derived.digest(years.get(season), *(span or (None, None))),
+                    "start_date": span[0] if span else None,
+                    "end_date": span[1] if span else None,
                     "built_at": now,
                 }
-                for season in stale
+                for build_id, season, span in spans
             ],
             schema=_SCHEMA,
         )
         warehouse.commit([TableChange(table_names.INPUT_BUILDS, _KEY, rows)])
+        self.confirm(warehouse)
+
+    def confirm(self, warehouse: Warehouse) -> None:
+        """Record which dates of the builds the loads since have left as they are.
+
+        A load may have taken back an earlier one, and the view `stale_dates` reads no rows.
+        """
+        for build in self.builds:
+            if build.span is None or build.season not in self.raw_states:
+                continue
+            day = self._first_change(build)
+            known = build.last_raw_change, build.behind_from
+            if day == date.min or known == (self.last_raw_change, day):
+                continue
+            behind = "null" if day is None else f"date '{day}'"
+            warehouse.execute(
+                f"update {table_names.INPUT_BUILDS} "  # noqa: S608 our own name
+                f"set last_raw_change = @change, behind_from = {behind} where build_id = @build",
+                {"change": self.last_raw_change, "build": build.build_id},
+            )
+
+    def _kept(self, build: Build, start: date, end: date) -> list[Span]:
+        """Return the dates of a build outside a range that are of the current raw tables."""
+        if (
+            build.span is None
+            or build.season not in self.raw_states
+            or not build.is_intact
+            or build.project_state != self.project_state
+        ):
+            return []
+        first, last = build.span
+        is_apart = last < start or end < first
+        if is_apart and build.raw_state == self.raw_states[build.season]:
+            return []  # its record stands
+        change = self._first_change(build)
+        if change is not None:
+            last = min(last, change - timedelta(days=1)) if change > first else date.min
+        day = timedelta(days=1)
+        parts = [(first, last)] if is_apart else [(first, start - day), (end + day, last)]
+        return [(one, min(other, last)) for one, other in parts if one <= min(other, last)]
 
     def _within(self, start: date, end: date) -> dict[str, Span]:
         """Return the part of a range that belongs to each season.
@@ -296,13 +387,30 @@ class InputBuilds:
     def _has_build(self, season: str, span: Span) -> bool:
         return any(
             build.is_intact
-            and build.raw_state == self.raw_states[season]
             and build.project_state == self.project_state
             and build.span is not None
             and build.span[0] <= span[0]
             and build.span[1] >= span[1]
+            and self._is_of_raw(build, season, span[1])
             for build in self.builds
         )
+
+    def _is_of_raw(self, build: Build, season: str, last: date) -> bool:
+        """Tell whether a build has read the current raw rows of a season up to a date."""
+        if build.raw_state == self.raw_states[season]:
+            return True
+        change = self._first_change(build) if build.season == season else date.min
+        return change is None or change > last
+
+    def _first_change(self, build: Build) -> date | None:
+        """Return the first date whose raw rows differ from those that a build has read."""
+        if build.raw_state == self.raw_states[build.season]:
+            return None
+        if build.raw_dates is None:
+            return date.min
+        was, now = build.raw_dates, self.raw_dates.get(build.season, {})
+        changed = (day for day in was.keys() | now.keys() if was.get(day) != now.get(day))
+        return min(changed, default=date.min)
 
 
 def lacking_inputs(warehouse: Warehouse, days: Sequence[date]) -> list[date]:
@@ -327,7 +435,38 @@ def _build_of(
     is_intact = derived is None or row.get("derived_state") == derived.digest(
         year, *(span or (None, None))
     )
-    return Build(row["build_id"], row["raw_state"], row["project_state"], span, is_intact)
+    return Build(
+        row["build_id"],
+        row["raw_state"],
+        row["project_state"],
+        span,
+        is_intact,
+        _from_text(row.get("raw_dates")),
+        row.get("last_raw_change") or 0,
+        row.get("behind_from"),
+    )
+
+
+def _to_text(raw_dates: RawDates | None) -> str | None:
+    if raw_dates is None:
+        return None
+    return json.dumps({day.isoformat(): digest for day, digest in sorted(raw_dates.items())})
+
+
+def _from_text(text: str | None) -> RawDates | None:
+    if text is None:
+        return None
+    return {date.fromisoformat(day): digest for day, digest in json.loads(text).items()}
+
+
+def _last_raw_change(warehouse: Warehouse) -> int:
+    if not warehouse.has_table(CHANGED_GAMES.name):
+        return 0
+    (row,) = warehouse.query(
+        f"select coalesce(max(change_number), 0) as number from {CHANGED_GAMES.name}"  # noqa: S608 our own name
+    ).to_pylist()
+    number: int = row["number"]
+    return number
 
 
 def _season_of(row: Mapping[str, Any]) -> str:
@@ -374,29 +513,43 @@ def _season_dates(known: Sequence[tuple[date, str]]) -> dict[str, SeasonDates]:
     }
 
 
-def _raw_states(warehouse: Warehouse, seasons: Iterable[str]) -> dict[str, str]:
+def _raw_states(
+    warehouse: Warehouse, seasons: Iterable[str], raw_dates: Mapping[str, RawDates]
+) -> dict[str, str]:
     """Return a digest of the raw tables' rows for each season.
 
     If the engine reports changes of a table for free, but not which rows changed, a change of any
     season counts as a change of all seasons.
     """
     digests = {season: hashlib.sha256(season.encode()) for season in seasons}
-    if warehouse.has_free_content_state:
-        state = warehouse.content_state(RAW_TABLES).encode()
-        for digest in digests.values():
-            digest.update(state)
-    else:
-        for table, relation in _SEASON_ROWS.items():
-            if not warehouse.has_table(table):
-                continue
-            # Also take a sum: DuckDB's row hash combines the last column by exclusive or, so the
-            # same change in two rows, such as two postponed games, leaves bit_xor unchanged.
-            rows = warehouse.query(
-                f"select season, count(*) as n, bit_xor({warehouse.row_hash}) as hash, "  # noqa: S608 our own names
-                f"sum(mod({warehouse.row_hash}, {_PRIME})) as total from {relation} group by season"
-            )
-            for row in rows.to_pylist():
-                if row["season"] in digests:
-                    text = f"{table}:{row['n']}:{row['hash']}:{row['total']}"
-                    digests[row["season"]].update(text.encode())
+    free = warehouse.content_state(RAW_TABLES) if warehouse.has_free_content_state else ""
+    for season, digest in digests.items():
+        digest.update((free or _to_text(raw_dates.get(season, {})) or "").encode())
     return {season: digest.hexdigest()[:32] for season, digest in digests.items()}
+
+
+def _raw_dates(warehouse: Warehouse, seasons: Iterable[str]) -> dict[str, RawDates]:
+    """Return the digests of the raw rows by season and date; none where reading them costs."""
+    if warehouse.has_free_content_state:
+        return {}
+    texts: dict[str, dict[date, str]] = {season: {} for season in seasons}
+    for table, (dated, relation) in _SEASON_ROWS.items():
+        if not warehouse.has_table(table):
+            continue
+        # Also take a sum: DuckDB's row hash combines the last column by exclusive or, so the
+        # same change in two rows, such as two postponed games, leaves bit_xor unchanged.
+        rows = warehouse.query(
+            f"select season, {dated}.game_date as day, count(*) as n, "  # noqa: S608 our own names
+            f"bit_xor({warehouse.row_hash}) as hash, "
+            f"sum(mod({warehouse.row_hash}, {_PRIME})) as total from {relation} "
+            f"group by season, {dated}.game_date"
+        )
+        for row in rows.to_pylist():
+            if row["season"] in texts:
+                of_season = texts[row["season"]]
+                text = f"{table}:{row['n']}:{row['hash']}:{row['total']}|"
+                of_season[row["day"]] = of_season.get(row["day"], "") + text
+    return {
+        season: {day: hashlib.sha256(text.encode()).hexdigest()[:16] for day, text in days.items()}
+        for season, days in texts.items()
+    }

@@ -9,6 +9,7 @@ from typing import Literal
 
 from python_workers import table_names
 from python_workers.accounting.processed_dates import (
+    BUILT_BY_HAND,
     Processed,
     Stored,
     WhatIsRead,
@@ -167,7 +168,7 @@ class Ledger:
             return "inputs changed"
         if was.upstream_digests != now.upstream_digests:
             if not current.is_verified:
-                return "built by dbt run, perhaps before its upstream"
+                return BUILT_BY_HAND
             missing = self.missing_upstream(processor, day)
             return f"upstream missing: {', '.join(missing)}" if missing else "upstream changed"
         return ""

@@ -23,6 +23,8 @@ from python_workers.warehouse.base import Statement, TableChange, Warehouse
 UNVERIFIED = "unverified"
 """Upstream digests of a date whose rows `dbt run` built at an unknown time."""
 
+BUILT_BY_HAND = "built by dbt run, perhaps before what it reads"
+
 NO_ROWS = "0"
 
 BOOKKEEPING = ("run_id", "created_at", "processed_at")

@@ -9,7 +9,12 @@ from typing import Any
 
 from python_workers import table_names
 from python_workers.accounting.input_builds import InputBuilds
-from python_workers.accounting.processed_dates import Stored, read_current, read_stored
+from python_workers.accounting.processed_dates import (
+    BUILT_BY_HAND,
+    Stored,
+    read_current,
+    read_stored,
+)
 from python_workers.accounting.schedule import Schedule
 from python_workers.processors.catalogue import BY_KEY, PROCESSORS
 from python_workers.raw.schema import CHANGED_GAMES
@@ -72,7 +77,7 @@ def read_behind(
     """Find the stale dates and the reasons.
 
     The view finds changed inputs, upstream rows and loads. This function adds new versions of the
-    calculation, rows and failures that differ from their record, raw tables that were changed
+    calculation, rows and failures that differ from their record, raw rows that were changed
     without a load, and changed files of the dbt project.
 
     Parameters
@@ -102,7 +107,9 @@ def read_behind(
         if was != processor.calculation_version:
             why = f"version changed: {was} to {processor.calculation_version}"
             reasons[processor.name, day] = why
-        elif record.is_verified:
+        elif not record.is_verified and builds is not None and not builds.is_of_a_run_by_hand:
+            reasons[processor.name, day] = BUILT_BY_HAND
+        elif record.is_verified or not processor.upstream:
             lost = stored.get((key, day), Stored()).difference(record)
             if lost:
                 reasons[processor.name, day] = lost

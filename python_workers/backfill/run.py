@@ -156,6 +156,7 @@ class Backfill:
             builds = InputBuilds.read(self.warehouse, project.state(), of=span)
             stale = builds.stale_range(self.schedule, force=self.options.reprocess == "all")
             if stale is None:
+                builds.confirm(self.warehouse)
                 done("unchanged since the last build")
                 return
             start, end = stale
@@ -291,11 +292,7 @@ class Backfill:
 
     def _register(self, processor: Processor) -> None:
         """Register the rows that dbt has built for a processor."""
-        # A processor without upstream reads only inputs, which come from the same dbt run.
-        is_verified = not processor.upstream
-        days: Sequence[date] = self._computed.dates
-        if is_verified:
-            days = self.ledger.due_dates(processor, days, self.options.reprocess)
+        days = self._computed.dates
         with self._stage(stage_name([processor]), _dates(days)) as done:
             with labelling(processor=processor.key):
                 counts = register_sql_dates(
@@ -304,7 +301,7 @@ class Backfill:
                     processor,
                     self.result.run,
                     days,
-                    is_verified=is_verified,
+                    is_verified=False,
                 )
             self.result.counts[processor.key] = counts
             self.result.dates[processor.key] = len(days) if counts.expected else 0

@@ -63,9 +63,9 @@ def register_sql_dates(
     seconds
         Duration of the build.
     is_verified
-        Whether this run built the dates itself, so that their rows come from the current upstream
-        rows. Otherwise register only dates that differ from their last run; the next backfill
-        builds them again.
+        Whether this run built the dates itself, so that their rows come from the current inputs and
+        upstream rows. Otherwise register only dates that differ from their last run, and leave out
+        those whose rows somebody has altered; the next backfill builds them again.
     """
     total = Counts()
     if not days:
@@ -74,7 +74,12 @@ def register_sql_dates(
     failures = _failures(warehouse, processor, days, after)
     digests = output_digests(days, after.column("analysis_date"), named_hashes(after), failures)
     if not is_verified:
-        days = [day for day in days if not _is_registered(ledger, processor, day, digests[day])]
+        days = [
+            day
+            for day in days
+            if not _reads_the_same(ledger, processor, day)
+            and not _is_known(ledger, processor, day, digests[day])
+        ]
         if not days:
             return total
         of_days = pa.array(days, pa.date32())
@@ -107,6 +112,26 @@ def register_sql_dates(
 def _is_registered(ledger: Ledger, processor: Processor, day: date, digest: str) -> bool:
     current = ledger.current.get((processor.key, day))
     return current is not None and current.output_digest == digest
+
+
+def _is_known(ledger: Ledger, processor: Processor, day: date, digest: str) -> bool:
+    """Tell whether a date is registered with these rows, and, without upstream, these inputs."""
+    current = ledger.current.get((processor.key, day))
+    if current is None or current.output_digest != digest:
+        return False
+    inputs = ledger.input_fingerprint(processor, day)
+    return bool(processor.upstream) or current.read.input_fingerprint == inputs
+
+
+def _reads_the_same(ledger: Ledger, processor: Processor, day: date) -> bool:
+    """Tell whether a date's rows must be those of its record: a build would give them again."""
+    current = ledger.current.get((processor.key, day))
+    if current is None or current.calculation_version != processor.calculation_version:
+        return False
+    now = ledger.what_is_read(processor, day)
+    if not processor.upstream:
+        now = replace(now, upstream_digests=current.read.upstream_digests)
+    return current.read == now
 
 
 def _of(processor: Processor, days: Sequence[date]) -> dict[str, object]:

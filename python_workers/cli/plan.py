@@ -167,7 +167,7 @@ def show_plan(planned: Plan, reprocess: Reprocess, reporter: TextReporter | Json
     out.print(
         "inputs: unchanged since the last build"
         if planned.has_inputs
-        else "inputs: must be built first; then more dates may be stale"
+        else "inputs: must be built first; then only stale dates with changed inputs are computed"
     )
     rows = [
         (

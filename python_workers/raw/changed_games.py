@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from python_workers.raw.schema import CHANGED_GAMES, GAMES, RawTable
+from python_workers.raw.schema import CHANGED_GAMES, GAMES, PLAYER_BOX_SCORES, RawTable
 from python_workers.warehouse.base import ChangeNote, Warehouse
 
 _COLUMNS = (
@@ -39,16 +39,22 @@ _OF_A_TABLE_OF_GAMES = _OF_A_TABLE_BY_GAME.format(
     game_date="max(games.game_date)",
     former_game_date="cast(null as date)",
 )
-# Without changes it inserts no row, so the statement may be repeated.
-_OF_A_TABLE_WITHOUT_GAMES = f"""
+# A player's row enters the dates from his first game of a season on: one row per season.
+_OF_PLAYERS = f"""
 insert into {CHANGED_GAMES.name} ({_COLUMNS})
 select
     cast(@load_id as string) as load_id, cast(@table_name as string) as table_name,
-    cast(null as string) as game_id, cast(null as string) as season, {_COUNTS},
-    cast(null as date) as game_date, cast(null as date) as former_game_date,
+    cast(null as string) as game_id, listed.season, {_COUNTS},
+    min(listed.game_date) as game_date, cast(null as date) as former_game_date,
     cast(@loaded_at as timestamp) as loaded_at, {NEXT_CHANGE} as change_number
 from {{changes}} as changes
-having count(*) > 0
+inner join (
+    select lines.player_id, games.season, min(games.game_date) as game_date
+    from {PLAYER_BOX_SCORES.spec.name} as lines
+    inner join {GAMES.spec.name} as games on lines.game_id = games.game_id
+    group by lines.player_id, games.season
+) as listed on changes.player_id = listed.player_id
+group by listed.season
 """  # noqa: S608 as above
 
 _OF_A_LOAD = f"""
@@ -91,7 +97,7 @@ class ChangedGame:
 def note_of_changes(schema: RawTable, load_id: str, loaded_at: datetime) -> ChangeNote:
     """Return the statement by which an upsert of this table fills ``nba_raw.changed_games``."""
     names = {column.name for column in schema.columns}
-    sql = _OF_A_TABLE_WITHOUT_GAMES
+    sql = _OF_PLAYERS
     if schema is GAMES:
         sql = _OF_GAMES
     elif "game_id" in names:

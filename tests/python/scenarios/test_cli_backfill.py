@@ -172,7 +172,10 @@ class TestDryRun:
         ] * 5
         lines = loaded.attention("backfill", *ALL_OF_IT, "--dry-run").out.splitlines()
         assert lines[0] == "range 2021-10-19 to 2021-12-06, both included: 48 game dates"
-        assert lines[1] == "inputs: must be built first; then more dates may be stale"
+        assert (
+            lines[1]
+            == "inputs: must be built first; then only stale dates with changed inputs are computed"
+        )
         assert [line.split() for line in lines[4:]] == [
             [short, "missing", "-", "48", "2021-10-19", "2021-12-06", "compute"] for short in SHORTS
         ]
@@ -240,7 +243,10 @@ class TestPlan:
     ) -> None:
         engine.execute("update nba_raw.player_box_scores set points = points + 1 where points > 30")
         shown = backfilled.attention("plan", "--all").out.splitlines()
-        assert shown[1] == "inputs: must be built first; then more dates may be stale"
+        assert (
+            shown[1]
+            == "inputs: must be built first; then only stale dates with changed inputs are computed"
+        )
 
 
 def test_dbt_then_compute_then_dbt_needs_no_backfill(
@@ -263,13 +269,14 @@ def test_dbt_then_compute_then_dbt_needs_no_backfill(
     given = ("--start", str(start), "--end", str(end))
     shown = loaded.ok("compute", *given).out
     assert shown.startswith(f"range {start} to {end}, both included: 7 game dates")
-    # The feature store was built before what it reads was computed.
+    # Nobody knows when dbt has built its two tables: the feature store before what it reads.
     planned = loaded.attention("plan", *given, "--format", "json").json()
     states = {(row["processor"], row["status"], row["reason"]) for row in planned}
-    unverified = "built by dbt run, perhaps before its upstream"
+    unverified = "built by dbt run, perhaps before what it reads"
     assert states == {
-        *((BY_KEY[short].name, "done", "") for short in ("tdza", "psza", "pcf", "pdc")),
-        (BY_KEY["mlfs"].name, "stale", unverified),
+        *((BY_KEY[short].name, "done", "") for short in ("psza", "pdc")),
+        *((BY_KEY[short].name, "stale", unverified) for short in ("tdza", "mlfs")),
+        (BY_KEY["pcf"].name, "stale", "upstream due: tdza"),
     }
     project = engine.project()
     variables = {"start_date": str(start), "end_date": str(end)}
@@ -278,9 +285,29 @@ def test_dbt_then_compute_then_dbt_needs_no_backfill(
     assert {each.name for each in tested if each.status not in ("pass", "warn")} == set()
     assert_same(simulated.everything(start, end), engine.everything())
 
-    # A backfill finds the feature store built by somebody else and builds it again, to no effect.
+    # Rows that somebody alters are not taken over by the next compute.
+    recorded = (
+        "select * from nba_processing.processed_dates "
+        f"where processor_name = '{BY_KEY['tdza'].name}' order by analysis_date"
+    )
+    before = engine.query(recorded)
+    engine.execute(
+        "update nba_precompute.team_defense_zone_analysis set games_in_sample = 99 "
+        f"where analysis_date = date '{end}'"
+    )
+    loaded.ok("compute", *given)
+    assert engine.query(recorded) == before
+    shown = loaded.attention("coverage", *given, "--processor", "tdza").out
+    assert "its rows differ from those recorded" in shown
+
+    # A backfill finds the two tables built by somebody else and builds them again, to this effect.
+    (altered,) = engine.query(
+        "select count(*) as n from nba_precompute.team_defense_zone_analysis "
+        "where games_in_sample = 99"
+    )
     last = loaded.ok("backfill", *given, "--skip-tests").out.splitlines()
-    assert last[-7].rstrip().endswith("s, 0 rows written")
+    assert last[-7].rstrip().endswith(f"s, {altered['n']} rows written")
+    assert_same(simulated.everything(start, end), engine.everything())
 
 
 def test_one_player_whose_computation_raises_costs_nobody_else_his_row(

@@ -38,6 +38,25 @@ def corrected_file(engine: Engine, folder: Path) -> str:
     return str(row["game_id"])
 
 
+def load(command: CommandLine, folder: Path, table: str, rows: list[dict[str, object]]) -> None:
+    """Load some rows of one raw table."""
+    path = folder / table / "rows.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    assert command("load", folder, "--tables", table).code == 0
+
+
+def stale_days(command: CommandLine) -> set[str]:
+    """Return the dates that plan calls stale, which are those of coverage and of dbt's view."""
+    planned = command("plan", *ALL_OF_IT, "--format", "json").json()
+    found = command("coverage", *ALL_OF_IT, "--format", "json").json()
+    days = {row["date"] for row in planned if row["status"] == "stale"}
+    assert {
+        row["analysis_date"] for row in found["dates"] if row["coverage_status"] == "stale"
+    } == days
+    return days
+
+
 def outcome_of_the_test(engine: Engine) -> str:
     (test,) = engine.project().test(TESTS, dt.date(2021, 10, 19), dt.date(2021, 12, 6))
     return test.status
@@ -61,9 +80,11 @@ def test_a_correction_that_is_loaded_makes_dates_stale_until_they_are_backfilled
         assert why in shown
         assert f"changed since: game {game} of {GAME_DAY}" in shown
     planned = backfilled.attention("plan", *ALL_OF_IT, "--format", "json").json()
-    assert {(row["status"], row["reason"], row["due"]) for row in planned} == {("stale", why, True)}
+    from_game = [row for row in planned if row["date"] >= str(GAME_DAY)]
+    assert {(row["status"], row["reason"], row["due"]) for row in from_game} == {
+        ("stale", why, True)
+    }
     found = backfilled.attention("coverage", *ALL_OF_IT, "--format", "json").json()
-    assert {row["coverage_status"] for row in found["dates"]} == {"stale"}
     assert [row["game_id"] for row in found["changed_games"]] == [game]
     status = backfilled.attention("status", "--date", "2021-12-06").out
     assert why in status
@@ -82,7 +103,14 @@ def test_a_correction_that_is_loaded_makes_dates_stale_until_they_are_backfilled
         [GAME_DAY],
     )
     assert {row["day"] for row in stale} == {row["day"] for row in days}
+    assert stale_days(backfilled) == {str(row["day"]) for row in days}
     assert outcome_of_the_test(engine) == "fail"
+    # Neither the dates before the game nor those after a part are behind it.
+    backfilled.ok("backfill", *BEFORE)
+    assert stale_days(backfilled) == {str(row["day"]) for row in days}
+    last = max(row["day"] for row in days)
+    backfilled("backfill", "--start", last, "--end", last)
+    assert stale_days(backfilled) == {str(row["day"]) for row in days if row["day"] != last}
 
     backfilled.ok("backfill", *ALL_OF_IT)
     assert engine.query("select * from nba_processing.stale_dates") == []
@@ -90,12 +118,67 @@ def test_a_correction_that_is_loaded_makes_dates_stale_until_they_are_backfilled
     backfilled.ok("coverage", *ALL_OF_IT)
 
 
+def test_a_correction_that_is_taken_back_before_a_backfill_is_compared_by_it(
+    backfilled: CommandLine, engine: Engine, tmp_path: Path
+) -> None:
+    corrected_file(engine, tmp_path / "correction")
+    (was,) = engine.query(
+        "select * from nba_raw.player_box_scores inner join nba_raw.games using (game_id) "
+        f"where game_date = date '{GAME_DAY}' and not is_dnp order by 1, 2 limit 1"
+    )
+    lines = engine.query(
+        "select * from nba_raw.player_box_scores where game_id = ? and player_id = ?",
+        [was["game_id"], was["player_id"]],
+    )
+    assert backfilled("load", tmp_path / "correction", "--tables", "player_box_scores").code == 0
+    assert min(stale_days(backfilled)) == str(GAME_DAY)
+    load(backfilled, tmp_path / "restored", "player_box_scores", lines)
+    # The log of loads has both, so that dbt's view says the same until a backfill has compared.
+    assert min(stale_days(backfilled)) == str(GAME_DAY)
+    backfilled.ok("backfill", *ALL_OF_IT)
+    assert stale_days(backfilled) == set()
+    assert engine.query("select * from nba_processing.stale_dates") == []
+    assert outcome_of_the_test(engine) == "pass"
+
+
+def test_a_player_s_birth_date_makes_stale_the_dates_from_his_first_game_on(
+    backfilled: CommandLine, engine: Engine, tmp_path: Path
+) -> None:
+    (late,) = engine.query(
+        "select player_id, min(game_date) as first from nba_raw.player_box_scores "
+        "inner join nba_raw.games using (game_id) inner join nba_raw.players using (player_id) "
+        "group by player_id order by first desc, player_id limit 1"
+    )
+    # No such player plays from the first date on, so that dates before stay as they are.
+    engine.execute(
+        f"delete from nba_raw.player_box_scores where player_id = {late['player_id']} "
+        f"and game_id in (select game_id from nba_raw.games where game_date < date '{GAME_DAY}')"
+    )
+    backfilled("backfill", *ALL_OF_IT)
+    rows = engine.query(
+        "select * replace (date '1979-05-05' as birth_date) from nba_raw.players "
+        "where player_id = ?",
+        [late["player_id"]],
+    )
+    load(backfilled, tmp_path, "players", rows)
+    stale = engine.query("select distinct analysis_date as day from nba_processing.stale_dates")
+    assert min(row["day"] for row in stale) >= GAME_DAY
+    assert stale_days(backfilled) == {str(row["day"]) for row in stale}
+    backfilled("backfill", *ALL_OF_IT)
+    assert engine.query("select * from nba_processing.stale_dates") == []
+    assert stale_days(backfilled) == set()
+
+
 def test_raw_tables_that_something_else_has_changed_are_seen(
     backfilled: CommandLine, engine: Engine
 ) -> None:
-    engine.execute("update nba_raw.player_box_scores set ast = ast + 1 where points > 30")
+    engine.execute(
+        "update nba_raw.player_box_scores set ast = ast + 1 where game_id in "
+        "(select game_id from nba_raw.games where game_date = date '2021-11-15')"
+    )
     for command in READING:
         assert "raw data changed" in backfilled.attention(*command.split(), *BEFORE).out
+    assert min(stale_days(backfilled)) == "2021-11-15"
 
 
 def test_files_of_the_project_that_have_changed_are_seen(

@@ -136,7 +136,7 @@ class TestState:
         record = run(finished, FEATURE_STORE)
         unverified = replace(record, read=replace(record.read, upstream_digests=UNVERIFIED))
         finished.record(FEATURE_STORE, {DAY: unverified})
-        why = "built by dbt run, perhaps before its upstream"
+        why = "built by dbt run, perhaps before what it reads"
         assert finished.state(FEATURE_STORE, DAY) == DateState("stale", why)
 
     @pytest.mark.parametrize(
