@@ -242,6 +242,63 @@ def test_it_is_known_why_a_date_is_behind() -> None:
     assert october.stale_range(schedule(*NOVEMBER)) is None
 
 
+GAME_DAYS = [dt.date(2021, 10, 19), dt.date(2021, 10, 25), dt.date(2021, 11, 2)]
+READ = replace(
+    BUILDS,
+    builds=(
+        replace(
+            BUILDS.builds[0],
+            span=(OCTOBER[0], NOVEMBER[1]),
+            raw_dates=dict.fromkeys(GAME_DAYS, "old"),
+        ),
+        *BUILDS.builds[2:],
+    ),
+    raw_dates={"2021-22": {**dict.fromkeys(GAME_DAYS, "old"), GAME_DAYS[1]: "new"}},
+    raw_states={**BUILDS.raw_states, "2021-22": "new 2021"},
+)
+
+
+def test_a_changed_raw_row_puts_its_date_behind_and_those_after_it() -> None:
+    day = dt.timedelta(days=1)
+    assert READ.behind(GAME_DAYS) == dict.fromkeys(GAME_DAYS[1:], "raw data changed")
+    before = OCTOBER[0], GAME_DAYS[1] - day
+    assert READ.stale_range(schedule(*before)) is None
+    assert READ.stale_range(schedule(OCTOBER[0], GAME_DAYS[1])) == (OCTOBER[0], GAME_DAYS[1])
+    # A row that is there anew, or no longer, is a change, too.
+    for changed in (GAME_DAYS[0], OCTOBER[0]):
+        was = {**dict.fromkeys(GAME_DAYS, "old"), changed: "other"}
+        other = replace(READ, builds=(replace(READ.builds[0], raw_dates=was), *READ.builds[1:]))
+        assert min(other.behind([OCTOBER[0], *GAME_DAYS])) == changed
+    unknown = replace(READ, builds=(replace(READ.builds[0], raw_dates=None), *READ.builds[1:]))
+    assert unknown.behind(GAME_DAYS) == dict.fromkeys(GAME_DAYS, "raw data changed")
+
+
+def test_of_a_build_that_a_part_replaces_what_is_up_to_date_is_kept() -> None:
+    build, day = READ.builds[0], dt.timedelta(days=1)
+    last = GAME_DAYS[1] - day
+    # What the changed row concerns is not kept, wherever the part is.
+    assert READ._kept(build, *NOVEMBER) == [(OCTOBER[0], last)]
+    assert READ._kept(build, GAME_DAYS[0], GAME_DAYS[0]) == [
+        (OCTOBER[0], GAME_DAYS[0] - day),
+        (GAME_DAYS[0] + day, last),
+    ]
+    assert READ._kept(build, *NEXT_YEAR) == [(OCTOBER[0], last)]
+    same = replace(READ, raw_states={**READ.raw_states, "2021-22": build.raw_state})
+    assert same._kept(build, *NEXT_YEAR) == []  # its record stands
+    assert same._kept(build, GAME_DAYS[0], NOVEMBER[0]) == [
+        (OCTOBER[0], GAME_DAYS[0] - day),
+        (NOVEMBER[0] + day, NOVEMBER[1]),
+    ]
+    for other in (
+        replace(build, is_intact=False),
+        replace(build, project_state="other"),
+        replace(build, raw_dates=None),
+        replace(build, raw_dates={**dict.fromkeys(GAME_DAYS, "old"), OCTOBER[0]: "gone"}),
+        replace(build, span=None),
+    ):
+        assert READ._kept(other, *NOVEMBER) == []
+
+
 def test_a_digest_is_of_the_rows_of_its_season_and_dates() -> None:
     rows = {
         "inputs": {"2021-10-19": (2, 5, 7), "2021-11-01": (1, 1, 1), "2022-11-01": (1, 2, 3)},
