@@ -62,7 +62,7 @@ team_games as (
 ),
 
 -- Who is on the roster on the morning of the game: latest listing within the roster window.
-rosters as (
+listed_before as (
 
     select
         date_games.game_date as analysis_date,
@@ -73,6 +73,21 @@ rosters as (
         listings.player_id,
     from date_games
     inner join listings on {{ is_on_roster('listings', 'date_games') }}
+
+),
+
+-- The team's number of games is joined here, before the played games are: joined to these first,
+-- it would pair each date with the games of all its team's players.
+rosters as (
+
+    select
+        listed_before.*,
+        team_as_of.available_games,
+    from listed_before
+    left join team_as_of
+        on
+            listed_before.analysis_date = team_as_of.analysis_date
+            and listed_before.team_abbr = team_as_of.team_abbr
 
 ),
 
@@ -100,17 +115,13 @@ games_of_last_10 as (
         rosters.player_id,
         cast(count(*) as int64) as games_of_team_last_10,
     from rosters
-    inner join team_as_of
-        on
-            rosters.analysis_date = team_as_of.analysis_date
-            and rosters.team_abbr = team_as_of.team_abbr
     inner join played
         on
             rosters.player_id = played.player_id
             and rosters.team_abbr = played.team_abbr
             and rosters.season_year = played.season_year
-            and played.team_game_number > team_as_of.available_games - 10
-            and played.team_game_number <= team_as_of.available_games
+            and played.team_game_number > rosters.available_games - 10
+            and played.team_game_number <= rosters.available_games
     group by rosters.analysis_date, rosters.team_abbr, rosters.player_id
 
 ),
@@ -118,9 +129,14 @@ games_of_last_10 as (
 with_form as (
 
     select
-        rosters.*,
+        rosters.analysis_date,
+        rosters.team_abbr,
+        rosters.game_id,
+        rosters.season_year,
+        rosters.has_player_list,
+        rosters.player_id,
         coalesce(games_of_last_10.games_of_team_last_10, 0) as games_of_team_last_10,
-        least(coalesce(team_as_of.available_games, 0), 10) as team_games_last_10,
+        least(coalesce(rosters.available_games, 0), 10) as team_games_last_10,
         listed.player_id is not null as is_listed,
         coalesce(listed.is_active, false) as is_active,
         form.played_number,
@@ -146,10 +162,6 @@ with_form as (
             rosters.player_id = form.player_id
             and rosters.season_year = form.season_year
             and as_of.known_games = form.played_number
-    left join team_as_of
-        on
-            rosters.analysis_date = team_as_of.analysis_date
-            and rosters.team_abbr = team_as_of.team_abbr
     left join games_of_last_10
         on
             rosters.analysis_date = games_of_last_10.analysis_date

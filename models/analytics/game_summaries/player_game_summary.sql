@@ -141,32 +141,53 @@ judged as (
 
 ),
 
-with_team_totals as (
+team_totals as (
 
     select
-        *,
-        {{ int_sum('seconds_played', '(partition by game_id, team_abbr)') }} as team_seconds,
-        {{ int_sum(
-            '100 * fg_attempts + 44 * ft_attempts + 100 * turnovers',
-            '(partition by game_id, team_abbr)'
-        ) }} as team_plays_e2,
-        100 * fg_attempts + 44 * ft_attempts + 100 * turnovers as plays_e2,
-        {{ int_sum(box_score_counts() | join(' + '), '(partition by game_id, team_abbr)') }}
-            as team_counts,
-        {{ int_sum('points', '(partition by game_id, team_abbr)') }} as listed_points,
-        {{ int_sum('fg_attempts', '(partition by game_id, team_abbr)') }} as team_fg_attempts,
-        count(contradiction) over (partition by game_id, team_abbr) as contradictions,
+        game_id,
+        team_abbr,
+        {{ int_sum('seconds_played') }} as team_seconds,
+        {{ int_sum('100 * fg_attempts + 44 * ft_attempts + 100 * turnovers') }} as team_plays_e2,
+        {{ int_sum(box_score_counts() | join(' + ')) }} as team_counts,
+        {{ int_sum('points') }} as listed_points,
+        {{ int_sum('fg_attempts') }} as team_fg_attempts,
+        count(contradiction) as contradictions,
     from judged
+    group by game_id, team_abbr
 
 ),
 
-with_both_sides as (
+longer_and_shorter_sides as (
 
     select
-        *,
-        max(team_seconds) over (partition by game_id) as longer_side_seconds,
-        min(team_seconds) over (partition by game_id) as shorter_side_seconds,
-    from with_team_totals
+        game_id,
+        max(team_seconds) as longer_side_seconds,
+        min(team_seconds) as shorter_side_seconds,
+    from team_totals
+    group by game_id
+
+),
+
+-- Joined sums: windows would sort the lines with all their columns.
+with_team_totals as (
+
+    select
+        judged.*,
+        100 * judged.fg_attempts + 44 * judged.ft_attempts + 100 * judged.turnovers as plays_e2,
+        team_totals.team_seconds,
+        team_totals.team_plays_e2,
+        team_totals.team_counts,
+        team_totals.listed_points,
+        team_totals.team_fg_attempts,
+        team_totals.contradictions,
+        sides.longer_side_seconds,
+        sides.shorter_side_seconds,
+    from judged
+    inner join team_totals
+        on
+            judged.game_id = team_totals.game_id
+            and judged.team_abbr = team_totals.team_abbr
+    inner join longer_and_shorter_sides as sides on judged.game_id = sides.game_id
 
 ),
 
@@ -186,7 +207,7 @@ with_whole_teams as (
             'team_fg_attempts',
             'team_shots_taken'
         ) }} as has_whole_team,
-    from with_both_sides
+    from with_team_totals
 
 ),
 
