@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 
 from python_workers.errors import BackcourtError, ExitCode
@@ -101,8 +103,11 @@ def adopt(warehouse: Warehouse, selects: Mapping[str, str]) -> Adoption:
                 "Adopt into a warehouse of its own, or drop that table first.",
                 ExitCode.USAGE,
             )
-    views = {schema.name: _view(warehouse, schema, selects[schema.name]) for schema in chosen}
-    rows = {schema.name: _check(warehouse, schema, views[schema.name]) for schema in chosen}
+    views, rows = {}, {}
+    for schema in chosen:
+        with _errors_of(schema):
+            views[schema.name] = _view(warehouse, schema, selects[schema.name])
+            rows[schema.name] = _check(warehouse, schema, views[schema.name])
     warehouse.ensure_tables((PLAYER_REGISTRY, LOADS, CHANGED_GAMES))
     for schema in chosen:
         warehouse.execute(f"create or replace view {schema.spec.name} as {views[schema.name]}")
@@ -193,6 +198,29 @@ def _check(warehouse: Warehouse, schema: RawTable, view: str) -> int:
             advice = f"found: {shown}; admitted: {', '.join(filter(None, admitted))}"
             raise _refusal(schema, f"column {name} has unknown values", advice)
     return int(total)
+
+
+@contextmanager
+def _errors_of(schema: RawTable) -> Iterator[None]:
+    """Say whose SELECT the warehouse refuses to run."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise BackcourtError(
+            f"{schema.name}.sql fails: {str(error).splitlines()[0]}",
+            [
+                "Correct the SELECT: columns have the types of the raw format, minutes is a number.",
+                "Nothing was adopted.",
+            ],
+        ) from error
+    except BackcourtError as error:
+        if error.message.startswith(f"{schema.name}.sql"):
+            raise
+        raise BackcourtError(
+            f"{schema.name}.sql: {error.message}",
+            [*error.hint, "Nothing was adopted."],
+            error.exit_code,
+        ) from error
 
 
 def _refusal(schema: RawTable, problem: str, detail: str) -> BackcourtError:

@@ -103,3 +103,7 @@ select
     file_number,
     rank
 from lines
+-- Both teams of a game may list a player who was traded that day: the line with playing time counts.
+qualify row_number() over (
+    partition by game_id, player_id, rank, file_number order by is_dnp, team_abbr
+) = 1

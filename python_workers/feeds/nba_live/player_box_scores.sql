@@ -25,3 +25,7 @@ select
     case when played = '1' then whole(plusMinusPoints) end as plus_minus,
     file_number
 from box_score
+-- Both teams of a game may list a player who was traded that day: the line with playing time counts.
+qualify row_number() over (
+    partition by game_id, player_id, file_number order by is_dnp, team_abbr
+) = 1

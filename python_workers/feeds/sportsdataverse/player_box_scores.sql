@@ -28,3 +28,7 @@ select
 from (
     select *, coalesce(lower(did_not_play) in ('true', '1', '1.0'), false) as is_dnp from player_box
 )
+-- Both teams of a game may list a player who was traded that day: the line with playing time counts.
+qualify row_number() over (
+    partition by game_id, player_id, file_number order by is_dnp, team_abbr
+) = 1

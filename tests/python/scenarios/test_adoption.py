@@ -101,6 +101,17 @@ def test_an_optional_column_may_be_missing(own: Engine) -> None:
             "column season_type has unknown values",
         ),
         ("games", "select * replace (null as game_date) from own.games", "must not be empty"),
+        ("games", "select nothing from own.games", "games.sql fails: Binder Error"),
+        (
+            "player_box_scores",
+            "select * replace ('34:12' as minutes) from own.player_box_scores",
+            "minutes is a number",
+        ),
+        (
+            "player_box_scores",
+            "select * replace ('x' || player_id as player_id) from own.player_box_scores",
+            "player_box_scores.sql fails: Conversion Error",
+        ),
         (
             "shots",
             "select * from own.shots union all (select * from own.shots limit 1)",

@@ -138,6 +138,23 @@ def test_result_sets_become_lines_and_the_inactive_are_listed(folder: Folder) ->
     ]
 
 
+def test_a_player_whom_both_teams_list_has_the_line_that_he_played(folder: Folder) -> None:
+    folder.game()
+    lines = [
+        box_line_v2(1, None, TEAM_ABBREVIATION="DAL"),
+        box_line_v2(1, "28:12", TEAM_ABBREVIATION="POR"),
+        box_line_v2(2, None, TEAM_ABBREVIATION="POR"),
+        box_line_v2(2, None, TEAM_ABBREVIATION="DAL"),
+    ]
+    write_json(folder.files / "box.json", result_sets(PlayerStats=(BOX_V2, lines)))
+    chart = result_sets(Shot_Chart_Detail=(CHART, [chart_line(7)]))
+    write_json(folder.files / "chart.json", chart)
+    assert folder.convert().warnings == ()
+    listed = folder.rows("player_box_scores", "player_id, team_abbr, is_dnp", "order by 1")
+    assert listed == [(1, "POR", False), (2, "DAL", True)]
+    assert folder.rows("shots", "event_number, team_abbr") == [(7, "POR")]
+
+
 def test_a_late_game_keeps_its_evening_and_others_are_left_out(folder: Folder) -> None:
     unknown = {"teamTricode": "", "score": 0}
     write_json(
