@@ -22,6 +22,16 @@ create macro nba_season_type(game_id) as case substr(game_id, 1, 3)
     when '006' then 'Cup final'
 end;
 
+-- The site's schedules keep the old number of a game that is called off.
+create macro nba_postponed(status, text) as coalesce(status in ('P', 'Y') or text = 'PPD', false);
+
+create macro nba_status(number, is_postponed) as case
+    when is_postponed then 'postponed'
+    when number = 1 then 'scheduled'
+    when number = 2 then 'in_progress'
+    else 'final'
+end;
+
 -- The code of each team, by the years in which its seasons start.
 create table nba_teams (team_id varchar, code varchar, first_year integer, last_year integer);
 insert into nba_teams values

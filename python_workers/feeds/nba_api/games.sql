@@ -11,8 +11,7 @@ summaries as (
             as away_team_abbr,
         whole(home.PTS) as home_score,
         whole(away.PTS) as away_score,
-        case whole(game.GAME_STATUS_ID) when 1 then 'scheduled' when 2 then 'in_progress' else 'final' end
-            as status,
+        nba_status(whole(game.GAME_STATUS_ID), false) as status,
         game.file_number
     from (
         select *, left(nba_season(nba_game_id(GAME_ID)), 4)::integer as first_year from game_summary
@@ -96,12 +95,7 @@ scheduled as (
         awayTeam_teamTricode as away_team_abbr,
         case when whole(gameStatus) > 1 then whole(homeTeam_score) end as home_score,
         case when whole(gameStatus) > 1 then whole(awayTeam_score) end as away_score,
-        case
-            when postponedStatus in ('P', 'Y') or gameStatusText = 'PPD' then 'postponed'
-            when whole(gameStatus) = 1 then 'scheduled'
-            when whole(gameStatus) = 2 then 'in_progress'
-            else 'final'
-        end as status,
+        nba_status(whole(gameStatus), nba_postponed(postponedStatus, gameStatusText)) as status,
         file_number
     from schedule
 

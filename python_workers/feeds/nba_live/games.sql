@@ -25,7 +25,7 @@ found as (
         whole(homeTeam_score) as home_score,
         whole(awayTeam_score) as away_score,
         whole(gameStatus) as game_status,
-        postponedStatus in ('P', 'Y') or gameStatusText = 'PPD' as is_postponed,
+        nba_postponed(postponedStatus, gameStatusText) as is_postponed,
         file_number,
         0 as rank
     from schedule
@@ -41,12 +41,7 @@ select
     nullif(away_team_abbr, '') as away_team_abbr,
     case when game_status > 1 then home_score end as home_score,
     case when game_status > 1 then away_score end as away_score,
-    case
-        when coalesce(is_postponed, false) then 'postponed'
-        when game_status = 1 then 'scheduled'
-        when game_status = 2 then 'in_progress'
-        else 'final'
-    end as status,
+    nba_status(game_status, is_postponed) as status,
     file_number,
     10 * game_status + rank as rank
 from found
