@@ -1,4 +1,4 @@
-"""Two weeks day by day: a day's results arrive after its run, one box score five days late."""
+"""A week day by day: a day's results arrive after its run, one box score three days late."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 from tests.python.support.engine import SHORTS, Engine, Texts, assert_same, outcomes
 from tests.python.support.mornings import Mornings
 
-DAYS = 14
+DAYS = 7
 # Positions of the day whose box score is late, of the next one, which needs it, and of the day on
 # which it arrives.
-LATE, NEXT, ARRIVAL = 2, 3, 7
+LATE, NEXT, ARRIVAL = 2, 3, 5
 
-# What a morning cannot know either, but no score comes near enough to its threshold in a fortnight.
+# What a morning cannot know either, but no score comes near enough to its threshold in a week.
 THRESHOLDS = {"has_warnings", "warning_details", "is_quality_ready"}
 
 
 @dataclass(frozen=True)
 class Season:
-    """Where a fortnight lies, past the first 30 days of a season and before its last 14.
+    """Where a week lies, past the first 30 days of a season and before its last 14.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ SEASONS = {
             "pdc": (0, 48, 0, 0),
             "mlfs": (0, 63, 0, 1),
         },
-        {"tdza": 140, "psza": 1385, "pcf": 1025, "pdc": 779, "mlfs": 1025},
+        {"tdza": 70, "psza": 654, "pcf": 509, "pdc": 376, "mlfs": 509},
     ),
     "real": Season(
         "real_spring",
@@ -82,14 +82,14 @@ SEASONS = {
             "pdc": (12, 277, 0, 52),
             "mlfs": (0, 297, 0, 97),
         },
-        {"tdza": 420, "psza": 6741, "pcf": 2581, "pdc": 2503, "mlfs": 2581},
+        {"tdza": 210, "psza": 3355, "pcf": 1272, "pdc": 1227, "mlfs": 1272},
     ),
 }
 
 
 @dataclass
-class Fortnight:
-    """What became of a fortnight.
+class Week:
+    """What became of a week.
 
     Parameters
     ----------
@@ -142,16 +142,14 @@ class Fortnight:
 
 
 @pytest.fixture(scope="module", params=SEASONS)
-def fortnight(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Fortnight:
-    """Play a fortnight."""
+def week(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Week:
+    """Play a week."""
     season = SEASONS[request.param]
     known: Engine = request.getfixturevalue(season.raw)
-    return play(season, known, tmp_path_factory.mktemp("fortnight"))
+    return play(season, known, tmp_path_factory.mktemp("week"))
 
 
-def play(season: Season, known: Engine, folder: Path) -> Fortnight:
+def play(season: Season, known: Engine, folder: Path) -> Week:
     found = known.query(
         "select distinct game_date from nba_raw.games where game_date >= ? order by 1 limit ?",
         [season.first, DAYS],
@@ -178,7 +176,7 @@ def play(season: Season, known: Engine, folder: Path) -> Fortnight:
     mornings.engine.backfill(days[0] - dt.timedelta(days=2), days[0] - dt.timedelta(days=1))
     whole = known.copy(folder / "whole")
     whole.backfill(days[0], days[-1])
-    played = Fortnight(season, days, mornings.engine, whole, mornings.engine.everything())
+    played = Week(season, days, mornings.engine, whole, mornings.engine.everything())
     for number, day in enumerate(days):
         mornings.daily(day, allow_incomplete=NEXT <= number <= ARRIVAL)
         if number == NEXT:
@@ -197,19 +195,19 @@ def play(season: Season, known: Engine, folder: Path) -> Fortnight:
 
 
 def test_the_third_unsuccessful_attempt_locks_until_the_box_score_arrives(
-    fortnight: Fortnight,
+    week: Week,
 ) -> None:
-    locked = fortnight.season.locked
+    locked = week.season.locked
 
     def everyone(status: str, category: str | None) -> dict[tuple[str, str, str | None], int]:
         return {(short, status, category): count for short, count in locked.items()}
 
-    first, second, third, fourth, corrected = fortnight.attempts
+    first, second, third, fourth, corrected = week.attempts
     assert first == second == everyone("counting", "INCOMPLETE_UPSTREAM")
     assert third == everyone("locked", "INCOMPLETE_UPSTREAM")
     assert fourth == everyone("locked", "CIRCUIT_BREAKER_ACTIVE")
     # Who turns out not to have played in it may have too few games after all.
-    gaps = fortnight.season.gaps
+    gaps = week.season.gaps
     assert {
         (short, category): count
         for (short, status, category), count in corrected.items()
@@ -221,17 +219,17 @@ def test_the_third_unsuccessful_attempt_locks_until_the_box_score_arrives(
             assert category in {None, "EXPECTED_INCOMPLETE"}
             released[short] += count
     assert released == {short: count - gaps.get(short, 0) for short, count in locked.items()}
-    assert fortnight.breakers == [0, 0, *[sum(locked.values())] * 2, 0]
+    assert week.breakers == [0, 0, *[sum(locked.values())] * 2, 0]
 
 
-def test_the_run_records_show_attempts_lock_and_correction(fortnight: Fortnight) -> None:
-    runs = fortnight.mornings.query(
+def test_the_run_records_show_attempts_lock_and_correction(week: Week) -> None:
+    runs = week.mornings.query(
         "select * from nba_processing.processor_runs where analysis_date = ? order by finished_at",
-        [fortnight.next_day],
+        [week.next_day],
     )
-    for short, count in fortnight.season.locked.items():
+    for short, count in week.season.locked.items():
         history = [run for run in runs if run["processor_name"] == BY_KEY[short].name]
-        gaps = fortnight.season.gaps.get(short, 0)
+        gaps = week.season.gaps.get(short, 0)
         assert [
             (run["mode"], run["status"], run["incomplete_upstream"], run["circuit_breaker_active"])
             for run in history
@@ -244,24 +242,24 @@ def test_the_run_records_show_attempts_lock_and_correction(fortnight: Fortnight)
         assert history[0]["input_fingerprint"] == history[2]["input_fingerprint"]
         assert len({run["input_fingerprint"] for run in history}) == 3
     last = {BY_NAME[run["processor_name"]].key: run for run in runs}
-    assert fortnight.season.corrected == {
+    assert week.season.corrected == {
         short: tuple(last[short][name] for name in ("inserted", "updated", "unchanged", "deleted"))
         for short in SHORTS
     }
 
 
-def test_days_run_again_with_their_results_equal_a_backfill(fortnight: Fortnight) -> None:
-    first, last = fortnight.next_day, fortnight.days[ARRIVAL - 1]
-    assert_same(fortnight.mornings.everything(first, last), fortnight.whole.everything(first, last))
+def test_days_run_again_with_their_results_equal_a_backfill(week: Week) -> None:
+    first, last = week.next_day, week.days[ARRIVAL - 1]
+    assert_same(week.mornings.everything(first, last), week.whole.everything(first, last))
 
 
-def test_a_fortnight_equals_its_backfill_but_for_what_a_morning_cannot_know(
-    fortnight: Fortnight,
+def test_a_week_equals_its_backfill_but_for_what_a_morning_cannot_know(
+    week: Week,
 ) -> None:
     compared = {}
     for short, unknowable in documented_differences().items():
-        rows, theirs = fortnight.mornings.rows(short), fortnight.whole.rows(short)
-        ours = {key: row for key, row in rows.items() if key[0] >= fortnight.days[0]}
+        rows, theirs = week.mornings.rows(short), week.whole.rows(short)
+        ours = {key: row for key, row in rows.items() if key[0] >= week.days[0]}
         both = [key for key in ours.keys() & theirs.keys() if same_team(ours[key], theirs[key])]
         compared[short] = len(both)
         assert {
@@ -270,22 +268,22 @@ def test_a_fortnight_equals_its_backfill_but_for_what_a_morning_cannot_know(
 
         failures = {
             key: failure
-            for key, failure in fortnight.mornings.failures(short).items()
-            if key[0] >= fortnight.days[0]
+            for key, failure in week.mornings.failures(short).items()
+            if key[0] >= week.days[0]
         }
         ours_fate = outcomes(ours, failures)
-        theirs_fate = outcomes(theirs, fortnight.whole.failures(short))
+        theirs_fate = outcomes(theirs, week.whole.failures(short))
         for key in ours_fate.keys() & theirs_fate.keys():
             assert ours_fate[key] == theirs_fate[key], (short, key)
         if not unknowable:
             assert ours_fate.keys() == theirs_fate.keys()
-    assert compared == fortnight.season.compared
+    assert compared == week.season.compared
 
 
-def test_the_days_before_stay_as_they_were(fortnight: Fortnight) -> None:
-    last = fortnight.days[0] - dt.timedelta(days=1)
-    assert any(fortnight.before.values())
-    assert_same(fortnight.mornings.everything(end=last), fortnight.before)
+def test_the_days_before_stay_as_they_were(week: Week) -> None:
+    last = week.days[0] - dt.timedelta(days=1)
+    assert any(week.before.values())
+    assert_same(week.mornings.everything(end=last), week.before)
 
 
 def documented_differences() -> dict[str, set[str]]:
