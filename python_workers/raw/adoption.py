@@ -209,7 +209,7 @@ def _errors_of(schema: RawTable) -> Iterator[None]:
         raise BackcourtError(
             f"{schema.name}.sql fails: {str(error).splitlines()[0]}",
             [
-                "Correct the SELECT: columns have the types of the raw format, minutes is a number.",
+                "Correct the SELECT: its columns have the raw types, and minutes is a number.",
                 "Nothing was adopted.",
             ],
         ) from error
