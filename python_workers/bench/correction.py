@@ -76,7 +76,7 @@ def measure_correction(bench: Bench) -> None:
     )
     workspace.drop(AGAIN)
     results.add("loading the corrected file", load_seconds, "s")
-    results.add("backfill after it", seconds, "s", AFTER_A_CORRECTION)
+    results.add("backfill after the correction", seconds, "s", AFTER_A_CORRECTION)
     for stage, seconds in outcome.stages.items():
         results.add(f"of it {stage}", seconds, "s")
     for processor in PROCESSORS:

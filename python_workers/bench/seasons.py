@@ -60,7 +60,8 @@ def measure_seasons(bench: Bench) -> None:
         results.add(name, outcome.peak_gib, "GiB", PEAK_MEMORY)
     results.add("start-up", start_up, "s", note="one finished date again")
     first, middle, last = outcomes[1], outcomes[min(len(seasons), most)], outcomes[most]
-    results.add(f"{_counted(most)}: whole backfill", last.seconds, "s", MOST_SEASONS_TIME)
+    bar = None if bench.is_quick else MOST_SEASONS_TIME
+    results.add(f"{_counted(most)}: whole backfill", last.seconds, "s", bar)
     if first.game_dates < middle.game_dates < last.game_dates:
         results.add(
             f"time per further date, {len(seasons)} to {most} seasons against 1 to {len(seasons)}",

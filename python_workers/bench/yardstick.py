@@ -55,7 +55,7 @@ def measure_yardstick(bench: Bench) -> None:
     )
     inputs, file = bytes_of_inputs(workspace.file(WHOLE))
     results.add("bytes of the inputs tables", inputs / 1e6, "MB", note=f"of {file / 1e6:,.0f} MB")
-    results.add("their share of the file", 100 * inputs / file, "%", SHARE_OF_INPUTS)
+    results.add("share of the inputs tables in the file", 100 * inputs / file, "%", SHARE_OF_INPUTS)
 
 
 def read_raw(file: Path, threads: int) -> float:

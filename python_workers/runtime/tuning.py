@@ -13,7 +13,9 @@ the same work with and without the setting, in interleaved runs on a machine of 
 ==================================  ==========================================================
 
 The last two stand with the engine that they are about. A setting that gains less than 5 % goes:
-larger pipes to the workers and a lower priority of the workers gained nothing that was measurable.
+larger pipes to the workers and a lower priority of the workers gained nothing that was measurable;
+pausing the collector during dbt's invocations gained 2.5 % of a daily run, since the imports are
+frozen; naming the compression of text columns gained under 1 % of a backfill.
 """
 
 from __future__ import annotations
