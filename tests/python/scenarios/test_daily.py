@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections import Counter
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from python_workers.accounting.coverage import exit_code
+from python_workers.backfill.outcome import BackfillResult
 from python_workers.daily.breaker import open_breakers, reset
 from python_workers.daily.readiness import check_dependencies
 from python_workers.errors import BackcourtError
@@ -26,6 +28,51 @@ FIRST = dt.date(2021, 11, 19)
 @pytest.fixture
 def mornings(simulated_raw: Engine, tmp_path: Path) -> Mornings:
     return Mornings(simulated_raw, tmp_path / "mornings", FIRST)
+
+
+@pytest.fixture(scope="module")
+def first_morning(
+    simulated_raw: Engine, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Mornings, BackfillResult]:
+    """Run the first day without what follows the pool."""
+    mornings = Mornings(simulated_raw, tmp_path_factory.mktemp("first"), FIRST)
+    (day,) = game_days(mornings.engine, FIRST, 1)
+    return mornings, mornings.daily(day, skip_downstream=True)
+
+
+@dataclass(frozen=True)
+class Locked:
+    """A day that was tried four times while a box score of the day before was missing.
+
+    `failed` is how many players lacked it at the third attempt, and `fourth` the last attempt.
+    """
+
+    mornings: Mornings
+    day: dt.date
+    missing_game: str
+    failed: int
+    fourth: BackfillResult
+
+    def try_again(self) -> BackfillResult:
+        return self.mornings.daily(self.day, allow_incomplete=True, skip_downstream=True)
+
+
+@pytest.fixture(scope="module")
+def locked_once(simulated_raw: Engine, tmp_path_factory: pytest.TempPathFactory) -> Locked:
+    mornings = Mornings(simulated_raw, tmp_path_factory.mktemp("locked"), FIRST)
+    day, next_day = game_days(mornings.engine, FIRST, 2)
+    game = first_game(mornings.engine, day)["game_id"]
+    mornings.deliver(day, without_box_score=[game])
+    for _ in range(3):
+        mornings.daily(next_day, allow_incomplete=True, skip_downstream=True)
+    failed = categories(mornings.engine, "psza", next_day)["INCOMPLETE_UPSTREAM"]
+    fourth = mornings.daily(next_day, allow_incomplete=True, skip_downstream=True)
+    return Locked(mornings, next_day, game, failed, fourth)
+
+
+@pytest.fixture
+def locked(locked_once: Locked, tmp_path: Path) -> Locked:
+    return replace(locked_once, mornings=locked_once.mornings.copy(tmp_path))
 
 
 def game_days(engine: Engine, first: dt.date, count: int) -> list[dt.date]:
@@ -51,10 +98,9 @@ def categories(engine: Engine, short: str, day: dt.date) -> Counter[str]:
 
 
 def test_a_morning_knows_the_roster_and_neither_projected_usage_nor_stars_out(
-    mornings: Mornings,
+    first_morning: tuple[Mornings, BackfillResult],
 ) -> None:
-    (day,) = game_days(mornings.engine, FIRST, 1)
-    mornings.daily(day)
+    mornings, _ = first_morning
     rows = mornings.engine.rows("pcf")
     assert rows
     for row in rows.values():
@@ -125,18 +171,12 @@ def test_a_load_from_before_the_clock_was_set_back_is_no_fresh_one(mornings: Mor
 
 
 def test_the_third_unsuccessful_attempt_locks_and_the_missing_data_opens_the_lock(
-    mornings: Mornings,
+    locked: Locked,
 ) -> None:
-    day, next_day = game_days(mornings.engine, FIRST, 2)
-    game = first_game(mornings.engine, day)
-    mornings.deliver(day, without_box_score=[game["game_id"]])
-    for _ in range(3):
-        mornings.daily(next_day, allow_incomplete=True, skip_downstream=True)
-    failed = categories(mornings.engine, "psza", next_day)["INCOMPLETE_UPSTREAM"]
-    assert failed > 0
-    fourth = mornings.daily(next_day, allow_incomplete=True, skip_downstream=True)
-    assert categories(mornings.engine, "psza", next_day)["CIRCUIT_BREAKER_ACTIVE"] == failed
-    assert fourth.counts["psza"].investigate == failed
+    mornings, next_day = locked.mornings, locked.day
+    assert locked.failed > 0
+    assert categories(mornings.engine, "psza", next_day)["CIRCUIT_BREAKER_ACTIVE"] == locked.failed
+    assert locked.fourth.counts["psza"].investigate == locked.failed
     # The lock changes what is tried, not what is missing: both still need attention.
     found = mornings.engine.coverage(next_day, next_day)
     assert {
@@ -149,10 +189,9 @@ def test_the_third_unsuccessful_attempt_locks_and_the_missing_data_opens_the_loc
         if failure["failure_category"] == "CIRCUIT_BREAKER_ACTIVE"
     }
     assert all(reason.startswith("3 unsuccessful attempts, locked until ") for reason in reasons)
-    fifth = mornings.daily(next_day, allow_incomplete=True, skip_downstream=True)
-    assert fifth.dates["psza"] == 0
+    assert locked.try_again().dates["psza"] == 0
 
-    mornings.deliver_box_score(game["game_id"])
+    mornings.deliver_box_score(locked.missing_game)
     mornings.daily(next_day)
     assert set(categories(mornings.engine, "psza", next_day)) <= {"EXPECTED_INCOMPLETE"}
     statuses = mornings.engine.query(
@@ -164,28 +203,25 @@ def test_the_third_unsuccessful_attempt_locks_and_the_missing_data_opens_the_loc
         assert open_breakers(warehouse) == []
 
 
-def test_a_lock_can_be_reset_and_a_lock_whose_time_is_over_tries_again(mornings: Mornings) -> None:
-    day, next_day = game_days(mornings.engine, FIRST, 2)
-    mornings.deliver(day, without_box_score=[first_game(mornings.engine, day)["game_id"]])
-    for _ in range(4):
-        mornings.daily(next_day, allow_incomplete=True, skip_downstream=True)
-    with DuckDBWarehouse(mornings.engine.path) as warehouse:
-        locked = open_breakers(warehouse)
-        assert locked
-        one = locked[0]
+def test_a_lock_can_be_reset_and_a_lock_whose_time_is_over_tries_again(locked: Locked) -> None:
+    engine = locked.mornings.engine
+    with DuckDBWarehouse(engine.path) as warehouse:
+        breakers = open_breakers(warehouse)
+        assert breakers
+        one = breakers[0]
         assert reset(warehouse, [one["processor_name"]], one["entity_id"], None) == 1
-        assert len(open_breakers(warehouse)) == len(locked) - 1
+        assert len(open_breakers(warehouse)) == len(breakers) - 1
         # Whoever computes the date on other inputs, a backfill for example, opens the lock.
         fingerprints = "update nba_precompute.input_fingerprints set input_fingerprint = "
         warehouse.execute(f"{fingerprints} 'x' || input_fingerprint")
         assert open_breakers(warehouse) == []
         warehouse.execute(f"{fingerprints} input_fingerprint[2:]")
-    mornings.engine.execute(
+    engine.execute(
         "update nba_processing.reprocess_attempts "
         "set locked_until = now() - interval 1 minute where status = 'locked'"
     )
-    mornings.daily(next_day, allow_incomplete=True, skip_downstream=True)
-    attempts = mornings.engine.query(
+    locked.try_again()
+    attempts = engine.query(
         "select distinct attempt_count, status from nba_processing.reprocess_attempts"
     )
     assert attempts == [{"attempt_count": 1, "status": "counting"}]
@@ -234,9 +270,10 @@ def test_waived_days_neither_count_attempts_nor_fail_for_a_gap(
     assert mornings.engine.query("select * from nba_processing.reprocess_attempts") == []
 
 
-def test_skip_downstream_leaves_the_feature_store_alone(mornings: Mornings) -> None:
-    (day,) = game_days(mornings.engine, FIRST, 1)
-    result = mornings.daily(day, skip_downstream=True)
+def test_skip_downstream_leaves_the_feature_store_alone(
+    first_morning: tuple[Mornings, BackfillResult],
+) -> None:
+    mornings, result = first_morning
     assert "mlfs" not in result.counts
     assert mornings.engine.rows("mlfs") == {}
     assert mornings.engine.rows("pdc")

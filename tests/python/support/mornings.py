@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Self
 
 import duckdb
 
@@ -43,6 +45,12 @@ class Mornings:
                 where game_date >= '{first}'""",
             "update nba_raw.loads set loaded_at = now()",
         )
+
+    def copy(self, folder: Path) -> Self:
+        """Return the same mornings on a copy of the engine."""
+        copied = copy.copy(self)
+        copied.engine = self.engine.copy(folder)
+        return copied
 
     def daily(
         self,
