@@ -101,7 +101,7 @@
           better: true,
         };
       });
-      parts.push(heading("Shot zones", `${shots ?? 0} attempts in ${games} games before ${day}; in brackets the points by which he is above or below the league of the season${primary ? `; primary zone ${primary.replace("_", "-")}` : ""}${position ? `; ${position}` : ""}`),
+      parts.push(heading("Shot zones", `${shots ?? 0} attempts in ${games} games before ${day}; in brackets the points by which he is above or below the league of the season${primary ? `; primary zone ${primary.replace("_", "-")}` : ""}${position ? `; position ${position}` : ""}`),
         court(`Shooting by zone against the league: ${zones.map((zone, index) => `${zone} ${values[index].main}`).join(", ")}`, values));
     } else {
       parts.push(heading("Shot zones"), missing("No row of shot zones in this range."));
