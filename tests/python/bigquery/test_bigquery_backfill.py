@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -29,6 +30,7 @@ from python_workers.daily import status
 from python_workers.processors.catalogue import BY_KEY, PROCESSORS
 from python_workers.raw import load
 from python_workers.raw import player_registry as registry
+from python_workers.reader import Reader
 from python_workers.report import queries
 from python_workers.settings import Settings, load_settings
 from python_workers.table_names import DATASETS
@@ -257,10 +259,16 @@ def duckdb_loaded(month_files: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="module")
-def on_duckdb(
-    duckdb_loaded: Engine, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, dict[Any, Row]]:
-    return rows_on_duckdb(duckdb_loaded.copy(tmp_path_factory.mktemp("duckdb")), START, END)
+def duckdb_backfilled(duckdb_loaded: Engine, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    engine = duckdb_loaded.copy(tmp_path_factory.mktemp("duckdb"))
+    engine.backfill(START, END)
+    return engine
+
+
+@pytest.fixture(scope="module")
+def on_duckdb(duckdb_backfilled: Engine) -> dict[str, dict[Any, Row]]:
+    with open_warehouse(load_settings(duckdb_path=duckdb_backfilled.path)) as warehouse:
+        return rows_of(warehouse, START, END)
 
 
 def rows_on_duckdb(engine: Engine, first: dt.date, last: dt.date) -> dict[str, dict[Any, Row]]:
@@ -358,6 +366,89 @@ def test_coverage_plan_report_compute_and_status_answer(
     computed = project.run("compute", *RANGE, "--log-format", "json")
     assert computed.code == exit_code(), computed.output
     assert computed.event("run_finished")["rows_written"] == 0
+
+
+def test_the_reader_explains_and_reads_as_on_duckdb(
+    backfilled: tuple[Project, Done, Done], duckdb_backfilled: Engine
+) -> None:
+    project, *_ = backfilled
+    there = Reader(**project.settings().model_dump(exclude_unset=True))
+    here = Reader("duckdb", duckdb_path=duckdb_backfilled.path)
+    frames = {
+        "examples": lambda reader: reader.training_examples(start=START, end=END),
+        "psza": lambda reader: reader.rows("psza", start=START, end=END),
+        "failures": lambda reader: reader.failures(start=START, end=END),
+        "coverage": lambda reader: reader.coverage(start=START, end=END),
+    }
+    (player,) = here.rows("psza", start=END, end=END).player_id[:1]
+    (failed,) = here.failures("psza", start=END, end=END).entity_id[:1]
+    (team,) = here.rows("tdza", start=END, end=END).team_abbr[:1]
+    for who in (player, failed, team):
+        frames[f"explain {who}"] = lambda reader, who=who: reader.explain(who, END)
+    for name, read in frames.items():
+        found, expected = (
+            frame.drop(columns=[*BOOKKEEPING, "created_at"], errors="ignore")
+            for frame in (read(there), read(here))
+        )
+        assert len(found) > 0, name
+        pd.testing.assert_frame_equal(found, expected, obj=name)
+    explained = there.explain(int(player), END)
+    assert explained.problem.fillna("").eq("").all()
+    assert {"psza", "mlfs"} <= set(explained.processor)
+
+
+def test_explain_export_and_diff_answer_as_on_duckdb(
+    backfilled: tuple[Project, Done, Done],
+    backcourt: CommandLine,
+    duckdb_backfilled: Engine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    project, *_ = backfilled
+    monkeypatch.setenv("BACKCOURT_DUCKDB_PATH", str(duckdb_backfilled.path))
+    other = duckdb_backfilled.copy(tmp_path / "other")
+    moved = "nba_precompute.player_daily_cache"
+    changed = f"minutes_avg_last_10 = 99 where cache_date = date '{END}'"
+    with project.warehouse() as warehouse:
+        client = warehouse._connection.client
+        for statement in (
+            "create schema other_nba_precompute",
+            f"create table other_{moved} as select * from {moved}",
+            f"update other_{moved} set {changed}",
+        ):
+            client.query_and_wait(statement)
+    other.execute(f"update {moved} set {changed}")
+    (who,) = [
+        row["player_id"]
+        for row in duckdb_backfilled.query(
+            f"select player_id from {moved} where cache_date = date '{END}' order by 1 limit 1"
+        )
+    ]
+    answers: dict[str, list[Any]] = {}
+    for target, there in (("emulator", "other_"), ("duckdb", other.path)):
+        one = answers.setdefault(target, [])
+        (explained,) = backcourt(
+            *("explain", who, "--date", END, "--processor", "pdc"),
+            *("--format", "json", "--target", target),
+        ).json()
+        assert explained["problems"] == []
+        one.append({name: explained[name] for name in ("columns", "games", "hash")})
+        compared = backcourt.attention(
+            *("diff", there, *RANGE, "--processors", "pdc", "--format", "json", "--target", target)
+        ).json()
+        one.append(compared["tables"][0])
+        folder = tmp_path / target
+        backcourt("export", "--out", folder, *RANGE, "--tables", "pdc,mlfs", "--target", target)
+        for file in sorted(folder.glob("*/*.parquet")):
+            table = pq.read_table(file)
+            kept = [name for name in table.column_names if name not in BOOKKEEPING]
+            one.append((file.name, table.select(kept).to_pylist()))
+    assert answers["emulator"] == answers["duckdb"]
+    assert [column["column"] for column in answers["duckdb"][1]["columns"]] == [
+        "minutes_avg_last_10"
+    ]
+    refused = backcourt("backfill", *RANGE, "--preview")
+    assert (refused.code, "another prefix" in refused.err) == (2, True)
 
 
 TIB = 1 << 40
