@@ -15,13 +15,12 @@ from typing import Any, NamedTuple
 import pandas as pd
 import pyarrow as pa
 
-from python_workers.accounting.coverage import COUNTS, read_coverage
-from python_workers.accounting.ledger import Ledger
+from python_workers.accounting.coverage import COUNTS, check_backfilled, read_coverage
 from python_workers.accounting.schedule import game_dates, resolve
 from python_workers.backfill.dbt_project import DbtProject
 from python_workers.choices import Target
 from python_workers.errors import BackcourtError, ExitCode
-from python_workers.explain.answer import explain
+from python_workers.explain.answer import explain_all
 from python_workers.explain.entities import find
 from python_workers.processors.base import Processor
 from python_workers.processors.catalogue import BY_KEY, BY_NAME, PROCESSORS
@@ -218,12 +217,8 @@ class Reader:
             who = find(warehouse, str(player))
             entity = "team_abbr" if who.player_id is None else "player_id"
             chosen = PROCESSORS if processor is None else (_processor(processor),)
-            ledger = Ledger.read(warehouse, day, day)
-            found = [
-                explain(warehouse, ledger, each, day, who, directory)
-                for each in chosen
-                if each.entity == entity
-            ]
+            about = [each for each in chosen if each.entity == entity]
+            found = explain_all(warehouse, about, day, who, directory)
         rows = []
         for each in found:
             failure = dict(each.failure or {})
@@ -297,6 +292,7 @@ class Reader:
                 start, end = start or known[0][0], end or known[-1][0]
             everything = not seasons and start is None
             schedule = resolve(warehouse, start, end, seasons, everything=everything)
+            check_backfilled(warehouse, schedule)
             yield warehouse, Scope(schedule, known)
 
 

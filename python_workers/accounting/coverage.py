@@ -195,6 +195,21 @@ def exit_code(found: Coverage, failed_tests: Sequence[object] = ()) -> ExitCode:
     return ExitCode.ATTENTION if found.needs_attention or failed_tests else ExitCode.OK
 
 
+def check_backfilled(warehouse: Warehouse, schedule: Schedule) -> None:
+    """Raise a `BackcourtError` if no backfill has run on a warehouse: it has no outputs."""
+    if not warehouse.has_table(table_names.BACKFILL_COVERAGE):
+        raise no_backfill_error(schedule)
+
+
+def no_backfill_error(schedule: Schedule) -> BackcourtError:
+    """Return the error for a warehouse without a backfill; it names the one of the range."""
+    return BackcourtError(
+        "no backfill has run on this warehouse: it has no features and no coverage yet",
+        f"Run: backcourt backfill --start {schedule.start} --end {schedule.end}",
+        ExitCode.ENVIRONMENT,
+    )
+
+
 def read_coverage(
     warehouse: Warehouse,
     schedule: Schedule,
@@ -228,11 +243,7 @@ def read_coverage(
     """
     has_view = warehouse.has_table(table_names.BACKFILL_COVERAGE)
     if must_exist and not has_view:
-        raise BackcourtError(
-            "there is no coverage yet: no backfill has run on this warehouse",
-            f"Run: backcourt backfill --start {schedule.start} --end {schedule.end}",
-            ExitCode.ENVIRONMENT,
-        )
+        raise no_backfill_error(schedule)
     names = {processor.name for processor in processors}
     only = None if schedule.only_dates is None else frozenset(schedule.only_dates)
     ends = {"start": schedule.start, "end": schedule.end}

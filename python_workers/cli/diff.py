@@ -99,6 +99,12 @@ def _other(settings: Settings, other: str) -> Settings:
             "Name another file; BACKCOURT_DUCKDB_PATH names the one to compare it with.",
             ExitCode.USAGE,
         )
+    if not path.exists():
+        raise BackcourtError(
+            f"there is no warehouse at {path}",
+            "Name another DuckDB file to compare with.",
+            ExitCode.ENVIRONMENT,
+        )
     return settings.model_copy(update={"duckdb_path": path})
 
 

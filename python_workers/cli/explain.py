@@ -9,19 +9,18 @@ from typing import Annotated, Any
 
 import typer
 
-from python_workers.accounting.ledger import Ledger
 from python_workers.cli import options
-from python_workers.cli.console import out, wrapped
+from python_workers.cli.console import out, say_copied, wrapped
 from python_workers.cli.options import OutputFormat, chosen_processors
 from python_workers.cli.report_links import report_hint, report_link
 from python_workers.errors import BackcourtError, ExitCode
-from python_workers.explain.answer import Explanation, explain
+from python_workers.explain.answer import Explanation, explain_all
 from python_workers.explain.entities import Who, find
 from python_workers.explain.games import Game
 from python_workers.explain.lines import Line
 from python_workers.processors.base import Processor
 from python_workers.settings import load_settings, resolve_project_dir
-from python_workers.warehouse.open import open_warehouse
+from python_workers.warehouse.open import open_beside_a_run
 from python_workers.wording import report_fragment
 
 SHOWN_TEXT = 400
@@ -60,11 +59,10 @@ def explain_command(
     settings = load_settings(target=target, wait_seconds=wait)
     chosen = chosen_processors(processor)
     directory = resolve_project_dir()
-    with open_warehouse(settings, read_only=True) as warehouse:
+    with open_beside_a_run(settings, say_copied) as warehouse:
         who = find(warehouse, player)
         about = _about(who, chosen, is_named=processor is not None)
-        ledger = Ledger.read(warehouse, day, day)
-        found = [explain(warehouse, ledger, each, day, who, directory) for each in about]
+        found = explain_all(warehouse, about, day, who, directory)
     page = report_fragment(who.lookup, is_team=who.player_id is None)
     if output is OutputFormat.JSON:
         link = report_link(settings, page)

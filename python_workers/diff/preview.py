@@ -5,27 +5,26 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.settings import Settings
-from python_workers.warehouse.duckdb.file import check_file
-from python_workers.warehouse.duckdb.file_lock import file_lock
+from python_workers.warehouse.open import open_warehouse
 
 
 @contextmanager
 def copied(settings: Settings) -> Iterator[Settings]:
     """Copy the DuckDB file of some settings, and yield the settings of the copy.
 
-    The copy stands in a folder beside the file, has the file's name, and is deleted at the end. A
-    lock keeps other commands from writing while the file is copied.
+    The copy stands in a folder beside the file, has the file's name, and is deleted at the end.
+    Nobody can write to the file while it is copied.
 
     Raises
     ------
     BackcourtError
-        With exit code 2 for another target than DuckDB, with 3 if the file is missing or the disk
-        has no room for a copy that grows.
+        With exit code 2 for another target than DuckDB, with 3 if the file is missing or in use, or
+        if the disk has no room for a copy that grows.
     """
     if settings.target != "duckdb":
         raise BackcourtError(
@@ -37,13 +36,21 @@ def copied(settings: Settings) -> Iterator[Settings]:
             ExitCode.USAGE,
         )
     path = settings.warehouse_file
-    check_file(path)
-    if not path.exists():
-        raise BackcourtError(
-            f"there is no warehouse at {path}",
-            "Load raw data with: backcourt load DIR",
-            ExitCode.ENVIRONMENT,
-        )
+    with ExitStack() as stack:
+        with open_warehouse(settings, read_only=True) as warehouse:
+            # An open connection keeps other programs from writing, too, while the file is copied.
+            warehouse.query("select 1 as one")
+            _check_room(path)
+            folder = tempfile.TemporaryDirectory(prefix=".preview-", dir=path.parent)
+            copy = Path(stack.enter_context(folder)) / path.name
+            for suffix in ("", ".wal"):
+                source = path.with_name(path.name + suffix)
+                if source.exists():
+                    shutil.copyfile(source, copy.with_name(copy.name + suffix))
+        yield settings.model_copy(update={"duckdb_path": copy})
+
+
+def _check_room(path: Path) -> None:
     # A run may write every row again before DuckDB frees the old ones.
     needed, free = 2 * path.stat().st_size, shutil.disk_usage(path.parent).free
     if free < needed:
@@ -53,11 +60,3 @@ def copied(settings: Settings) -> Iterator[Settings]:
             "Free some space beside the file.",
             ExitCode.ENVIRONMENT,
         )
-    with tempfile.TemporaryDirectory(prefix=".preview-", dir=path.parent) as folder:
-        copy = Path(folder) / path.name
-        with file_lock(path, shared=True, wait_seconds=settings.wait_seconds):
-            for suffix in ("", ".wal"):
-                source = path.with_name(path.name + suffix)
-                if source.exists():
-                    shutil.copyfile(source, copy.with_name(copy.name + suffix))
-        yield settings.model_copy(update={"duckdb_path": copy})

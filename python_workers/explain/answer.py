@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from python_workers import table_names
+from python_workers.accounting.coverage import check_backfilled
 from python_workers.accounting.ledger import DateState, Ledger
+from python_workers.accounting.schedule import Schedule, game_dates, no_games_error
 from python_workers.explain.entities import Who
 from python_workers.explain.games import Game, games_of_player, games_of_team
 from python_workers.explain.lines import Line
@@ -114,6 +116,31 @@ class Explanation:
             return False
         category = CATEGORIES.get(self.failure["failure_category"])
         return category is None or category.needs_attention
+
+
+def explain_all(
+    warehouse: Warehouse, processors: Iterable[Processor], day: date, who: Who, directory: Path
+) -> list[Explanation]:
+    """Explain the rows or failures of an entity on a date, processor by processor.
+
+    Parameters
+    ----------
+    warehouse, day, who, directory
+        As for `explain`.
+    processors
+        Processors that are about the kind of entity.
+
+    Raises
+    ------
+    BackcourtError
+        If no backfill has run on the warehouse, or if nothing is played on the date.
+    """
+    check_backfilled(warehouse, Schedule(day, day, (day,)))
+    ledger = Ledger.read(warehouse, day, day)
+    known = game_dates(warehouse)
+    if day not in ledger.computed_dates and all(day != game_day for game_day, _ in known):
+        raise no_games_error(known, day, day)
+    return [explain(warehouse, ledger, each, day, who, directory) for each in processors]
 
 
 def explain(

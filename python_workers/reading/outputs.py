@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from python_workers import table_names
-from python_workers.processors.base import Processor
+from python_workers.processors.base import PoolWork, Processor
 from python_workers.processors.catalogue import BY_KEY, PROCESSORS
 from python_workers.processors.feature_store import FEATURE_STORE
 from python_workers.reading.scope import Scope
@@ -47,9 +47,10 @@ class Output:
     @property
     def versions_column(self) -> str | None:
         """The column with the version of a row's calculation; None if the table has none."""
-        if self.processor is None:
-            return None
-        return "feature_version" if self.processor is FEATURE_STORE else "calculation_version"
+        if self.processor is FEATURE_STORE:
+            return "feature_version"
+        is_pool = self.processor is not None and isinstance(self.processor.work, PoolWork)
+        return "calculation_version" if is_pool else None
 
 
 def _with_upstream(processor: Processor) -> tuple[Processor, ...]:

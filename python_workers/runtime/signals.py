@@ -13,6 +13,7 @@ from contextlib import suppress
 from types import FrameType
 
 from python_workers.runtime.redaction import plain_command
+from python_workers.runtime.streams import shown
 
 _WORDS = {
     signal.SIGINT: "interrupted",
@@ -89,7 +90,7 @@ def _answer(number: int, frame: FrameType | None) -> None:
         # The user does not want to wait. A commit is all or nothing, and the pool's processes exit
         # when their parent is gone.
         with suppress(OSError):
-            os.write(2, f"{how_to_go_on(sys.argv[1:])}\n".encode())
+            os.write(2, shown(f"{how_to_go_on(sys.argv[1:])}\n").encode())
         os._exit(128 + number)
     _received.append(signal.Signals(number))
     _interrupt(frame)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from python_workers.runtime.streams import shown
 from python_workers.warehouse.duckdb.file import describe_process, in_use_error
 
 _LOG = logging.getLogger(__name__)
@@ -89,9 +90,11 @@ def _lock(path: Path, descriptor: int, *, shared: bool, wait_seconds: float) -> 
 
 def _sign(descriptor: int) -> None:
     """Write the holder's name into the lock file; of several readers the last one."""
+    # An argument may hold bytes that are no text.
+    text = shown(f"{describe_process(os.getpid())}\n").encode()
     with contextlib.suppress(OSError):  # on a full disk, waiting commands see no name
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{describe_process(os.getpid())}\n".encode()[:_TEXT_BYTES], 0)
+        os.pwrite(descriptor, text[:_TEXT_BYTES], 0)
 
 
 def _holder(descriptor: int) -> str:

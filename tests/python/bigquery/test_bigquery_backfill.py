@@ -374,17 +374,18 @@ def test_the_reader_explains_and_reads_as_on_duckdb(
     project, *_ = backfilled
     there = Reader(**project.settings().model_dump(exclude_unset=True))
     here = Reader("duckdb", duckdb_path=duckdb_backfilled.path)
-    frames = {
+    (player,) = here.rows("pdc", start=END, end=END).player_id[:1]
+    (failed,) = here.failures("psza", start=END, end=END).entity_id[:1]
+    (team,) = here.rows("tdza", start=END, end=END).team_abbr[:1]
+    frames: dict[str, Callable[[Reader], pd.DataFrame]] = {
         "examples": lambda reader: reader.training_examples(start=START, end=END),
         "psza": lambda reader: reader.rows("psza", start=START, end=END),
         "failures": lambda reader: reader.failures(start=START, end=END),
         "coverage": lambda reader: reader.coverage(start=START, end=END),
+        "a player": lambda reader: reader.explain(int(player), END),
+        "a failure": lambda reader: reader.explain(failed, END),
+        "a team": lambda reader: reader.explain(team, END),
     }
-    (player,) = here.rows("psza", start=END, end=END).player_id[:1]
-    (failed,) = here.failures("psza", start=END, end=END).entity_id[:1]
-    (team,) = here.rows("tdza", start=END, end=END).team_abbr[:1]
-    for who in (player, failed, team):
-        frames[f"explain {who}"] = lambda reader, who=who: reader.explain(who, END)
     for name, read in frames.items():
         found, expected = (
             frame.drop(columns=[*BOOKKEEPING, "created_at"], errors="ignore")
@@ -394,7 +395,7 @@ def test_the_reader_explains_and_reads_as_on_duckdb(
         pd.testing.assert_frame_equal(found, expected, obj=name)
     explained = there.explain(int(player), END)
     assert explained.problem.fillna("").eq("").all()
-    assert {"psza", "mlfs"} <= set(explained.processor)
+    assert {"pcf", "pdc", "mlfs"} <= set(explained.processor)
 
 
 def test_explain_export_and_diff_answer_as_on_duckdb(

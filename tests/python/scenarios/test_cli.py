@@ -179,8 +179,13 @@ class TestErrors:
             ),
             (
                 f"coverage {' '.join(ALL_OF_IT)}",
-                "there is no coverage yet: no backfill has run on this warehouse",
+                "no backfill has run on this warehouse: it has no features and no coverage yet",
                 ["Run: backcourt backfill --start 2021-10-19 --end 2021-12-06"],
+            ),
+            (
+                "explain ATL --date 2021-12-04",
+                "no backfill has run on this warehouse: it has no features and no coverage yet",
+                ["Run: backcourt backfill --start 2021-12-04 --end 2021-12-04"],
             ),
             ("load /no/such/folder", "/no/such/folder is missing", ["Name the folder that holds"]),
             (f"load {__file__}", f"{__file__} is not a folder", ["Name the folder that holds"]),

@@ -15,6 +15,7 @@ from python_workers.processors.daily_cache import DAILY_CACHE
 from python_workers.processors.feature_store import FEATURE_STORE
 from tests.python.support.command import CommandLine
 from tests.python.support.engine import Engine
+from tests.python.support.writers import written_by_another
 
 
 def test_two_files_are_compared(backfilled: CommandLine, engine: Engine, tmp_path: Path) -> None:
@@ -58,6 +59,10 @@ def test_a_file_is_not_compared_with_itself_or_with_one_that_is_missing(
     assert (itself.code, "is this warehouse itself" in itself.err) == (2, True)
     missing = backfilled("diff", tmp_path / "missing.duckdb")
     assert (missing.code, "there is no warehouse" in missing.err) == (3, True)
+    assert "Name another DuckDB file to compare with." in missing.err
+    with written_by_another(engine.path):
+        held = backfilled("backfill", "--all", "--preview")
+    assert (held.code, "is in use by process" in held.err) == (3, True)
     both = backfilled("backfill", "--all", "--preview", "--dry-run")
     assert (both.code, "exclude each other" in both.err) == (2, True)
 

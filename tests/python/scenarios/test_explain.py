@@ -200,3 +200,5 @@ def test_players_and_teams_are_found_by_what_people_call_them(
     assert (nobody.code, "no player and no team" in nobody.err) == (2, True)
     mixed = backfilled("explain", row["player_id"], "--date", day, "--processor", "tdza")
     assert (mixed.code, "has no rows of such" in mixed.err) == (2, True)
+    no_game = backfilled("explain", row["player_id"], "--date", "2021-07-15")
+    assert (no_game.code, "no raw games on 2021-07-15" in no_game.err) == (3, True)

@@ -102,7 +102,8 @@ def test_while_one_command_writes_others_name_it_and_stay_out(
         ("backfill", "--all"),
     ):
         assert_names(terminal.run(*arguments), writer.pid, "compute --all --force")
-    for reading in (("status",), ("coverage", "--all"), ("breaker", "list")):
+    explain = ("explain", str(anyone), "--date", "2021-12-04", "--processor", "pdc")
+    for reading in (("status",), ("coverage", "--all"), ("breaker", "list"), explain):
         seen = terminal.run(*reading)
         assert seen.code in {0, 1}, seen.text
         assert seen.err == (
@@ -151,6 +152,17 @@ def test_a_lock_file_that_nobody_holds_locks_nothing(terminal: Terminal, simulat
     terminal.put(simulated.path)
     Path(f"{terminal.file}.lock").write_text("process 1 (left by a killed command)\n")
     terminal.run_well("plan", "--all")
+
+
+def test_bytes_that_are_no_text_are_arguments_like_others(
+    terminal: Terminal, simulated: Engine
+) -> None:
+    terminal.put(simulated.path)
+    ended = terminal.run("explain", "Joki\udcff", "--date", "2021-12-04")
+    assert ended.code == 2
+    assert "no player and no team is called 'Joki\\udcff'" in ended.err
+    # The lock file, which names the command, is text.
+    assert "Joki\\udcff" in Path(f"{terminal.file}.lock").read_text(encoding="utf-8")
 
 
 def test_a_file_that_another_program_has_open_is_waited_for(

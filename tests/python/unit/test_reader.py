@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
-import subprocess
-import sys
-import textwrap
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +20,7 @@ from python_workers.warehouse.duckdb.file_lock import file_lock
 from python_workers.warehouse.duckdb.snapshot import snapshot
 from tests.python.support.engine import Engine
 from tests.python.support.folders import REPOSITORY
+from tests.python.support.writers import written_by_another
 
 pytestmark = pytest.mark.slow
 
@@ -36,20 +33,6 @@ DTYPES = {
 }
 COUNT = "select count(*) as n from nba_predictions.training_examples"
 
-# Another program that writes: a commit that no checkpoint has followed, and one to come.
-WRITER = """
-    import sys, duckdb
-    with duckdb.connect(sys.argv[1]) as connection:
-        table = "nba_precompute.team_defense_zone_analysis"
-        connection.execute("set checkpoint_threshold = '1GB'")
-        connection.execute(f"update {table} set team_abbr = 'NEW' where team_abbr = 'ATL'")
-        connection.execute("begin")
-        connection.execute(f"update {table} set team_abbr = 'OPEN' where team_abbr = 'NEW'")
-        print("writing", flush=True)
-        sys.stdin.readline()
-        connection.execute("rollback")
-"""
-
 
 @pytest.fixture(scope="module")
 def engine(simulated: Engine, tmp_path_factory: pytest.TempPathFactory) -> Engine:
@@ -59,20 +42,6 @@ def engine(simulated: Engine, tmp_path_factory: pytest.TempPathFactory) -> Engin
 @pytest.fixture(scope="module")
 def reader(engine: Engine) -> Reader:
     return Reader("duckdb", duckdb_path=engine.path)
-
-
-@contextmanager
-def written_by_another(path: Path) -> Iterator[None]:
-    with subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(WRITER), str(path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as writer:
-        assert writer.stdout is not None
-        assert writer.stdout.readline() == "writing\n"
-        yield
-        writer.communicate("\n")
 
 
 def test_training_examples_have_the_columns_and_types_of_the_contract(
@@ -118,6 +87,21 @@ def test_a_player_is_found_by_id_lookup_or_name(reader: Reader, engine: Engine) 
         reader.rows(columns=["points"])
     with pytest.raises(BackcourtError, match="is not a date"):
         reader.rows(start="yesterday")
+
+
+def test_a_warehouse_without_a_backfill_says_what_to_run(simulated_raw: Engine) -> None:
+    reader = Reader("duckdb", duckdb_path=simulated_raw.path)
+    reads: tuple[Callable[[], object], ...] = (
+        reader.training_examples,
+        reader.rows,
+        reader.failures,
+        reader.coverage,
+        lambda: reader.explain("ATL", "2021-12-04"),
+    )
+    for read in reads:
+        with pytest.raises(BackcourtError, match="no backfill has run") as error:
+            read()
+        assert error.value.hint[0].startswith("Run: backcourt backfill --start 2021-1")
 
 
 def test_failures_and_coverage_add_up(reader: Reader, engine: Engine) -> None:

@@ -50,7 +50,7 @@ def test_an_export_is_the_table_and_its_manifest_says_what_it_is(
     monkeypatch.setitem(sys.modules, "dbt", None)
     monkeypatch.setitem(sys.modules, "dbt.cli.main", None)
     folder = tmp_path / "new" / "export"
-    tables = "training_examples,psza,failures"
+    tables = ",".join(OUTPUTS)
     assert backfilled("export", "--out", folder, "--tables", tables, "--allow-gaps").code == 0
     made = manifest(folder)
     assert [each["name"] for each in made["tables"]] == tables.split(",")
@@ -65,11 +65,15 @@ def test_an_export_is_the_table_and_its_manifest_says_what_it_is(
         for file, path in zip(each["files"], files, strict=True):
             assert file["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
             assert file["rows"] == pq.read_metadata(path).num_rows
-    (examples, zones, _) = made["tables"]
+    by_name = {each["name"]: each for each in made["tables"]}
+    examples, zones = by_name["training_examples"], by_name["psza"]
     roles = {column["name"]: column.get("role") for column in examples["columns"]}
     assert (roles["points_avg_last_10"], roles["actual_points"]) == ("feature", "label")
     assert roles["game_date"] is None
-    assert zones["versions"] == [made["calculation_versions"]["psza"]]
+    for short in ("psza", "pcf", "pdc"):
+        assert by_name[short]["versions"] == [made["calculation_versions"][short]]
+    # Their rows do not say by which version they are.
+    assert by_name["tdza"]["versions"] == by_name["failures"]["versions"] == []
     field = pq.read_schema(folder / zones["files"][0]["path"]).field("player_id")
     assert field.metadata[b"description"] == b"NBA person id."
 
