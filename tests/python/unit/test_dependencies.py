@@ -1,4 +1,4 @@
-"""No bound of pyproject.toml admits a release with a known hole."""
+"""No bound of a dependency admits a release with a known hole, and each lock keeps the bounds."""
 
 from __future__ import annotations
 
@@ -24,9 +24,14 @@ HOLES = {
 }
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+NOTEBOOK = [
+    line
+    for line in (REPOSITORY / "docs" / "training-requirements.in").read_text().splitlines()
+    if not line.startswith("#")
+]
 REQUIREMENTS = [
     Requirement(text)
-    for text in chain(PROJECT["dependencies"], *PROJECT["optional-dependencies"].values())
+    for text in chain(PROJECT["dependencies"], *PROJECT["optional-dependencies"].values(), NOTEBOOK)
 ]
 
 
@@ -38,8 +43,15 @@ def test_a_release_with_a_known_hole_is_not_admitted(name: str, version: str) ->
     assert not admitting, HOLES[name, version]
 
 
-def test_the_lock_has_versions_that_the_bounds_admit() -> None:
-    lock = (REPOSITORY / "requirements.lock").read_text()
+@pytest.mark.parametrize(
+    ("lock_file", "some"),
+    [
+        ("requirements.lock", {"pyarrow", "distributed"}),
+        ("docs/training-requirements.lock", {"scikit-learn", "nbclient", "numpy", "joblib"}),
+    ],
+)
+def test_a_lock_has_versions_that_the_bounds_admit(lock_file: str, some: set[str]) -> None:
+    lock = (REPOSITORY / lock_file).read_text()
     pins = dict(re.findall(r"^([\w.-]+)(?:\[[^\]]*\])?==([\w.+!-]+)", lock, re.MULTILINE))
     locked = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in pins.items()}
     outside = {
@@ -49,4 +61,17 @@ def test_the_lock_has_versions_that_the_bounds_admit() -> None:
         and not each.specifier.contains(locked[name], prereleases=True)
     }
     assert not outside
-    assert {"pyarrow", "distributed"} <= locked.keys()
+    assert some <= locked.keys()
+
+
+def test_the_notebook_s_packages_are_those_of_backcourt_where_both_have_them() -> None:
+    ours, theirs = (
+        dict(re.findall(r"^([\w.-]+)(?:\[[^\]]*\])?==([\w.+!-]+)", file.read_text(), re.MULTILINE))
+        for file in (
+            REPOSITORY / "requirements.lock",
+            REPOSITORY / "docs" / "training-requirements.lock",
+        )
+    )
+    assert {name: theirs[name] for name in ours.keys() & theirs.keys()} == {
+        name: ours[name] for name in ours.keys() & theirs.keys()
+    }
