@@ -3,6 +3,18 @@
   The range includes both ends; without vars it includes every date.
 #}
 {% macro in_date_range(column) -%}
+    {{ in_date_bounds(column) }}
+    {%- set only_dates = list_var('only_dates') -%}
+    {%- if only_dates is not none %}
+    and {{ column }} in ({{ date_literals(only_dates) }})
+    {%- endif -%}
+{%- endmacro %}
+
+{#
+  The ends of the range alone, for the parts of a statement that names the range once at its end: the
+  list of its dates may be long, and BigQuery takes no statement of more than a megabyte.
+#}
+{% macro in_date_bounds(column) -%}
     {%- set start_date = backcourt_date_var('start_date') -%}
     {%- set end_date = backcourt_date_var('end_date') -%}
     {%- if start_date and end_date and start_date > end_date -%}
@@ -12,10 +24,6 @@
     {%- endif -%}
     {{ column }} between date '{{ start_date or "1900-01-01" }}'
     and date '{{ end_date or "2199-12-31" }}'
-    {%- set only_dates = list_var('only_dates') -%}
-    {%- if only_dates is not none %}
-    and {{ column }} in ({{ date_literals(only_dates) }})
-    {%- endif -%}
 {%- endmacro %}
 
 {# Most partitions that one statement may modify; none where the engine has no limit. #}

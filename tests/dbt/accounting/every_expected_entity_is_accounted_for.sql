@@ -8,7 +8,7 @@ processed as (
         processor_name,
         analysis_date,
     from {{ ref('processed_dates') }}
-    where {{ in_date_range('analysis_date') }}
+    where {{ in_date_bounds('analysis_date') }}
 
 ),
 {% for processor_name, output in processors().items() %}
@@ -18,7 +18,7 @@ processed as (
         {{ output.date_column }} as analysis_date,
         {{ output.entity }} as entity,
     from {{ ref(output.model) }}
-    where {{ in_date_range(output.date_column) }}
+    where {{ in_date_bounds(output.date_column) }}
 
     union all
 
@@ -27,7 +27,7 @@ processed as (
         {{ entity_column(output) }} as entity,
     from {{ ref('precompute_failures') }}
     where
-        {{ in_date_range('analysis_date') }}
+        {{ in_date_bounds('analysis_date') }}
         and processor_name = '{{ processor_name }}'
 
 ),
@@ -45,7 +45,7 @@ processed as (
             expected.analysis_date = outcomes.analysis_date
             and expected.{{ entity_column(output) }} = outcomes.entity
     where
-        {{ in_date_range('expected.analysis_date') }}
+        {{ in_date_bounds('expected.analysis_date') }}
         and expected.processor_name = '{{ processor_name }}'
         and outcomes.entity is null
         and (
@@ -56,11 +56,16 @@ processed as (
             )
         )
 
-){{ ',' if not loop.last }}
+),
 {% endfor %}
-{% for output in processors().values() %}
-select * from {{ output.key }}_unaccounted
-{% if not loop.last %}
-union all
-{% endif %}
-{%- endfor %}
+unaccounted as (
+    {% for output in processors().values() %}
+    select * from {{ output.key }}_unaccounted
+    {% if not loop.last %}
+    union all
+    {% endif %}
+    {%- endfor %}
+)
+
+select * from unaccounted
+where {{ in_date_range('analysis_date') }}

@@ -7,7 +7,7 @@ with
         {{ output.date_column }} as analysis_date,
         {{ output.entity }} as entity,
     from {{ ref(output.model) }}
-    where {{ in_date_range(output.date_column) }}
+    where {{ in_date_bounds(output.date_column) }}
 
     union all
 
@@ -16,7 +16,7 @@ with
         {{ entity_column(output) }} as entity,
     from {{ ref('precompute_failures') }}
     where
-        {{ in_date_range('analysis_date') }}
+        {{ in_date_bounds('analysis_date') }}
         and processor_name = '{{ processor_name }}'
 
 ),
@@ -28,7 +28,7 @@ with
         {{ entity_column(output) }} as entity,
     from {{ ref('expected_entities') }}
     where
-        {{ in_date_range('analysis_date') }}
+        {{ in_date_bounds('analysis_date') }}
         and processor_name = '{{ processor_name }}'
 
 ),
@@ -46,11 +46,16 @@ with
             and outcomes.entity = expected.entity
     where expected.entity is null
 
-){{ ',' if not loop.last }}
+),
 {% endfor %}
-{% for output in processors().values() %}
-select * from {{ output.key }}_unexpected
-{% if not loop.last %}
-union all
-{% endif %}
-{%- endfor %}
+unexpected as (
+    {% for output in processors().values() %}
+    select * from {{ output.key }}_unexpected
+    {% if not loop.last %}
+    union all
+    {% endif %}
+    {%- endfor %}
+)
+
+select * from unexpected
+where {{ in_date_range('analysis_date') }}

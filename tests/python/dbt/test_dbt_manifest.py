@@ -203,6 +203,17 @@ def test_a_description_stands_once() -> None:
     assert [name for name, _ in blocks] == sorted(name for name, _ in blocks)
 
 
+def test_a_loop_over_the_processors_names_no_list_of_dates() -> None:
+    """A list of 4,000 dates in each turn of a loop is more than BigQuery takes as one statement."""
+    folder = resolve_project_dir() / "tests" / "dbt" / "accounting"
+    loop = re.compile(r"\{% for processor_name.*?endfor", re.DOTALL)
+    loops = {path.name: loop.findall(path.read_text()) for path in folder.glob("*.sql")}
+    lists = {name: "".join(found).count("in_date_range(") for name, found in loops.items() if found}
+    # Two lists in each of five turns are 760 kB.
+    assert len(lists) >= 3
+    assert max(lists.values()) <= 2
+
+
 def is_ordered(sql: str) -> bool:
     """Tell whether the last SELECT of a model sorts its rows: ORDER BY outside all parentheses."""
     text = re.sub(r"\{[{%#].*?[}%#]\}|--[^\n]*|'[^']*'", "", sql, flags=re.DOTALL)

@@ -34,20 +34,19 @@ Run = Callable[..., dict[str, Any]]
 def run_dag(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Return a function that runs the DAG for the morning of a date, with a program as its task."""
     python = ensure_environment(AIRFLOW)
-    environment = {
-        **os.environ,
+    airflow = {
         "AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow")),
         "AIRFLOW__CORE__DAGS_FOLDER": str(REPOSITORY / "deploy"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
     }
     migrate = [str(python.with_name("airflow")), "db", "migrate"]
-    subprocess.run(migrate, check=True, env=environment, capture_output=True)
+    subprocess.run(migrate, check=True, env=os.environ | airflow, capture_output=True)
 
-    def run(date: object, program: Path, **variables: str) -> dict[str, Any]:
+    def run(date: object, program: Path) -> dict[str, Any]:
         done = subprocess.run(
             [str(python), str(HERE / "airflow_dag_run.py"), str(date)],
             check=False,
-            env={**environment, "BACKCOURT_COMMAND": str(program), **variables},
+            env={**os.environ, **airflow, "BACKCOURT_COMMAND": str(program)},
             capture_output=True,
             text=True,
         )
@@ -104,7 +103,7 @@ def test_the_task_computes_its_date_on_the_emulator(
         done = run_dag(day, program)
     events = [json.loads(line) for line in (tmp_path / "events").read_text().splitlines()]
     committed = {event["processor"] for event in events if event["event"] == "date_committed"}
-    assert len(committed) == 3
+    assert len(committed) == 3, (done, events)
     # The run of a small league has failures to look at, or none.
     code = int((tmp_path / "code").read_text())
     assert done["state"] == {0: "success", 1: "failed"}[code]
