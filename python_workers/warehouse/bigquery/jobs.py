@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Generic, TypeVar, cast
 
 import pyarrow as pa
@@ -277,11 +278,14 @@ class BigQueryJobs:
         return connection.require(ask)
 
     def start_load(
-        self, destination: str, rows: pa.Table, schema: Sequence[bigquery.SchemaField]
+        self, destination: str, rows: pa.Table | Path, schema: Sequence[bigquery.SchemaField]
     ) -> StartedJob[bigquery.LoadJob]:
-        """Start a load job, which is free of charge, that writes rows from memory into a table."""
+        """Start a load job, which is free of charge, that writes rows into a table.
+
+        The rows are in memory, or in a Parquet file, which is sent in blocks.
+        """
         connection, options = self.connection, self.connection.options
-        content = parquet_bytes(rows)
+        content = rows if isinstance(rows, Path) else parquet_bytes(rows)
         config = bigquery.LoadJobConfig(
             source_format=bigquery.SourceFormat.PARQUET,
             schema=list(schema),
@@ -294,21 +298,28 @@ class BigQueryJobs:
         )
 
         def insert(job_id: str) -> bigquery.LoadJob:
-            return connection.client.load_table_from_file(
-                io.BytesIO(content),
-                destination,
-                size=len(content),
-                num_retries=0,
-                job_id=job_id,
-                location=options.location,
-                job_config=config,
-                timeout=options.request_seconds,
-            )
+            with _opened(content) as file:
+                return connection.client.load_table_from_file(
+                    file,
+                    destination,
+                    size=file.seek(0, io.SEEK_END),
+                    rewind=True,
+                    num_retries=0,
+                    job_id=job_id,
+                    location=options.location,
+                    job_config=config,
+                    timeout=options.request_seconds,
+                )
 
-        digest = hashlib.sha256(content).hexdigest()
+        with _opened(content) as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
         started = self._start(insert, self._new_key("load", destination, digest))
         self._count(loads=1)
         return started
+
+
+def _opened(content: bytes | Path) -> io.BufferedReader | io.BytesIO:
+    return content.open("rb") if isinstance(content, Path) else io.BytesIO(content)
 
 
 def parquet_bytes(rows: pa.Table) -> bytes:

@@ -6,11 +6,13 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from google.api_core import exceptions as google_exceptions
 from google.cloud import bigquery
 
@@ -231,18 +233,15 @@ class BigQueryWarehouse:
         """Insert or update rows by ``spec.key``, atomically; do not write equal rows.
 
         `whole` names a key column for whose values `rows` is complete: delete other stored rows
-        with these values. Run `note` if any row changes.
+        with these values. Run `note` if any row changes. Send `StoredRows` from their disk.
         """
-        if isinstance(rows, StoredRows):
-            rows = rows.table()
         if rows.num_rows == 0:
             return UpsertCounts(0, 0, 0)
-        require_unique_keys(spec, rows)
-        staged = self._cast_to(spec.name, rows)
-        target, columns = quoted(spec.name, self._prefix), staged.column_names
+        require_unique_keys(spec, rows.select(list(spec.key)))
+        target, columns = quoted(spec.name, self._prefix), rows.column_names
         name = self._staging.create(self._schema(spec.name, columns))
-        with self._staged([name]):
-            self._jobs.finish(self._jobs.start_load(name, staged, self._schema(spec.name, columns)))
+        with self._staged([name]), self._sendable(spec.name, rows) as sent:
+            self._jobs.finish(self._jobs.start_load(name, sent, self._schema(spec.name, columns)))
             changes = changed_rows(target, f"`{name}`", spec.key, columns, whole)
             counted = self._jobs.read(self._jobs.run_query(count_statement(changes)))
             found = {kind: int(count) for kind, count in counted.to_pylist()[0].items()}
@@ -383,6 +382,24 @@ class BigQueryWarehouse:
     def _schema(self, table: str, names: Sequence[str]) -> list[bigquery.SchemaField]:
         types = {column.name: column.type for column in self.columns(table)}
         return [bigquery.SchemaField(name, SQL_TYPES[types[name]]) for name in names]
+
+    @contextmanager
+    def _sendable(self, table: str, rows: pa.Table | StoredRows) -> Iterator[pa.Table | Path]:
+        """Yield rows in the types of a table's columns; those on disk as a file beside theirs."""
+        if isinstance(rows, pa.Table):
+            yield self._cast_to(table, rows)
+            return
+        path = rows.path.with_name(f"sent-{rows.path.name}")
+        empty = self._cast_to(table, rows.schema.empty_table())
+        try:
+            with pq.ParquetWriter(
+                path, empty.schema, compression="zstd", coerce_timestamps="us"
+            ) as file:
+                for batch in rows.batches(rows.column_names):
+                    file.write_table(self._cast_to(table, pa.Table.from_batches([batch])))
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
 
     def _cast_to(self, table: str, rows: pa.Table) -> pa.Table:
         """Cast the rows to the types of the table's columns."""
