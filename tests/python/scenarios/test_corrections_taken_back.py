@@ -7,15 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from python_workers.accounting.coverage import read_coverage
 from python_workers.accounting.ledger import Ledger, plan
-from python_workers.processors.catalogue import PROCESSORS
+from python_workers.accounting.schedule import resolve
+from python_workers.backfill.outcome import BackfillOptions
+from python_workers.backfill.run import Backfill
+from python_workers.processors.catalogue import POOL_PROCESSORS, PROCESSORS
 from python_workers.processors.composite_factors import COMPOSITE_FACTORS
 from python_workers.processors.daily_cache import DAILY_CACHE
 from python_workers.processors.feature_store import FEATURE_STORE
 from python_workers.processors.shot_zones import SHOT_ZONES
 from python_workers.processors.team_defense import TEAM_DEFENSE
 from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
-from tests.python.support.engine import Engine, assert_same
+from tests.python.support.engine import IN_PROCESS, Engine, Quiet, assert_same
 from tests.python.support.folders import REPOSITORY
 
 PLAIN = REPOSITORY.parent / "shared" / "cases" / "plain"
@@ -90,6 +94,34 @@ def test_a_correction_is_undone_where_its_run_was_killed(
     engine.load(PLAIN / "restore", "player_box_scores")
     engine.backfill(DAY, DAY)
     assert_same(engine.everything(), original.everything())
+
+
+def test_compute_does_not_record_rows_of_dbt_from_before_a_killed_run_as_made_of_new_inputs(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(name: str) -> None:
+        if name == "after-inputs":
+            raise SystemExit(name)
+
+    engine.execute("update nba_raw.shots set is_made = true where shot_value = 2")
+    with monkeypatch.context() as patch:
+        patch.setattr("python_workers.runtime.injected_faults.crash_point", stop)
+        with pytest.raises(SystemExit):
+            engine.backfill(DAY, DAY)
+    before = engine.rows("tdza")
+    with DuckDBWarehouse(engine.path) as warehouse:
+        schedule = resolve(warehouse, DAY, DAY)
+        options = BackfillOptions(POOL_PROCESSORS, pool=IN_PROCESS)
+        Backfill(warehouse, None, schedule, options, Quiet()).run()
+        found = read_coverage(warehouse, schedule, PROCESSORS, engine.project().state())
+    stale = {row["processor_name"] for row in found.by_date if row["coverage_status"] == "stale"}
+    assert TEAM_DEFENSE.name in stale
+    assert engine.rows("tdza") == before
+    engine.backfill(DAY, DAY)
+    assert engine.rows("tdza") != before
+    after = engine.everything()
+    engine.backfill(DAY, DAY, reprocess="all")
+    assert_same(engine.everything(), after)
 
 
 def test_rows_that_are_gone_or_altered_are_missing_and_come_back(
