@@ -16,6 +16,9 @@ DEMO_GAPS := $(if $(filter $(SIMULATED),$(RAW_DIR)),,BACKCOURT_KNOWN_GAPS=$(or $
 
 export DBT_SEND_ANONYMOUS_USAGE_STATS ?= false
 
+# Without byte code each of the tests' processes compiles the package, and pytest rewrites its tests.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Exit code 1 says that the work is done and that some of the data needs a look, as real data does.
 ON_ATTENTION = { code=$$?; [ $$code = 1 ] && echo "make: goes on; what needs attention is in $(REPORT)" || exit $$code; }
 

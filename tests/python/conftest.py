@@ -22,6 +22,7 @@ from python_workers.raw.schema import RawTable
 from python_workers.settings import Settings
 from python_workers.simulation.simulate import MARKER, simulate
 from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
+from tests.python.support import parsed_project
 from tests.python.support.command import CommandLine
 from tests.python.support.engine import Engine
 from tests.python.support.folders import REPOSITORY
@@ -99,6 +100,20 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
         return folder
 
     return fill_once
+
+
+@pytest.fixture(scope="session", autouse=True)
+def parsed_once(once: Once) -> Iterator[None]:
+    """Let the parallel processes share the parsed dbt project, which the first of them parses."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parsed_project, "find", lambda: once("parsed", parsed_project.parse))
+        yield
+
+
+@pytest.fixture(scope="session")
+def parsed(parsed_once: None) -> None:  # noqa: ARG001 -- made before
+    """Let the commands of this process find the project parsed."""
+    parsed_project.put_into(Path(os.environ["DBT_TARGET_PATH"]))
 
 
 @pytest.fixture(scope="session")
@@ -243,17 +258,17 @@ def real_2023(real_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Eng
 
 @pytest.fixture(scope="session")
 def real(real_raw: Engine, once: Once, tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    """Return an engine on the real season with January backfilled. Work on copies of it."""
+    """Return an engine on it with the first half of January backfilled. Work on copies of it."""
 
     def fill(folder: Path) -> None:
-        real_raw.copy(folder).backfill(dt.date(2022, 1, 1), dt.date(2022, 1, 31))
+        real_raw.copy(folder).backfill(dt.date(2022, 1, 1), dt.date(2022, 1, 15))
 
     return Engine(once("january", fill)).copy(tmp_path_factory.mktemp("backfilled"))
 
 
 @pytest.fixture(scope="session")
 def command_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of the warehouse of all commands: dbt parses anew for another one."""
+    """Return the folder of the warehouse of all commands."""
     return tmp_path_factory.mktemp("commands")
 
 
@@ -276,14 +291,24 @@ def backcourt(
 
 
 @pytest.fixture
-def loaded(simulated_raw: Engine, cli_folder: Path, backcourt: CommandLine) -> CommandLine:
+def loaded(
+    simulated_raw: Engine,
+    cli_folder: Path,
+    backcourt: CommandLine,
+    parsed: None,  # noqa: ARG001 -- done before
+) -> CommandLine:
     """Return the command line on a league that has been loaded and nothing else."""
     simulated_raw.copy(cli_folder)
     return backcourt
 
 
 @pytest.fixture
-def backfilled(simulated: Engine, cli_folder: Path, backcourt: CommandLine) -> CommandLine:
+def backfilled(
+    simulated: Engine,
+    cli_folder: Path,
+    backcourt: CommandLine,
+    parsed: None,  # noqa: ARG001 -- done before
+) -> CommandLine:
     """Return the command line on a league that has been backfilled."""
     simulated.copy(cli_folder)
     return backcourt
@@ -298,7 +323,9 @@ def engine(cli_folder: Path) -> Engine:
 @pytest.fixture(scope="session")
 def terminal_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder that the processes of `terminal` work in."""
-    return tmp_path_factory.mktemp("terminal")
+    folder = tmp_path_factory.mktemp("terminal")
+    parsed_project.put_into(folder / "target")
+    return folder
 
 
 @pytest.fixture

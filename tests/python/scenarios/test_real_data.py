@@ -36,9 +36,9 @@ def test_the_shot_zones_of_lebron_james(real: Engine) -> None:
     assert row["universal_player_id"] == "lebronjames_2544"
 
 
-def test_everybody_is_accounted_for_in_january(real: Engine) -> None:
-    coverage = real.coverage(dt.date(2022, 1, 1), dt.date(2022, 1, 31))
-    assert len(coverage.by_date) == 31 * len(SHORTS)
+def test_everybody_is_accounted_for_in_half_a_month(real: Engine) -> None:
+    coverage = real.coverage(dt.date(2022, 1, 1), DAY)
+    assert len(coverage.by_date) == 15 * len(SHORTS)
     for row in coverage.by_date:
         assert row["coverage_status"] in (
             "complete",
@@ -51,7 +51,7 @@ def test_everybody_is_accounted_for_in_january(real: Engine) -> None:
 def test_every_stored_hash_recomputes_from_the_stored_row(real: Engine) -> None:
     for short in ("psza", "pcf", "pdc"):
         rows = real.rows(short)
-        assert len(rows) > 5_000
+        assert len(rows) > 2_000
         for key, row in rows.items():
             assert data_hash(row, HASH_FIELDS[short]) == row["data_hash"], key
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,6 +29,7 @@ from python_workers.raw.load import LoadReport, load_directory
 from python_workers.settings import load_settings
 from python_workers.table_names import INPUT_BUILDS
 from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
+from tests.python.support import parsed_project
 
 Rows = dict[tuple[dt.date, str], dict[str, Any]]
 Texts = dict[tuple[dt.date, str], str]
@@ -53,8 +55,8 @@ class Quiet:
 class Engine:
     """The warehouse file of a folder and everything that can be done with it.
 
-    The dbt project is parsed once a process: parsing takes longer than building a small league.
-    The result holds the name of the file, which is why it is always the same.
+    The dbt project is read once a process. It holds the name of the file, which is why that is
+    always the same.
     """
 
     _manifest: Any = None
@@ -78,6 +80,7 @@ class Engine:
         """Return the dbt project on this file."""
         project = DbtProject(load_settings(duckdb_path=self.path))
         if Engine._manifest is None:
+            parsed_project.put_into(Path(os.environ["DBT_TARGET_PATH"]))
             project.parse()
             Engine._manifest = project._manifest
         project._manifest = Engine._manifest
