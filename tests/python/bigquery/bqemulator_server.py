@@ -141,6 +141,21 @@ def install_parse_memory() -> None:
     sqlglot.parse_one = parse_or_remember
 
 
+def install_translation_memory() -> None:
+    """Translate a statement once for each schema of its tables: commands repeat theirs."""
+    translate = translator.SQLTranslator.translate
+    remembered: dict[tuple[str, str, str], Any] = {}
+
+    def translate_or_remember(self: Any, sql: str, **options: Any) -> Any:
+        # A dictionary keeps the order of a table's columns, which decides what * stands for.
+        key = (sql, repr(options.get("schema")), repr(options.get("caller")))
+        if key not in remembered:
+            remembered[key] = translate(self, sql, **options)
+        return remembered[key]
+
+    translator.SQLTranslator.translate = translate_or_remember
+
+
 def install_sql_repairs() -> None:
     misc_helpers.FarmFingerprintRule.rewrite = native_fingerprint
     DuckDB.Generator.TRANSFORMS[exp.Mod] = bracketed_remainder
@@ -424,6 +439,7 @@ def exit_with_parent() -> None:
 if __name__ == "__main__":
     exit_with_parent()
     install_parse_memory()
+    install_translation_memory()
     install_sql_repairs()
     install_script_parameters()
     install_table_state()

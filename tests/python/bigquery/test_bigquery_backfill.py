@@ -1,4 +1,4 @@
-"""A month, real or made up, through the command line on BigQuery's emulator and on DuckDB."""
+"""A fortnight, real or made up, through the command line on BigQuery's emulator and on DuckDB."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ from tests.python.support.command import CommandLine
 from tests.python.support.engine import Engine
 from tests.python.support.folders import REPOSITORY
 
-# A month, and enough of the season before it for its features to exist.
-START, END = dt.date(2021, 11, 15), dt.date(2021, 12, 14)
+# A fortnight, and enough of the season before it for its features to exist.
+START, END = dt.date(2021, 12, 1), dt.date(2021, 12, 14)
 CORRECTED = dt.date(2021, 12, 12)
 OPENING_WEEK = (dt.date(2021, 10, 19), dt.date(2021, 10, 25))
 RANGE = ("--start", str(START), "--end", str(END))
@@ -183,7 +183,7 @@ def assert_same_rows(found: dict[str, dict[Any, Row]], expected: dict[str, dict[
 
 
 @pytest.fixture(scope="module")
-def month_files(season_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def raw_files(season_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the season 2021-22 as it stood on the last day."""
     folder = tmp_path_factory.mktemp("raw")
     with duckdb.connect() as connection:
@@ -213,7 +213,7 @@ def seen(emulator: Emulator) -> Iterator[FaultProxy]:
 def project(
     emulator: Emulator,
     seen: FaultProxy,
-    month_files: Path,
+    raw_files: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Project:
     """Return an emulator with the season loaded."""
@@ -221,13 +221,13 @@ def project(
     environment = os.environ | emulator.settings()
     environment |= {
         "BACKCOURT_BQ_ENDPOINT": seen.endpoint,
-        "BACKCOURT_CHUNK_DATES": "15",
+        "BACKCOURT_CHUNK_DATES": "7",
         "BACKCOURT_COMMIT_ROWS": "1",
         "DBT_TARGET_PATH": str(folder),
         "DBT_LOG_PATH": str(folder),
     }
     project = Project(emulator, environment)
-    loaded = project.run("load", str(month_files))
+    loaded = project.run("load", str(raw_files))
     assert loaded.code == 0, loaded.output
     return project
 
@@ -252,9 +252,9 @@ def backfilled(project: Project) -> tuple[Project, Done, Done]:
 
 
 @pytest.fixture(scope="module")
-def duckdb_loaded(month_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+def duckdb_loaded(raw_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Engine:
     engine = Engine(tmp_path_factory.mktemp("duckdb_loaded"))
-    engine.load(month_files)
+    engine.load(raw_files)
     return engine
 
 
@@ -279,7 +279,7 @@ def rows_on_duckdb(engine: Engine, first: dt.date, last: dt.date) -> dict[str, d
 
 @pytest.fixture(scope="module")
 def exit_code(on_duckdb: dict[str, dict[Any, Row]]) -> Callable[..., int]:
-    """Return how a command on the month has to end: with 1 where a date of its range has gaps."""
+    """Return how a command on the fortnight ends: with 1 where a date of its range has gaps."""
     gaps = {
         row["analysis_date"] for row in on_duckdb["failures"].values() if not row["is_expected"]
     }
@@ -296,7 +296,7 @@ def test_a_killed_run_is_resumed(
     assert finished["failed_tests"] == []
     # TDZA and the first of two chunks of PSZA had been committed.
     committed = resumed.output.count("PlayerShotZoneAnalysisProcessor")
-    assert 0 < committed < 29
+    assert 0 < committed < 13
     assert finished["jobs"]["table_modifications"] < 40
 
 
@@ -338,18 +338,19 @@ def test_the_opening_week_is_that_of_duckdb(
 
 
 def test_the_same_again_writes_nothing(
-    backfilled: tuple[Project, Done, Done], exit_code: Callable[..., int]
+    backfilled: tuple[Project, Done, Done],  # noqa: ARG001 -- done before
+    backcourt: CommandLine,
+    exit_code: Callable[..., int],
 ) -> None:
-    project, *_ = backfilled
-    again = project.backfill(*RANGE, "--skip-tests")
-    assert again.code == exit_code(), again.output
-    finished = again.event("run_finished")
+    again = backcourt("backfill", *RANGE, "--skip-tests", "--log-format", "json")
+    assert again.code == exit_code(), again.err
+    (finished,) = again.events("run_finished")
     assert finished["rows_written"] == 0
     assert finished["jobs"]["table_modifications"] == 0
 
 
 def test_coverage_plan_report_compute_and_status_answer(
-    backfilled: tuple[Project, Done, Done],
+    backfilled: tuple[Project, Done, Done],  # noqa: ARG001 -- done before
     backcourt: CommandLine,
     tmp_path: Path,
     exit_code: Callable[..., int],
@@ -362,10 +363,10 @@ def test_coverage_plan_report_compute_and_status_answer(
     assert "0 locks opened" in backcourt.ok("breaker", "reset", "--all").out
     ends("report", *RANGE, "--out", tmp_path / "report.html")
     assert "Backcourt" in (tmp_path / "report.html").read_text()
-    project, *_ = backfilled
-    computed = project.run("compute", *RANGE, "--log-format", "json")
-    assert computed.code == exit_code(), computed.output
-    assert computed.event("run_finished")["rows_written"] == 0
+    computed = backcourt("compute", *RANGE, "--log-format", "json")
+    assert computed.code == exit_code(), computed.err
+    (finished,) = computed.events("run_finished")
+    assert finished["rows_written"] == 0
 
 
 def test_the_reader_explains_and_reads_as_on_duckdb(
@@ -529,7 +530,8 @@ def test_a_dry_run_tells_bytes_and_price_and_changes_nothing(
 @pytest.mark.timeout(600)
 def test_a_correction_recomputes_the_dates_after_it(
     backfilled: tuple[Project, Done, Done],
-    month_files: Path,
+    raw_files: Path,
+    backcourt: CommandLine,
     tmp_path: Path,
     emulator: Emulator,
     exit_code: Callable[..., int],
@@ -537,8 +539,8 @@ def test_a_correction_recomputes_the_dates_after_it(
     """The proxy storms all the while, and loses the answer to a commit: it is written once."""
     project, *_ = backfilled
     before = project.rows(end=CORRECTED)
-    boxes = pq.read_table(month_files / "player_box_scores" / "2021_22.parquet")
-    games = pq.read_table(month_files / "games" / "2021_22.parquet").to_pylist()
+    boxes = pq.read_table(raw_files / "player_box_scores" / "2021_22.parquet")
+    games = pq.read_table(raw_files / "games" / "2021_22.parquet").to_pylist()
     of_day = [g["game_id"] for g in games if g["game_date"] == CORRECTED]
     lines = boxes.to_pylist()
     line = next(one for one in lines if one["game_id"] in of_day and (one["points"] or 0) > 10)
@@ -546,8 +548,8 @@ def test_a_correction_recomputes_the_dates_after_it(
     (tmp_path / "player_box_scores").mkdir()
     corrected = pa.Table.from_pylist([line], schema=boxes.schema)
     pq.write_table(corrected, tmp_path / "player_box_scores" / "corrected.parquet")
-    loaded = project.run("load", str(tmp_path), "--tables", "player_box_scores")
-    assert loaded.code == 0, loaded.output
+    loaded = backcourt("load", tmp_path, "--tables", "player_box_scores")
+    assert loaded.code == 0, loaded.err
     with running_proxy(emulator.endpoint) as proxy:
         faults = storm(proxy)
         done = project.backfill(*RANGE, "--skip-tests", BACKCOURT_BQ_ENDPOINT=proxy.endpoint)
@@ -556,7 +558,7 @@ def test_a_correction_recomputes_the_dates_after_it(
     assert done.dates() <= {"2021-12-13", "2021-12-14"}
     assert done.dates()
     assert project.rows(end=CORRECTED) == before
-    assert project.run("coverage", *RANGE).code == exit_code()
+    assert backcourt("coverage", *RANGE).code == exit_code()
 
 
 def storm(proxy: FaultProxy) -> list[Any]:
@@ -568,12 +570,13 @@ def storm(proxy: FaultProxy) -> list[Any]:
 
 
 def test_daily_runs_the_last_date(
-    backfilled: tuple[Project, Done, Done], exit_code: Callable[..., int]
+    backfilled: tuple[Project, Done, Done],  # noqa: ARG001 -- done before
+    backcourt: CommandLine,
+    exit_code: Callable[..., int],
 ) -> None:
-    project, *_ = backfilled
-    done = project.run("daily", "--date", str(END), "--log-format", "json")
-    assert done.code == exit_code(END), done.output
-    assert project.run("coverage", *RANGE).code == exit_code()
+    done = backcourt("daily", "--date", END, "--log-format", "json")
+    assert done.code == exit_code(END), done.err
+    assert backcourt("coverage", *RANGE).code == exit_code()
 
 
 LABEL = re.compile(r"[a-z0-9_-]{0,63}")

@@ -22,9 +22,10 @@ class Outcome:
     def json(self) -> Any:
         return json.loads(self.out)
 
-    def events(self) -> list[dict[str, Any]]:
-        """Return the events of JSON lines; anything else on standard output is an error."""
-        return [json.loads(line) for line in self.out.splitlines()]
+    def events(self, name: str | None = None) -> list[dict[str, Any]]:
+        """Return all events of JSON lines, or those of a name; other output is an error."""
+        found = [json.loads(line) for line in self.out.splitlines()]
+        return [event for event in found if name in (None, event["event"])]
 
 
 class CommandLine:
