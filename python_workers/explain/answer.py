@@ -11,6 +11,7 @@ from typing import Any
 from python_workers import table_names
 from python_workers.accounting.coverage import check_backfilled
 from python_workers.accounting.ledger import DateState, Ledger
+from python_workers.accounting.raw_ahead import read_behind
 from python_workers.accounting.schedule import Schedule, game_dates, no_games_error
 from python_workers.explain.entities import Who
 from python_workers.explain.games import Game, games_of_player, games_of_team
@@ -135,16 +136,28 @@ def explain_all(
     BackcourtError
         If no backfill has run on the warehouse, or if nothing is played on the date.
     """
-    check_backfilled(warehouse, Schedule(day, day, (day,)))
+    schedule = Schedule(day, day, (day,))
+    check_backfilled(warehouse, schedule)
     ledger = Ledger.read(warehouse, day, day)
     known = game_dates(warehouse)
     if day not in ledger.computed_dates and all(day != game_day for game_day, _ in known):
         raise no_games_error(known, day, day)
-    return [explain(warehouse, ledger, each, day, who, directory) for each in processors]
+    # Without a look at all raw tables and models, which takes longer than everything else.
+    behind = read_behind(warehouse, schedule, [day], None).reasons
+    return [
+        explain(warehouse, ledger, each, day, who, directory, behind.get((each.name, day)))
+        for each in processors
+    ]
 
 
 def explain(
-    warehouse: Warehouse, ledger: Ledger, processor: Processor, day: date, who: Who, directory: Path
+    warehouse: Warehouse,
+    ledger: Ledger,
+    processor: Processor,
+    day: date,
+    who: Who,
+    directory: Path,
+    stale_reason: str | None = None,
 ) -> Explanation:
     """Explain the row or failure of an entity on a date.
 
@@ -158,14 +171,19 @@ def explain(
         Whose row it is.
     directory
         The folder of the dbt project, whose models a SQL processor's row is recomputed from.
+    stale_reason
+        Why the date is behind what it is made of; None if it is not, as far as is known.
     """
     given = {"processor": processor.name, "day": day, "entity": who.lookup}
     record = _first(warehouse, _RECORD, given) or {}
+    state = ledger.state(processor, day, record.get("daily_mark") or "")
+    if stale_reason and state.status in ("done", "failed"):
+        state = DateState("stale", stale_reason)
     found = Explanation(
         processor,
         day,
         who,
-        ledger.state(processor, day, record.get("daily_mark") or ""),
+        state,
         record,
         _first(
             warehouse,
@@ -183,9 +201,8 @@ def explain(
     else:
         _explain_sql_row(warehouse, found, directory)
     found.problems += [f"{line.name}: {line.problem}" for line in found.lines if line.problem]
-    if found.state.status in ("stale", "missing") and found.state.reason:
-        found.problems.append(f"the date is {found.state.status}: {found.state.reason}")
-    if found.failure is not None:
+    found.problems += _problems_of_the_date(found.state)
+    if found.failure is not None and state.status != "stale":
         found.repair = _repair(found)
     elif found.problems:
         found.repair = [_backfill(day), "then, if it persists: backcourt verify --all"]
@@ -193,12 +210,19 @@ def explain(
 
 
 def _explain_nothing(found: Explanation, *, is_expected: bool) -> None:
+    found.problems += _problems_of_the_date(found.state)
     if found.state.status == "missing" and not found.record:
         found.problems.append("the date has not been computed")
     elif is_expected:
         found.problems.append("expected, but neither a row nor a failure is there")
     if found.problems:
         found.repair = [_backfill(found.day)]
+
+
+def _problems_of_the_date(state: DateState) -> list[str]:
+    if state.status in ("stale", "missing") and state.reason:
+        return [f"the date is {state.status}: {state.reason}"]
+    return []
 
 
 def _explain_pool_row(warehouse: Warehouse, found: Explanation) -> None:

@@ -118,6 +118,24 @@ def test_a_correction_that_is_loaded_makes_dates_stale_until_they_are_backfilled
     backfilled.ok("coverage", *ALL_OF_IT)
 
 
+def test_what_is_explained_says_that_a_correction_has_been_loaded_since(
+    backfilled: CommandLine, engine: Engine, tmp_path: Path
+) -> None:
+    (row,) = engine.query(
+        "select player_lookup, min(analysis_date) as first, max(analysis_date) as last "
+        "from nba_precompute.player_daily_cache group by all "
+        f"having min(analysis_date) < date '{GAME_DAY}' and max(analysis_date) > '{GAME_DAY}' "
+        "order by 1 limit 1"
+    )
+    corrected_file(engine, tmp_path)
+    assert backfilled("load", tmp_path, "--tables", "player_box_scores").code == 0
+    asked = ("explain", row["player_lookup"], "--processor", "pdc", "--date")
+    shown = backfilled.attention(*asked, row["last"]).out
+    assert "error: the date is stale: raw data changed (load " in shown
+    assert f"do: backcourt backfill --start {row['last']} --end {row['last']}" in shown
+    backfilled.ok(*asked, row["first"])
+
+
 def test_a_correction_that_is_taken_back_before_a_backfill_is_compared_by_it(
     backfilled: CommandLine, engine: Engine, tmp_path: Path
 ) -> None:
