@@ -64,6 +64,7 @@ def test_a_file_is_not_compared_with_itself_or_with_one_that_is_missing(
     with written_by_another(engine.path):
         held = backfilled("backfill", "--all", "--preview")
     assert (held.code, "is in use by process" in held.err) == (3, True)
+    assert held.out == ""  # before the run, not at its end
     both = backfilled("backfill", "--all", "--preview", "--dry-run")
     assert (both.code, "exclude each other" in both.err) == (2, True)
 
