@@ -137,7 +137,8 @@ def warehouse(tmp_path: Path) -> Iterator[DuckDBWarehouse]:
         )
         connection.execute(
             "create table nba_processing.stale_dates as select processor_name, analysis_date, "
-            "'inputs changed' as stale_reason from nba_processing.backfill_coverage"
+            "'inputs changed' as stale_reason from nba_processing.backfill_coverage "
+            f"union all values ('{PDC.name}', date '2021-11-11', 'inputs changed')"
         )
     with DuckDBWarehouse(path) as warehouse:
         yield warehouse
@@ -164,6 +165,17 @@ def test_a_stale_date_is_stale_unless_it_is_incomplete_or_has_not_run(
     } == {PDC.name}
 
 
+def test_what_has_not_run_is_not_stale_on_a_date_that_others_have_run_on(
+    warehouse: DuckDBWarehouse,
+) -> None:
+    day = dt.date(2021, 11, 11)
+    found = read_coverage(warehouse, Schedule(day, day, (day,)), [PSZA, PDC])
+    assert [(each["coverage_status"], each["stale_reason"]) for each in found.by_date] == [
+        ("not_run", None),
+        ("stale", "inputs changed"),
+    ]
+
+
 def test_dates_between_those_asked_for_do_not_count(warehouse: DuckDBWarehouse) -> None:
     seasons = Schedule(FIRST, SECOND, (FIRST, SECOND), is_whole_range=False)
     found = read_coverage(warehouse, seasons, [PSZA])
@@ -172,7 +184,7 @@ def test_dates_between_those_asked_for_do_not_count(warehouse: DuckDBWarehouse) 
 
 def test_without_a_build_nothing_has_run(tmp_path: Path) -> None:
     with DuckDBWarehouse(tmp_path / "empty.duckdb") as warehouse:
-        with pytest.raises(BackcourtError, match="there is no coverage yet"):
+        with pytest.raises(BackcourtError, match="no backfill has run on this warehouse"):
             read_coverage(warehouse, SCHEDULE)
         found = read_coverage(warehouse, SCHEDULE, [PSZA], must_exist=False)
     assert [each["coverage_status"] for each in found.by_date] == ["not_run", "not_run"]
