@@ -176,6 +176,21 @@ def test_what_has_not_run_is_not_stale_on_a_date_that_others_have_run_on(
     ]
 
 
+def test_raw_rows_to_correct_are_errors_of_the_range_or_of_no_date(
+    warehouse: DuckDBWarehouse,
+) -> None:
+    warehouse.execute(
+        "create table nba_processing.raw_findings as select finding, 'games' as table_name, "
+        "'2021-22' as season, is_error, cast(game_date as date) as game_date, 'a row' as detail, "
+        "'1' as game_id, 1 as player_id from (values "
+        "('in range', true, '2021-11-10'), ('of no date', true, null), "
+        "('too early', true, '2021-11-09'), ('no error', false, '2021-11-10')) "
+        "as t (finding, is_error, game_date)"
+    )
+    found = read_coverage(warehouse, SCHEDULE, [PSZA])
+    assert {each.finding for each in found.raw_errors} == {"in range", "of no date"}
+
+
 def test_dates_between_those_asked_for_do_not_count(warehouse: DuckDBWarehouse) -> None:
     seasons = Schedule(FIRST, SECOND, (FIRST, SECOND), is_whole_range=False)
     found = read_coverage(warehouse, seasons, [PSZA])
