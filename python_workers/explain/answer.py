@@ -28,10 +28,11 @@ _RECORD = f"""
 select
     current_records.*, runs.mode
 from {table_names.PROCESSED_DATES} as current_records
-left join {table_names.PROCESSOR_RUNS} as runs
-    on current_records.processor_name = runs.processor_name
-    and current_records.analysis_date = runs.analysis_date
-    and current_records.run_id = runs.run_id
+left join (
+    select run_id, mode from {table_names.PROCESSOR_RUNS}
+    where processor_name = @processor and analysis_date = @day
+) as runs
+    on current_records.run_id = runs.run_id
 where current_records.processor_name = @processor and current_records.analysis_date = @day
 """  # noqa: S608 our own names
 

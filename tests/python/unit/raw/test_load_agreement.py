@@ -120,14 +120,14 @@ class TestChangedGames:
         assert stored(warehouse, f"{noted} '{first.load_id}' order by 1") == [
             ("games", OPENING_GAME, "2021-22", 1, 0, 0, DAY, None),
             ("player_box_scores", OPENING_GAME, "2021-22", 1, 0, 0, DAY, None),
-            ("players", None, None, 1, 0, 0, None, None),
             ("shots", OPENING_GAME, "2021-22", 1, 0, 0, DAY, None),
         ]
         assert stored(warehouse, f"{noted} '{moved.load_id}' order by 1") == [
             ("games", OPENING_GAME, "2021-22", 0, 1, 0, NEXT_DAY, DAY),
-            ("players", None, None, 0, 1, 0, None, None),
+            # A player's row concerns the dates from his first game of a season on.
+            ("players", None, "2021-22", 0, 1, 0, NEXT_DAY, None),
         ]
-        assert stored(warehouse, "select count(*) from nba_raw.changed_games") == [(6,)]
+        assert stored(warehouse, "select count(*) from nba_raw.changed_games") == [(5,)]
         assert [(each.game_date, each.former_game_date) for each in moved.changed_games] == [
             (NEXT_DAY, DAY)
         ]
