@@ -201,6 +201,7 @@ class TestUpsert:
         }
         assert len(logged) == 4
 
+    @pytest.mark.slow
     def test_a_load_that_is_killed_is_completed_by_the_next(self, tmp_path: Path) -> None:
         lines = [line(n, minutes=str(n % 48)) for n in range(1, 3001)]
         shots = [shot(n, player_id=1 + n % 3000) for n in range(1, 30_001)]

@@ -210,6 +210,7 @@ class TestFactsThatDisagree:
         assert stored(warehouse, f"select team_abbr from nba_raw.{table}") == [("LAL",)]
 
 
+@pytest.mark.slow
 def test_the_command_says_what_changed_what_stays_and_what_comes_next(
     backcourt: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

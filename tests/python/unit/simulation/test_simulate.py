@@ -83,6 +83,7 @@ def test_it_is_labelled_as_simulated(league: Path) -> None:
     assert "2021-22, 2022-23" in text
 
 
+@pytest.mark.slow
 def test_it_loads_without_a_complaint_and_twice_without_a_change(
     league: Path, tmp_path: Path
 ) -> None:

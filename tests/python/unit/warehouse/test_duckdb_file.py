@@ -144,6 +144,7 @@ def test_reading_only_needs_the_file(tmp_path: Path, warehouse: DuckDBWarehouse)
         assert reader.has_table("nba_raw.games")
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_what_was_committed(tmp_path: Path) -> None:
     """A limit on the file size stands in for the disk: the same failed writes, without root."""
     file = tmp_path / "small.duckdb"
