@@ -1,7 +1,7 @@
 """Kills at random moments and at every boundary, each followed by the same command.
 
-By default a handful, of the pool's part. A campaign on whole backfills, of a month of the real data
-where there is any, is ``BACKCOURT_KILLS=50 make kills``.
+By default a handful, of the pool's part. A campaign on whole backfills, of half a month of the real
+data where there is any, is ``BACKCOURT_KILLS=50 make kills``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from python_workers.errors import ExitCode
 from tests.python.support.engine import Engine
 from tests.python.support.terminal import Command, Terminal, differences
 
@@ -37,6 +38,7 @@ class Uninterrupted:
     arguments: Arguments
     seconds: float
     times: dict[str, float]
+    code: int
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +53,10 @@ def uninterrupted(request: pytest.FixtureRequest, terminal_folder: Path) -> Unin
     command = terminal.start(*arguments)
     ended = command.wait()
     seconds = time.time() - command.started_at
-    assert ended.code == 0, ended.text
+    # Real data has failures to investigate.
+    assert ended.code in {ExitCode.OK, ExitCode.ATTENTION}, ended.text
     assert differences(terminal.file, done) == {}
-    return Uninterrupted(raw, done, arguments, seconds, command.times())
+    return Uninterrupted(raw, done, arguments, seconds, command.times(), ended.code)
 
 
 def _data(request: pytest.FixtureRequest, terminal: Terminal) -> tuple[Path, Path, Arguments]:
@@ -70,7 +73,7 @@ def _data(request: pytest.FixtureRequest, terminal: Terminal) -> tuple[Path, Pat
     except pytest.skip.Exception:  # no real data here
         raw, done = request.getfixturevalue("simulated_raw"), request.getfixturevalue("simulated")
         return raw.path, done.path, ("backfill", "--all")
-    return raw.path, done.path, ("backfill", "--start", "2022-01-01", "--end", "2022-01-31")
+    return raw.path, done.path, ("backfill", "--start", "2022-01-01", "--end", "2022-01-15")
 
 
 @pytest.mark.parametrize("number", range(KILLS))
@@ -141,7 +144,8 @@ def assert_resumes(
     last = points[-1] if points else "none"
     print(f"killed {moment} of {uninterrupted.seconds:.1f} s, {passed}, the last: {last}: ", end="")
     command.assert_nothing_is_left()
-    resumed = terminal.run_well(*uninterrupted.arguments, "--log-format", "json")
+    resumed = terminal.run(*uninterrupted.arguments, "--log-format", "json")
+    assert resumed.code == uninterrupted.code, resumed.text
     found, repeated = differences(terminal.file, uninterrupted.done), terminal.repeated_runs()
     twice = _dates(killed.events("date_committed")) & _dates(resumed.events("date_committed"))
     print(f"{found or 'equal'}, {len(repeated)} dates run twice")
