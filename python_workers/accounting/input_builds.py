@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -13,9 +11,16 @@ import pyarrow as pa
 
 from python_workers import table_names
 from python_workers.accounting.derived_tables import DerivedRows, Scope, read_derived
+from python_workers.accounting.raw_states import (
+    RawDates,
+    dates_from_text,
+    dates_to_text,
+    read_last_raw_change,
+    read_raw_dates,
+    read_raw_states,
+)
 from python_workers.accounting.schedule import Schedule, game_dates
 from python_workers.processors.catalogue import PROCESSORS
-from python_workers.raw.schema import CHANGED_GAMES
 from python_workers.warehouse.base import TableChange, Warehouse
 
 _KEY = ("build_id",)
@@ -34,41 +39,14 @@ _SCHEMA = pa.schema(
     ]
 )
 
-# Rows of each raw table as ``t``, joined with the season that reads them and its first date that
-# does. Keys are unique.
-_BY_GAME = f"inner join {table_names.GAMES} as g on t.game_id = g.game_id"
-_BY_PLAYER = f"""
-inner join (
-    select g.season, lines.player_id, min(g.game_date) as game_date
-    from {table_names.PLAYER_BOX_SCORES} as lines
-    inner join {table_names.GAMES} as g on lines.game_id = g.game_id
-    group by g.season, lines.player_id
-) as listed on t.player_id = listed.player_id
-"""  # noqa: S608 our own names
-_SEASON_ROWS = {
-    table_names.GAMES: ("t", f"{table_names.GAMES} as t"),
-    table_names.PLAYER_BOX_SCORES: ("g", f"{table_names.PLAYER_BOX_SCORES} as t {_BY_GAME}"),
-    table_names.SHOTS: ("g", f"{table_names.SHOTS} as t {_BY_GAME}"),
-    table_names.PLAYERS: ("listed", f"{table_names.PLAYERS} as t {_BY_PLAYER}"),
-    table_names.PLAYER_REGISTRY: ("listed", f"{table_names.PLAYER_REGISTRY} as t {_BY_PLAYER}"),
-}
-
-RAW_TABLES = tuple(_SEASON_ROWS)
-
 BY_HAND = "dbt run"
 """Key of the record that macros/forget_input_builds.sql leaves after a run of dbt by hand."""
 
 NOT_RECORDED = "no build of the inputs is recorded"
 DERIVED_CHANGED = "tables that dbt built have changed since"
 
-# The sum of remainders modulo this prime fits an INT64.
-_PRIME = 2**31 - 1
-
 Span = tuple[date, date]
 """First and last date, both included."""
-
-RawDates = Mapping[date, str]
-"""Digest of the raw rows by the first date that reads them, within one season."""
 
 
 class SeasonDates(NamedTuple):
@@ -165,8 +143,8 @@ class InputBuilds:
         known = game_dates(warehouse)
         seasons = _season_dates(known)
         years = _season_years(warehouse)
-        raw_dates = _raw_dates(warehouse, seasons)
-        raw_states = _raw_states(warehouse, seasons, raw_dates)
+        raw_dates = read_raw_dates(warehouse, seasons)
+        raw_states = read_raw_states(warehouse, seasons, raw_dates)
         builds: list[Build] = []
         if warehouse.has_table(table_names.INPUT_BUILDS):
             noted = warehouse.query(
@@ -196,7 +174,7 @@ class InputBuilds:
             tuple(builds),
             frozenset(lacking),
             raw_dates,
-            _last_raw_change(warehouse),
+            read_last_raw_change(warehouse),
         )
 
     @property
@@ -302,7 +280,7 @@ class InputBuilds:
                 {
                     "build_id": build_id,
                     "raw_state": self.raw_states[season],
-                    "raw_dates": _to_text(self.raw_dates.get(season)),
+                    "raw_dates": dates_to_text(self.raw_dates.get(season)),
                     "last_raw_change": self.last_raw_change,
                     "behind_from": None,
                     "project_state": self.project_state,
@@ -441,32 +419,10 @@ def _build_of(
         row["project_state"],
         span,
         is_intact,
-        _from_text(row.get("raw_dates")),
+        dates_from_text(row.get("raw_dates")),
         row.get("last_raw_change") or 0,
         row.get("behind_from"),
     )
-
-
-def _to_text(raw_dates: RawDates | None) -> str | None:
-    if raw_dates is None:
-        return None
-    return json.dumps({day.isoformat(): digest for day, digest in sorted(raw_dates.items())})
-
-
-def _from_text(text: str | None) -> RawDates | None:
-    if text is None:
-        return None
-    return {date.fromisoformat(day): digest for day, digest in json.loads(text).items()}
-
-
-def _last_raw_change(warehouse: Warehouse) -> int:
-    if not warehouse.has_table(CHANGED_GAMES.name):
-        return 0
-    (row,) = warehouse.query(
-        f"select coalesce(max(change_number), 0) as number from {CHANGED_GAMES.name}"  # noqa: S608 our own name
-    ).to_pylist()
-    number: int = row["number"]
-    return number
 
 
 def _season_of(row: Mapping[str, Any]) -> str:
@@ -510,46 +466,4 @@ def _season_dates(known: Sequence[tuple[date, str]]) -> dict[str, SeasonDates]:
     return {
         season: SeasonDates(first, last_dates[season], until)
         for season, first, until in zip(first_dates, firsts, untils, strict=True)
-    }
-
-
-def _raw_states(
-    warehouse: Warehouse, seasons: Iterable[str], raw_dates: Mapping[str, RawDates]
-) -> dict[str, str]:
-    """Return a digest of the raw tables' rows for each season.
-
-    If the engine reports changes of a table for free, but not which rows changed, a change of any
-    season counts as a change of all seasons.
-    """
-    digests = {season: hashlib.sha256(season.encode()) for season in seasons}
-    free = warehouse.content_state(RAW_TABLES) if warehouse.has_free_content_state else ""
-    for season, digest in digests.items():
-        digest.update((free or _to_text(raw_dates.get(season, {})) or "").encode())
-    return {season: digest.hexdigest()[:32] for season, digest in digests.items()}
-
-
-def _raw_dates(warehouse: Warehouse, seasons: Iterable[str]) -> dict[str, RawDates]:
-    """Return the digests of the raw rows by season and date; none where reading them costs."""
-    if warehouse.has_free_content_state:
-        return {}
-    texts: dict[str, dict[date, str]] = {season: {} for season in seasons}
-    for table, (dated, relation) in _SEASON_ROWS.items():
-        if not warehouse.has_table(table):
-            continue
-        # Also take a sum: DuckDB's row hash combines the last column by exclusive or, so the
-        # same change in two rows, such as two postponed games, leaves bit_xor unchanged.
-        rows = warehouse.query(
-            f"select season, {dated}.game_date as day, count(*) as n, "  # noqa: S608 our own names
-            f"bit_xor({warehouse.row_hash}) as hash, "
-            f"sum(mod({warehouse.row_hash}, {_PRIME})) as total from {relation} "
-            f"group by season, {dated}.game_date"
-        )
-        for row in rows.to_pylist():
-            if row["season"] in texts:
-                of_season = texts[row["season"]]
-                text = f"{table}:{row['n']}:{row['hash']}:{row['total']}|"
-                of_season[row["day"]] = of_season.get(row["day"], "") + text
-    return {
-        season: {day: hashlib.sha256(text.encode()).hexdigest()[:16] for day, text in days.items()}
-        for season, days in texts.items()
     }

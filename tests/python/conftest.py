@@ -103,11 +103,9 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def parsed_once(once: Once) -> Iterator[None]:
+def parsed_once(once: Once) -> None:
     """Let the parallel processes share the parsed dbt project, which the first of them parses."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parsed_project, "find", lambda: once("parsed", parsed_project.parse))
-        yield
+    parsed_project.use(lambda: once("parsed", parsed_project.parse))
 
 
 @pytest.fixture(scope="session")

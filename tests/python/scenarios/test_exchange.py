@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from python_workers import table_names
@@ -203,10 +201,7 @@ def test_killed_workers_cost_nothing(terminal: Terminal, simulated: Engine, exch
     command = terminal.start("compute", "--all", "--exchange-dir", str(exchange))
     for point in ("before-commit:1", "after-commit:2"):
         command.wait_for_point(point)
-        command.wait_until(lambda: bool(command.workers()))
-        for worker in command.workers():
-            with suppress(psutil.NoSuchProcess):
-                worker.kill()
+        command.kill_workers()
     ended = command.wait()
     assert ended.code == 0, ended.text
     command.assert_nothing_is_left()

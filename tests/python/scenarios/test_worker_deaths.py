@@ -5,11 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
-import psutil
 import pyarrow as pa
 import pytest
 
@@ -100,10 +98,7 @@ def test_workers_killed_in_the_middle_cost_nothing(terminal: Terminal, simulated
     command = terminal.start("compute", "--all")
     for point in ("before-commit:1", "after-commit:2"):
         command.wait_for_point(point)
-        command.wait_until(lambda: bool(command.workers()))
-        for worker in command.workers():
-            with suppress(psutil.NoSuchProcess):
-                worker.kill()
+        command.kill_workers()
     ended = command.wait()
     assert ended.code == 0, ended.text
     command.assert_nothing_is_left()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from python_workers.backfill.dbt_project import DbtProject
 from python_workers.settings import load_settings
+
+_sources: list[Callable[[], Path]] = []
 
 
 def parse(folder: Path) -> None:
@@ -18,13 +21,14 @@ def parse(folder: Path) -> None:
         DbtProject(load_settings(duckdb_path=folder / "backcourt.duckdb")).parse()
 
 
-def find() -> Path:
-    """Return the folder that `parse` has filled; the session's fixture takes this one's place."""
-    raise NotImplementedError
+def use(find: Callable[[], Path]) -> None:
+    """Take the parsed project from the folder that `find` returns once it is needed."""
+    _sources[:] = [find]
 
 
 def put_into(target_folder: Path) -> None:
     """Let commands whose DBT_TARGET_PATH is this folder find the project parsed."""
+    (find,) = _sources
     target_folder.mkdir(parents=True, exist_ok=True)
     for file in find().glob("*.pickle"):
         shutil.copyfile(file, target_folder / file.name)

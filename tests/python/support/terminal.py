@@ -124,6 +124,13 @@ class Command:
         """Return its pool processes."""
         return [each for each in _marked(self.mark) if _is_worker(each)]
 
+    def kill_workers(self) -> None:
+        """Kill its pool processes, as soon as there are any."""
+        self.wait_until(lambda: bool(self.workers()))
+        for worker in self.workers():
+            with suppress(psutil.NoSuchProcess):
+                worker.kill()
+
     def assert_nothing_is_left(self) -> None:
         """Wait for every process that it started to be gone."""
         deadline = time.monotonic() + PATIENCE_SECONDS
