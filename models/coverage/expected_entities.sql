@@ -82,7 +82,7 @@ first_games as (
 
 ),
 
--- Population players_with_a_game: every player with an actual game of the season before the date.
+-- Population players_with_a_game: every player who has played in the season before the date.
 players_with_a_game as (
 
     select
