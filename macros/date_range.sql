@@ -11,8 +11,8 @@
 {%- endmacro %}
 
 {#
-  The ends of the range alone, for the parts of a statement that names the range once at its end: the
-  list of its dates may be long, and BigQuery takes no statement of more than a megabyte.
+  Only the ends of the range. A statement with many parts filters them with it and names the list of
+  dates once, at its end: the list may be long, and BigQuery accepts at most a megabyte of SQL.
 #}
 {% macro in_date_bounds(column) -%}
     {%- set start_date = backcourt_date_var('start_date') -%}

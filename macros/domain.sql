@@ -85,9 +85,10 @@
 {#
   Whether a team's lines cover the whole game, so that their sums are the team's values.
 
-  Points differ from the final score by at most 5: of the 21 real team-games that differ at all, those
-  of complete lines lose 2 to 5 points (a basket or two corrected later), those with a line missing 2
-  to 58. If time is compared with the other side, compare counts with the play-by-play's shots.
+  Their points may differ from the final score by 5. Of the 21 real team-games that differ at all,
+  complete lines lack 2 to 5 points (a basket or two was corrected later), and lines without one of the
+  players 2 to 58. If time is compared with the other side, compare attempts with the play-by-play's
+  shots.
 #}
 {% macro lines_are_whole(
     seconds, longer_side_seconds, shorter_side_seconds, overtimes, counts, points, final_score, fg_attempts, shots
@@ -143,7 +144,7 @@
     end
 {%- endmacro %}
 
-{# The franchise of a team's code; NULL for a code that no other code stands for. #}
+{# The franchise of a team's code; NULL for the only code of a franchise. #}
 {% macro franchise(code) -%}
     case
         {%- for name, facts in franchises().items() %}
@@ -190,9 +191,8 @@
 {%- endmacro %}
 
 {#
-  Features in column order, each with the flag that tells whether its precomputed source exists: a
-  row, and for a factor also the inputs without which its score is the neutral 0. None for features
-  whose source is the game log itself.
+  Features in column order. Each has the flag that its precomputed source exists: the row, and for a
+  factor also the inputs, without which its score is the neutral 0. None if the source is the game log.
 #}
 {% macro ml_features() -%}
     {{ return({
@@ -238,7 +238,7 @@
     }) }}
 {%- endmacro %}
 
-{# What happened in a game that he played, by label, from his line of player_game_summary. #}
+{# Results of a game that a player played, by label, from his line of player_game_summary. #}
 {% macro ml_labels() -%}
     {{ return({
         'actual_minutes': 'lines.minutes_played',

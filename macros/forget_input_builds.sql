@@ -1,6 +1,6 @@
 {#
-  A run of dbt by hand replaces the records of input builds by one of its own: python_workers then builds
-  the inputs again the next time. Its own runs record their builds and set the var.
+  A run of dbt by hand replaces the records of input builds with one of its own, so python_workers builds
+  the inputs again the next time. Runs that python_workers starts record their builds and set the var.
 #}
 {% macro forget_input_builds() -%}
     {%- set relation = input_builds_of_a_run_by_hand() -%}

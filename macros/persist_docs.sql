@@ -18,7 +18,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{# The DDL of a table or view contains its description; descriptions of columns take a request. #}
+{# The DDL of a table or view contains its description; descriptions of columns need a request of their own. #}
 {% macro bigquery__persist_docs(relation, model, for_relation, for_columns) -%}
     {%- if config.persist_relation_docs() -%}
         {%- do adapter.update_columns(relation, model.columns) -%}

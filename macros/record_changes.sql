@@ -4,8 +4,8 @@
 #}
 
 {#
-  Whether replacing the dates of a relation can restate rows: it is a processor's, the log exists, and
-  there are rows in the range.
+  Whether replacing the dates of a relation can restate rows: the relation belongs to a processor, the
+  log exists, and the range has rows.
 #}
 {% macro restates_rows(relation, date_column) -%}
     {%- if processor_of_model() is none or load_cached_relation(record_changes_relation()) is none -%}

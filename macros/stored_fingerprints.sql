@@ -1,6 +1,7 @@
 {#
-  Fingerprints of the rows of a table by date, as python_workers records them in processed_dates: number
-  and hash of all columns but the bookkeeping. Without a connection, the columns are those declared.
+  Fingerprints of a table's rows by date, as python_workers records them in processed_dates: the number
+  of rows, and a hash of all columns except the bookkeeping. Without a connection, use the declared
+  columns.
 #}
 {% macro stored_fingerprints(relation, date_column, by=[]) -%}
     {%- set hashed = [] -%}

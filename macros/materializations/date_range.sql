@@ -1,11 +1,11 @@
 {#
   One statement replaces exactly the dates of the range (vars start_date, end_date, only_dates) and
   leaves the others. The model's own filter is in_date_range(), so the first run honours the range,
-  too. It empties a date of the range that no longer has rows, which merge and delete+insert by key
-  would miss.
-  Config: meta.date_column, the DATE column that partitions the table. meta.drops_former_layout: a
-  table with a column that the contract no longer has is dropped, since its other dates hold rows of
-  another layout; they have no rows until they are built again.
+  too. A date of the range that no longer has rows becomes empty; merge and delete+insert by key would
+  keep its old rows.
+  Config: meta.date_column, the DATE column that partitions the table. meta.drops_former_layout: drop a
+  table with a column that the contract no longer has, since its other dates hold rows of another
+  layout. These dates have no rows until they are built again.
 #}
 {% materialization date_range, default %}
 

@@ -104,8 +104,9 @@ built as (
 
 ),
 
--- A game enters its own date and those after it, of its season. A moved game has two dates. A
--- player's row enters the dates from his first game of a season on; an earlier version noted none.
+-- A changed game concerns its own date and the later dates of its season; a moved game has two
+-- dates. A player's changed row concerns the dates from his first game of a season on. Changes that
+-- an earlier version noted without a season concern every date.
 raw_changes as (
 
     select

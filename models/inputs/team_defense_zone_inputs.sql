@@ -35,8 +35,8 @@ known_gaps as (
 
 ),
 
--- Teams with too few games for a row because box scores are missing: how many of the missing ones
--- are known gaps of the source.
+-- For each team with too few games for a row: how many of its missing box scores are known gaps of
+-- the source.
 missing_games as (
 
     select
@@ -57,8 +57,8 @@ missing_games as (
 
 ),
 
--- The league over the last 30 days: each team's own percentages, in millionths so that their sum
--- is exact, of teams with at least 10 games there.
+-- The league over the last 30 days: the percentages of each team with at least 10 games in them, in
+-- millionths, so that their sum is exact.
 team_month as (
 
     select

@@ -86,7 +86,7 @@ slopes as (
                 then games_10 * points_squared_last_10 - points_last_10 * points_last_10
         end as variance_10_num,
         games_10 * (games_10 - 1) as variance_10_den,
-        -- Last-five mean less season mean over the season's sample deviation, squared.
+        -- (Last-five mean less season mean) over the season's sample deviation, squared.
         points_last_5 * known_games_season - points_so_far * games_5 as zscore_sign,
         (points_last_5 * known_games_season - points_so_far * games_5)
         * (points_last_5 * known_games_season - points_so_far * games_5)

@@ -1,6 +1,6 @@
 {{ config(materialized='view', tags=['stage_coverage']) }}
 
--- Labels come from the box scores of now; features are those stored, from before the game.
+-- Labels come from the current box scores, features from the stored rows, which know no result.
 
 with
 
@@ -43,7 +43,7 @@ final as (
         {%- endfor %}
         features.feature_quality_score,
         features.is_quality_ready,
-        -- A team's list names whoever is eligible: who is not on it did not play.
+        -- A team's list names all of its eligible players: a player who is not on it did not play.
         case
             when game_teams.is_final and game_teams.has_box_score
                 then coalesce(lines.is_played, false)

@@ -61,7 +61,7 @@ team_games as (
 
 ),
 
--- Who is on the roster on the morning of the game: latest listing within the roster window.
+-- The players on the roster on the morning of the game; is_on_roster() has the rule.
 listed_before as (
 
     select
@@ -76,8 +76,8 @@ listed_before as (
 
 ),
 
--- The team's number of games is joined here, before the played games are: joined to these first,
--- it would pair each date with the games of all its team's players.
+-- Join the team's number of games here, before the played games: a plan that joins it to these
+-- first pairs each date with the games of all players of the team.
 rosters as (
 
     select

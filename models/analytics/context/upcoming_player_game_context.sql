@@ -230,6 +230,6 @@ final as (
 
 )
 
--- In order of date, so that what is joined to it lies by date and a range reads few blocks.
+-- Order by date, so that tables made from these rows lie by date and a range reads few blocks.
 select * from final
 order by game_date, player_id

@@ -41,6 +41,6 @@ as_of as (
 
 )
 
--- In order of date, so that what is joined to it lies by date and a range reads few blocks.
+-- Order by date, so that tables made from these rows lie by date and a range reads few blocks.
 select * from as_of
 order by analysis_date, player_id

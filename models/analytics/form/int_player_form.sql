@@ -31,7 +31,7 @@ played as (
 
 ),
 
--- Rolling sums up to and including each game; what was known on D is the row of the last game
+-- Rolling sums up to and including each game. The values known on D are in the row of the last game
 -- before D. numbered_points gives least-squares slopes without a self-join.
 rolling as (
 

@@ -44,7 +44,7 @@ shots_by_player as (
         cast(countif(shot_zone = 'mid_range') as int64) as mid_range_attempts,
         cast(countif(shot_zone = 'three' and is_made) as int64) as three_makes_pbp,
         cast(countif(shot_zone = 'three') as int64) as three_attempts_pbp,
-        -- Both are unknown where the feed does not say of a make whether it was assisted.
+        -- Both are unknown unless the feed says for each make whether it was assisted.
         case
             when countif(is_made and is_assisted is null) = 0
                 then cast(countif(is_made and is_assisted) as int64)
@@ -168,7 +168,7 @@ longer_and_shorter_sides as (
 
 ),
 
--- Joined sums: windows would sort the lines with all their columns.
+-- Join the teams' sums: a window function would sort the lines with all their columns.
 with_team_totals as (
 
     select
@@ -211,8 +211,8 @@ with_whole_teams as (
 
 ),
 
--- Ratios of integers: usage = 100 * plays * (team minutes / 5) / (minutes * team plays), at most
--- 100: a shot in three seconds on the floor is no use of three times his team's plays.
+-- Ratios of integers: usage = 100 * plays * (team minutes / 5) / (minutes * team plays). The next
+-- step bounds it to 100: a shot within a few seconds gives several hundred percent.
 ratios as (
 
     select

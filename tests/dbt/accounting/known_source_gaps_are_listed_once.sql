@@ -1,4 +1,4 @@
--- known_source_gaps names each game and player once, and each game.
+-- known_source_gaps names each pair of game and player once, and each whole game once.
 select
     game_id,
     player_id,

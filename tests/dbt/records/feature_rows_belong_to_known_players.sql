@@ -1,4 +1,4 @@
--- Every feature row and every failure of a player names him as the registry does.
+-- Every feature row and every failure of a player has his names from the registry.
 with
 
 registry as (
