@@ -15,7 +15,7 @@ from python_workers.cli.console import out
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.processors.catalogue import PROCESSORS
 from python_workers.raw.descriptions import models_folder
-from python_workers.reading.export import FileFormat, check_folder
+from python_workers.reading.export import FileFormat, check_export_folder
 from python_workers.reading.export import export as write_export
 from python_workers.reading.outputs import OUTPUTS, TRAINING_EXAMPLES, Output
 from python_workers.reading.scope import Scope
@@ -57,7 +57,7 @@ def export(
     are: range, versions, hashes, columns. Exit code 1 if the range needs attention.
     """
     chosen = _chosen(tables)
-    check_folder(folder, replace=replace)
+    check_export_folder(folder, replace=replace)
     settings = load_settings(target=target, wait_seconds=wait)
     everything = everything or not (start or end or season)
     check_range(start, end, season or [], everything=everything)

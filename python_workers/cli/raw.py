@@ -27,7 +27,7 @@ from python_workers.cli.options import (
     TargetOption,
     WaitOption,
 )
-from python_workers.raw.adoption import adopt, read_selects
+from python_workers.raw.adoption import adopt
 from python_workers.raw.files import scratch_folder
 from python_workers.raw.findings import (
     FINDINGS_MODEL,
@@ -38,6 +38,7 @@ from python_workers.raw.findings import (
 from python_workers.raw.load import LoadReport, load_directory
 from python_workers.raw.removal import remove_games
 from python_workers.raw.schema import PLAYERS
+from python_workers.raw.selects import read_selects
 from python_workers.settings import load_settings
 from python_workers.warehouse.open import open_warehouse
 from python_workers.wording import counted
@@ -116,11 +117,14 @@ def adopt_tables(
 ) -> None:
     """Use tables that are already in the warehouse as raw tables, through views."""
     settings = load_settings(target=target, wait_seconds=wait)
+    selects = read_selects(directory)
     with open_warehouse(settings, must_exist=False) as warehouse:
-        adopted = adopt(warehouse, read_selects(directory))
+        adopted = adopt(warehouse, selects)
     for name, rows in adopted.rows.items():
         out.print(f"nba_raw.{name:<18}{rows:>12,} rows")
     out.print(f"players with a new lookup: {adopted.new_players}")
+    for warning in adopted.warnings:
+        out.print(f"warning: {warning}", markup=False)
     out.print("next: backcourt backfill --all")
 
 

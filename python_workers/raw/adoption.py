@@ -8,36 +8,33 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
 from python_workers.errors import BackcourtError, ExitCode
+from python_workers.raw.agreement import check_franchises
+from python_workers.raw.files import scratch_folder
 from python_workers.raw.player_registry import register_players
+from python_workers.raw.relation_checks import Relation, first_wrong, wrong_teams
+from python_workers.raw.rules import games_unknown, has_teams
 from python_workers.raw.schema import (
     CHANGED_GAMES,
-    GAME_STATUSES,
+    GAMES,
     LOADS,
     PLAYER_REGISTRY,
     RAW_TABLES,
-    SEASON_TYPES,
-    ZONE_LABELS,
     RawColumn,
     RawTable,
 )
+from python_workers.raw.selects import check_columns
 from python_workers.warehouse.base import TableChange, Warehouse
+from python_workers.wording import counted
 
-# Values that a text column admits, as in the parsers of raw files.
-_ADMITTED = {
-    "season_type": SEASON_TYPES,
-    "status": GAME_STATUSES,
-    "zone_basic": (*ZONE_LABELS, ""),
-}
-_EXAMPLES = 3
+_NOTHING = "Nothing was adopted."
 
 
 @dataclass(frozen=True)
@@ -50,32 +47,13 @@ class Adoption:
         Rows of each adopted table.
     new_players
         Number of players who got a lookup.
+    warnings
+        Sentences about what the user should check.
     """
 
     rows: Mapping[str, int]
     new_players: int
-
-
-def read_selects(directory: Path) -> dict[str, str]:
-    """Return the SELECT of each raw table that a folder has a ``<table>.sql`` for.
-
-    Raises
-    ------
-    BackcourtError
-        If there is none.
-    """
-    found = {
-        schema.name: path.read_text("utf-8").strip().rstrip(";")
-        for schema in RAW_TABLES
-        if (path := directory / f"{schema.name}.sql").is_file()
-    }
-    if not found:
-        raise BackcourtError(
-            f"{directory} has no SELECT for a raw table",
-            f"It needs some of {', '.join(f'{schema.name}.sql' for schema in RAW_TABLES)}.",
-            ExitCode.ENVIRONMENT,
-        )
-    return found
+    warnings: tuple[str, ...]
 
 
 def adopt(warehouse: Warehouse, selects: Mapping[str, str]) -> Adoption:
@@ -92,8 +70,8 @@ def adopt(warehouse: Warehouse, selects: Mapping[str, str]) -> Adoption:
     Raises
     ------
     BackcourtError
-        If a column is missing, a row has no key or shares it, a value is not admitted, or the raw
-        table exists and holds loaded rows. Then no view is created.
+        If a SELECT fails, gives no row or lacks a column, if it gives what a load would refuse, or
+        if the raw table exists and holds loaded rows. Then no view is created.
     """
     chosen = [schema for schema in RAW_TABLES if schema.name in selects]
     for schema in chosen:
@@ -103,19 +81,21 @@ def adopt(warehouse: Warehouse, selects: Mapping[str, str]) -> Adoption:
                 "Adopt into a warehouse of its own, or drop that table first.",
                 ExitCode.USAGE,
             )
-    views, rows = {}, {}
-    for schema in chosen:
-        with _errors_of(schema):
-            views[schema.name] = _view(warehouse, schema, selects[schema.name])
-            rows[schema.name] = _check(warehouse, schema, views[schema.name])
-    warehouse.ensure_tables((PLAYER_REGISTRY, LOADS, CHANGED_GAMES))
-    for schema in chosen:
-        warehouse.execute(f"create or replace view {schema.spec.name} as {views[schema.name]}")
-    missing = [schema.spec for schema in RAW_TABLES if not warehouse.has_table(schema.spec.name)]
-    warehouse.ensure_tables(missing)
-    new_players = register_players(warehouse)
-    warehouse.commit([_note(rows)])
-    return Adoption(rows, new_players)
+    with _from_anywhere(warehouse):
+        relations, rows = {}, {}
+        for schema in chosen:
+            with _errors_of(schema):
+                relations[schema] = _relation(warehouse, schema, selects[schema.name])
+                rows[schema.name] = _check(relations[schema])
+        warnings = _check_across_tables(warehouse, relations)
+        warehouse.ensure_tables((PLAYER_REGISTRY, LOADS, CHANGED_GAMES))
+        for schema, relation in relations.items():
+            warehouse.execute(f"create or replace view {schema.spec.name} as {relation.typed}")
+        absent = [schema.spec for schema in RAW_TABLES if not warehouse.has_table(schema.spec.name)]
+        warehouse.ensure_tables(absent)
+        new_players = register_players(warehouse)
+        warehouse.commit([_note(rows)])
+    return Adoption(rows, new_players, tuple(warnings))
 
 
 def refuse_adopted(warehouse: Warehouse, tables: list[RawTable]) -> None:
@@ -135,69 +115,94 @@ def refuse_adopted(warehouse: Warehouse, tables: list[RawTable]) -> None:
             )
 
 
-def _view(warehouse: Warehouse, schema: RawTable, select: str) -> str:
-    """Return the SELECT with exactly the raw table's columns and types."""
-    present = set(warehouse.query(f"select * from ({select}) as given limit 0").column_names)  # noqa: S608 the user's own SQL
-    missing = [
-        column.name
-        for column in schema.columns
-        if column.is_required and column.name not in present
-    ]
-    if missing:
-        raise BackcourtError(
-            f"{schema.name}.sql gives no column {', '.join(missing)}",
-            f"It gives: {', '.join(sorted(present))}.",
-        )
-    columns = ", ".join(
-        f"{_cast(column, f'given.{column.name}' if column.name in present else 'null')} "
-        f"as {column.name}"
-        for column in schema.columns
+@contextmanager
+def _from_anywhere(warehouse: Warehouse) -> Iterator[None]:
+    """Work in an empty folder: a SELECT that reads a relative path fails now, not in a later run.
+
+    DuckDB resolves the path of a file in a view when the view is read.
+    """
+    if warehouse.kind != "duckdb":
+        yield
+        return
+    with scratch_folder() as folder, chdir(folder):
+        yield
+
+
+def _relation(warehouse: Warehouse, schema: RawTable, select: str) -> Relation:
+    """Return the rows of a SELECT as they are, and with exactly the raw table's types."""
+    # A comment at the end of the SELECT ends with its line.
+    source = f"({select}\n) as source_rows"
+    present = set(warehouse.query(f"select * from {source} limit 0").column_names)  # noqa: S608 the user's own SQL
+    check_columns(schema, present)
+    given, typed = [], []
+    for column in schema.columns:
+        value = f"source_rows.{column.name}" if column.name in present else "null"
+        # A time of day, and its zone, are lost in a date.
+        is_text = column.name not in present or column.type == "date"
+        given.append(f"{f'cast({value} as string)' if is_text else value} as {column.name}")
+        typed.append(f"{_stored(column, value)} as {column.name}")
+    return Relation(
+        warehouse.query,
+        schema,
+        f"(select {', '.join(given)} from {source})",  # noqa: S608 as above
+        f"(select {', '.join(typed)} from {source})",  # noqa: S608 as above
+        is_stored=True,
     )
-    return f"select {columns} from ({select}) as given"  # noqa: S608 as above
 
 
-def _cast(column: RawColumn, value: str) -> str:
+def _stored(column: RawColumn, value: str) -> str:
+    """Return the SQL of a value as a load would store it."""
+    if column.type == "string":
+        return f"nullif(trim(cast({value} as string)), '')"
     # The engines have no name for a double in common, and read 1e0 as one.
-    return f"1e0 * {value}" if column.type == "float64" else f"cast({value} as {column.type})"
+    stored = f"1e0 * {value}" if column.type == "float64" else f"cast({value} as {column.type})"
+    if column.zero_where is None:
+        return stored
+    flag = f"cast(source_rows.{column.zero_where} as bool)"
+    return f"coalesce({stored}, case when {flag} then 0 end)"
 
 
-def _check(warehouse: Warehouse, schema: RawTable, view: str) -> int:
-    """Check the rows of a view and return their number."""
-    key = ", ".join(schema.key)
-    needed = [
-        column.name
-        for column in schema.columns
-        if not column.is_nullable and column.zero_where is None
-    ]
-    counts = ", ".join(f"countif({name} is null) as {name}" for name in needed)
-    (found,) = warehouse.query(
-        f"select count(*) as all_rows, {counts} from ({view}) as rows_of_view"  # noqa: S608 as above
+def _check(relation: Relation) -> int:
+    """Check the rows and return their number."""
+    (found,) = relation.query(
+        f"select count(*) as all_rows from {relation.given} as rows_given"  # noqa: S608 as above
     ).to_pylist()
-    total = found.pop("all_rows")
-    for name, count in found.items():
-        if count:
-            raise _refusal(schema, f"column {name} must not be empty", f"rows without it: {count}")
-    twice = warehouse.query(
-        f"select {key}, count(*) as times from ({view}) as rows_of_view "  # noqa: S608 as above
-        f"group by {key} having count(*) > 1 order by {key} limit {_EXAMPLES}"
-    ).to_pylist()
-    if twice:
-        shown = "; ".join(", ".join(str(row[name]) for name in schema.key) for row in twice)
-        raise _refusal(schema, f"rows share their key ({key})", f"first: {shown}")
-    for name, admitted in _ADMITTED.items():
-        if name not in schema.spec.column_names:
+    if not found["all_rows"]:
+        raise _refusal(relation.schema, "the SELECT gives no rows", ["Correct it."])
+    wrong = first_wrong(relation)
+    if wrong is not None:
+        raise _refusal(relation.schema, wrong.problem, wrong.lines())
+    return int(found["all_rows"])
+
+
+def _check_across_tables(warehouse: Warehouse, relations: Mapping[RawTable, Relation]) -> list[str]:
+    """Check rows against the games, adopted or loaded; return warnings."""
+    warnings = []
+    games = GAMES.spec.name if warehouse.has_table(GAMES.spec.name) else None
+    if GAMES in relations:
+        games = relations[GAMES].typed
+        teams = warehouse.query(
+            "select season, home_team_abbr, away_team_abbr, min(game_id) as game_id "  # noqa: S608 as above
+            f"from {games} as games group by season, home_team_abbr, away_team_abbr "
+            "order by game_id"
+        )
+        check_franchises(teams.to_pylist(), end=_NOTHING)
+    for schema, relation in relations.items():
+        if games is None or not has_teams(schema):
             continue
-        values = ", ".join(f"'{value}'" for value in admitted)
-        other = warehouse.query(
-            f"select {name} as given, count(*) as times from ({view}) as rows_of_view "  # noqa: S608 as above
-            f"where {name} is not null and {name} not in ({values}) "
-            f"group by {name} order by {name} limit {_EXAMPLES}"
-        ).to_pylist()
-        if other:
-            shown = ", ".join(f"{row['given']!r}" for row in other)
-            advice = f"found: {shown}; admitted: {', '.join(filter(None, admitted))}"
-            raise _refusal(schema, f"column {name} has unknown values", advice)
-    return int(total)
+        wrong = wrong_teams(relation, games)
+        if wrong is not None:
+            raise _refusal(schema, wrong.problem, wrong.lines())
+        unknown = warehouse.query(games_unknown(relation.typed, games)).num_rows
+        if unknown:
+            warnings.append(
+                f"{schema.name} has rows of {counted(unknown, 'game')} not in games; they are not "
+                "used"
+            )
+    names = [schema.name for schema in RAW_TABLES if schema not in relations]
+    if names:
+        warnings.append(f"no SELECT for {', '.join(names)}: these tables stay as they are")
+    return warnings
 
 
 @contextmanager
@@ -210,7 +215,7 @@ def _errors_of(schema: RawTable) -> Iterator[None]:
             f"{schema.name}.sql fails: {str(error).splitlines()[0]}",
             [
                 "Correct the SELECT: its columns have the raw types, and minutes is a number.",
-                "Nothing was adopted.",
+                _NOTHING,
             ],
         ) from error
     except BackcourtError as error:
@@ -218,13 +223,13 @@ def _errors_of(schema: RawTable) -> Iterator[None]:
             raise
         raise BackcourtError(
             f"{schema.name}.sql: {error.message}",
-            [*error.hint, "Nothing was adopted."],
+            [*error.hint, _NOTHING],
             error.exit_code,
         ) from error
 
 
-def _refusal(schema: RawTable, problem: str, detail: str) -> BackcourtError:
-    return BackcourtError(f"{schema.name}.sql: {problem}", [f"{detail}.", "Nothing was adopted."])
+def _refusal(schema: RawTable, problem: str, details: Sequence[str]) -> BackcourtError:
+    return BackcourtError(f"{schema.name}.sql: {problem}", [*details, _NOTHING])
 
 
 def _note(rows: Mapping[str, int]) -> TableChange:

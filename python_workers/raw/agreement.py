@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from python_workers.errors import BackcourtError
 from python_workers.franchises import FRANCHISES
 from python_workers.raw.schema import GAMES, RawTable
-from python_workers.raw.tables import RawRows, shorten
+from python_workers.raw.tables import shorten
 from python_workers.warehouse.base import Warehouse
 from python_workers.warehouse.stored_rows import StoredRows
-
-# The first season of the league; and the last year that the date range of a run may have.
-FIRST_SEASON, LAST_SEASON = 1946, 2198
-
-# The league's game ids: two zeros, the kind of game, the season's first year, the game's number.
-_LEAGUE_ID = re.compile(r"00([1-6])(\d{2})\d{5}", re.ASCII)
-_SEASON_TYPES = {"2": "regular", "4": "playoffs", "5": "play_in"}
-_OTHER_KINDS = {"1": "a preseason game", "3": "an All-Star game", "6": "the final of the NBA Cup"}
 
 _FRANCHISE = {code: codes[0] for codes in FRANCHISES for code in codes}
 
@@ -39,79 +29,48 @@ where game_id in unnest(@game_ids)
 """  # noqa: S608 as above
 
 
-def check_game_ids(raw: RawRows) -> None:
-    """Compare the kind and season in a game's id with the game's labels.
+def check_franchises(
+    given: Sequence[Mapping[str, str]], warehouse: Warehouse | None = None, end: str = ""
+) -> None:
+    """Check that no franchise has two codes in a season.
 
-    Skip ids that are not in the league's form.
-
-    Raises
-    ------
-    BackcourtError
-        If they differ; it names the file and the first rows.
-    """
-    names = ("game_id", "season", "season_type")
-    games = zip(*(raw.rows.column(name).to_pylist() for name in names), strict=True)
-    wrong: dict[str, list[int]] = {}
-    for row, (game_id, season, season_type) in enumerate(games):
-        year = int(season[:4])
-        if not FIRST_SEASON <= year <= LAST_SEASON:
-            wrong.setdefault("column season is no season of the league", []).append(row)
-        found = _LEAGUE_ID.fullmatch(game_id)
-        if found is None:
-            continue
-        kind, first_year = found.groups()
-        if kind in _OTHER_KINDS:
-            problem = f"the game_id is that of {_OTHER_KINDS[kind]}, which counts for no season"
-            wrong.setdefault(problem, []).append(row)
-        elif _SEASON_TYPES.get(kind) != season_type:
-            problem = "the game_id and the column season_type disagree on the kind of the game"
-            wrong.setdefault(problem, []).append(row)
-        elif first_year != season[2:4]:
-            problem = "the game_id and the column season disagree on the season"
-            wrong.setdefault(problem, []).append(row)
-    for problem, rows in wrong.items():
-        raise raw.refuse(
-            np.array(rows),
-            problem,
-            ["game_id", "season", "season_type"],
-            "An id like 0022100001 belongs to season 2021-22; its third digit is 2 for the regular "
-            "season, 4 for the playoffs, 5 for the play-in. Leave out all other games.",
-        )
-
-
-def check_franchises(warehouse: Warehouse, games: StoredRows) -> None:
-    """Check that no franchise has two codes in a season, in the files and the stored games.
+    Parameters
+    ----------
+    given
+        Games: ``season``, ``home_team_abbr``, ``away_team_abbr``, ``game_id``.
+    warehouse
+        Compare with its stored games, too, but for those that are given.
+    end
+        The last line of the message, for example ``Nothing was loaded.``.
 
     Raises
     ------
     BackcourtError
         If one has two; it names the season and both codes.
     """
-    names = ("season", "home_team_abbr", "away_team_abbr", "game_id")
-    given = games.select(names).to_pylist()
-    seasons = sorted({row["season"] for row in given})
-    replaced = {row["game_id"] for row in given}
-    stored = [
-        row
-        for row in warehouse.query(_TEAMS_OF_SEASONS, {"seasons": seasons}).to_pylist()
-        if row["game_id"] not in replaced
-    ]
+    stored: list[Mapping[str, str]] = []
+    if warehouse is not None:
+        seasons = sorted({row["season"] for row in given})
+        replaced = {row["game_id"] for row in given}
+        found = warehouse.query(_TEAMS_OF_SEASONS, {"seasons": seasons}).to_pylist()
+        stored = [row for row in found if row["game_id"] not in replaced]
     codes: dict[tuple[str, str], dict[str, str]] = {}
-    for rows, where in ((stored, "the stored games"), (given, "these files")):
+    for rows, where in ((stored, "the stored games"), (given, "these games")):
         for row in rows:
             for code in (row["home_team_abbr"], row["away_team_abbr"]):
                 if code in _FRANCHISE:
                     of_franchise = codes.setdefault((row["season"], _FRANCHISE[code]), {})
-                    of_franchise[code] = where
-    for (season, _), found in sorted(codes.items()):
-        if len(found) > 1:
-            uses = ", ".join(f"{code} in {where}" for code, where in sorted(found.items()))
+                    of_franchise[code] = f"{where} ({row['game_id']})"
+    for (season, _), found_codes in sorted(codes.items()):
+        if len(found_codes) > 1:
+            uses = ", ".join(f"{code} in {where}" for code, where in sorted(found_codes.items()))
             raise BackcourtError(
-                f"games: one franchise has the codes {' and '.join(sorted(found))} in {season}",
+                f"games: one franchise has the codes {' and '.join(sorted(found_codes))} in "
+                f"{season}",
                 [
                     f"{uses}.",
                     "Its form would be split between two teams: use one code for the whole season.",
-                    "Nothing was loaded.",
+                    end,
                 ],
             )
 

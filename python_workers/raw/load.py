@@ -20,13 +20,13 @@ from python_workers.raw.checks import (
     check_rows,
     check_teams,
     future_finals,
-    has_teams,
 )
 from python_workers.raw.descriptions import models_folder, with_descriptions
 from python_workers.raw.files import scratch_folder
 from python_workers.raw.folders import present_tables
 from python_workers.raw.player_registry import register_players
 from python_workers.raw.reading import read_raw_table
+from python_workers.raw.rules import has_teams
 from python_workers.raw.schema import (
     GAMES,
     LOADS,
@@ -225,7 +225,8 @@ def _check_across_tables(
         later = future_finals(loaded[GAMES.name], dt.datetime.now(dt.UTC).date())
         if later:
             warnings.append(f"{later} final games are dated after today")
-        check_franchises(warehouse, loaded[GAMES.name])
+        given = loaded[GAMES.name].select([*columns, "season"]).to_pylist()
+        check_franchises(given, warehouse, "Nothing was loaded.")
         check_stored_teams(
             warehouse,
             loaded[GAMES.name],

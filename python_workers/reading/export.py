@@ -24,6 +24,7 @@ from python_workers.processors.catalogue import PROCESSORS
 from python_workers.reading.dictionary import ColumnEntry, data_dictionary
 from python_workers.reading.outputs import Output, read_output
 from python_workers.reading.scope import Scope
+from python_workers.runtime.writing import check_folder
 from python_workers.warehouse.base import Warehouse
 
 MANIFEST = "manifest.json"
@@ -37,7 +38,7 @@ class FileFormat(StrEnum):
     CSV = "csv"
 
 
-def check_folder(folder: Path, *, replace: bool) -> None:
+def check_export_folder(folder: Path, *, replace: bool) -> None:
     """Refuse a folder that the export must not write, before anything is read.
 
     Raises
@@ -46,9 +47,7 @@ def check_folder(folder: Path, *, replace: bool) -> None:
         With exit code 2, for a file, and for a folder with contents: without `replace`, or if its
         contents are no export.
     """
-    above = next(each for each in (folder, *folder.absolute().parents) if each.exists())
-    if not above.is_dir():
-        raise BackcourtError(f"{above} is a file, not a folder", "Name a folder.", ExitCode.USAGE)
+    check_folder(folder)
     if not folder.is_dir() or not any(folder.iterdir()):
         return
     if not (folder / MANIFEST).is_file():
@@ -84,7 +83,7 @@ def export(
     warehouse, scope, outputs
         What to read: the tables and the dates.
     folder
-        Where to write; `check_folder` has admitted it.
+        Where to write; `check_export_folder` has admitted it.
     file_format
         Parquet (zstd) or CSV (UTF-8, a header, empty fields for NULL).
     coverage

@@ -63,6 +63,19 @@ def check_writable(path: Path, begins: str = "", suffixes: Sequence[str] = ()) -
         )
 
 
+def check_folder(folder: Path) -> None:
+    """Refuse a path that cannot become a folder, before the command reads or computes.
+
+    Raises
+    ------
+    BackcourtError
+        With exit code 2, for a file, and for a path below one.
+    """
+    above = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    if not above.is_dir():
+        raise BackcourtError(f"{above} is a file, not a folder", "Name a folder.", ExitCode.USAGE)
+
+
 def _beginning(path: Path, length: int) -> bytes:
     try:
         with path.open("rb") as file:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.raw.schema import BOX_COUNTS
 from python_workers.raw.values import parse_season
-from python_workers.runtime.writing import replaced, write_text
+from python_workers.runtime.writing import check_folder, replaced, write_text
 from python_workers.simulation.games import (
     HURT,
     PLAYED,
@@ -90,7 +90,7 @@ def simulate(
         If a season is not valid, or the folder contains other files than a simulation.
     """
     years = _season_years(seasons)
-    _check_folder(out)
+    _clear_folder(out)
     league: tuple[Players, Integers] | None = None
     rows = dict.fromkeys(("games", "player_box_scores", "shots", "players"), 0)
     tables: dict[str, pa.Table] = {}
@@ -140,10 +140,9 @@ def _season_years(seasons: Sequence[str]) -> list[int]:
     return years
 
 
-def _check_folder(out: Path) -> None:
+def _clear_folder(out: Path) -> None:
     """Refuse to mix made-up files with others, and delete those of an earlier simulation."""
-    if out.exists() and not out.is_dir():
-        raise BackcourtError(f"{out} is not a folder", exit_code=ExitCode.USAGE)
+    check_folder(out)
     if not out.exists() or not any(out.iterdir()):
         return
     if not (out / MARKER).exists():

@@ -20,6 +20,7 @@ from python_workers.runtime.redaction import plain_process
 from python_workers.table_names import DATASETS
 
 _LOG = logging.getLogger(__name__)
+_OTHER_FILE = re.compile(r'(?:No files found that match the pattern|Cannot open file) "([^"]+)"')
 _OTHER_CATALOG = re.compile(r'Catalog "[^"]*" does not exist')
 _POLL_SECONDS = 0.2
 # Files of this version compress text faster and better than DuckDB's older default. A file keeps
@@ -308,6 +309,17 @@ def _running_error(path: Path, error: Exception) -> BackcourtError:
     text = str(error)
     if is_disk_full(text):
         return disk_full(path, _first_line(error))
+    other = _OTHER_FILE.search(text)
+    if other and not other[1].startswith(str(path)):
+        return BackcourtError(
+            f"a statement or a view reads {other[1]}, and the file cannot be read",
+            [
+                _first_line(error),
+                "Put it back, or correct the SELECT of an adopted table.",
+                "Write its path from the root: commands run in any folder.",
+            ],
+            ExitCode.ENVIRONMENT,
+        )
     if "Corrupt" in text or "checksum" in text:
         advice = f"The file is damaged: move it away and load the raw data again. {_PATH_HINT}"
     elif "Permission denied" in text or "Read-only" in text or "read-only" in text:

@@ -10,8 +10,9 @@ import pytest
 
 from python_workers.errors import BackcourtError
 from python_workers.feeds.feed import find_feed
-from python_workers.raw.adoption import adopt, read_selects
+from python_workers.raw.adoption import adopt
 from python_workers.raw.schema import RAW_TABLES
+from python_workers.raw.selects import read_selects
 from python_workers.warehouse.bigquery.warehouse import BigQueryWarehouse
 from tests.python.bigquery.analyzer import check_statements
 from tests.python.support.folders import REPOSITORY

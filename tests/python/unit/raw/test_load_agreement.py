@@ -187,7 +187,7 @@ class TestFactsThatDisagree:
         other = game(SECOND_GAME, game_date="2021-10-20", home_team_abbr="PHO")
         message = error_of(load, games=[other])
         assert "PHO and PHX in 2021-22" in message
-        assert "PHO in these files, PHX in the stored games" in message
+        assert "PHO in these games (0022100002), PHX in the stored games (0022100001)" in message
         # The whole season under the other code, or another season, is no contradiction.
         assert load(games=[game(home_team_abbr="PHO"), other]).has_changes
         of_next_season = game("0022200001", season="2022-23", game_date="2022-10-19")
