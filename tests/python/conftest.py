@@ -38,7 +38,7 @@ from tests.python.support.raw_factories import (
 )
 from tests.python.support.terminal import Terminal
 
-# Times vary on a shared machine; what a property test may not do is depend on them.
+# Times vary on a shared machine, so no property test has a deadline.
 settings.register_profile(
     "backcourt", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
@@ -104,7 +104,7 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
 
 @pytest.fixture(scope="session", autouse=True)
 def parsed_once(once: Once) -> None:
-    """Let the parallel processes share the parsed dbt project, which the first of them parses."""
+    """Let the first of the parallel processes parse the dbt project for all."""
     parsed_project.use(lambda: once("parsed", parsed_project.parse))
 
 
@@ -161,7 +161,7 @@ def simulated(
 
 @pytest.fixture(scope="session")
 def random_leagues() -> list[League]:
-    """Return four leagues, of one season each, in which whatever can happen to data does."""
+    """Return four leagues of one season each, which contain every irregularity of the data."""
     return [
         random_league(seed, season, first, 1000 * seed)
         for seed, (season, first) in enumerate(FIRST_DATES.items(), start=1)
@@ -172,7 +172,7 @@ def random_leagues() -> list[League]:
 def four_seasons(
     random_leagues: list[League], once: Once, tmp_path_factory: pytest.TempPathFactory
 ) -> Engine:
-    """Return an engine on them, backfilled. Work on copies of it."""
+    """Return an engine on the four leagues, backfilled. Work on copies of it."""
 
     def fill(folder: Path) -> None:
         engine = Engine(folder)
@@ -221,7 +221,7 @@ def real_raw(real_files: Path, once: Once, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="session")
 def real_spring(real_files: Path, once: Once, tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    """Return an engine on it as it stood before its last two weeks, loaded."""
+    """Return an engine on that season as it stood before its last two weeks, loaded."""
     filled = once("spring", lambda folder: real_season(real_files, folder, dt.date(2022, 3, 26)))
     return Engine(filled).copy(tmp_path_factory.mktemp("spring"))
 
@@ -256,7 +256,7 @@ def real_2023(real_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Eng
 
 @pytest.fixture(scope="session")
 def real(real_raw: Engine, once: Once, tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    """Return an engine on it with the first half of January backfilled. Work on copies of it."""
+    """Return `real_raw` with the first half of January backfilled. Work on copies of it."""
 
     def fill(folder: Path) -> None:
         real_raw.copy(folder).backfill(dt.date(2022, 1, 1), dt.date(2022, 1, 15))
@@ -272,7 +272,7 @@ def command_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def cli_folder(command_folder: Path) -> Path:
-    """Return that folder, with no warehouse in it yet."""
+    """Return the folder of the commands without a warehouse."""
     Engine(command_folder).path.unlink(missing_ok=True)
     return command_folder
 
@@ -314,7 +314,7 @@ def backfilled(
 
 @pytest.fixture
 def engine(cli_folder: Path) -> Engine:
-    """Return the engine on the warehouse of the command line."""
+    """Return an engine on the warehouse of the command line."""
     return Engine(cli_folder)
 
 

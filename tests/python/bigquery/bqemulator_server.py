@@ -1,4 +1,4 @@
-"""Start bqemulator 1.4.0 with what it lacks of BigQuery; takes the arguments of ``bqemulator``.
+"""Start bqemulator 1.4.0 and add what it lacks of BigQuery; takes the arguments of ``bqemulator``.
 
 Runs in the emulator's own environment. Each repair says which behaviour of BigQuery it supplies;
 nothing in `python_workers` or the models bends to the emulator.
@@ -79,12 +79,12 @@ def with_named_struct_fields(sql: str) -> str:
 
 
 def bracketed_remainder(generator: Any, node: exp.Mod) -> str:
-    """Keep MOD(a, b) one operand: as ``a % b`` behind ``2 *`` it would mean (2 * a) % b."""
+    """Put MOD(a, b) in brackets: ``2 * a % b`` would mean (2 * a) % b."""
     return f"({generator.binary(node, '%')})"
 
 
 def bracketed_quotient(generator: Any, node: exp.IntDiv) -> str:
-    """DIV is a function: 2 * DIV(a, b) divides first, and a may be a sum."""
+    """Put DIV(a, b) in brackets: 2 * DIV(a, b) divides first, and a may be a sum."""
     return f"(({generator.sql(node, 'this')}) // ({generator.sql(node, 'expression')}))"
 
 
@@ -102,7 +102,7 @@ def with_hashable_merge(sql: str) -> str:
 
 
 def native_fingerprint(_rule: Any, node: exp.Expression) -> exp.Expression:
-    """Hash in the engine: the emulator's FARM_FINGERPRINT is exact, and Python for every byte."""
+    """Hash with DuckDB: the emulator's exact FARM_FINGERPRINT runs Python for every byte."""
     hashed = exp.Anonymous(this="hash", expressions=[node.expressions[0]])
     shifted = exp.BitwiseRightShift(this=hashed, expression=exp.Literal.number(1))
     return exp.cast(shifted, "bigint")
@@ -142,7 +142,7 @@ def install_parse_memory() -> None:
 
 
 def install_translation_memory() -> None:
-    """Translate a statement once for each schema of its tables: commands repeat theirs."""
+    """Translate a statement once per schema of its tables, since commands repeat statements."""
     translate = translator.SQLTranslator.translate
     remembered: dict[tuple[str, str, str], Any] = {}
 
@@ -374,7 +374,7 @@ def install_job_ids() -> None:
 
 
 def install_dry_runs() -> None:
-    """Look at a statement in a dry run, and do not run it, as the emulator does with a select."""
+    """Make a dry run analyse its statement; the emulator would run a select."""
     answer = jobs._dry_run_response
 
     async def answer_without_rows(**arguments: Any) -> dict[str, Any]:

@@ -114,7 +114,7 @@ class Emulator:
             "BACKCOURT_BQ_ENDPOINT": self.endpoint,
             "BACKCOURT_BQ_STORAGE_ENDPOINT": self.storage_endpoint,
             "BACKCOURT_BQ_PROJECT": self.project,
-            # A run that a test has killed is to be taken over at once.
+            # The next run takes over from a killed one at once.
             "BACKCOURT_BQ_LEASE_SECONDS": "3",
         }
 
@@ -124,7 +124,7 @@ def find_python(minimum: tuple[int, int]) -> str | None:
     if sys.version_info >= minimum:
         return sys.executable
     name = "python" + ".".join(map(str, minimum))
-    # pyenv's own command exists for each version it knows, and fails unless one is chosen.
+    # pyenv has a command for each version that it knows; it fails if that one is not chosen.
     below = Path.home() / ".pyenv" / "versions"
     candidates = [shutil.which(name), *map(str, sorted(below.glob(f"*/bin/{name}")))]
     for found in candidates:
@@ -148,7 +148,7 @@ def ensure_environment(flavour: Flavour = BQEMULATOR) -> Path:
     (directory.parent / ".gitignore").write_text("*\n")
     python = directory / "venv" / "bin" / "python"
     stamp = directory / "installed"
-    # The interpreter itself: one environment serves every virtual environment that is made from it.
+    # Use the interpreter itself: one environment serves all virtual environments made from it.
     interpreter = os.path.realpath(base_python)
     wanted = hashlib.sha256(flavour.requirements.read_bytes() + interpreter.encode()).hexdigest()
     # Parallel test processes wait here for the first one to build it.

@@ -145,7 +145,7 @@ class Handler(BaseHTTPRequestHandler):
     """Passes requests on, unless a fault strikes."""
 
     protocol_version = "HTTP/1.1"
-    # Each answer leaves in one packet, at once: waiting for more would cost 40 ms a request.
+    # Send each answer at once in one packet: waiting for more would cost 40 ms a request.
     disable_nagle_algorithm = True
     wbufsize = -1
     proxy: FaultProxy

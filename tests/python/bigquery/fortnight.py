@@ -1,4 +1,4 @@
-"""The opening fortnight of a small league on any BigQuery, told once and compared with DuckDB."""
+"""Plays the opening fortnight of a small league on any BigQuery and compares it with DuckDB."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from tests.python.bigquery.analyzer import run_program
 
 Row = list[Any]
 REFERENCE = re.compile(r"(?:ref\(|source\('\w+', ?)'(\w+)'\)")
-# No name of a column: a table goes before it.
+# A table's name hides a column of the same name; no column has this one.
 EXPECTED = "expected_rows"
 
 
@@ -66,7 +66,7 @@ def unit_test_queries(target: Path) -> dict[str, tuple[Query, Query]]:
         if (test.get("overrides") or {}).get("macros"):
             continue
         model = nodes[test["model"]]
-        # What the test does not give is empty.
+        # Inputs that the test does not give are empty.
         parents = [manifest["nodes"].get(key) for key in model["depends_on"]["nodes"]]
         tables = {_full_name(node): Table(_columns(node), []) for node in parents if node}
         for given in test["given"]:

@@ -120,7 +120,7 @@ class Tables:
         flat = QUOTED_PARTS.sub(r"`\1.\2.\3`", sql)
         catalog = CatalogBuilder("catalog")
         for name, table in self._tables.items():
-            # The whole catalog goes to the analyser and back with each statement.
+            # Each statement sends the whole catalog to the analyser and back.
             if f"`{name}`" in flat:
                 catalog.add_table(table)
         return Analyzer(
@@ -200,7 +200,7 @@ def check_compiled(target: Path) -> dict[str, Any]:
 
 
 def unbounded_reads(nodes: Iterable[dict[str, Any]]) -> Iterable[dict[str, str]]:
-    """Name the models and tests that read every date of a table; of a view, those who read it."""
+    """Name the models and tests that read every date of a table, directly or through a view."""
     partitioned: dict[str, str] = {}
     for node in nodes:
         name, config = f"{node['schema']}.{node['alias']}", node["config"]

@@ -1,4 +1,4 @@
-"""The jobs among the requests that went by a proxy."""
+"""Finds the jobs among the requests that passed a proxy."""
 
 from __future__ import annotations
 

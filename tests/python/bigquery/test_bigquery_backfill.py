@@ -47,7 +47,7 @@ from tests.python.support.command import CommandLine
 from tests.python.support.engine import Engine
 from tests.python.support.folders import REPOSITORY
 
-# A fortnight, and enough of the season before it for its features to exist.
+# A fortnight with enough games of the season before it, so that it has features.
 START, END = dt.date(2021, 12, 1), dt.date(2021, 12, 14)
 CORRECTED = dt.date(2021, 12, 12)
 OPENING_WEEK = (dt.date(2021, 10, 19), dt.date(2021, 10, 25))
@@ -123,7 +123,7 @@ class Project:
 
     def state(self) -> str:
         """Return a text that changes with the content of any table."""
-        # Without the lease, which every command that may write takes.
+        # Leave out the lease: every command that may write changes it.
         names = [
             f"{each}.{name}"
             for each in DATASETS
@@ -204,7 +204,7 @@ def raw_files(season_files: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture(scope="module")
 def seen(emulator: Emulator) -> Iterator[FaultProxy]:
-    """Return a proxy that all commands go through: what they sent can be looked at."""
+    """Return the proxy of all commands, which keeps what they send."""
     with running_proxy(emulator.endpoint) as proxy:
         yield proxy
 
@@ -236,7 +236,7 @@ def project(
 def backcourt(
     project: Project, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> CommandLine:
-    """Return the command line in this process, which is faster for what only reads."""
+    """Return the command line in this process, which is faster for commands that only read."""
     for name, value in project.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("BACKCOURT_TARGET", "emulator")
@@ -327,7 +327,7 @@ def test_what_dbt_makes_carries_its_descriptions(backfilled: tuple[Project, Done
 def test_the_opening_week_is_that_of_duckdb(
     project: Project, duckdb_loaded: Engine, tmp_path: Path
 ) -> None:
-    """Teams that have not played yet, means of nothing: what is missing is missing on both."""
+    """Teams that have not played and means without games have the same NULLs on both."""
     first, last = OPENING_WEEK
     done = project.backfill("--start", str(first), "--end", str(last), "--skip-tests")
     expected = rows_on_duckdb(duckdb_loaded.copy(tmp_path), first, last)
@@ -518,7 +518,7 @@ def test_a_dry_run_tells_bytes_and_price_and_changes_nothing(
     assert named >= DATED_TABLES | built
     assert {name for name in found if " reads " in name} == POOL_READS
     assert "every_expected_entity_is_accounted_for" in found
-    # What the coverage tests of a backfill read is part of it.
+    # The dry run of a backfill includes the bytes of its coverage tests.
     stage = next(each for each in resumed.events("stage_finished") if "tests" in each["detail"])
     assert len(found.keys() - named - POOL_READS) == int(stage["detail"].split()[0])
 
@@ -540,7 +540,7 @@ def test_a_correction_recomputes_the_dates_after_it(
     emulator: Emulator,
     exit_code: Callable[..., int],
 ) -> None:
-    """The proxy storms all the while, and loses the answer to a commit: it is written once."""
+    """The proxy fails all the time and loses the answer to a commit, which is written only once."""
     project, *_ = backfilled
     before = project.rows(end=CORRECTED)
     boxes = pq.read_table(raw_files / "player_box_scores" / "2021_22.parquet")
@@ -609,7 +609,7 @@ def test_every_job_says_what_it_is_for_and_has_a_limit(
         "pcf_and_pdc",
         "mlfs",
     }
-    # Beside the note of what the inputs were built from.
+    # Leave out the stage inputs, which only records what the inputs were built from.
     writes = [job for job in python if job.labels["stage"] != "inputs"]
     for kind in (
         [job for job in writes if job.loaded],
@@ -622,7 +622,7 @@ def test_every_job_says_what_it_is_for_and_has_a_limit(
     assert nodes["every_expected_entity_is_accounted_for"]["stage"] == "coverage_tests"
 
 
-# Some are sent only where data is missing.
+# The commands send some statements only if data is missing.
 STATEMENTS = (coverage, daily, dependencies, load, queries, registry, sql_stage, status)
 
 
@@ -638,7 +638,7 @@ def constant_statements() -> Iterator[str]:
 def test_every_statement_of_the_commands_is_bigquery_s_and_names_its_dates(
     project: Project, seen: FaultProxy
 ) -> None:
-    """The last test of the module: all that the commands above have sent, on the tables' types."""
+    """Runs last: it analyses all statements that the tests above have sent."""
     jobs = [job for job in sent_jobs(seen.seen) if job.is_python and not job.is_dry]
     statements = [*(job.statement for job in jobs if job.statement), *constant_statements()]
     types = dict(job.loaded for job in jobs if job.loaded)

@@ -1,4 +1,4 @@
-"""Who asks BigQuery: the client of `python_workers` and dbt's, from the same environment."""
+"""The client of `python_workers` and dbt use the same credentials from one environment."""
 
 from __future__ import annotations
 

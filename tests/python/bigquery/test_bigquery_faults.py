@@ -1,4 +1,4 @@
-"""Whatever goes wrong on the way, work is done once or said to be undone."""
+"""After any fault, work is done exactly once, or an error says that it is not done."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def test_a_job_that_hangs_is_reported_with_its_id(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     warehouse = connect(job_seconds=0.3)
-    # Started, and running ever after.
+    # The job starts and never ends.
     states = itertools.chain([None], itertools.repeat("RUNNING"))
     state = property(lambda _: next(states))
     monkeypatch.setattr("google.cloud.bigquery.QueryJob.state", state)

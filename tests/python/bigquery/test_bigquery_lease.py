@@ -32,7 +32,7 @@ def test_a_second_run_is_refused_while_the_first_lives_and_takes_over_when_it_is
             second.only_writer().__enter__()
         assert refused.value.exit_code == ExitCode.ENVIRONMENT
         assert "process" in refused.value.message
-        # As if the process were killed: nobody renews the lease or gives it up.
+        # Act like a killed process: neither renew the lease nor release it.
         first._lease._over.set()
         with second.only_writer():
             second.commit(chunk("second", [FIRST], 2.0))

@@ -1,4 +1,4 @@
-"""The BigQuery warehouse against the emulator, with nothing going wrong."""
+"""The BigQuery warehouse against the emulator, without faults."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_an_upsert_writes_only_what_changed(warehouse: BigQueryWarehouse) -> Non
 def test_a_load_notes_the_games_that_it_changes_and_a_whole_game_loses_what_its_file_lacks(
     warehouse: BigQueryWarehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Nor does it read all rows into memory.
+    # Fail if the warehouse reads all stored rows into memory.
     monkeypatch.delattr(StoredRows, "table")
     lines = [line(1), line(2)]
     whole = league(player_box_scores=lines, shots=[shot(1, 1), shot(2, 2)])
@@ -285,7 +285,7 @@ def test_the_content_state_changes_with_the_content_alone(warehouse: BigQueryWar
     states.append(warehouse.content_state(tables))
     warehouse.commit(chunk("one", [FIRST], 1.0))
     states.append(warehouse.content_state(tables))
-    # As many rows as before.
+    # The number of rows stays the same, so only the content differs.
     warehouse.commit(chunk("two", [FIRST], 2.0))
     states.append(warehouse.content_state(tables))
     warehouse.execute(

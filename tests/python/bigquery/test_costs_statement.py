@@ -1,4 +1,4 @@
-"""The statement of ``backcourt costs`` on what Google itself uses: no emulator has its view."""
+"""Google's analyser and engine run the statement of ``backcourt costs``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tests.python.bigquery.analyzer import check_statements
 from tests.python.bigquery.google_engine import Query, evaluate
 
 VIEW = "information_schema.jobs"
-# As Google documents INFORMATION_SCHEMA.JOBS; columns that nobody here would read are left out.
+# Columns of INFORMATION_SCHEMA.JOBS as Google documents them, without those that we never read.
 JOBS = [
     ("bi_engine_statistics", "struct<bi_engine_mode string>"),
     ("cache_hit", "bool"),
@@ -61,7 +61,7 @@ def test_bigquery_accepts_the_statement_over_the_documented_columns() -> None:
 def test_the_jobs_of_a_run_are_summed_by_stage_and_processor() -> None:
     jobs = [
         job("r1", "commit", 10),
-        # A statement of a transaction, which the job of the transaction has summed up.
+        # The job of the transaction already sums up this statement.
         job("r1", "commit", 4, parent="script"),
         job("r1", "commit", 5),
         job("r1", "", None),

@@ -33,7 +33,7 @@ DECIMALS = 4
 UNITS = 10**DECIMALS
 
 Integer = int | None
-# Ties and their neighbours on both sides of zero, a denominator of 0, large ones, and nothing.
+# Ties and their neighbours on both sides of zero, denominators of 0, large numbers, and NULL.
 RATIOS: list[tuple[Integer, Integer]] = [
     *itertools.product(range(-33, 34), (0, 1, 3, 7, 16, 32, 160_000)),
     *((2 * half + 1, 20_000) for half in (-4, -3, -1, 0, 1, 2, 7_499)),
@@ -153,7 +153,7 @@ def in_duckdb(query: Query) -> list[Row]:
 
 @pytest.fixture(scope="module")
 def unit_tests(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Query, Query]]:
-    """Per dbt unit test, as compiled for BigQuery: what is found, and what is expected."""
+    """Return the found and expected rows of each dbt unit test, compiled for BigQuery."""
     target = tmp_path_factory.mktemp("compiled")
     compile_project(target)
     return unit_test_queries(target)
@@ -161,7 +161,7 @@ def unit_tests(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Quer
 
 @pytest.fixture(scope="module")
 def on_google(unit_tests: dict[str, tuple[Query, Query]]) -> dict[str, Answer]:
-    """Google's answers to all queries: its engine starts slowly, once for all of them."""
+    """Return Google's answers to all queries from one start of its slow engine."""
     queries = {name: case.query("google") for name, case in CASES.items()}
     for name, (found, expected) in unit_tests.items():
         queries |= {f"{name}, found": found, f"{name}, expected": expected}

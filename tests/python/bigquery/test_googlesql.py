@@ -1,4 +1,4 @@
-"""What only BigQuery's own analyser sees: every statement would be accepted there."""
+"""BigQuery's own analyser accepts every statement, which no emulator can show."""
 
 from __future__ import annotations
 

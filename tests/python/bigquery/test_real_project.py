@@ -36,7 +36,7 @@ on_google_alone = pytest.mark.skipif(not IS_REAL, reason="the emulator does not 
 
 @pytest.fixture(scope="module")
 def datasets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Datasets of this run alone; dropped at the end, whatever happens."""
+    """Use datasets of this run only, and drop them at the end in any case."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BACKCOURT_BQ_DATASET_PREFIX", f"backcourt_test_{uuid.uuid4().hex[:8]}_")
         if IS_REAL:

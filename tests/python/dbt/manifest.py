@@ -1,4 +1,4 @@
-"""dbt's manifest as a graph of names, and the rules of dbt-project-evaluator over it.
+"""Reads dbt's manifest as a graph of names, and checks the rules of dbt-project-evaluator.
 
 The rules are those of https://dbt-labs.github.io/dbt-project-evaluator that apply to one project
 without packages. Each returns the names that break it.

@@ -18,7 +18,7 @@ from python_workers.settings import resolve_project_dir
 from tests.python.support.engine import Engine
 from tests.python.support.leagues import League, days
 
-# From the sixth date on teams have the five games that their defence is analysed on.
+# From the sixth date on, teams have five games, which their defence analysis needs.
 DATES = days(12)
 START, END = DATES[6], DATES[9]
 RANGE = DATES[6:10]
@@ -74,7 +74,7 @@ def dates(engine: Engine) -> dict[str, list[dt.date]]:
 
 @pytest.fixture(scope="module")
 def first_run(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    """Raw tables and one `dbt run` over a range, with nothing there before: not even the seed."""
+    """Load raw tables and run dbt once over a range, in a warehouse without even the seed."""
     league = League({"AAA": (11, 12), "BBB": (21, 22)})
     for day in DATES:
         league.play(day, "AAA", "BBB")
@@ -87,7 +87,7 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> Engine:
 
 @pytest.fixture(scope="module")
 def first_run_corrected(first_run: Engine, tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    """The same after a correction of the very first box score, tables by date not yet run."""
+    """Correct the first box score after the first run, and build all tables but those by date."""
     engine = first_run.copy(tmp_path_factory.mktemp("corrected") / "backcourt.duckdb")
     engine.execute(
         "update nba_raw.player_box_scores set points = points + 10, fgm = fgm + 5, fga = fga + 5 "
@@ -99,13 +99,13 @@ def first_run_corrected(first_run: Engine, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture
 def corrected(first_run_corrected: Engine, tmp_path: Path) -> Engine:
-    """A copy of that."""
+    """Return a copy of `first_run_corrected`."""
     return first_run_corrected.copy(tmp_path / "backcourt.duckdb")
 
 
 @pytest.fixture
 def built(first_run: Engine, tmp_path: Path) -> Engine:
-    """A copy of it, to be built upon."""
+    """Return a copy of `first_run` to build on."""
     return first_run.copy(tmp_path / "backcourt.duckdb")
 
 
@@ -257,7 +257,7 @@ def test_tables_that_python_fills_survive_a_full_refresh(built: Engine) -> None:
         for node in built.project()._manifest.nodes.values()
         if node.resource_type == "model"
         and node.config.materialized == "worker_table"
-        and node.name != "input_builds"  # which any run by hand empties
+        and node.name != "input_builds"  # Any run by hand empties this table.
     ]
     assert PSZA in worker_tables
     for table in worker_tables:

@@ -1,4 +1,4 @@
-"""What dbt's manifest says of the project, parsed once."""
+"""dbt's manifest of the project keeps our rules of layers, lineage and description."""
 
 from __future__ import annotations
 
@@ -28,8 +28,7 @@ LAYERS = (
     "coverage",
 )
 
-# What breaks a rule of dbt-project-evaluator on purpose, and why. Rules without an entry are kept
-# by everything.
+# Exceptions from rules of dbt-project-evaluator, and why. Rules without an entry have none.
 _ALL_OF_SQL = "one set-based statement is faster than tables between, which nothing else would read"
 _COVERAGE = "the reconciliation is a view, so that it is never behind the rows that it counts"
 _GAPS = "the list of games to mend is a view, so that it is never behind the games"

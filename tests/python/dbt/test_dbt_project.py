@@ -44,7 +44,7 @@ def test_a_clone_that_cannot_be_written_to_works_with_the_folders_elsewhere(
             and name not in {"dbt_project.yml", "models", "macros", "seeds", "profiles", "tests"}
         },
     )
-    (clone / "target").touch()  # in the way, as whatever cannot be written to
+    (clone / "target").touch()  # A file stands in for a folder that cannot be written to.
     monkeypatch.setenv("BACKCOURT_PROJECT_DIR", str(clone))
     monkeypatch.delenv("DBT_TARGET_PATH")
 

@@ -1,4 +1,4 @@
-"""dbt obeys the command line alone, and what dbt by hand takes away comes back."""
+"""dbt obeys only the command line, and a backfill restores what dbt by hand has deleted."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ ACCOUNTING = {
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    """A small league, backfilled."""
+    """Return an engine on a small league, backfilled."""
     league = League(TEAMS)
     for day in DATES:
         league.play(day, "AAA", "BBB")
@@ -52,7 +52,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Engine:
 
 @pytest.fixture
 def spoiled(finished: Engine, tmp_path: Path) -> Engine:
-    """A copy of it, to be spoiled."""
+    """Return a copy of `finished`, to be spoiled."""
     return finished.copy(tmp_path / "backcourt.duckdb")
 
 
@@ -136,7 +136,7 @@ def test_a_value_out_of_range_fails(name: str, spoiled: Engine) -> None:
 
 
 def test_a_double_key_and_a_missing_part_of_it_fail(spoiled: Engine) -> None:
-    # What is a view, or may be empty after a backfill, gets rows to be doubled.
+    # Turn views into tables and fill tables that may be empty, so that they have rows to double.
     spoiled.execute(
         *as_table("nba_processing.backfill_coverage"),
         *as_table(TRAINING),
@@ -185,7 +185,7 @@ def as_table(view: str) -> list[str]:
 
 
 def bad_rows(rows: list[Row], columns: Sequence[str]) -> list[Row]:
-    """Return a double of a row and, per column of the key, a row that lacks it."""
+    """Return a duplicate of a row, and one row with a NULL for each column of the key."""
     return [rows[0], *(rows[0] | {column: None} for column in columns)]
 
 

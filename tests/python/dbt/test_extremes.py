@@ -41,7 +41,7 @@ class Models:
     def __init__(self, connection: duckdb.DuckDBPyConnection, selects: dict[str, str]) -> None:
         self.connection = connection
         self.selects = selects
-        # As dbt makes them of nothing, they show nothing.
+        # Views over empty tables are empty.
         for view in VIEWS:
             connection.execute(f"create or replace view {view} as {selects[view]}")
 
@@ -88,7 +88,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Models]:
 
 
 def seasons() -> st.SearchStrategy[list[int]]:
-    """Seasons of up to 2,000 games: all alike, one that differs, halves, or anything."""
+    """Draw seasons of up to 2,000 games: up to four runs of equal points, or random points."""
     points = st.sampled_from([0, 1, MAX_PLAYER_COUNT]) | st.integers(0, MAX_PLAYER_COUNT)
     games = st.integers(1, 90) | st.integers(1, 2_000)
     blocks = st.lists(st.tuples(points, games), min_size=1, max_size=4).map(
@@ -176,7 +176,7 @@ counts = st.sampled_from([0, 1, MAX_PLAYER_COUNT]) | st.integers(0, MAX_PLAYER_C
 
 @st.composite
 def lines(draw: st.DrawFn) -> Row:
-    """Return a line that is as extreme as `load` lets it be."""
+    """Return a line as extreme as `load` accepts."""
     makes = {"fga": draw(counts), "fta": draw(counts)}
     makes["fgm"] = draw(st.integers(0, makes["fga"]) | st.just(makes["fga"]))
     makes["ftm"] = draw(st.integers(0, makes["fta"]))

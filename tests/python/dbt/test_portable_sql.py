@@ -1,4 +1,4 @@
-"""SQL that the engines read differently goes through a macro, or is not written at all."""
+"""The project writes SQL that the engines read differently only in macros."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from python_workers.settings import resolve_project_dir
 
-# Never missing in the rows that are ordered by them: NULL comes first on BigQuery, last on DuckDB.
+# Columns that are never NULL in ordered rows: NULL comes first on BigQuery, last on DuckDB.
 NEVER_NULL = {
     *("game_date", "game_id", "player_id", "analysis_date", "season_year"),
     *("played_number", "available_games", "game_number", "is_dnp", "is_played", "has_box_score"),
@@ -102,13 +102,13 @@ CONSTRUCTS: dict[str, tuple[str, str, list[str]]] = {
         ["count(*) filter (where made)", "select * exclude (a) from t", "group by all"],
     ),
 }
-# The macros that give a construct its one meaning, with their reasons.
+# Macros that may use a construct, since they give it the same meaning on both engines.
 MEANT = {
     ("rounding", "macros/rounding.sql"),
     ("quotient", "macros/rounding.sql"),
-    # Its parts are texts that a macro has made of values, NULL included.
+    # A macro turns each of its parts into text, also NULL.
     ("joined texts", "models/coverage/raw_findings.sql"),
-    # Its parts are never missing.
+    # Its parts are never NULL.
     ("joined texts", "models/coverage/stale_dates.sql"),
 }
 

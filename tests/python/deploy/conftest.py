@@ -1,4 +1,4 @@
-"""Which files of this folder pytest leaves alone."""
+"""Names the files of this folder that pytest must not collect."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from tests.python.support.engine import SHORTS, Engine, Rows, assert_accounted_f
 from tests.python.support.expected_outcomes import expected_outcomes
 from tests.python.support.leagues import League, days, did_not_play, write_tables
 
-# Twenty dates, two days apart: on the last of them everyone has 19 games behind him.
+# Twenty dates, two days apart: on the last one every player has played 19 games.
 DATES = days(20)
 EVE, LAST = DATES[-2], DATES[-1]
 NEXT = LAST + dt.timedelta(days=2)
@@ -54,7 +54,7 @@ class Odd:
             self.outcomes[short] = outcomes(self.rows[short], self.failures[short])
 
     def on(self, short: str, day: dt.date) -> dict[str, str]:
-        """Return what became of everyone on a date."""
+        """Return the outcome of each entity on a date."""
         return {key[1]: what for key, what in self.outcomes[short].items() if key[0] == day}
 
     def summary(self, player_id: int, day: dt.date) -> dict[str, Any]:
@@ -79,30 +79,30 @@ def odd_league() -> League:
     league = League(rosters)
     league.names = dict(NAMES)
     for number, day in enumerate(DATES):
-        # A and B: names. C and D: a clean pair.
+        # A and B have odd names, C and D nothing odd.
         league.play(day, "AAA", "BBB")
         league.play(day, "CCC", "DDD")
-        # E trades its first player to G, who lists him on the very day, as E still does.
+        # E trades its first player to G; on that day both teams list him.
         rested = {TRADED: did_not_play()} if day == TRADE_DAY else {}
         league.play(day, "EEE", "FFF", changes=rested)
         if day == TRADE_DAY:
             league.rosters["EEE"].remove(TRADED)
             league.rosters["GGG"].append(TRADED)
         league.play(day, "GGG", "HHH")
-        # I: marked as not playing, but with points; the second one has minutes too.
+        # Two players of I are marked as not playing but have points; the second has minutes, too.
         marked = {
             BENCHED_WITH_POINTS: did_not_play(points=4, minutes="0:00"),
             MARKED_BUT_PLAYED: {"is_dnp": True},
         }
         league.play(day, "III", "JJJ", changes=marked if number == 17 else {})
-        # K and L: no shots in one game. M and N: no box score in one. O and P: one is postponed.
+        # K and L have a game without shots, M and N one without box score, O and P a postponed one.
         league.play(day, "KKK", "LLL", shots=day != DATES[15])
         league.play(day, "MMM", "NNN", box_score=day != DATES[16])
         league.play(day, "OOO", "PPP", status="postponed" if number == 14 else "final")
-        # Q: minutes missing, points there.
+        # A line of Q has points but no minutes.
         unknown = {WITHOUT_MINUTES: {"minutes": None}} if number == 18 else {}
         league.play(day, "QQQ", "RRR", changes=unknown)
-        # S and T: the lines of T are missing in one game. U and V: two games on one date.
+        # S and T have a game without the lines of T, U and V two games on one date.
         league.play(day, "SSS", "TTT", unlisted=ONE_SIDE if day == HALF_DAY else ())
         if day == DOUBLE_DAY:
             rested = {RESTED_FIRST: did_not_play()}
@@ -173,7 +173,7 @@ def test_a_traded_player_counts_once_on_the_day_that_both_teams_list_him(odd: Od
     for short in ("pcf", "pdc", "mlfs"):
         assert odd.outcomes[short][TRADE_DAY, lookup] == "row"
         assert odd.rows[short][TRADE_DAY, lookup]["team_abbr"] == "GGG"
-        # Before and after he belongs to the one team that lists him.
+        # On the dates before and after, only one team lists him.
         assert odd.rows[short][DATES[11], lookup]["team_abbr"] == "EEE"
         assert odd.rows[short][DATES[13], lookup]["team_abbr"] == "GGG"
     # His games with both teams make one sample.
@@ -195,7 +195,7 @@ def test_counts_without_minutes_are_a_played_game_whose_box_score_is_not_known(
         assert failure["failure_category"] == "INCOMPLETE_UPSTREAM"
         assert failure["missing_game_dates"] == f'["{day}"]'
         assert failure["actual_game_count"] == 19
-    # It tires him all the same, by minutes that nobody knows.
+    # The game counts for his fatigue, although its minutes are unknown.
     factors = odd.rows["pcf"][LAST, lookup]
     fatigue = json.loads(factors["fatigue_context_json"])
     assert (fatigue["games_in_last_7_days"], fatigue["minutes_in_last_7_days"]) == (3, None)
@@ -238,11 +238,11 @@ def test_a_game_without_shots_leaves_the_shot_zones_incomplete_by_date(odd: Odd)
         assert failure["missing_game_dates"] == f'["{DATES[15]}"]'
         assert (failure["expected_game_count"], failure["actual_game_count"]) == (10, 19)
         assert (failure["is_expected"], failure["can_retry"]) == (False, True)
-        # Nothing else needs the shots.
+        # No other processor needs the shots.
         assert odd.outcomes["pdc"][key] == odd.outcomes["mlfs"][key] == "row"
         assert not odd.rows["pdc"][key]["shot_zone_data_available"]
         assert "player_shot_zone_analysis" in odd.rows["pcf"][key]["missing_data_fields"]
-        # The day before the game its gap was unknown.
+        # On the day before the game, the gap did not exist yet.
         assert odd.outcomes["psza"][DATES[15], key[1]] == "row"
 
 
@@ -273,7 +273,7 @@ def test_the_side_of_a_game_that_is_missing_is_a_gap_of_its_players_alone(odd: O
         assert odd.rows["pcf"][HALF_DAY, lookup]["population_source"] == "box_score"
         row = odd.rows["pdc"][LAST, lookup]
         assert (row["games_played_season"], row["usage_rate_last_10"]) == (19, 20.0)
-        # Pace needs both sides: the mean is over the nine games that have them.
+        # Pace needs the lines of both sides, so the mean is over the nine other games.
         assert row["team_pace_last_10"] == like_any["team_pace_last_10"]
 
 
@@ -311,7 +311,7 @@ def test_on_the_day_without_a_box_score_the_roster_is_expected(odd: Odd) -> None
         assert (row["projected_usage_rate"], row["star_teammates_out"]) == (None, None)
         assert row["missing_data_fields"] == '["projected_usage_rate"]'
     listed = odd.rows["pcf"][DATES[16], odd.lookup(1)]
-    # Three players are a short rotation, and the load that is missing counts half at most.
+    # The rotation has only three players, so the load ratio reaches its bound of 1.5.
     assert (listed["population_source"], listed["projected_usage_rate"]) == ("box_score", 23.0)
 
 
@@ -323,7 +323,7 @@ def test_a_postponed_game_takes_place_on_no_date(odd: Odd) -> None:
         assert odd.outcomes["psza"][DATES[14], lookup] == "row"
         assert odd.rows["pdc"][LAST, lookup]["games_played_season"] == 18
     assert odd.outcomes["tdza"][DATES[14], "OOO"] == "row"
-    # Nothing else is on that day, so it is no game date.
+    # The day has no other game, so it is no game date.
     for short in SHORTS:
         assert odd.on(short, ODD_DAY) == {}
 
@@ -339,7 +339,7 @@ def test_on_a_future_date_the_rosters_of_its_teams_are_expected(odd: Odd) -> Non
         assert '"projected_usage_rate"' in row["missing_data_fields"]
         assert row["usage_spike_score"] == 0.0
         assert odd.rows["mlfs"][NEXT, lookup]["star_teammates_out"] is None
-    # Shot zones and defences do not depend on who plays that day.
+    # Shot zones and defences do not depend on the day's players.
     assert len(odd.on("psza", NEXT)) == 66
     assert len(odd.on("tdza", NEXT)) == 22
 
@@ -382,7 +382,7 @@ def test_in_any_league_everyone_expected_has_a_row_or_the_failure_that_fits(
                 (day, entity if short == "tdza" else f"playernumber{entity}"): what
                 for (day, entity), what in of_season.items()
             }
-    # The leagues are worth something as a test: everything that can happen does, and often.
+    # The leagues are a real test only if each outcome occurs often.
     for short, categories in {
         "tdza": {"row", "EXPECTED_INCOMPLETE", "INCOMPLETE_UPSTREAM"},
         "psza": {"row", "EXPECTED_INCOMPLETE", "INCOMPLETE_UPSTREAM"},

@@ -1,4 +1,4 @@
-"""A row of a date is what was known on its morning: nothing that happens later changes it."""
+"""A date's rows contain what was known on its morning: no later result changes them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from tests.python.support.engine import Engine, assert_same
 
-# Kept of a line of the date itself: whose it is, and whether he is marked as not playing.
+# Columns that a line of the date itself keeps: its player and the mark of not playing.
 KNOWN_BEFORE = ("game_id", "player_id", "player_name", "team_abbr", "position", "is_dnp")
 COUNTS = ("points", "fgm", "fga", "fg3m", "fg3a", "ftm", "fta")
 MORE_COUNTS = ("oreb", "dreb", "ast", "stl", "blk", "tov", "pf")
@@ -185,7 +185,7 @@ def test_games_after_a_date_change_nothing_up_to_it(
 def test_what_is_known_before_the_game_does_change_its_date(
     simulated: Engine, simulated_raw: Engine, tmp_path: Path
 ) -> None:
-    """The two things that are read of the date itself: who is listed, who is not playing."""
+    """A date's rows read two facts of the date: who is listed, and who is marked as not playing."""
     day = game_dates(simulated)[-3]
     changed = simulated_raw.copy(tmp_path)
     stars = changed.query(

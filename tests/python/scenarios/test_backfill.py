@@ -1,4 +1,4 @@
-"""Backfills end to end: the same rows whatever the way, and nothing done twice."""
+"""Backfills end to end: any way gives the same rows, and no work is done twice."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def correction(
             (tenth["game_id"], tenth["player_id"]): dict(did_not_play()),
         },
     )
-    # Who did not play took no shots: they were a teammate's.
+    # A player who did not play took no shots: give them to a teammate.
     edit(
         files / "shots" / "2021_22.parquet",
         {(tenth["game_id"], tenth["player_id"]): {"player_id": tenth["teammate_id"]}},
@@ -293,7 +293,7 @@ class TestCorrections:
         }
         expected = {(short, day) for short in SHORTS for day in changed[short]}
         assert computed(correction.engine, correction.result) == expected
-        # It tells something: no processor is computed everywhere, and none nowhere.
+        # The test is only worth something if each processor computes some dates, and not all.
         assert all(1 < len(changed[short]) < len(dates) - 15 for short in SHORTS)
         assert len(changed["psza"]) + 5 < len(changed["pdc"])
 
@@ -375,7 +375,7 @@ def test_a_long_range_is_built_in_pieces_without_gaps(
     )
     for (_, last), (first, _) in itertools.pairwise(cut):
         assert first - last == dt.timedelta(days=1)
-    # Two pieces tell as much as four.
+    # Two pieces prove as much as four.
     engine = simulated_raw.copy(tmp_path)
     engine.backfill(dates[0], dates[19])
     assert_same(simulated.everything(end=dates[19]), engine.everything())

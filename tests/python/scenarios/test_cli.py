@@ -239,7 +239,7 @@ class TestErrors:
     def test_a_season_without_dates_of_its_own_is_refused_or_repaired(
         self, backfilled: CommandLine, engine: Engine
     ) -> None:
-        # As if its inputs had been built and its season taken out of the seed since then.
+        # Pretend that a season was removed from the seed after its inputs were built.
         engine.execute(
             "delete from nba_staging.seasons",
             "delete from nba_precompute.input_fingerprints",

@@ -46,7 +46,7 @@ class TestBackfill:
             "every_expected_entity_is_accounted_for",
             "every_game_date_is_run_by_every_processor",
         )
-        # By itself dbt wants all five.
+        # Without the var, dbt requires all five processors.
         strict = engine.project().test(accounting, *WEEK)
         assert {test.name: test.status for test in strict} == dict.fromkeys(accounting, "fail")
 
@@ -131,7 +131,7 @@ class TestBackfill:
         assert "nothing due" in backfilled.ok(*chosen).out
         shown = backfilled.ok(*chosen, "--reprocess", "missing+failed").out
         assert shown.splitlines()[-1].split()[:2] == ["psza", "1"]
-        # It came out well this time.
+        # The second attempt succeeds.
         assert "nothing due" in backfilled.ok(*chosen, "--reprocess", "missing+failed").out
 
     def test_another_version_of_a_formula_re_opens_its_dates(
@@ -269,7 +269,7 @@ def test_dbt_then_compute_then_dbt_needs_no_backfill(
     given = ("--start", str(start), "--end", str(end))
     shown = loaded.ok("compute", *given).out
     assert shown.startswith(f"range {start} to {end}, both included: 7 game dates")
-    # Nobody knows when dbt has built its two tables: the feature store before what it reads.
+    # `compute` cannot know whether dbt built the feature store before the rows that it reads.
     planned = loaded.attention("plan", *given, "--format", "json").json()
     states = {(row["processor"], row["status"], row["reason"]) for row in planned}
     unverified = "built by dbt run, perhaps before what it reads"
@@ -285,7 +285,7 @@ def test_dbt_then_compute_then_dbt_needs_no_backfill(
     assert {each.name for each in tested if each.status not in ("pass", "warn")} == set()
     assert_same(simulated.everything(start, end), engine.everything())
 
-    # Rows that somebody alters are not taken over by the next compute.
+    # The next compute does not record rows that were altered by hand.
     recorded = (
         "select * from nba_processing.processed_dates "
         f"where processor_name = '{BY_KEY['tdza'].name}' order by analysis_date"
@@ -300,7 +300,7 @@ def test_dbt_then_compute_then_dbt_needs_no_backfill(
     shown = loaded.attention("coverage", *given, "--processor", "tdza").out
     assert "its rows differ from those recorded" in shown
 
-    # A backfill finds the two tables built by somebody else and builds them again, to this effect.
+    # A backfill builds the two tables of dbt again, and finds these changes.
     (altered,) = engine.query(
         "select count(*) as n from nba_precompute.team_defense_zone_analysis "
         "where games_in_sample = 99"
@@ -329,7 +329,7 @@ def test_one_player_whose_computation_raises_costs_nobody_else_his_row(
     assert (failure["is_expected"], failure["can_retry"]) == (False, False)
     assert backfilled("coverage", "--start", start, "--end", end).code == 1
 
-    # It holds until somebody asks for another try, which puts everything right.
+    # The failure stays until --reprocess asks for another attempt, which succeeds.
     monkeypatch.delenv("BACKCOURT_FAULTS")
     backfilled.attention(*week)
     assert engine.outcomes("psza")[key] == "PROCESSING_ERROR"

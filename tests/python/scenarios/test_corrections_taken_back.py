@@ -1,4 +1,4 @@
-"""A correction that is taken back is undone, whatever the clock says and wherever a run ended."""
+"""A correction that is taken back is undone, even after a wrong clock or a killed run."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_correction_is_undone_after_the_clock_has_stepped_back(
     engine: Engine, original: Engine
 ) -> None:
     assert points(engine) == 12.0
-    # Until now the clock was ten years fast, and the ids of runs begin with its time.
+    # Pretend that the clock was ten years fast so far; run ids begin with its time.
     for table in ("processor_runs", "processed_dates"):
         engine.execute(
             f"update nba_processing.{table} "

@@ -1,4 +1,4 @@
-"""`backcourt coverage`: who was expected, what became of him, and what needs attention."""
+"""`backcourt coverage`: expected entities, their outcomes, and what needs attention."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def totals(outcome: Outcome, processor: str) -> dict[str, Any]:
 
 
 def a_row_of(engine: Engine, short: str) -> str:
-    """Return the entity of a processor that has a row on the date."""
+    """Return an entity that has a row of the processor on the date."""
     return min(entity for day, entity in engine.rows(short) if day == DAY)
 
 
@@ -65,7 +65,7 @@ def test_a_finished_backfill_is_accounted_for(backfilled: CommandLine, engine: E
         assert stale == kinds.count("STALE_DATA")
         assert rest == [0] * 8
     assert max(map(len, outcome.out.splitlines())) <= 80
-    # Columns of zeros stand there only on request.
+    # The table shows columns of zeros only on request.
     short_table = backfilled.ok("coverage", "--all").out
     for heading in ("breaker", "unknown", "duplicated"):
         assert heading in outcome.out
@@ -111,7 +111,7 @@ def test_raw_rows_that_the_models_leave_out_are_judged_as_the_tests_of_dbt_judge
         "box_score_lines_belong_to_a_team_of_their_game": 1,
         "shots_belong_to_a_team_of_their_game": 1,
     }
-    # The line is of one date; a row of an unknown game belongs to any.
+    # The line belongs to one date; a row of an unknown game belongs to every range.
     day_before = DAY - dt.timedelta(days=1)
     found = backfilled("coverage", "--start", day_before, "--end", day_before, "--format", "json")
     assert [row["finding"] for row in found.json()["raw_errors"]] == ["shot_of_unknown_game"]
@@ -137,7 +137,7 @@ def test_a_lost_row_is_unaccounted_for(backfilled: CommandLine, engine: Engine, 
     assert "everyone is accounted for" not in outcome.out
     found = totals(backfilled("coverage", "--all", "--format", "json"), short)
     assert found["unaccounted"] == 1
-    # Elsewhere all is well.
+    # The other dates need no attention.
     assert backfilled("coverage", "--start", "2021-10-19", "--end", "2021-12-03").code == 0
     assert backfilled("coverage", "--all", "--processor", "pcf").code == 0
 
@@ -216,7 +216,7 @@ def test_a_failure_to_look_at_needs_attention(
     assert {key for key, count in shown["attention_counts"].items() if count} == {name}
     (failure,) = shown["to_investigate"]
     assert (failure["entity_id"], failure["failure_category"]) == (key[1], category)
-    # It is nobody else's.
+    # No other processor has the failure.
     other = backfilled.ok("coverage", "--all", "--processor", "psza", "--format", "json")
     assert other.json()["to_investigate"] == []
 
@@ -226,7 +226,7 @@ def test_failures_are_told_by_the_game_that_causes_them(
 ) -> None:
     everything = backcourt("coverage", "--all", "--format", "json").json()
     games = {game["game_id"]: game for game in everything["games"]}
-    # Every row that needs attention is blocked by a game: none is left over.
+    # A game blocks each row that needs attention, so none is left over.
     blocked = sum(game["rows_blocked"] for game in games.values())
     assert blocked >= everything["attention_counts"]["incomplete_upstream"] > 0
     (worst,) = seasons.query(
@@ -277,7 +277,7 @@ def test_suggested_lines_are_known_gaps_of_every_failure(
         "and coalesce(known.player_id, gaps.player_id) = gaps.player_id)"
     )
     assert left["n"] == 0
-    # Each of them stands for a gap; one that does not is told, and needs no attention by itself.
+    # Each line stands for a gap. A line without a gap is reported, and needs no attention.
     before = backcourt("coverage", "--all").out
     assert "known gap to take out" not in before
     seasons.execute(
@@ -353,7 +353,7 @@ def test_a_backfill_of_some_seasons_tests_only_those(
         "where analysis_date between date '2022-07-01' and date '2023-07-01'"
     )
     asked = [each for season in CHOSEN for each in ("--season", season)]
-    # What the random leagues lack needs attention, and is no failure of a test.
+    # The gaps of the random leagues need attention, but no dbt test fails.
     found = backcourt.attention("backfill", *asked).out
     assert found.count("nothing due") == 4
     assert "0 failed" in found

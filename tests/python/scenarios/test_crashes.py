@@ -11,7 +11,7 @@ from tests.python.support.terminal import Terminal, differences
 
 pytestmark = pytest.mark.slow
 
-# One after the other on the same warehouse, so in the order in which a run passes them.
+# The tests use one warehouse in turn, so list the points in the order of a run.
 BACKFILL_BOUNDARIES = (
     "after-dbt-int_player_games:1",
     "after-inputs:1",
@@ -32,7 +32,7 @@ def test_a_load_killed_between_two_tables_is_completed_by_the_next(
         terminal.run_until_killed(boundary, "load", str(simulated_files))
     terminal.run_well("load", str(simulated_files))
     found = differences(terminal.file, simulated_raw.path)
-    assert found == {"nba_staging.seasons": 1}  # dbt's, which the command loads too
+    assert found == {"nba_staging.seasons": 1}  # The command loads dbt's seed, too.
 
 
 def test_a_backfill_short_of_disk_and_then_killed_ends_in_the_same_tables(

@@ -1,4 +1,4 @@
-"""Daily mode: what a morning knows, what it asks for, and what the breaker does."""
+"""Daily mode: what a morning knows, what it requires, and what the circuit breaker does."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 from tests.python.support.engine import Engine
 from tests.python.support.mornings import Mornings
 
-# Past the season's first 30 days and before the last 14 of its regular season: nothing is waived.
+# After the season's first 30 days and before its last 14 regular ones, so nothing is waived.
 FIRST = dt.date(2021, 11, 19)
 
 
@@ -34,7 +34,7 @@ def mornings(simulated_raw: Engine, tmp_path: Path) -> Mornings:
 def first_morning(
     simulated_raw: Engine, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Mornings, BackfillResult]:
-    """Run the first day without what follows the pool."""
+    """Run the first day without the stages after the pool."""
     mornings = Mornings(simulated_raw, tmp_path_factory.mktemp("first"), FIRST)
     (day,) = game_days(mornings.engine, FIRST, 1)
     return mornings, mornings.daily(day, skip_downstream=True)
@@ -177,7 +177,7 @@ def test_the_third_unsuccessful_attempt_locks_and_the_missing_data_opens_the_loc
     assert locked.failed > 0
     assert categories(mornings.engine, "psza", next_day)["CIRCUIT_BREAKER_ACTIVE"] == locked.failed
     assert locked.fourth.counts["psza"].investigate == locked.failed
-    # The lock changes what is tried, not what is missing: both still need attention.
+    # The lock only stops attempts: the missing data still needs attention in both.
     found = mornings.engine.coverage(next_day, next_day)
     assert {
         row["coverage_status"] for row in found.by_date if row["processor_name"] == SHOT_ZONES.name
@@ -211,7 +211,7 @@ def test_a_lock_can_be_reset_and_a_lock_whose_time_is_over_tries_again(locked: L
         one = breakers[0]
         assert reset(warehouse, [one["processor_name"]], one["entity_id"], None) == 1
         assert len(open_breakers(warehouse)) == len(breakers) - 1
-        # Whoever computes the date on other inputs, a backfill for example, opens the lock.
+        # Any command that computes the date on other inputs opens the lock, such as a backfill.
         fingerprints = "update nba_precompute.input_fingerprints set input_fingerprint = "
         warehouse.execute(f"{fingerprints} 'x' || input_fingerprint")
         assert open_breakers(warehouse) == []
@@ -260,7 +260,7 @@ def test_waived_days_neither_count_attempts_nor_fail_for_a_gap(
     mornings.daily(third_day, allow_incomplete=True)
     for failure in mornings.engine.failures("pdc").values():
         if failure["failure_category"] == "INCOMPLETE_UPSTREAM":
-            # Fewer than five games are left without those that lack a box score.
+            # Fewer than five games have a box score.
             missing = json.loads(failure["missing_game_dates"])
             assert failure["actual_game_count"] - len(missing) < 5
     rows = mornings.engine.rows("pdc")

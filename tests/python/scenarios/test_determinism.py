@@ -1,4 +1,4 @@
-"""The same inputs give the same bytes, whatever the chunks, the jobs, the backend and the order."""
+"""The same inputs give the same bytes for any chunks, jobs, backend and order of rows."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from tests.python.support.engine import Engine
 pytestmark = pytest.mark.slow
 
 DATES = 7
-# Who reads nobody's rows, and who reads theirs.
+# Processors without upstream, and those that read their rows.
 STAGES: tuple[tuple[Processor, ...], ...] = ((SHOT_ZONES,), (COMPOSITE_FACTORS, DAILY_CACHE))
 
 Bytes = dict[str, bytes]
 
 
 class ShuffledWarehouse:
-    """Gives its rows in another order and in other pieces each time, and keeps commits to itself.
+    """Returns rows in another order and other pieces each time, and records commits unwritten.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def outcome(stages: Sequence[Any], options: PoolOptions, seed: int | None) -> By
 
 
 def as_bytes(rows: pa.Table) -> bytes:
-    """Return rows as bytes in the order of their keys, without when and by which run."""
+    """Return rows as bytes in the order of their keys, without times and run ids."""
     kept = [name for name in rows.column_names if name not in (*BOOKKEEPING, "seconds")]
     kept = [name for name in kept if name not in ("started_at", "finished_at")]
     keys = [key for key in ("processor_name", "analysis_date", "player_id") if key in kept]

@@ -44,7 +44,7 @@ def test_two_files_are_compared(backfilled: CommandLine, engine: Engine, tmp_pat
     }
     (changed,) = [each["changed"] for each in tables["pdc"]["dates"] if each["same"]]
     assert f"  pdc by date: {day['day']} {changed}\n" in shown.out
-    # A long value is cut at 400 characters, and stands on lines of 80.
+    # A long value is cut at 400 characters, on lines of 80.
     assert f"{'zone ' * 80}… there" in " ".join(shown.out.split())
     assert [each["date"] for each in tables["tdza"]["dates"]] == [str(day["day"])]
     assert tables["tdza"]["rows"]["only_here"] == 10
@@ -64,7 +64,7 @@ def test_a_file_is_not_compared_with_itself_or_with_one_that_is_missing(
     with written_by_another(engine.path):
         held = backfilled("backfill", "--all", "--preview")
     assert (held.code, "is in use by process" in held.err) == (3, True)
-    assert held.out == ""  # before the run, not at its end
+    assert held.out == ""  # refused before the run, not after it
     both = backfilled("backfill", "--all", "--preview", "--dry-run")
     assert (both.code, "exclude each other" in both.err) == (2, True)
 

@@ -35,7 +35,7 @@ def exchange(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def computed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return a list that gets the key of each unit that a worker of this process computes."""
+    """Return a list to which workers of this process append the key of each unit they compute."""
     keys: list[str] = []
 
     def noted(chunk: Chunk) -> Any:
@@ -55,7 +55,7 @@ def units(exchange: Path, short: str) -> list[Path]:
 
 
 def assert_equal(one: Engine, other: Engine) -> None:
-    """Compare two warehouses that a run has changed; the times in the log of changes differ."""
+    """Compare two warehouses after a run, without the times in the log of changes."""
     log = "select * exclude (run_id, changed_at) from nba_processing.record_changes order by all"
     assert one.query(log) == other.query(log) != []
     assert differences(one.path, other.path).keys() <= {table_names.RECORD_CHANGES}
@@ -90,7 +90,7 @@ def test_units_give_the_rows_of_a_run_without_files(
     engine.backfill(pool=PoolOptions(2, chunk_dates=CHUNK_DATES, exchange_dir=exchange))
 
     assert differences(engine.path, simulated.path) == {}
-    assert 0 < max(sizes) < 1000  # a folder's name, not its rows
+    assert 0 < max(sizes) < 1000  # The message holds a folder's name, not the rows.
     assert list(exchange.iterdir()) == []
 
 
@@ -140,7 +140,7 @@ def test_a_result_that_is_not_whole_is_computed_again(
     engine = left_by_a_kill(terminal, simulated, exchange)
     cut, unnamed, *whole = units(exchange, "psza")
     os.truncate(cut / "result" / "rows.parquet", 1000)
-    (unnamed / "result").rename(unnamed / "result-0123")  # as while a worker still writes it
+    (unnamed / "result").rename(unnamed / "result-0123")  # as if a worker still wrote it
 
     engine.backfill(processors=POOL_PROCESSORS[:1], pool=in_process(exchange))
 
@@ -169,7 +169,7 @@ def test_a_result_of_other_code_is_not_taken(
     engine.backfill(processors=POOL_PROCESSORS[:1], pool=in_process(exchange))
 
     assert len(computed) == len(left)
-    assert units(exchange, "psza") == left  # nobody's any more
+    assert units(exchange, "psza") == left  # no unit uses these folders any more
 
 
 def test_a_result_of_other_inputs_is_not_taken(

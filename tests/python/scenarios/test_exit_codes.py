@@ -1,4 +1,4 @@
-"""One rule for exit codes: 1 where something of a command's range needs attention."""
+"""One rule for exit codes: a command ends with 1 if something in its range needs attention."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_failure_to_look_at_needs_attention_in_every_command(
 ) -> None:
     fail(engine, category)
     assert set(codes(backfilled, tmp_path).values()) == {1}
-    # It is of nobody else's range.
+    # No other range contains the failure.
     assert backfilled("coverage", *RANGE, "--processor", "psza").code == 0
     assert backfilled("compute", *RANGE, "--processors", "psza").code == 0
     assert backfilled("coverage", "--start", "2021-10-19", "--end", "2021-12-03").code == 0
@@ -71,7 +71,7 @@ def test_a_failure_to_look_at_needs_attention_in_every_command(
 def test_a_lock_hides_no_missing_data(
     backfilled: CommandLine, engine: Engine, tmp_path: Path
 ) -> None:
-    """What is locked is told as what it is: somebody who has no row, for want of data."""
+    """A locked player still counts as one without a row because of missing data."""
     fail(engine, "CIRCUIT_BREAKER_ACTIVE")
     shown = backfilled.attention("coverage", *RANGE, "--format", "json").json()
     assert shown["reasons"] == ["1 failure to investigate"]
@@ -100,14 +100,14 @@ def test_a_row_that_is_lost_or_never_was_needs_attention(
     )
     computing = ("backfill", "compute")
     assert set(codes(backfilled, tmp_path, *computing).values()) == {1}
-    # These put it right.
+    # These commands repair it.
     assert set(codes(backfilled, tmp_path).values()) == {0}
 
 
 def test_altered_rows_and_failures_need_attention(
     backfilled: CommandLine, engine: Engine, tmp_path: Path
 ) -> None:
-    """Whoever is expected is there, so that numbers tell nothing."""
+    """All expected entities are there, so counts show nothing."""
     before = engine.everything()
     for key, change in (
         ("mlfs", "points_avg_last_5 = 99"),
@@ -135,7 +135,7 @@ def test_altered_rows_and_failures_need_attention(
     (test,) = engine.project().test(("rows_and_failures_are_those_recorded",), DAY, DAY)
     assert (test.status, test.failures) == ("fail", 5)
     assert backfilled("coverage", "--start", "2021-10-19", "--end", "2021-12-03").code == 0
-    # The tests, too, find all put right.
+    # dbt's tests pass again, too.
     backfilled.ok("backfill", *RANGE)
     assert_same(engine.everything(), before)
 
@@ -167,7 +167,7 @@ def test_altered_inputs_need_attention(
 def test_rows_that_nobody_misses_need_attention(
     backfilled: CommandLine, engine: Engine, tmp_path: Path
 ) -> None:
-    """Nobody is expected, and nobody is there."""
+    """The date has no expected entities, and no rows."""
     psza = BY_KEY["psza"]
     of_day = f"analysis_date = date '{DAY}'"
     of_psza = f"{of_day} and processor_name = '{psza.name}'"

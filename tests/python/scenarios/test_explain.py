@@ -1,4 +1,4 @@
-"""`backcourt explain`: stored values are what formulas give, and failures name their games."""
+"""`backcourt explain`: formulas give the stored values, and failures name their games."""
 
 from __future__ import annotations
 

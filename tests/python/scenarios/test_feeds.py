@@ -64,8 +64,8 @@ def test_recorded_games_are_computed_and_accounted_for(tmp_path: Path) -> None:
     assert unaccounted == [{"n": 0}]
 
 
-# What an answer does not have, or has otherwise: a line's position, the tenths of a clock, the
-# distance that the raw files lack.
+# Columns that answers lack or write differently: a line's position, the tenths of a clock; the raw
+# files lack the distance.
 COMPARED = {
     "games": "*",
     "player_box_scores": "game_id, player_id, player_name, team_abbr, is_starter, is_dnp, "
@@ -130,7 +130,7 @@ def test_games_fetched_with_two_kills_are_those_of_the_raw_files(tmp_path: Path)
     assert codes == [-9, -9, 0]
     files = 2 + 4 * len(replay.games) + replay.players
     assert len(list((tmp_path / "answers").rglob("*.json"))) == files
-    # A kill costs the answer under way; each call asks for the schedule.
+    # A kill loses only the answer under way; each call asks for the schedule again.
     assert replay.asked.total() == files + 2 + 2
     conversion = convert(find_feed("nba_api"), tmp_path / "answers", tmp_path / "raw")
     assert (conversion.files, conversion.warnings) == (files, ())

@@ -49,7 +49,7 @@ def test_a_renamed_or_attached_file_is_as_good(engine: Engine, tmp_path: Path) -
 
 
 def views_of_before(engine: Engine) -> None:
-    """Let the views name the file they were made in, as they used to, under another name."""
+    """Let the views contain another file name, as views of an earlier version do."""
     elsewhere = engine.path.with_name("elsewhere.duckdb")
     engine.path.rename(elsewhere)
     with duckdb.connect(str(elsewhere)) as connection:

@@ -25,13 +25,13 @@ NEWER = (
 
 
 def make_former(engine: Engine) -> None:
-    """Take away what an earlier version did not have, and let it be of another project."""
+    """Remove what an earlier version lacked, and change the recorded project state."""
     views = engine.query(
         "select schema_name || '.' || view_name as name from duckdb_views() "
         "where database_name = current_database() and not internal"
     )
     names = {view["name"] for view in views}
-    # The views of an earlier version read none of the newer columns: keep their rows instead.
+    # Views of an earlier version read no newer columns: replace the views by their rows.
     for name in names & {*ADDED_COLUMNS, table_names.STALE_DATES}:
         kept = f"{name}_of_former"
         engine.execute(
@@ -90,7 +90,7 @@ def test_every_command_reads_what_a_former_version_left(
     assert {name: outcomes[name].code for name in stale} == dict.fromkeys(stale, 1)
     shown = " ".join(outcomes["coverage"].out.split())
     assert "an earlier version recorded no fingerprint of its rows" in shown
-    # Nothing can be computed again from inputs of another layout; the message says what to do.
+    # Inputs of another layout cannot be computed again; the message says what to do.
     explained = outcomes["explain"]
     assert explained.code in {0, 1} or "an earlier version has built it" in explained.err
     codes = {name: outcomes[name].code for name in others if name != "explain"}

@@ -1,4 +1,4 @@
-"""`backcourt verify` and `doctor`: what is wrong is found, and what is right is said to be."""
+"""`backcourt verify` and `doctor` find wrong rows and settings, and confirm right ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_rows_that_are_as_recorded_are_right(backfilled: CommandLine, engine: En
         (stored,) = engine.query(f"select count(*) as n from {processor.table}")
         assert (verified["processor"], verified["rows"]) == (processor.name, stored["n"])
     checked = backfilled.ok("doctor")
-    # What does not fit a line goes on below it, further in.
+    # Long lines continue below, indented.
     begun = [line for line in checked.out.splitlines() if not line.startswith(" ")]
     assert {line.partition(" ")[0] for line in begun} == {"ok"}
 
@@ -52,7 +52,7 @@ def test_rows_that_were_changed_lost_or_added_are_found(
     (why,) = defense["wrong_dates"].values()
     assert why == "its rows differ from those recorded"
     assert [each["is_right"] for each in found.values()].count(False) == 2
-    # The sample of the doctor has the first and the last date of each processor.
+    # The doctor samples the first and the last date of each processor.
     checked = backfilled.attention("doctor")
     assert "not ok  hashes: " in checked.out
     assert "mend: backcourt verify --all shows all" in checked.out

@@ -1,4 +1,4 @@
-"""What a command imports: no more than it uses, since imports are most of a short command."""
+"""A command imports only what it uses: imports take most of the time of a short command."""
 
 from __future__ import annotations
 

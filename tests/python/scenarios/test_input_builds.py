@@ -1,4 +1,4 @@
-"""Which inputs are built again after raw data has changed, and which are left alone."""
+"""Only inputs whose raw data has changed are built again."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_the_same_change_in_two_rows_is_noticed(seasons: Engine) -> None:
 
 
 def mark(engine: Engine, season_year: int) -> None:
-    """Change analytics rows of a season, so that one sees whether they were built again.
+    """Change analytics rows of a season, to see later whether they were built again.
 
     The builds are recorded as if they had written these rows.
     """
@@ -138,7 +138,7 @@ def test_analytics_tables_are_never_behind_the_raw_data_of_any_season(seasons: E
     correct(seasons, "2023-24")
     seasons.backfill(seasons=["2023-24"])
     assert marked(seasons) == {2022, 2024}
-    # The analytics of the other corrected season are new, its inputs are yet to be built.
+    # The other corrected season has new analytics tables, but no new inputs yet.
     with DuckDBWarehouse(seasons.path) as warehouse:
         builds = InputBuilds.read(warehouse, seasons.project().state())
     day = builds.seasons["2024-25"].first
@@ -236,7 +236,7 @@ def test_it_is_known_why_a_date_is_behind() -> None:
     assert why(project_state="others") == dict.fromkeys(both, "dbt project changed")
     assert why(builds=()) == dict.fromkeys(both, NOT_RECORDED)
     assert why(builds=BUILDS.builds[1:]) == {day: NOT_RECORDED}
-    # What has been altered is built again.
+    # A backfill builds altered tables again.
     october = replace(BUILDS, builds=altered)
     assert october.stale_range(schedule(*OCTOBER)) == OCTOBER
     assert october.stale_range(schedule(*NOVEMBER)) is None
@@ -264,7 +264,7 @@ def test_a_changed_raw_row_puts_its_date_behind_and_those_after_it() -> None:
     before = OCTOBER[0], GAME_DAYS[1] - day
     assert READ.stale_range(schedule(*before)) is None
     assert READ.stale_range(schedule(OCTOBER[0], GAME_DAYS[1])) == (OCTOBER[0], GAME_DAYS[1])
-    # A row that is there anew, or no longer, is a change, too.
+    # An added or removed row is a change, too.
     for changed in (GAME_DAYS[0], OCTOBER[0]):
         was = {**dict.fromkeys(GAME_DAYS, "old"), changed: "other"}
         other = replace(READ, builds=(replace(READ.builds[0], raw_dates=was), *READ.builds[1:]))
@@ -276,7 +276,7 @@ def test_a_changed_raw_row_puts_its_date_behind_and_those_after_it() -> None:
 def test_of_a_build_that_a_part_replaces_what_is_up_to_date_is_kept() -> None:
     build, day = READ.builds[0], dt.timedelta(days=1)
     last = GAME_DAYS[1] - day
-    # What the changed row concerns is not kept, wherever the part is.
+    # A build of any part drops the records of dates that the changed row concerns.
     assert READ._kept(build, *NOVEMBER) == [(OCTOBER[0], last)]
     assert READ._kept(build, GAME_DAYS[0], GAME_DAYS[0]) == [
         (OCTOBER[0], GAME_DAYS[0] - day),
@@ -284,7 +284,7 @@ def test_of_a_build_that_a_part_replaces_what_is_up_to_date_is_kept() -> None:
     ]
     assert READ._kept(build, *NEXT_YEAR) == [(OCTOBER[0], last)]
     same = replace(READ, raw_states={**READ.raw_states, "2021-22": build.raw_state})
-    assert same._kept(build, *NEXT_YEAR) == []  # its record stands
+    assert same._kept(build, *NEXT_YEAR) == []  # The record of its build is still there.
     assert same._kept(build, GAME_DAYS[0], NOVEMBER[0]) == [
         (OCTOBER[0], GAME_DAYS[0] - day),
         (NOVEMBER[0] + day, NOVEMBER[1]),
@@ -376,7 +376,7 @@ def test_going_back_to_an_earlier_state_of_the_data_builds_the_inputs_again(
         read("old").forget(warehouse, *span)
         read("old").note(warehouse, "run1", *span)
         assert read("old").stale_range(schedule(*span)) is None
-        # The correction is built for a week alone, and then taken back.
+        # Build the correction for one week only, and then take it back.
         assert read("new").stale_range(schedule(*first_week)) == first_week
         read("new").forget(warehouse, *first_week)
         read("new").note(warehouse, "run2", *first_week)

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP: a clean end that says how to go on, and nothing left behind."""
+"""Ctrl-C, SIGTERM and SIGHUP end a command cleanly, and its message says how to go on."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_interrupting_dbt_and_going_on_ends_in_the_same_tables(
 ) -> None:
     terminal.put(simulated_raw.path)
     for point, to_the_group in (
-        ("after-dbt-int_player_games:1", True),  # dbt is at it
+        ("after-dbt-int_player_games:1", True),  # dbt is running.
         ("after-inputs:1", False),
     ):
         command = terminal.start(*BACKFILL)

@@ -46,7 +46,7 @@ def uninterrupted(request: pytest.FixtureRequest, terminal_folder: Path) -> Unin
     terminal = Terminal(terminal_folder)
     raw, done, arguments = _data(request, terminal)
     if IS_CAMPAIGN:
-        # Leaves the parsed project behind, so that every run after it takes the same time.
+        # This run stores the parsed project, so that all later runs take the same time.
         terminal.put(raw)
         terminal.run_until_killed("after-dbt-seasons:1", *arguments)
     terminal.put(raw)
@@ -82,7 +82,7 @@ def test_a_kill_at_a_random_moment_changes_nothing(
 ) -> None:
     earliest = 0.0 if IS_CAMPAIGN else min(uninterrupted.times.values())
     moment = random.Random(f"{SEED} {number}").uniform(earliest, uninterrupted.seconds)  # noqa: S311
-    # Other work on the machine shifts the moments, so they count from the boundary before.
+    # Other work on the machine shifts the moments, so count them from the boundary before.
     passed = [point for point, at in uninterrupted.times.items() if at <= moment]
     delay = moment - (uninterrupted.times[passed[-1]] if passed else 0.0)
     while True:
@@ -94,7 +94,7 @@ def test_a_kill_at_a_random_moment_changes_nothing(
         command.send(signal.SIGKILL)
         if command.wait().code == -signal.SIGKILL:
             break
-        delay /= 2  # it was faster this time, and had ended
+        delay /= 2  # This run was faster and had ended before the kill.
     assert_resumes(terminal, uninterrupted, command, f"at {moment:.1f} s")
 
 
@@ -135,7 +135,7 @@ def test_a_load_killed_at_a_random_moment_changes_nothing(
 def assert_resumes(
     terminal: Terminal, uninterrupted: Uninterrupted, command: Command, moment: str
 ) -> None:
-    """Kill what is under way, run the same command again and compare every table."""
+    """Kill the running command, run it again and compare every table."""
     command.send(signal.SIGKILL)
     killed = command.wait()
     assert killed.code == -signal.SIGKILL

@@ -50,7 +50,7 @@ def test_a_gap_that_becomes_known_and_unknown_again_judges_the_affected_dates_an
     file = tmp_path / "known_gaps.csv"
     monkeypatch.setenv("BACKCOURT_KNOWN_GAPS", str(file))
     engine = four_seasons.copy(tmp_path)
-    # A player with failures that one game alone causes, and perhaps others.
+    # A player with failures that only one game causes; he may have others, too.
     (chosen, *_) = engine.query(
         "select gaps.game_id, gaps.player_id, gaps.game_date, count(*) as dates "
         "from nba_processing.precompute_failures as failures "

@@ -1,4 +1,4 @@
-"""One writer at a time, said plainly; and files, folders and disks that cannot be written to."""
+"""One writer at a time, named to the others; files, folders and disks that refuse writes."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_nobody_slips_in_while_a_command_and_dbt_hand_the_file_over(
         warehouse.query("select 1")
         warehouse.close()
         assert_names(terminal.run("plan", "--all"), os.getpid(), "pytest")
-        with duckdb.connect(str(terminal.file)):  # as dbt does
+        with duckdb.connect(str(terminal.file)):  # dbt opens the file like this.
             pass
         assert warehouse.has_table("nba_raw.games")
     terminal.run_well("plan", "--all")
@@ -313,7 +313,7 @@ def test_what_is_no_duckdb_file_is_named(
 
 
 def _is_locked(file: Path) -> bool:
-    """Ask for DuckDB's lock without taking it, which would keep dbt out."""
+    """Test DuckDB's lock without taking it, since taking it would keep dbt out."""
     question = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
     with file.open("r+b") as opened:
         answer = fcntl.fcntl(opened, fcntl.F_GETLK, question)

@@ -1,4 +1,4 @@
-"""The notebook of docs/training.md runs as it stands, and what it says is true of its own run."""
+"""The notebook of docs/training.md runs as it stands, and the page states its results."""
 
 from __future__ import annotations
 

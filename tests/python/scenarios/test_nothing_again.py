@@ -1,4 +1,4 @@
-"""What a backfill leaves out as long as nothing has changed: tests, views, parsing."""
+"""A backfill leaves out tests, views and parsing as long as nothing has changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.python.support.engine import Engine
 
 pytestmark = pytest.mark.slow
 
-# The history of runs decides nothing else.
+# A write that changes only the file's version: no other decision reads the history of runs.
 WRITE = "update nba_processing.processor_runs set records = records + 1 where rowid = 0"
 PASSED = [NodeOutcome("a_test", "pass", "", 0, 0.0)]
 FAILED = [NodeOutcome("a_test", "fail", "", 1, 0.0)]

@@ -1,4 +1,4 @@
-"""What reaches the terminal, and what happens when nobody, or nothing, takes it."""
+"""Output to terminals, pipes and files, also if its reader leaves or the disk is full."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SHOWN = r"\u001b]0;owned\u0007 Luka\u001b[2J \u009b31m[red]x[/red] :skull: \u202
 
 
 class TestNames:
-    """Text of the data stays text, whatever a terminal, rich or JSON would make of it."""
+    """Text of the data stays text: no terminal, rich or JSON interprets it."""
 
     def test_lines_and_tables_show_control_characters_and_leave_markup_alone(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -90,7 +90,7 @@ def start(
 
 @pytest.mark.slow
 class TestStreams:
-    """A reader that leaves, a full disk and closed streams are no faults of the program."""
+    """A reader that leaves, a full disk and closed streams cause no stack trace."""
 
     @pytest.fixture
     def environment(self, terminal: Terminal, simulated: Engine) -> dict[str, str]:
@@ -142,7 +142,7 @@ class TestStreams:
 
 
 class TestWriting:
-    """Whatever a command writes is a regular file, whole or as it was."""
+    """Commands write only regular files, each whole or not at all."""
 
     @pytest.fixture(params=["device", "pipe"])
     def special(self, request: pytest.FixtureRequest, tmp_path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""How near projected usage comes to a game's usage, on a season that it was not fitted on."""
+"""Compares projected usage with a game's usage, in a season that it was not fitted on."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ select
     count(*) as players,
 from projections where is_regular and load_ratio > ?
 """
-# A team's load ratio says nothing of how the game ends: absolute final margin.
+# The load ratio and the absolute final margin of each team, which must not correlate.
 LEAK = """
 with teams as (
     select distinct
@@ -62,7 +62,7 @@ inner join played.nba_raw.games as games on teams.game_id = games.game_id
 
 @pytest.fixture(scope="module")
 def season(real_2023: Engine) -> duckdb.DuckDBPyConnection:
-    """Return a connection that knows the factors of the season, without zones and defences."""
+    """Return a connection to the season's factors, computed without zones and defences."""
     real_2023.project().build(["+player_composite_factors_inputs"], *SEASON)
     connection = duckdb.connect()
     connection.execute(f"attach '{real_2023.path}' as played (read_only)")

@@ -1,4 +1,4 @@
-"""Raw tables, or files of the project, that are ahead of the features: nothing is called done."""
+"""If raw tables or project files are newer than the features, no command calls them done."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_a_correction_that_is_loaded_makes_dates_stale_until_they_are_backfilled
     )
     assert game in page.read_text(encoding="utf-8")
 
-    # What SQL sees of it: the game's own date and those after it.
+    # The view in SQL shows the game's own date and the later ones.
     stale = engine.query("select distinct analysis_date as day from nba_processing.stale_dates")
     days = engine.query(
         "select distinct game_date as day from nba_raw.games "
@@ -105,7 +105,7 @@ def test_a_correction_that_is_loaded_makes_dates_stale_until_they_are_backfilled
     assert {row["day"] for row in stale} == {row["day"] for row in days}
     assert stale_days(backfilled) == {str(row["day"]) for row in days}
     assert outcome_of_the_test(engine) == "fail"
-    # Neither the dates before the game nor those after a part are behind it.
+    # Dates before the game, and dates of a part that was built since, are not stale.
     backfilled.ok("backfill", *BEFORE)
     assert stale_days(backfilled) == {str(row["day"]) for row in days}
     last = max(row["day"] for row in days)
@@ -167,7 +167,7 @@ def test_a_player_s_birth_date_makes_stale_the_dates_from_his_first_game_on(
         "inner join nba_raw.games using (game_id) inner join nba_raw.players using (player_id) "
         "group by player_id order by first desc, player_id limit 1"
     )
-    # No such player plays from the first date on, so that dates before stay as they are.
+    # Let him play no game before GAME_DAY, so that earlier dates do not become stale.
     engine.execute(
         f"delete from nba_raw.player_box_scores where player_id = {late['player_id']} "
         f"and game_id in (select game_id from nba_raw.games where game_date < date '{GAME_DAY}')"

@@ -1,4 +1,4 @@
-"""Figures on real data, which are known from elsewhere."""
+"""Figures of real data that are known from other sources."""
 
 from __future__ import annotations
 

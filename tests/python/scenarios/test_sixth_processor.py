@@ -1,6 +1,6 @@
 """A sixth processor, added by the files that docs/extending.md names and by nothing else.
 
-One story: it is computed, skipped, computed anew, missed when its rows are gone, and reported.
+In one story it is computed, skipped, computed again, missed without its rows, and reported.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from tests.python.support.leagues import League, days
 EXAMPLE = REPOSITORY / "tests" / "python" / "support" / "sixth_processor"
 GUIDE = REPOSITORY / "docs" / "extending.md"
 CATALOGUE = "python_workers/processors/catalogue.py"
-# By the line that it stands before, each line that the catalogue gets.
+# Lines to add to the catalogue, each by the line that it stands before.
 ADDED_LINES = {
     "from python_workers.processors.shot_zones import SHOT_ZONES\n": (
         "from python_workers.processors.per_36_rates import PER_36_RATES\n"
     ),
     ")\n\nBY_KEY": "    PER_36_RATES,\n",
 }
-# What `make generate` runs.
+# The modules that `make generate` runs.
 GENERATORS = re.findall(
     r"(?m)/python -m (python_workers\S+)$", (REPOSITORY / "Makefile").read_text()
 )
@@ -220,7 +220,7 @@ def test_its_own_tests_and_those_of_every_declaration_pass(clone: Path) -> None:
 
 def test_it_is_computed_like_the_others(story: dict[str, Outcome]) -> None:
     backfill = story["backfill"]
-    # A box score is missing and a count is impossible.
+    # The league lacks a box score and has an impossible count, which needs attention.
     assert backfill.code == 1
     assert backfill.event("run_finished")["failed_tests"] == []
     (row,) = [
@@ -292,7 +292,7 @@ def test_a_daily_run_computes_its_date(story: dict[str, Outcome]) -> None:
     daily = story["daily"]
     (committed,) = [event for event in daily.events("date_committed") if event["processor"] == NAME]
     assert committed["date"] == str(TO_COME)
-    # The four whose game was missing have their rows now.
+    # The four players of the missing game have rows now.
     assert committed["inserted"] == 4
     assert committed["failures"] == {"EXPECTED_INCOMPLETE": 1, "PROCESSING_ERROR": 1}
     assert daily.event("run_finished")["failed_tests"] == []

@@ -1,4 +1,4 @@
-"""What is unknown of one game stays out of sums and means, and costs nobody else anything."""
+"""Unknown values of a game stay out of sums and means, and affect no other player."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from tests.python.support.engine import Engine, assert_accounted_for
 from tests.python.support.leagues import League, days
 from tests.python.support.raw_factories import Row
 
-# From the eleventh date on everyone has ten games behind him.
+# From the eleventh date on, every player has ten games.
 DATES = days(13)
 LAST = DATES[-1]
 TEAMS = {"AAA": (11, 12, 13), "BBB": (21, 22, 23), "CCC": (31, 32, 33), "DDD": (41, 42, 43)}
 PAIRINGS = ((("AAA", "BBB"), ("CCC", "DDD")), (("AAA", "CCC"), ("BBB", "DDD")))
 ABSURD_DAY, UNTIMED_DAY = DATES[9], DATES[10]
-# As much of everything as a line may hold; the points are those of the makes.
+# The largest counts that a line may have; the points agree with the makes.
 ABSURD: Row = dict.fromkeys(BOX_COUNTS, MAX_PLAYER_COUNT) | {"fgm": 100, "fg3m": 0, "ftm": 0}
 
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    """A league of equals, but for a game without minutes and a game of absurd lines."""
+    """Return a league of equal lines, except a game without minutes and one with absurd lines."""
     league = League(TEAMS)
     for number, day in enumerate(DATES):
         for home, away in PAIRINGS[number % 2]:

@@ -23,13 +23,13 @@ DAYS = 7
 # which it arrives.
 LATE, NEXT, ARRIVAL = 2, 3, 5
 
-# What a morning cannot know either, but no score comes near enough to its threshold in a week.
+# A morning cannot know these either, but no score comes near its threshold in this week.
 THRESHOLDS = {"has_warnings", "warning_details", "is_quality_ready"}
 
 
 @dataclass(frozen=True)
 class Season:
-    """Where a week lies, past the first 30 days of a season and before its last 14.
+    """A week after the first 30 days of a season and before its last 14.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ SEASONS = {
 
 @dataclass
 class Week:
-    """What became of a week.
+    """The results of a week.
 
     Parameters
     ----------
@@ -116,11 +116,11 @@ class Week:
 
     @property
     def next_day(self) -> dt.date:
-        """The day after the one whose box score is late."""
+        """Return the day after the one with the late box score."""
         return self.days[NEXT]
 
     def note(self) -> None:
-        """Note the attempts of the day that needs the late box score, and the open locks."""
+        """Record the attempts of the day that needs the late box score, and the open locks."""
         found = self.mornings.query(
             """
             select a.processor_name, a.status, f.failure_category
@@ -206,7 +206,7 @@ def test_the_third_unsuccessful_attempt_locks_until_the_box_score_arrives(
     assert first == second == everyone("counting", "INCOMPLETE_UPSTREAM")
     assert third == everyone("locked", "INCOMPLETE_UPSTREAM")
     assert fourth == everyone("locked", "CIRCUIT_BREAKER_ACTIVE")
-    # Who turns out not to have played in it may have too few games after all.
+    # Players who turn out not to have played in it may have too few games.
     gaps = week.season.gaps
     assert {
         (short, category): count
@@ -300,5 +300,5 @@ def documented_differences() -> dict[str, set[str]]:
 
 
 def same_team(ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
-    """Tell whether a player is listed for the team that he was with: his game depends on it."""
+    """Tell whether a player is listed for his former team, since his game depends on it."""
     return ours.get("team_abbr") == theirs.get("team_abbr")

@@ -1,4 +1,4 @@
-"""Workers that die or hang under the command: one player pays, everybody else has his row."""
+"""If workers die or hang under the command, only the player who causes it loses his row."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def lost(terminal: Terminal, processor: Processor) -> set[tuple[str, dt.date, st
 
 
 def rows_but_those_of(terminal: Terminal, simulated: Engine, processor: Processor, who: str) -> int:
-    """Return how many rows there are beside theirs, which must be those of a clean run."""
+    """Return the number of other players' rows, which must equal those of a clean run."""
     columns = "* exclude (run_id, created_at, processed_at)"
     ours, clean = (
         f"select {columns} from {database}{processor.table} where not ({who})"
@@ -169,7 +169,7 @@ def test_a_player_who_hangs_is_one_failure_too(terminal: Terminal, victims: Vict
     }
 
 
-# ---- the same player on many dates
+# The same player on many dates
 
 
 def team_chunks(count: int, deadly: AbstractSet[int], size: int = 40) -> Iterator[Chunk]:
