@@ -1,1 +1,1 @@
-"""Tests that pytest runs; the dbt project runs those of tests/dbt."""
+"""Tests that pytest runs; dbt runs those of tests/dbt."""

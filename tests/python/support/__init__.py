@@ -1,1 +1,1 @@
-"""What tests stand on: factories, made-up leagues, the engine in process, a terminal; no tests."""
+"""Helpers of the tests: factories, made-up leagues, the engine in process, a terminal. No tests."""

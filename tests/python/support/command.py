@@ -1,4 +1,4 @@
-"""The command line in process: what it prints, and how it ends."""
+"""The command line in process: its output and its exit code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from python_workers.cli.app import main
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a command ended: its exit code and what stood on the two streams."""
+    """The exit code of a command, and the text of its two streams."""
 
     code: int
     out: str
@@ -42,13 +42,13 @@ class CommandLine:
         return Outcome(int(ended.value.code or 0), written.out, written.err)
 
     def attention(self, *arguments: object) -> Outcome:
-        """Run a command that has to do its work and to find something that needs attention."""
+        """Run a command that must do its work and end with 1, since something needs attention."""
         outcome = self(*arguments)
         assert (outcome.code, outcome.err) == (1, ""), outcome
         return outcome
 
     def ok(self, *arguments: object) -> Outcome:
-        """Run a command that has to succeed."""
+        """Run a command that must succeed."""
         outcome = self(*arguments)
         assert (outcome.code, outcome.err) == (0, ""), outcome
         return outcome

@@ -1,4 +1,4 @@
-"""The engine in process: load, backfill and read back, through the calls of the command line."""
+"""The engine in process: load, backfill and read back with the functions of the commands."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Engine:
         pool: PoolOptions = IN_PROCESS,
         run_tests: bool = False,
     ) -> BackfillResult:
-        """Backfill a range, some seasons or everything there is."""
+        """Backfill a range, some seasons or all games."""
         with DuckDBWarehouse(self.path) as warehouse:
             everything = start is None and not seasons
             schedule = resolve(warehouse, start, end, seasons, everything=everything)
@@ -172,12 +172,12 @@ class Engine:
         return found
 
     def record(self, processor: Processor, day: dt.date) -> None:
-        """Record the rows and failures of a date as they stand, as if it had been computed so."""
+        """Record the present rows and failures of a date, as if a run had computed them."""
         with DuckDBWarehouse(self.path) as warehouse:
             warehouse.commit([], [record_stored(warehouse, processor, [day])])
 
     def record_builds(self) -> None:
-        """Record the tables that dbt built as they stand, as if dbt had built them so."""
+        """Record the present tables of dbt, as if dbt had built them."""
         with DuckDBWarehouse(self.path) as warehouse:
             derived = read_derived(warehouse)
             assert derived is not None
@@ -207,7 +207,7 @@ class Engine:
 
 
 def outcomes(rows: Rows, failures: Rows) -> dict[tuple[dt.date, str], str]:
-    """Return what became of everyone: ``row`` or the category of his failure."""
+    """Return the outcome of each entity: ``row`` or the category of its failure."""
     both = rows.keys() & failures.keys()
     assert not both, f"both a row and a failure: {sorted(both)[:5]}"
     categories = {key: failure["failure_category"] for key, failure in failures.items()}
@@ -215,7 +215,7 @@ def outcomes(rows: Rows, failures: Rows) -> dict[tuple[dt.date, str], str]:
 
 
 def assert_accounted_for(engine: Engine) -> None:
-    """Everyone expected has a row or a failure, nobody both, and nobody else has either."""
+    """Assert that exactly the expected entities have a row or a failure, and none has both."""
     (season,) = engine.query("select min(game_date) as a, max(game_date) as z from nba_raw.games")
     found = engine.coverage(season["a"], season["z"])
     assert found.by_date

@@ -1,6 +1,6 @@
-"""Who is expected of a league and what becomes of him, in plain Python from the raw rows.
+"""Computes the expected entities of a league and their outcomes from the raw rows.
 
-An independent reading of the rules of population and failure, one player and date at a time.
+This is an independent reading of the rules, in plain Python, one player and date at a time.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def has_minutes(row: Row) -> bool:
 
 
 def is_known(row: Row) -> bool:
-    """Tell whether a line of a game that was played does not contradict itself."""
+    """Tell whether a line of a played game is free of contradictions."""
     return has_minutes(row) and row["points"] == 2 * row["fgm"] + row["fg3m"] + row["ftm"]
 
 

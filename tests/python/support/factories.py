@@ -221,7 +221,7 @@ def _shot_zone_rows(players: Sequence[Row], columns: Sequence[str]) -> pa.Table:
 
 
 def matchup(player_id: int = 1, day: dt.date = DAY, **changes: Any) -> Row:
-    """Return a rested player of average usage in a game without any edge."""
+    """Return a rested player of average usage in a game that favours neither team."""
     player = _player(player_id, day) | {
         "game_id": "0022100641",
         "team_abbr": "LAL",
@@ -251,7 +251,7 @@ def matchup(player_id: int = 1, day: dt.date = DAY, **changes: Any) -> Row:
 
 
 def usage_load(pct_minutes: float, team_games: int = 10) -> int:
-    """Return a team's load as its inputs hold it, of percent times minutes on the floor."""
+    """Return a team's load, as in its inputs, from percent of usage times minutes on the floor."""
     return round(pct_minutes * team_games * 420 * 420 * 10_000 * 60)
 
 
@@ -265,7 +265,7 @@ def opponent_defense(**changes: Any) -> Row:
 
 
 def composite_tables(players: Iterable[Row]) -> Tables:
-    """Return the tables; of players with the same opponent on a date, the first one's counts."""
+    """Return the tables; if players share an opponent on a date, the first one's defence counts."""
     listed = list(players)
     defenses = {
         (player["analysis_date"], player["opponent_team_abbr"]): player["defense"]

@@ -1,4 +1,4 @@
-"""Where the project under test is."""
+"""The folder of the project under test."""
 
 from pathlib import Path
 

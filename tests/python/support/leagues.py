@@ -16,7 +16,7 @@ from tests.python.support.raw_factories import Row, game, line, player, shot
 
 OPENING_NIGHT = dt.date(2021, 10, 19)
 
-# Attempts of a default line by zone, and how many of them are made: 12 points with a free throw.
+# Attempts and makes of a default line by zone; with a free throw they give 12 points.
 ATTEMPTS = {"paint": 5, "mid_range": 2, "three": 3}
 MAKES = {"paint": 3, "mid_range": 1, "three": 1}
 LABELS = {
@@ -96,7 +96,7 @@ class League:
 
     @property
     def players(self) -> list[Row]:
-        """Everyone who is listed anywhere or on a roster."""
+        """All players who are listed or on a roster."""
         known = {each for roster in self.rosters.values() for each in roster}
         known |= {row["player_id"] for row in self.lines}
         return [
@@ -118,7 +118,7 @@ class League:
 
 
 def random_league(seed: int, season: str, first: dt.date, first_player: int = 1) -> League:
-    """Return a league in which whatever can happen to data does, some of it often."""
+    """Return a league with every irregularity that data can have, some of them often."""
     chance = random.Random(seed)  # noqa: S311 -- a league, not a secret
     half = random.Random(-1 - seed)  # noqa: S311 -- which games lack a side
     teams = ("AAA", "BBB", "CCC", "DDD", "EEE", "FFF")
@@ -187,7 +187,7 @@ def write_tables(folder: Path, leagues: Sequence[League]) -> Path:
         path = folder / name / f"{number}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         rows = leagues[number].tables()[name]
-        # Without a row the columns are there all the same.
+        # A table without rows has its columns all the same.
         table = pa.Table.from_pylist(rows or [examples[name]]).slice(0, len(rows))
         pq.write_table(table, path)
     return folder

@@ -1,4 +1,4 @@
-"""A season seen from its mornings: results of a day arrive after the day's own run."""
+"""A season morning by morning: the results of a day arrive after the day's own run."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Mornings:
             )
 
     def deliver(self, day: dt.date, *, without_box_score: Iterable[str] = ()) -> None:
-        """Let the results of a day arrive."""
+        """Load the results of a day."""
         held_back = ", ".join(f"'{game}'" for game in without_box_score) or "''"
         of_day = f"""select game_id from known.nba_raw.games
             where game_date = '{day}' and game_id not in ({held_back})"""
@@ -88,7 +88,7 @@ class Mornings:
         )
 
     def deliver_box_score(self, game_id: str) -> None:
-        """Let the box score and shots of one game arrive."""
+        """Load the box score and shots of one game."""
         self._from_known(*self._lines_and_shots(f"'{game_id}'"))
 
     @staticmethod

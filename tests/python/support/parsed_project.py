@@ -1,4 +1,4 @@
-"""The parsed dbt project: parsing takes longer than building a small league, so it is done once."""
+"""Parses the dbt project once, since parsing takes longer than building a small league."""
 
 from __future__ import annotations
 

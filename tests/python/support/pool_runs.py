@@ -1,4 +1,4 @@
-"""A run of chunks through a pool, and what came of it."""
+"""Runs chunks through a pool, and returns their results."""
 
 from __future__ import annotations
 

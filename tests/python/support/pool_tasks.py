@@ -1,4 +1,4 @@
-"""What the pool's tests run in workers; light, since every worker process imports it."""
+"""Tasks of the pool's tests; the module is light, since every worker process imports it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from python_workers.pool.chunk import Chunk
 
 
 class UnreadableError(Exception):
-    """Cannot be unpickled: its constructor wants more than its text."""
+    """An error that cannot be unpickled: its constructor needs more than its text."""
 
     def __init__(self, player: int, zone: str) -> None:
         super().__init__(f"player {player} in {zone}")
@@ -67,7 +67,7 @@ def lost_player(chunk: Chunk, reason: str) -> pa.Table:
 
 
 def score_or_die(chunk: Chunk) -> pa.Table:
-    """Meet a fate at the player of the params: each time, or once where a marker file is given."""
+    """Die, hang or raise at a chosen player: each time, or once if the params name a marker."""
     params = chunk.params
     met = set(players_of(chunk)) & set(params.get("at", ()))
     if met and _first_time(params.get("marker")):

@@ -138,7 +138,7 @@ def column(warehouse: Warehouse, table: str, name: str) -> list[Any]:
 
 
 def error_of(load: Callable[..., object], *args: Any, **tables: Sequence[Row]) -> str:
-    """Return what a refused load says."""
+    """Return the message of a refused load."""
     return refusal(lambda: load(*args, **tables))
 
 
@@ -149,7 +149,7 @@ def read(raw: Path, schema: RawTable, scratch: Path) -> Rows:
 
 
 def refusal(call: Callable[..., object], *args: Any) -> str:
-    """Return what a refused call says."""
+    """Return the message of a refused call."""
     with pytest.raises(BackcourtError) as caught:
         call(*args)
     return caught.value.render()

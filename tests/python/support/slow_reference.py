@@ -1,4 +1,4 @@
-"""The processors once more: one player at a time, in plain Python with exact fractions.
+"""Computes each processor again: one player at a time, in plain Python with exact fractions.
 
 Written from the definitions of the features alone, to be compared with the columnar code.
 """
@@ -334,7 +334,7 @@ def _usage(player: Row) -> tuple[Fraction | None, Fraction | None, Fraction]:
     load, team_games = player["team_usage_load"], player["team_games_last_10"]
     if load is None or not team_games:
         return recent, None, Fraction(0)
-    # Percent of plays times minutes, of everybody who is expected on the floor.
+    # Percent of plays times minutes, summed over the players who are expected on the floor.
     on_floor = Fraction(load, team_games * 420 * 420 * 10_000 * 60)
     ratio = Fraction(3, 2)
     if on_floor:

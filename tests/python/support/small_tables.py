@@ -1,4 +1,4 @@
-"""Small tables to try a warehouse with."""
+"""Small tables for the tests of a warehouse."""
 
 from __future__ import annotations
 

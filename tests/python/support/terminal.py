@@ -26,7 +26,7 @@ from tests.python.support.folders import REPOSITORY
 MARK = "BACKCOURT_TEST_MARK"
 PATIENCE_SECONDS = 300.0
 
-# What differs between two runs that computed the same: when, and by which run.
+# Columns that differ between two runs with the same results: times and run ids.
 _BOOKKEEPING = {
     *("run_id", "build_id", "created_at", "processed_at", "started_at", "finished_at"),
     *("built_at", "seconds", "load_id", "loaded_at"),
@@ -139,7 +139,7 @@ class Command:
             time.sleep(0.05)
 
     def end(self) -> None:
-        """Kill whatever of it is still there."""
+        """Kill all processes of the command that still run."""
         for process in _marked(self.mark):
             with suppress(psutil.Error):
                 process.kill()
@@ -238,7 +238,7 @@ class Terminal:
         return ended
 
     def run_until_killed(self, point: str, *arguments: str, **options: Any) -> Ended:
-        """Run a command that kills itself at a point, and see that nothing of it is left."""
+        """Run a command that kills itself at a point, and assert that it leaves no process."""
         command = self.start(*arguments, **options, faults={"stop_at": point})
         ended = command.wait()
         assert ended.code == -signal.SIGKILL, f"{point} was not reached\n{ended.text}"
@@ -257,7 +257,7 @@ class Terminal:
         command.assert_nothing_is_left()
 
     def forget_outputs(self) -> None:
-        """Leave the inputs, and what dbt computes from them, as before the first compute."""
+        """Delete what the pool computed, so that only the inputs and dbt's rows are left."""
         names = ", ".join(f"'{processor.name}'" for processor in POOL_PROCESSORS)
         for processor in POOL_PROCESSORS:
             self.query(f"delete from {processor.table}")

@@ -1,4 +1,4 @@
-"""What is broken to see each dbt data test fail, in the league of `test_dbt_tests_fail.py`."""
+"""Changes that make each dbt data test fail, in the league of `test_dbt_tests_fail.py`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import datetime as dt
 from python_workers.raw.schema import BOX_COUNTS
 from tests.python.support.leagues import days
 
-# From the eleventh date on everyone has ten games behind him.
+# From the eleventh date on, every player has ten games.
 DATES = days(13)
 FIRST, LAST = DATES[0], DATES[-1]
 FREE_DAY = FIRST + dt.timedelta(days=1)
@@ -34,7 +34,7 @@ TRAINING = "nba_predictions.training_examples"
 
 
 def change(table: str, *assignments: str) -> list[str]:
-    """Return updates that spoil a row each: the first assignment the first row, and so on."""
+    """Return one update per row: the first assignment spoils the first row, and so on."""
     return [
         f"update {table} set {assignment} where rowid = "
         f"(select rowid from {table} order by rowid limit 1 offset {number})"
@@ -126,7 +126,7 @@ SPOILED: dict[str, list[str]] = {
         """,
     ],
     "no_row_uses_a_game_on_or_after_its_date": [
-        # The last game of the window is then the one on the date itself.
+        # This makes the game on the date itself the last one of the window.
         *change(PSZA_INPUTS, "actual_game_count = actual_game_count + 1"),
         *change(
             PDC_INPUTS,

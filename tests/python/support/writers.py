@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# A commit that no checkpoint has followed, and one to come.
+# Commit once without a checkpoint, and once more later.
 WRITER = """
     import sys, duckdb
     with duckdb.connect(sys.argv[1]) as connection:

@@ -1,1 +1,1 @@
-"""One module or room at a time: the folders are those of the package."""
+"""Tests of single modules or folders; the folders mirror those of the package."""

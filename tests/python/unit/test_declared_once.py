@@ -1,4 +1,4 @@
-"""Names of tables and failure categories stand once, and the rest follows from there."""
+"""The code names tables and failure categories only in one module each."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_code_takes_the_names_of_tables_from_one_module() -> None:
 def test_code_takes_failure_categories_from_one_module() -> None:
     names = "|".join([*CATEGORIES, *(category.column for category in CATEGORIES.values())])
     found = {place.split(":")[0] for place in places(re.compile(rf"\b({names})\b"))}
-    # Which columns came later is known there, and no declaration can say it.
+    # This module knows which columns came later; no declaration says it.
     assert found == {"processors/failures.py", "warehouse/former_tables.py"}
 
 

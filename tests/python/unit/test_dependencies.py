@@ -1,4 +1,4 @@
-"""No bound of a dependency admits a release with a known hole, and each lock keeps the bounds."""
+"""No dependency's bound admits a release with a known vulnerability; locks keep the bounds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 
 from tests.python.support.folders import REPOSITORY
 
-# The last release with the hole.
+# The last release with the vulnerability.
 HOLES = {
     ("distributed", "2026.1.0"): "CVE-2026-23528: script injection in the dashboard",
     ("jinja2", "3.1.5"): "CVE-2025-27516: templates leave the sandbox",

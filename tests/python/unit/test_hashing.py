@@ -210,7 +210,7 @@ def test_values_that_rows_share_give_the_hashes_of_whole_rows(
     own = pa.table(
         {
             "a": pa.array([data.draw(st.integers(0, 2)) for _ in of_row], pa.int64()),
-            # Differs in some groups, is the same in others, and always is.
+            # Columns that differ in some groups, and one that is always the same.
             "c": pa.array([None if group == 1 else str(group) for group in of_row], pa.string()),
             "e": pa.array([0.5] * rows, pa.float64()),
         }

@@ -57,7 +57,7 @@ def test_training_examples_have_the_columns_and_types_of_the_contract(
     assert frame[["game_date", "player_id"]].equals(
         frame[["game_date", "player_id"]].sort_values(["game_date", "player_id"])
     )
-    # Of the date to come nothing is known but the features.
+    # The date to come has features, and no labels yet.
     to_come = frame[frame.game_date == frame.game_date.max()]
     assert to_come[reader.labels].isna().all(axis=None)
     assert to_come.points_avg_last_10.notna().any()

@@ -114,7 +114,7 @@ def test_what_a_value_looks_like_is_shown_by_example(
 
 
 def test_a_misspelt_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command would work on another warehouse."""
+    """With a misspelt variable, the command would use another warehouse."""
     for name, meant in (
         ("DUCKB_PATH", "DUCKDB_PATH"),
         ("DUCK_DB_PATH", "DUCKDB_PATH"),

@@ -82,7 +82,7 @@ def warehouse(tmp_path: Path) -> Iterator[DuckDBWarehouse]:
 
 
 def compute(*players: Row) -> ChunkResult:
-    """Compute date by date: a player's games are others on each date here."""
+    """Compute date by date, since here a player's games differ between dates."""
     results = [
         daily_cache.compute(daily_cache_tables(of_day), {})
         for _, of_day in itertools.groupby(players, key=lambda player: player["analysis_date"])
@@ -401,7 +401,7 @@ def test_two_commits_of_a_date_prepared_before_either_ran_end_as_one(
     for made in (first, second, second):
         warehouse.commit(made.changes)
     counts = [len(stored(warehouse, table)) for table in TABLES_OF_A_COMMIT]
-    assert counts == [1, 1, 1, 2]  # the history has both runs
+    assert counts == [1, 1, 1, 2]  # The history has both runs.
     assert stored(warehouse)[0]["run_id"] == "run2"
 
 

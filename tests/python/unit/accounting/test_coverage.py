@@ -1,4 +1,4 @@
-"""What needs attention in a range, and how it is said."""
+"""Coverage finds what needs attention in a range, and names it."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_stale_dates_are_told_by_reason_with_the_games() -> None:
 
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Iterator[DuckDBWarehouse]:
-    """Return a warehouse whose coverage, stale dates and raw findings are written by hand."""
+    """Return a warehouse with coverage, stale dates and raw findings written by hand."""
     path = tmp_path / "coverage.duckdb"
     counts = ", ".join(f"0 as {name}" for name in COUNTS)
     with duckdb.connect(str(path)) as connection:

@@ -1,4 +1,4 @@
-"""A build counts only where it has built what the schedule asks for."""
+"""A build counts only for dates that have the fingerprints of all processors."""
 
 from __future__ import annotations
 

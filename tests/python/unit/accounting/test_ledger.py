@@ -52,7 +52,7 @@ def run(
     investigate: int = 0,
     daily_mark: str = "",
 ) -> Processed:
-    """Let a processor run on what the ledger says now."""
+    """Record a run of a processor on the present state of the ledger."""
     record = Processed(
         processor.calculation_version,
         ledger.what_is_read(processor, DAY, daily_mark),

@@ -51,7 +51,7 @@ def test_a_file_replaces_the_seed_whole(
             )
         )
     ]
-    # Another line makes another project: what was built from the former is due.
+    # A changed line changes the project state, so dates that were built before are due.
     write(own, LINE)
     assert project.state() != before
     monkeypatch.delenv("BACKCOURT_SEASONS")

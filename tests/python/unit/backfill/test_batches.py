@@ -1,4 +1,4 @@
-"""Chunks that are committed together: how many, and never a date in two commits."""
+"""Chunks are committed together in batches of the set size; no date is split over commits."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
 def compute(
     simulated: Engine, folder: Path, monkeypatch: pytest.MonkeyPatch, **options: float
 ) -> dict[str, list[tuple[list[dt.date], int]]]:
-    """Compute a league anew and return the dates and rows of each commit by processor."""
+    """Compute a league again and return the dates and rows of each commit by processor."""
     engine = simulated.copy(folder)
     engine.forget(*(processor.key for processor in POOL_PROCESSORS))
     pool = PoolOptions(n_jobs=2, backend="threading", chunk_dates=CHUNK_DATES, **options)  # type: ignore[arg-type]
     with recorded(monkeypatch) as recorder:
         engine.backfill(processors=POOL_PROCESSORS, pool=pool)
     assert_same(simulated.everything(), engine.everything())
-    assert not recorder.is_last_kept  # its tables are the largest there are
+    assert not recorder.is_last_kept  # Its tables are the largest.
     for commits in recorder.commits.values():
         days = [day for of_commit, _ in commits for day in of_commit]
         assert len(days) == len(set(days))

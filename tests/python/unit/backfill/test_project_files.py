@@ -1,4 +1,4 @@
-"""What is kept in dbt's target folder between commands, and when it no longer counts."""
+"""Files that commands keep in dbt's target folder, and when they no longer count."""
 
 from __future__ import annotations
 

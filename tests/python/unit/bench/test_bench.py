@@ -1,4 +1,4 @@
-"""The benchmark computes what the engine computes, and says what it found; no timings here."""
+"""The benchmark computes the engine's rows and states its results; no test depends on timings."""
 
 from __future__ import annotations
 

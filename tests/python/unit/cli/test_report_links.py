@@ -1,4 +1,4 @@
-"""Links into the report: to a file, to an address, or how to get a page to link to."""
+"""Links into the report, to a file or an address; without a report, how to write one."""
 
 from __future__ import annotations
 

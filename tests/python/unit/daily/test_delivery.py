@@ -1,4 +1,4 @@
-"""A morning fetches what is missing of the last days, and loads it."""
+"""A morning fetches and loads the missing games of the last days."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_morning_loads_the_results_of_the_evening_and_of_a_late_game(
     late = scheduled_game(LATER, gameDateEst="2022-01-22T00:00:00Z")
     old = scheduled_game("0022100001", gameDateEst="2022-01-20T00:00:00Z")
     replay.games = [scheduled_game(FINAL), late, old]
-    # The late game's play-by-play does not come this morning.
+    # The late game's play-by-play is still missing this morning.
     replay.faults["playbyplayv3"] = [Answer(500, "")] * ATTEMPTS
     site = Site(replay, pace_seconds=0, pause=lambda _: None)
     first = deliver(warehouse, site, folder, MORNING)
@@ -57,7 +57,7 @@ def test_a_morning_loads_the_results_of_the_evening_and_of_a_late_game(
     assert warehouse.query(games).to_pylist() == [{"n": 3}]
     second = deliver(warehouse, site, folder, MORNING)
     assert second.fetched.missing == {}
-    # The chart had told all of the shot but the assist.
+    # The chart had all of the shot except the assist.
     assert {game.game_id for game in second.load.changed_games} <= {FINAL, LATER}
     assert not deliver(warehouse, site, folder, MORNING).load.changed_games
 

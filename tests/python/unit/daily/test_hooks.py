@@ -1,4 +1,4 @@
-"""What a daily run tells, and what happens when nobody listens."""
+"""A daily run calls its hook, and reports a hook that fails."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EVENT = {"event": "daily_finished", "date": "2025-03-17", "rows_written": 12}
 
 
 class Listener(http.server.HTTPServer):
-    """Answers with the given codes in turn, the last one for ever; keeps what it was sent."""
+    """Answers with the given codes in turn, then always with the last one; keeps the requests."""
 
     def __init__(self, *codes: int) -> None:
         super().__init__(("127.0.0.1", 0), Answer)
@@ -112,7 +112,7 @@ def test_no_way_of_failing_tells_a_secret(hook: str, shown: str) -> None:
         run_hook(hook, EVENT, first_wait=0.001)
     assert caught.value.message.startswith(shown)
     assert "secret" not in caught.value.render()
-    assert caught.value.__suppress_context__  # nor does --debug show its causes
+    assert caught.value.__suppress_context__  # --debug does not show its causes either.
 
 
 def test_a_hook_without_end_is_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:

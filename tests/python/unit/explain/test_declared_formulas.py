@@ -1,4 +1,4 @@
-"""The declared formulas against the functions that compute: any player, the same values."""
+"""For any player, the declared formulas give the values of the functions that compute them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.python.support.factories import (
     zones_of_a_player,
 )
 
-# Shrinking a failure takes minutes here, and a player is small as he is.
+# Do not shrink failures: that takes minutes, and a player is small.
 QUICK = (Phase.explicit, Phase.reuse, Phase.generate)
 
 

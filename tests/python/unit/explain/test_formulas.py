@@ -19,7 +19,7 @@ VALUES = {"a": 7, "b": 0, "c": None, "d": 0.125, "psza.rate": 40.5, "zone": "pai
         ("a / b", None),
         ("a + c", None),
         ("-a * d", Fraction(-7, 8)),
-        ("round(d, 2)", Fraction(12, 100)),  # halves go to the even neighbour
+        ("round(d, 2)", Fraction(12, 100)),  # ties go to the even neighbour
         ("round(3 * d, 2)", Fraction(38, 100)),
         ("round(sqrt(2), 4)", Fraction(14142, 10000)),
         ("sqrt(a / b)", None),

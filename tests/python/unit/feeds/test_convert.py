@@ -1,4 +1,4 @@
-"""Feeds: what public sources give becomes the raw format, or a message says why not."""
+"""Feeds convert files of public sources to the raw format, or a message says why not."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ needs_samples = pytest.mark.skipif(not SAMPLES.is_dir(), reason="no recorded ans
 
 
 class Folder:
-    """A folder of files of a feed, and what they are converted to."""
+    """A folder with files of a feed, and the raw files that they are converted to."""
 
     def __init__(self, path: Path, feed: str = "nba_api") -> None:
         self.files, self.raw, self._feed = path / "files", path / "raw", feed
@@ -208,7 +208,7 @@ def test_the_play_by_play_gives_assists_blocks_and_missed_shots(folder: Folder) 
             action(16, isFieldGoal=0, shotResult="", description="One Free Throw 1 of 2 (1 PTS)"),
         ),
     )
-    # By default the site's chart has made shots alone.
+    # By default the site's chart has only made shots.
     chart = [chart_line(7, LOC_X=12), chart_line(9, SHOT_TYPE="3PT Field Goal")]
     write_json(folder.files / "chart.json", result_sets(Shot_Chart_Detail=(CHART, chart)))
     folder.convert()
@@ -331,7 +331,7 @@ def test_a_dump_of_shots_without_numbers_has_the_court_of_the_league(tmp_path: P
 
 def test_a_dump_of_shots_labels_those_of_the_play_by_play(tmp_path: Path) -> None:
     folder = Folder(tmp_path, "nba_dump")
-    # Two misses in one second, and a shot that the play-by-play does not have.
+    # Two misses in one second, and a shot that the play-by-play lacks.
     missed = {"SECS_LEFT": 1, "SHOT_MADE": False}
     shots = [
         dumped_shot(),
@@ -352,7 +352,7 @@ def test_a_dump_of_shots_labels_those_of_the_play_by_play(tmp_path: Path) -> Non
         (11, False, "Restricted Area", 1.0),
         (12, False, "Restricted Area", 3.0),
     ]
-    # The chart of the game knows all of this, with the numbers.
+    # If the game has a chart, the dump of shots adds nothing.
     chart = pd.DataFrame([chart_line(7, SHOT_ZONE_BASIC="Restricted Area")], columns=CHART)
     chart.to_csv(folder.files / "shotdetail_2021.csv", index=False)
     folder.convert()
@@ -425,7 +425,7 @@ def test_the_tables_of_sportsdataverse(tmp_path: Path) -> None:
         [
             espn_line(),
             espn_line(athlete_id=12, athlete_display_name="Two", minutes=None, did_not_play=True),
-            # He played, and the source does not know how long.
+            # He played, but the source does not say how long.
             espn_line(athlete_id=13, athlete_display_name="Three", minutes=0.0, points=7),
         ]
     ).to_parquet(folder.files / "player_box_2022.parquet")

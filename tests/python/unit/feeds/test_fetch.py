@@ -1,4 +1,4 @@
-"""A season is fetched from a replay of answers: again after faults, never twice, never wrong."""
+"""A season is fetched from a replay of the site: retried after faults, and never twice."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.python.support.replayed_site import FINAL, LATER, SEASON, Replay, ser
 
 
 class Fetching:
-    """A fetch into a folder, on a clock that only pauses move."""
+    """A fetch into a folder, on a clock that moves only in pauses."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.replay, self.now = folder, Replay(), 0.0
@@ -59,7 +59,7 @@ def test_a_second_fetch_asks_for_the_schedule_alone(fetching: Fetching) -> None:
     fetching.replay.asked.clear()
     assert fetching.fetch().missing == {}
     assert fetching.replay.asked == {"scheduleleaguev2": 1}
-    # The other game has been played since.
+    # The other game is final by now.
     fetching.replay.games = [scheduled_game(FINAL), scheduled_game(LATER)]
     fetching.fetch()
     assert fetching.replay.asked["boxscoretraditionalv3"] == 1
@@ -175,7 +175,7 @@ def test_a_fetch_killed_at_any_request_goes_on(fetching: Fetching) -> None:
         fetching.replay.asked.clear()
         fetching.fetch()
         assert {path: path.read_bytes() for path in fetching.folder.rglob("*.json")} == whole
-        # The schedule is asked for again, nothing else.
+        # Besides the missing answers, the next call asks again only for the schedule.
         assert fetching.replay.asked.total() == len(ALL) - max(at, 1) + 1
 
 

@@ -1,4 +1,4 @@
-"""Workers that die or hang, and that no process is left behind."""
+"""Workers may die or hang, and no process is left behind."""
 
 from __future__ import annotations
 
@@ -249,7 +249,7 @@ def wait_for_empty(session: int) -> list[str]:
 def test_ctrl_c_is_raised_once_and_leaves_no_process_and_no_stack_trace() -> None:
     process = start_session()
 
-    os.killpg(process.pid, signal.SIGINT)  # as the terminal does: to every process
+    os.killpg(process.pid, signal.SIGINT)  # to every process, as the terminal does
     _, errors = process.communicate(timeout=60)
 
     assert process.returncode == 130

@@ -1,4 +1,4 @@
-"""Chunks through worker processes: the same bytes, bounds, errors, and what travels."""
+"""Chunks through worker processes: same bytes, bounded memory, errors, and messages."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Give the address of a cluster of two workers, for what does it no harm."""
+    """Give the address of a cluster of two workers, for tests that do not harm it."""
     cluster = Cluster(tmp_path_factory.mktemp("cluster"))
     cluster.start("scheduler", "--port", "0")
     cluster.start_worker("--no-nanny")
@@ -110,7 +110,7 @@ def test_what_a_worker_raises_is_raised_as_it_is(shared: str) -> None:
 
 
 def test_workers_that_are_killed_in_the_middle_cost_nothing(cluster: Cluster) -> None:
-    """The first is gone for good, the other is started again by its nanny."""
+    """The first worker never comes back; its nanny starts the other one again."""
     for_good = cluster.start_worker("--no-nanny")
     cluster.start_worker("--nanny")
     address = cluster.ready(2)
@@ -127,7 +127,7 @@ def test_workers_that_are_killed_in_the_middle_cost_nothing(cluster: Cluster) ->
 
 
 def test_a_player_who_kills_his_worker_costs_nobody_else_his_row(tmp_path: Path) -> None:
-    """Dask gives the chunk up, and it is narrowed down in a process on this machine."""
+    """Dask gives up the chunk, and a process on this machine finds the player."""
     cluster = Cluster(tmp_path, {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"})
     try:
         cluster.start("scheduler", "--port", "0")
@@ -157,7 +157,7 @@ def test_what_would_be_waited_for_in_vain_is_an_error(
     with pytest.raises(BackcourtError, match="has had no worker for 1 s"):
         list(results)
 
-    cluster.start_worker("--no-nanny", threads="2")  # one for the hang
+    cluster.start_worker("--no-nanny", threads="2")  # one thread for the hang
     deadly = chunks_of(4, 2, fate="hang", at=[1])
     with pytest.raises(BackcourtError, match="no answer within 1 s for chunk chunk 0"):
         list(run(deadly, score_or_die, cluster.ready(1), hang_seconds=1.0))
@@ -205,7 +205,7 @@ def test_workers_with_other_code_of_the_same_version_are_refused(
 def test_a_worker_that_joins_with_other_code_is_refused_by_its_first_task(
     shared: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As one does that is started after the workers have been asked."""
+    """The worker starts after the parent has compared the workers' code."""
     monkeypatch.setattr(dask_backend, "_check_workers", lambda *_: None)
     monkeypatch.setattr(chunks, "code_digest", lambda: "0" * 16)
 

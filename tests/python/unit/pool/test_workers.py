@@ -1,4 +1,4 @@
-"""How many workers there are, what they are like, and what computes where there can be none."""
+"""The number and set-up of workers, and the threads that compute where processes cannot."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_without_processes_threads_compute_after_one_sentence(
         command,
         env=os.environ
         | {"PYTHONPATH": str(REPOSITORY)}
-        | {"PYTHONWARNINGS": "ignore"}  # joblib's own, which the command line leaves out
+        | {"PYTHONWARNINGS": "ignore"}  # joblib's own warning, which the command line leaves out
         | ({"JOBLIB_MULTIPROCESSING": "0"} if mount is None else {}),
         check=False,
         capture_output=True,

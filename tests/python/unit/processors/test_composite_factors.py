@@ -134,9 +134,9 @@ def test_pace_compares_the_means_of_both_teams(
         (20_0000, 3_840, 1, 21.5, 0.5),
         (20_0000, 3_840, 2, 21.5, 0.6),
         (20_0000, 3_840, 5, 21.5, 0.6),
-        # More on the floor than there are plays: 0.8.
+        # More usage on the floor than there are plays: a load ratio of 0.8.
         (20_0000, 6_000, 2, 18.8, -0.4),
-        # From 1.5 and from 0.7 on the ratio stays.
+        # The ratio is bounded to 0.7 and 1.5.
         (20_0000, 3_200, 0, 23.0, 0.9),
         (20_0000, 1_000, 0, 23.0, 0.9),
         (20_0000, 0, 0, 23.0, 0.9),
@@ -166,7 +166,7 @@ def test_usage_rises_with_the_load_that_is_missing_on_the_floor(
 
 
 def test_projected_usage_is_rounded_once() -> None:
-    # 1.15 times a seventh of 4.0007 %; of the rounded recent usage it would be 0.6572.
+    # 1.15 times 4.0007 / 7 percent; from the rounded recent usage it would be 0.6572.
     row = row_of(usage_e4_sum_last_7=4_0007, team_usage_load=usage_load(3_200))
     assert row["recent_usage_rate"] == 0.5715
     assert row["projected_usage_rate"] == 0.6573

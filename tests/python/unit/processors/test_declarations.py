@@ -1,4 +1,4 @@
-"""What follows from the declarations of the processors, and is written down elsewhere, too."""
+"""Files that repeat facts of the processors' declarations agree with them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def work_of(processor: Processor) -> PoolWork:
 
 @pytest.fixture(scope="module")
 def models() -> dict[str, dict[str, Any]]:
-    """Return what the project's yml files say of each model."""
+    """Return the entry of each model in the project's yml files."""
     return {
         model["name"]: model
         for path in (REPOSITORY / "models").rglob("*.yml")
@@ -131,7 +131,7 @@ def test_an_inputs_model_has_the_columns_that_are_read(
 def test_the_tests_of_a_table_hold_its_rows_to_the_declared_ranges(
     processor: Processor, models: dict[str, dict[str, Any]]
 ) -> None:
-    """A bound may be another column, whose own bound it then is; so may the whole value."""
+    """If a bound or a value is another column, that column's own bounds apply."""
     conditions = " and ".join(
         " ".join(condition.split())
         for test in models[processor.model]["data_tests"]

@@ -38,7 +38,7 @@ Key = tuple[int, int]  # days after DAY, player id
 
 
 def raising_for(keys: set[Key], compute: Compute = shot_zones.compute) -> Compute:
-    """Return the computation, except that it raises whenever one of these players is there."""
+    """Return the computation, made to raise if a chunk holds one of these players."""
     poisoned = {(DAY + dt.timedelta(days=days), player) for days, player in keys}
 
     def poisonous(tables: Mapping[str, pa.Table], params: Mapping[str, object]) -> ChunkResult:

@@ -224,7 +224,7 @@ def test_games_that_do_not_follow_each_other_are_an_error() -> None:
     assert failure["failure_reason"] == (
         "ValueError: the game of 2022-01-04 is before the game before it"
     )
-    # Of the oldest game in the window, it does not matter.
+    # For the oldest game in the window it makes no difference.
     older = [*games(20), zone_game(game_number=1, game_date=DAY - dt.timedelta(days=1))]
     tables = shot_zone_tables([shooter(older)])
     extra = {**older[-1], "season_year": 2021, "player_id": 1}

@@ -25,7 +25,7 @@ from tests.python.unit.raw.test_raw_refusals import BAD_VALUES
 
 
 class Own:
-    """Tables of the user's own, as Parquet files that SELECTs read."""
+    """The user's own tables, as Parquet files that SELECTs read."""
 
     def __init__(self, folder: Path, warehouse: DuckDBWarehouse) -> None:
         self.folder, self._warehouse = folder, warehouse

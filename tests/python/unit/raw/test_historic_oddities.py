@@ -1,4 +1,4 @@
-"""What thirty seasons hold: franchises that move, games that move, players of two teams."""
+"""Oddities of thirty seasons: moved franchises, moved games, players of two teams."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_postponed_moved_and_suspended_games_keep_their_id(
     unplayed: dict[str, Any] = {"home_score": None, "away_score": None}
     load(games=[game(status="scheduled", **unplayed)])
     load(games=[game(status="postponed", **unplayed)])
-    # It was suspended on its new date, and finished later.
+    # The game was suspended on its new date, and finished later.
     load(games=[game(status="in_progress", game_date="2022-01-04", **unplayed)])
     report = load(games=[game(status="final", game_date="2022-03-11")])
     assert [one.game_id for one in report.changed_games] == ["0022100001"]

@@ -1,4 +1,4 @@
-"""What `load` says twice, changes, leaves and refuses: raw facts that must agree."""
+"""`load` names the rows that it changes and leaves, and refuses facts that disagree."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ class TestFactsThatDisagree:
         message = error_of(load, games=[other])
         assert "PHO and PHX in 2021-22" in message
         assert "PHO in these games (0022100002), PHX in the stored games (0022100001)" in message
-        # The whole season under the other code, or another season, is no contradiction.
+        # Another code for the whole season, or in another season, is no contradiction.
         assert load(games=[game(home_team_abbr="PHO"), other]).has_changes
         of_next_season = game("0022200001", season="2022-23", game_date="2022-10-19")
         assert load(games=[of_next_season | {"home_team_abbr": "PHX"}]).has_changes
@@ -203,7 +203,7 @@ class TestFactsThatDisagree:
         message = error_of(load, **changed)
         assert f"{OPENING_GAME} is BKN - LAL here, but {table} has stored rows" in message
         assert "team_abbr MIL" in message
-        # Half of the rows corrected is not enough, unless they are the whole game.
+        # Correcting half of the rows is not enough, unless they replace the whole game.
         corrected = {table: [row(team_abbr="LAL")]}
         assert "stored rows" in error_of(load, **changed, **corrected)
         assert load(**changed, **corrected, whole=True).tables[-1].counts.deleted == 1

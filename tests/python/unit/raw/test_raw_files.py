@@ -1,4 +1,4 @@
-"""Raw files as people deliver them: each is read to the letter, or refused by name."""
+"""Raw files as people deliver them are read exactly, or refused by name."""
 
 from __future__ import annotations
 
@@ -249,7 +249,7 @@ class TestFolders:
     def test_a_folder_that_cannot_be_read_is_refused(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        # Root reads what nobody may, so that the answer of the system is put in.
+        # Root may read everything, so the test injects the system's refusal.
         write_rows(tmp_path / "players" / "a.csv", [player(1)])
         write_rows(tmp_path / "players" / "closed" / "b.csv", [player(2)])
         look = os.scandir
@@ -328,7 +328,7 @@ def test_rows_do_not_depend_on_how_many_are_parsed_at_a_time(
     monkeypatch.setattr("python_workers.warehouse.stored_rows._BATCH_ROWS", 4)
     rows = [shot(n, player_id=1 + n % 7) for n in range(20)]
     for number in range(3):
-        # The files overlap, so that rows are there twice.
+        # The files overlap, so some rows occur twice.
         write_rows(tmp_path / "shots" / f"{number}.{suffix}", rows[5 * number : 5 * number + 10])
     raw = read_raw_table(tmp_path, SHOTS, tmp_path)
     assert raw.rows.num_rows == 30

@@ -1,4 +1,4 @@
-"""Values, rows and files that are no raw data: each is named, and nothing is loaded."""
+"""Values, rows and files that are no raw data are named, and nothing is loaded."""
 
 from __future__ import annotations
 

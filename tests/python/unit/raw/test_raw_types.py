@@ -1,4 +1,4 @@
-"""Values of every type that a file can hold: taken exactly, missing, or refused by row."""
+"""Values of every type that a file can hold are read exactly or as missing, or refused by row."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def names(rows: Rows) -> list[str]:
 
 
 class TestTypedValues:
-    """What Parquet can hold and Python, or a raw column, cannot."""
+    """Values that Parquet can hold, but Python or a raw column cannot."""
 
     @pytest.mark.parametrize(
         ("name", "schema", "expected"),

@@ -1,4 +1,4 @@
-"""The data dictionary has every table and column of the project, each with its words."""
+"""The data dictionary describes every table and column of the project."""
 
 from __future__ import annotations
 

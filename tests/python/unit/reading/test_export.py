@@ -1,4 +1,4 @@
-"""Exports: the files are the tables, the manifest says what they are, and nothing is half done."""
+"""Exports hold the tables and a manifest, and appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_an_export_is_the_table_and_its_manifest_says_what_it_is(
     assert roles["game_date"] is None
     for short in ("psza", "pcf", "pdc"):
         assert by_name[short]["versions"] == [made["calculation_versions"][short]]
-    # Their rows do not say by which version they are.
+    # Rows of these tables do not contain a calculation version.
     assert by_name["tdza"]["versions"] == by_name["failures"]["versions"] == []
     field = pq.read_schema(folder / zones["files"][0]["path"]).field("player_id")
     assert field.metadata[b"description"] == b"NBA person id."
@@ -118,7 +118,7 @@ def test_gaps_end_with_1_unless_they_are_allowed(
     assert not found["coverage"]["is_clean"]
     assert found["tables"][0]["rows"] < manifest(tmp_path / "clean")["tables"][0]["rows"]
     assert backfilled("export", "--out", tmp_path / "told", *dates, "--allow-gaps").code == 0
-    # A gap of the feature store is none of the shot zones, which do not read it.
+    # A gap of the feature store does not affect the shot zones, which do not read it.
     assert backfilled("export", "--out", tmp_path / "z", "--tables", "psza", *dates).code == 0
 
 

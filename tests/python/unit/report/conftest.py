@@ -1,4 +1,4 @@
-"""A small league for the report: a game without shots, and two names to beware of."""
+"""A small league for the report, with a game without shots and two dangerous names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WITHOUT_SHOTS = DATES[11]
 
 @pytest.fixture(scope="package")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    """Return an engine on a league with a game without shots and two names to beware of."""
+    """Return an engine on a league with a game without shots and two dangerous names."""
     league = League({"AAA": [1, 2, 3], "BBB": [4, 5, 6]})
     league.names = {1: HOSTILE, 2: LONG}
     for day in DATES:

@@ -289,7 +289,7 @@ def test_the_dictionary_describes_every_column_of_the_outputs(
     (described,) = yaml.safe_load(text)["models"]
     own = [column["description"] for column in described["columns"]]
     assert {each for each in own if "doc(" not in each} <= set(page.texts["td"])
-    # What several tables share stands in columns.md.
+    # Descriptions that several tables share stand in columns.md.
     assert "First 16 hex digits of the SHA-256 of the record's business fields." in page.texts["td"]
     assert "doc(" not in page.text
 
@@ -408,7 +408,7 @@ def test_what_blocks_most_rows_comes_first_with_the_command_that_computes_them(
     )
     game = game_on(backfilled, WITHOUT_SHOTS)
     assert first.startswith(f"{WITHOUT_SHOTS} BBB–AAA {game} the shots of AAA and BBB are ")  # noqa: RUF001
-    # Those whose rows are blocked have names that lead to their pages.
+    # The names of blocked players link to their pages.
     assert " Player Number3 ; Player Number4 ; Player Number5 ; Player Number6 ; " in first
     assert "#player=playernumber4" in [link["href"] for link in report(backfilled).all("a")]
     assert first.endswith(

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
-# What a person does, and what the page then shows, as JSON in an element of its own.
+# A script that acts like a person, and writes what the page shows as JSON into an element.
 VISIT = Path(__file__).with_name("visit.js")
 
 
@@ -32,7 +32,7 @@ def browser() -> str:
 
 
 def visit(browser: str, page: Path, profile: Path) -> Any:
-    # The page's own policy admits no script but its own: that it does is another test.
+    # Remove the page's policy, which admits no other script; another test checks it.
     source = re.sub(r"<meta http-equiv[^>]*>", "", page.read_text(encoding="utf-8"))
     script = VISIT.read_text(encoding="utf-8")
     page.write_text(source.replace("</body>", f"<script>{script}</script></body>"), "utf-8")

@@ -1,4 +1,4 @@
-"""Datasets, tables and settings of BigQuery, with a client that only notes what it is asked."""
+"""Datasets, tables and settings of BigQuery, with a client that only records its calls."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_a_table_has_its_key_and_a_label() -> None:
     keys = games.to_api_repr()["tableConstraints"]
     assert keys["primaryKey"] == {"columns": ["game_id"]}
     assert games.labels == {"app": "backcourt"}
-    # Several rows of it share a key: a promise that they do not would make answers wrong.
+    # Several of its rows share a key: declaring it unique would give wrong results.
     assert new_table(CHANGED_GAMES, "p.nba_raw.c", None).table_constraints is None
 
 
@@ -144,7 +144,7 @@ VARIABLES = {
 
 
 def profile_of_dbt(environment: dict[str, str]) -> dict[str, Any]:
-    """Return dbt's connection as its own renderer reads it."""
+    """Return dbt's connection, rendered by dbt."""
     from dbt.config.renderer import ProfileRenderer
     from dbt_common.context import set_invocation_context
 

@@ -1,4 +1,4 @@
-"""Jobs and staging tables of BigQuery, with a client that only notes what it is asked."""
+"""Jobs and staging tables of BigQuery, with a client that only records its calls."""
 
 from __future__ import annotations
 

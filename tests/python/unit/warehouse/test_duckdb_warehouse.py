@@ -102,7 +102,7 @@ def test_narrow_numbers_are_as_wide_as_they_must_be_each_time(warehouse: DuckDBW
 
     assert totals(0) == ("int8", [0, 1, 2])
     assert totals(5) == ("int8", [5, 6, 7])
-    # Wider than DuckDB has been told to cast to; afterwards it keeps to the wider type.
+    # Wider than the type that DuckDB casts to; from now on it casts to the wider type.
     assert totals(126) == ("int16", [126, 127, 128])
     assert totals(0) == ("int16", [0, 1, 2])
     assert totals(-(2**31)) == ("int32", [-(2**31), 1 - 2**31, 2 - 2**31])

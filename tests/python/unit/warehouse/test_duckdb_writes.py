@@ -1,4 +1,4 @@
-"""Upserts and commits on DuckDB: only what changed, whole or not at all."""
+"""Upserts and commits on DuckDB write only changed rows, all or nothing."""
 
 from __future__ import annotations
 
