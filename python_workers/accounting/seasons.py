@@ -13,12 +13,12 @@ import pyarrow as pa
 
 from python_workers import table_names
 from python_workers.errors import BackcourtError, ExitCode
+from python_workers.raw.descriptions import models_folder, with_descriptions
 from python_workers.raw.values import parse_season
 from python_workers.settings import Settings
 from python_workers.warehouse.base import Column, TableChange, TableSpec, Warehouse
 
 SEASONS_FILE = Path("seeds") / "seasons.csv"
-SEASONS_SEED = "seasons"
 HEADER = ("season", "season_year", "first_date", "regular_season_end", "last_date")
 
 _TABLE = TableSpec(
@@ -82,7 +82,7 @@ def read_seasons(path: Path) -> list[Season]:
 
 def store_seasons(warehouse: Warehouse, seasons: Sequence[Season]) -> None:
     """Make the stored seasons those of the file, in one commit; write nothing if they agree."""
-    warehouse.ensure_tables([_TABLE])
+    warehouse.ensure_tables(with_descriptions([_TABLE], models_folder()))
     stored = warehouse.query(f"select {', '.join(HEADER)} from {_TABLE.name}").to_pylist()  # noqa: S608 our own names
     wanted = [vars(season) for season in seasons]
     if sorted(map(repr, stored)) == sorted(map(repr, wanted)):

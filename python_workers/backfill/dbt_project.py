@@ -16,7 +16,6 @@ from typing import Any
 from python_workers.accounting.known_gaps import KNOWN_GAPS_FILE
 from python_workers.accounting.seasons import (
     SEASONS_FILE,
-    SEASONS_SEED,
     read_seasons,
     seasons_file,
     store_seasons,
@@ -145,18 +144,15 @@ class DbtProject:
         """The file of the seasons: the one of the settings, else the project's seed."""
         return seasons_file(self._settings, self.directory)
 
-    def store_own_seasons(self, warehouse: Warehouse) -> tuple[str, ...]:
-        """Store the seasons of the file that the settings name; return the seed to build if none.
+    def store_seasons(self, warehouse: Warehouse) -> None:
+        """Store the seasons of `seasons_file`.
 
         Raises
         ------
         BackcourtError
             If a line of the file is wrong.
         """
-        if self._settings.seasons is None:
-            return (SEASONS_SEED,)
         store_seasons(warehouse, read_seasons(self.seasons_file))
-        return ()
 
     def state(self) -> str:
         """Return a digest of all that decides in the project what the models compute."""
@@ -172,7 +168,7 @@ class DbtProject:
         seasons: Sequence[int] | None = None,
         exclude: Sequence[str] = (),
     ) -> list[NodeOutcome]:
-        """Run the selected models and seeds over a date range, both ends included.
+        """Run the selected models over a date range, both ends included.
 
         Parameters
         ----------
@@ -190,14 +186,11 @@ class DbtProject:
         """
         outcomes = self._invoke(
             [
-                "build",
+                "run",
                 "--select",
                 *select,
                 *(("--exclude", *exclude) if exclude else ()),
-                "--exclude-resource-type",
-                "test",
-                "--exclude-resource-type",
-                "unit_test",
+                "--cache-selected-only",
             ],
             {**_range_vars(start, end, only_dates, seasons), "notes_input_builds": True},
         )
@@ -234,7 +227,15 @@ class DbtProject:
         if processors is not None:
             variables["processors"] = list(processors)
         outcomes = self._invoke(
-            ["test", "--select", *select, "--exclude-resource-type", "unit_test"], variables
+            [
+                "test",
+                "--select",
+                *select,
+                "--exclude-resource-type",
+                "unit_test",
+                "--no-populate-cache",
+            ],
+            variables,
         )
         return _some(outcomes, "tests", select)
 
@@ -270,8 +271,8 @@ class DbtProject:
 
     def compiled(self, select: Sequence[str], start: date, end: date) -> list[CompiledNode]:
         """Return the selects of models and tests over a date range, without running them."""
-        chosen = ["compile", "--select", *select, "--indirect-selection", "empty"]
-        self._invoke(chosen, _range_vars(start, end, None))
+        chosen = ["--select", *select, "--indirect-selection", "empty"]
+        self._invoke(["compile", *chosen, "--no-populate-cache"], _range_vars(start, end, None))
         return [
             CompiledNode(
                 self._relation(result.node)
@@ -368,7 +369,7 @@ class DbtProject:
         ) from error
 
     def _event(self, event: Any) -> None:  # noqa: ANN401 -- dbt is untyped
-        if event.info.name not in ("LogModelResult", "LogSeedResult"):
+        if event.info.name != "LogModelResult":
             return
         data = event.data
         faults.crash_point(f"after-dbt-{data.node_info.node_name}")

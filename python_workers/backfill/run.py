@@ -151,7 +151,7 @@ class Backfill:
             self.warehouse.ensure_tables([CHANGED_GAMES])
             register_players(self.warehouse)
             store_known_gaps(self.warehouse, self._known_gaps)
-            seed = project.store_own_seasons(self.warehouse)
+            project.store_seasons(self.warehouse)
             span = self.schedule.start, self.schedule.end
             builds = InputBuilds.read(self.warehouse, project.state(), of=span)
             stale = builds.stale_range(self.schedule, force=self.options.reprocess == "all")
@@ -168,7 +168,7 @@ class Backfill:
                 self.warehouse.has_table(processor.table) for processor in SQL_PROCESSORS
             )
             self.warehouse.close()
-            select = (*seed, *INPUTS, *((VIEWS,) if has_outputs else ()))
+            select = (*INPUTS, *((VIEWS,) if has_outputs else ()))
             for first, last in split_range(start, end, self.schedule.dates):
                 project.build(select, first, last, seasons=seasons, exclude=lasting)
                 select = INPUTS_BY_DATE

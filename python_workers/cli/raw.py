@@ -90,11 +90,11 @@ def load(
             map(warehouse.has_table, (table_names.SEASONS, table_names.RAW_FINDINGS))
         )
         if is_missing:
-            # Build the seasons, so that `dbt run` works after a load, and the views read below.
+            # Store the seasons, so that `dbt run` works next, and build the views read below.
             project = DbtProject(settings)
-            seed = project.store_own_seasons(warehouse)
+            project.store_seasons(warehouse)
             warehouse.close()
-            project.build([*seed, "path:models/staging", FINDINGS_MODEL])
+            project.build(["path:models/staging", FINDINGS_MODEL])
         found = count_findings(warehouse, *_changed(report))
         details = list_findings(warehouse, *_changed(report)) if verbose else []
         seasons = seasons_of_games(warehouse)

@@ -56,7 +56,7 @@ def test_a_clone_that_cannot_be_written_to_works_with_the_folders_elsewhere(
     monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path / "target"))
     monkeypatch.setenv("BACKCOURT_JOB_LABELS", "")
     project = DbtProject(load_settings(duckdb_path=engine.path))
-    built = project.build(["seasons", "stg_games", "stg_players", "stg_shots"])
+    built = project.build(["staging.*", "int_games"])
     assert {outcome.status for outcome in built} == {"success"}
     _, *seasons = (clone / "seeds" / "seasons.csv").read_text(encoding="utf-8").splitlines()
     assert engine.query("select count(*) as n from nba_staging.seasons") == [{"n": len(seasons)}]

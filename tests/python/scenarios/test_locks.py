@@ -185,14 +185,14 @@ def test_dbt_finding_the_file_open_names_the_holder_or_waits(
     project = engine.project()
     holder = hold(engine.path)
     with pytest.raises(BackcourtError, match=f"in use by process {holder.pid}") as caught:
-        project.build(["seasons"])
+        project.build(["stg_games"])
     assert caught.value.exit_code == 3
     project._settings = project._settings.model_copy(update={"wait_seconds": 300.0})
     release = threading.Timer(1.5, holder.let_go)
     release.start()
-    (seeded,) = project.build(["seasons"])
+    (built,) = project.build(["stg_games"])
     release.join()
-    assert seeded.status == "success"
+    assert built.status == "success"
 
 
 def test_an_open_dbt_is_named(terminal: Terminal, simulated: Engine) -> None:

@@ -38,7 +38,7 @@ def test_a_file_replaces_the_seed_whole(
     settings = load_settings()
     project = DbtProject(settings)
     before = project.state()
-    assert project.store_own_seasons(warehouse) == ()
+    project.store_seasons(warehouse)
     stored = warehouse.query("select * from nba_staging.seasons").to_pylist()
     assert stored == [
         vars(
@@ -56,7 +56,9 @@ def test_a_file_replaces_the_seed_whole(
     assert project.state() != before
     monkeypatch.delenv("BACKCOURT_SEASONS")
     assert seasons_file(load_settings(), REPOSITORY) == REPOSITORY / SEASONS_FILE
-    assert DbtProject(load_settings()).store_own_seasons(warehouse) == ("seasons",)
+    DbtProject(load_settings()).store_seasons(warehouse)
+    stored = warehouse.query("select * from nba_staging.seasons").to_pylist()
+    assert stored == [vars(season) for season in read_seasons(REPOSITORY / SEASONS_FILE)]
 
 
 def test_the_same_seasons_are_not_written_again(warehouse: DuckDBWarehouse, tmp_path: Path) -> None:
