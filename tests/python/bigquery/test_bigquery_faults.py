@@ -127,7 +127,7 @@ def test_a_query_answers_in_full(
 
 @pytest.mark.parametrize("request_", ["load", "transaction"])
 @pytest.mark.parametrize("reason", ["backendError", "rateLimitExceeded", "internalError"])
-def test_a_job_that_bigquery_fails_is_started_anew_under_another_id(
+def test_a_failed_job_is_started_again_under_another_id(
     connect: Connect, proxy: FaultProxy, request_: str, reason: str
 ) -> None:
     warehouse = connect()
@@ -138,7 +138,7 @@ def test_a_job_that_bigquery_fails_is_started_anew_under_another_id(
     assert run_ids(warehouse) == [(FIRST, "one")]
 
 
-def test_a_transaction_that_met_another_one_is_started_anew(
+def test_a_conflicting_transaction_is_started_again(
     warehouse: BigQueryWarehouse, proxy: FaultProxy
 ) -> None:
     warehouse.ensure_tables([FEATURES, RUNS])
@@ -152,7 +152,7 @@ def test_a_transaction_that_met_another_one_is_started_anew(
     assert len(scores(warehouse)) == 2
 
 
-def test_many_faults_in_a_row_are_outlasted(
+def test_many_faults_in_a_row_do_not_end_a_command(
     warehouse: BigQueryWarehouse, proxy: FaultProxy
 ) -> None:
     warehouse.ensure_tables([FEATURES, RUNS])
@@ -175,9 +175,7 @@ def test_the_delays_grow_and_are_random(connect: Connect, proxy: FaultProxy) -> 
     assert len({round(delay, 4) for delay in delays}) > 1
 
 
-def test_patience_has_an_end_and_the_work_can_be_resumed(
-    connect: Connect, proxy: FaultProxy
-) -> None:
+def test_retries_end_and_the_work_can_be_resumed(connect: Connect, proxy: FaultProxy) -> None:
     warehouse = connect(retry_seconds=1.0)
     warehouse.ensure_tables([FEATURES, RUNS])
     fault = proxy.inject("answer", times=10_000, **REQUESTS["transaction"])

@@ -132,7 +132,7 @@ def test_a_load_notes_the_games_that_it_changes_and_a_whole_game_loses_what_its_
     assert staging_tables(warehouse) == []
 
 
-def test_a_key_that_stands_twice_is_refused(warehouse: BigQueryWarehouse) -> None:
+def test_a_duplicate_key_is_refused(warehouse: BigQueryWarehouse) -> None:
     warehouse.ensure_tables([PLAYERS])
     with pytest.raises(BackcourtError, match="are duplicated"):
         warehouse.upsert(PLAYERS, players(LUKA, (LUKA[0], "Someone Else", None, None)))

@@ -155,7 +155,7 @@ def test_training_examples_are_the_feature_store_with_labels(project: Project) -
     }
 
 
-def test_what_differs_between_the_engines_is_written_for_both(project: Project) -> None:
+def test_dispatched_macros_exist_for_both_engines(project: Project) -> None:
     own = {
         macro.name: macro
         for macro in project.manifest.macros.values()
@@ -185,7 +185,7 @@ def test_dbt_project_evaluator_s_rules_are_kept_but_for_the_exceptions(
     assert set(getattr(project, rule)()) == set(EXCEPTIONS.get(rule, {}))
 
 
-def test_a_description_stands_once() -> None:
+def test_no_description_is_repeated() -> None:
     models = resolve_project_dir() / "models"
     properties = [*models.rglob("*.yml"), *(resolve_project_dir() / "seeds").glob("*.yml")]
     texts = [path.read_text(encoding="utf-8") for path in properties]

@@ -83,7 +83,7 @@ def test_a_backfill_is_the_same_under_every_switch(
 
 
 @pytest.mark.parametrize("arguments", [("--full-refresh",), ("--empty",)])
-def test_what_dbt_by_hand_takes_away_is_said_and_comes_back(
+def test_a_backfill_restores_what_dbt_by_hand_says_it_deleted(
     engine: Engine, original: Engine, arguments: tuple[str, ...]
 ) -> None:
     said: list[str] = []
@@ -111,7 +111,7 @@ def test_what_dbt_by_hand_takes_away_is_said_and_comes_back(
     assert_same(engine.everything(), original.everything())
 
 
-def test_nothing_is_noted_or_computed_where_dbt_has_built_nothing(
+def test_if_dbt_builds_nothing_nothing_is_recorded_or_computed(
     engine: Engine, original: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine.execute("delete from nba_processing.input_builds")
@@ -129,6 +129,6 @@ def test_nothing_is_noted_or_computed_where_dbt_has_built_nothing(
     assert_same(engine.everything(), original.everything())
 
 
-def test_tests_that_are_not_there_prove_nothing(engine: Engine) -> None:
+def test_a_selection_without_tests_is_an_error(engine: Engine) -> None:
     with pytest.raises(BackcourtError, match="dbt found no tests to run under tag:none_such"):
         engine.project().test(["tag:none_such"], DAY, DAY)

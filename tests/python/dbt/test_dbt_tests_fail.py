@@ -74,7 +74,7 @@ def arguments(test: Any, generic: str) -> Mapping[str, Any] | None:
     return metadata.kwargs if metadata and metadata.name == generic else None
 
 
-def test_the_processors_that_have_to_have_run_can_be_named(spoiled: Engine) -> None:
+def test_the_required_processors_can_be_named(spoiled: Engine) -> None:
     spoiled.forget("pcf", "mlfs")
     tests = [f"path:tests/dbt/accounting/{name}.sql" for name in ACCOUNTING]
 
@@ -135,7 +135,7 @@ def test_a_value_out_of_range_fails(name: str, spoiled: Engine) -> None:
     assert (found.status, found.failures) == ("fail", len(assignments))
 
 
-def test_a_double_key_and_a_missing_part_of_it_fail(spoiled: Engine) -> None:
+def test_duplicate_and_incomplete_keys_fail(spoiled: Engine) -> None:
     # Turn views into tables and fill tables that may be empty, so that they have rows to double.
     spoiled.execute(
         *as_table("nba_processing.backfill_coverage"),
@@ -198,7 +198,7 @@ def table_of(engine: Engine, test: Any) -> str:
     return f"{node.schema}.{node.name}"
 
 
-def test_nothing_outside_the_range_is_looked_at(spoiled: Engine) -> None:
+def test_tests_look_only_at_the_range(spoiled: Engine) -> None:
     per_date = [
         *("every_expected_entity_is_accounted_for", "composite_factor_scores_are_in_range"),
         *("player_composite_factors_key_is_unique", "data_hashes_are_16_hex_digits"),

@@ -164,7 +164,7 @@ def sources() -> Iterator[Path]:
     yield from (project / "macros" / f"{name}.sql" for name in ("domain", "rounding", "date_range"))
 
 
-def test_nothing_that_the_engines_read_differently_is_written() -> None:
+def test_the_project_contains_no_sql_that_engines_read_differently() -> None:
     project = resolve_project_dir()
     found = [
         f"{path.relative_to(project)}: {name}: {text}"
@@ -201,11 +201,11 @@ def test_a_construct_is_found(name: str, sql: str) -> None:
         "select last_10_since, first_date, cast(count(*) over last_10 as int64)",
     ],
 )
-def test_what_is_portable_is_left_alone(source: str) -> None:
+def test_portable_sql_passes(source: str) -> None:
     assert [fault for fragment in fragments(source) for fault in faults(fragment)] == []
 
 
-def test_what_is_in_the_arguments_of_a_macro_is_seen() -> None:
+def test_sql_in_the_arguments_of_a_macro_is_checked() -> None:
     source = "select {{ int_sum('least(points, 3)') }}, {{ ratio('a', \"b / c\", 2) }}"
     found = {name for fragment in fragments(source) for name, _ in faults(fragment)}
     assert found == {"least and greatest of a NULL", "quotient"}

@@ -124,7 +124,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Odd:
     return Odd(engine, engine.backfill(run_tests=True))
 
 
-def test_everyone_is_accounted_for_whatever_is_odd(odd: Odd) -> None:
+def test_every_entity_is_accounted_for_in_an_odd_league(odd: Odd) -> None:
     assert_accounted_for(odd.engine)
     assert odd.result.failed_tests == []
     errors = [
@@ -154,7 +154,7 @@ def test_two_players_of_one_name_each_have_their_own_row(odd: Odd) -> None:
         (6, "bobbyb1sxname"),
     ],
 )
-def test_any_name_gets_its_rows_and_does_no_harm(odd: Odd, player_id: int, lookup: str) -> None:
+def test_players_of_any_name_have_their_rows(odd: Odd, player_id: int, lookup: str) -> None:
     assert odd.lookup(player_id) == lookup
     for short in ("psza", "pcf", "pdc", "mlfs"):
         assert odd.outcomes[short][LAST, lookup] == "row"
@@ -246,7 +246,7 @@ def test_a_game_without_shots_leaves_the_shot_zones_incomplete_by_date(odd: Odd)
         assert odd.outcomes["psza"][DATES[15], key[1]] == "row"
 
 
-def test_a_finished_game_without_a_box_score_may_have_been_anybody_s(odd: Odd) -> None:
+def test_a_finished_game_without_a_box_score_counts_for_the_whole_roster(odd: Odd) -> None:
     for player_id in range(37, 43):
         lookup = odd.lookup(player_id)
         for short, required in (("psza", 10), ("pdc", 5)):

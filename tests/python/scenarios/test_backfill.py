@@ -270,9 +270,7 @@ def dates_that_differ(
 
 
 class TestCorrections:
-    def test_it_ends_as_if_the_data_had_been_right_from_the_start(
-        self, correction: Correction
-    ) -> None:
+    def test_a_correction_gives_the_rows_of_right_data(self, correction: Correction) -> None:
         assert_same(correction.whole.everything(), correction.engine.everything())
         assert_accounted_for(correction.engine)
 
@@ -297,7 +295,7 @@ class TestCorrections:
         assert all(1 < len(changed[short]) < len(dates) - 15 for short in SHORTS)
         assert len(changed["psza"]) + 5 < len(changed["pdc"])
 
-    def test_only_changed_rows_are_written_and_they_keep_when_they_were_made(
+    def test_only_changed_rows_are_written_and_keep_their_time_of_creation(
         self, correction: Correction
     ) -> None:
         run = correction.result.run
@@ -332,7 +330,7 @@ class TestCorrections:
         assert len(changed) > 5
         assert his - changed
 
-    def test_a_row_that_is_no_longer_produced_is_deleted(self, correction: Correction) -> None:
+    def test_rows_that_are_no_longer_computed_are_deleted(self, correction: Correction) -> None:
         assert correction.tenth in correction.before["psza"]
         assert correction.tenth not in correction.after["psza"]
         failure = correction.engine.failures("psza")[correction.tenth]
@@ -346,7 +344,7 @@ class TestCorrections:
             assert not any(key[0] == correction.called_off for key in correction.after[short])
 
 
-def test_a_seasons_backfill_reaches_its_last_date_when_that_is_called_off(
+def test_a_season_s_backfill_includes_its_last_date_if_it_is_called_off(
     simulated: Engine, tmp_path: Path
 ) -> None:
     engine = simulated.copy(tmp_path)

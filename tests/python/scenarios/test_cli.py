@@ -191,7 +191,7 @@ class TestErrors:
             (f"load {__file__}", f"{__file__} is not a folder", ["Name the folder that holds"]),
         ],
     )
-    def test_what_the_data_lacks_is_said_with_what_to_do(
+    def test_missing_data_is_named_with_what_to_do(
         self, loaded: CommandLine, arguments: str, message: str, hints: list[str]
     ) -> None:
         outcome = loaded(*arguments.split())
@@ -323,7 +323,7 @@ class TestErrors:
 
 
 class TestRawData:
-    def test_what_was_loaded_is_said_by_table(
+    def test_loaded_rows_are_counted_by_table(
         self, backcourt: CommandLine, simulated_files: Path
     ) -> None:
         backcourt.ok("load", simulated_files)

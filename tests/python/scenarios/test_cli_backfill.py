@@ -38,7 +38,7 @@ class TestBackfill:
         assert lines[6].endswith("s, 0 rows written: nothing was due")
         assert len(lines) == 7
 
-    def test_a_run_is_judged_by_what_it_was_asked_for_and_what_is_there(
+    def test_a_run_is_judged_by_its_own_processors_and_stored_rows(
         self, loaded: CommandLine, engine: Engine
     ) -> None:
         loaded.ok("backfill", "--season", "2021-22", "--processors", "tdza,psza")
@@ -120,7 +120,7 @@ class TestBackfill:
         )
         assert engine.query(again, [SHOT_ZONES.name]) == [{"runs": 2 * 48}]
 
-    def test_reprocess_takes_up_dates_with_failures_to_look_at(
+    def test_reprocess_computes_dates_with_failures_to_investigate(
         self, backfilled: CommandLine, engine: Engine
     ) -> None:
         engine.execute(
@@ -134,7 +134,7 @@ class TestBackfill:
         # The second attempt succeeds.
         assert "nothing due" in backfilled.ok(*chosen, "--reprocess", "missing+failed").out
 
-    def test_another_version_of_a_formula_re_opens_its_dates(
+    def test_another_version_of_a_formula_makes_its_dates_due(
         self,
         backfilled: CommandLine,
         engine: Engine,
@@ -181,7 +181,7 @@ class TestDryRun:
         ]
         assert engine.path.read_bytes() == before
 
-    def test_of_a_finished_backfill_nothing_would_be_done(self, backfilled: CommandLine) -> None:
+    def test_a_finished_backfill_has_nothing_due(self, backfilled: CommandLine) -> None:
         lines = backfilled.ok("backfill", "--all", "--dry-run").out.splitlines()
         assert lines[1] == "inputs: unchanged since the last build"
         assert {tuple(line.split()[1:4]) for line in lines[4:]} == {("done", "-", "48")}

@@ -156,7 +156,7 @@ def test_a_row_beside_a_failure_is_a_duplicate(backfilled: CommandLine, engine: 
     assert f"incomplete: {SHOT_ZONES.key} {DAY}: 0 unaccounted, 1 duplicated" in outcome.out
 
 
-def test_a_row_of_somebody_nobody_expects_is_told(backfilled: CommandLine, engine: Engine) -> None:
+def test_a_row_of_an_unexpected_player_is_named(backfilled: CommandLine, engine: Engine) -> None:
     lookup = a_row_of(engine, "pcf")
     engine.execute(
         "delete from nba_processing.expected_entities where processor_name = "
@@ -167,7 +167,7 @@ def test_a_row_of_somebody_nobody_expects_is_told(backfilled: CommandLine, engin
     assert "0 unaccounted, 0 duplicated, 1 unexpected" in outcome.out
 
 
-def test_a_date_that_has_not_run_is_told(backfilled: CommandLine, engine: Engine) -> None:
+def test_a_date_that_has_not_run_is_named(backfilled: CommandLine, engine: Engine) -> None:
     engine.execute(
         f"delete from {TEAM_DEFENSE.table} where analysis_date = date '{DAY}'",
         *(
@@ -221,7 +221,7 @@ def test_a_failure_to_look_at_needs_attention(
     assert other.json()["to_investigate"] == []
 
 
-def test_failures_are_told_by_the_game_that_causes_them(
+def test_failures_are_counted_by_the_game_that_causes_them(
     backcourt: CommandLine, seasons: Engine
 ) -> None:
     everything = backcourt("coverage", "--all", "--format", "json").json()

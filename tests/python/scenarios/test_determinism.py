@@ -141,7 +141,7 @@ def as_bytes(rows: pa.Table) -> bytes:
     backend=st.sampled_from(["loky", "threading"]),
     seed=st.integers(0, 2**32),
 )
-def test_the_bytes_are_the_same_whatever_the_chunks_jobs_backend_and_order(
+def test_chunks_jobs_backend_and_order_change_no_byte(
     stages: Sequence[Any],
     expected: Bytes,
     chunk_dates: int,

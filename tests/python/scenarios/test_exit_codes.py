@@ -164,7 +164,7 @@ def test_altered_inputs_need_attention(
     assert "no build of the inputs is recorded" in backfilled.attention("plan", *RANGE).out
 
 
-def test_rows_that_nobody_misses_need_attention(
+def test_lost_rows_and_their_lost_expectations_need_attention(
     backfilled: CommandLine, engine: Engine, tmp_path: Path
 ) -> None:
     """The date has no expected entities, and no rows."""
@@ -181,7 +181,7 @@ def test_rows_that_nobody_misses_need_attention(
     assert "rows and 0 of" in shown
 
 
-def test_what_has_never_run_needs_attention(loaded: CommandLine) -> None:
+def test_dates_that_have_never_run_need_attention(loaded: CommandLine) -> None:
     assert loaded("plan", *RANGE).code == 1
     assert loaded("status", "--date", DAY).code == 1
     assert loaded("status", "--date", "2021-10-01").code == 0
@@ -209,7 +209,7 @@ def test_a_date_that_was_called_off_needs_no_attention_once_its_rows_are_gone(
         ("--all", "--season", "2021-22"),
     ],
 )
-def test_a_wrong_range_is_told_before_a_missing_warehouse(
+def test_a_wrong_range_is_named_before_a_missing_warehouse(
     backcourt: CommandLine, tmp_path: Path, command: str, options: tuple[str, ...]
 ) -> None:
     out = ("--out", tmp_path / "report.html") if command == "report" else ()
@@ -224,7 +224,7 @@ def test_a_wrong_range_is_told_before_a_missing_warehouse(
         ("--exchange-dir", f"{__file__}/exchange"),
     ],
 )
-def test_a_pool_that_cannot_work_is_told_before_anything_is_built(
+def test_a_pool_that_cannot_work_is_named_before_anything_is_built(
     loaded: CommandLine, engine: Engine, options: tuple[str, ...]
 ) -> None:
     assert loaded("backfill", *RANGE, *options).code == 3

@@ -170,7 +170,7 @@ def test_an_analytics_table_that_is_gone_is_built_whole(seasons: Engine) -> None
     assert len(after["int_player_form"]) == len(before["int_player_form"])
 
 
-def test_where_the_engine_tells_only_that_a_table_changed_every_season_has_changed(
+def test_without_states_by_season_every_season_has_changed(
     seasons: Engine,
 ) -> None:
     class Cloud(DuckDBWarehouse):
@@ -221,7 +221,7 @@ def test_a_range_is_current_where_one_build_of_this_state_covers_it() -> None:
     assert corrected.stale_range(schedule(*NEXT_YEAR)) is None
 
 
-def test_it_is_known_why_a_date_is_behind() -> None:
+def test_the_reason_why_a_date_is_stale_is_known() -> None:
     day = OCTOBER[0]
 
     def why(**changes: Any) -> dict[dt.date, str]:
@@ -258,7 +258,7 @@ READ = replace(
 )
 
 
-def test_a_changed_raw_row_puts_its_date_behind_and_those_after_it() -> None:
+def test_a_changed_raw_row_makes_its_date_and_later_ones_stale() -> None:
     day = dt.timedelta(days=1)
     assert READ.behind(GAME_DAYS) == dict.fromkeys(GAME_DAYS[1:], "raw data changed")
     before = OCTOBER[0], GAME_DAYS[1] - day
@@ -273,7 +273,7 @@ def test_a_changed_raw_row_puts_its_date_behind_and_those_after_it() -> None:
     assert unknown.behind(GAME_DAYS) == dict.fromkeys(GAME_DAYS, "raw data changed")
 
 
-def test_of_a_build_that_a_part_replaces_what_is_up_to_date_is_kept() -> None:
+def test_a_build_of_a_part_keeps_the_records_of_current_dates() -> None:
     build, day = READ.builds[0], dt.timedelta(days=1)
     last = GAME_DAYS[1] - day
     # A build of any part drops the records of dates that the changed row concerns.
@@ -321,7 +321,7 @@ def test_a_digest_is_of_the_rows_of_its_season_and_dates() -> None:
     assert DerivedRows({**rows, "inputs": {}}).digest(2021, *OCTOBER) != digest
 
 
-def test_of_a_range_over_seasons_only_what_is_stale_is_built() -> None:
+def test_only_the_stale_part_of_a_range_over_seasons_is_built() -> None:
     start, end = dt.date(2022, 3, 1), NEXT_YEAR[1]
     assert BUILDS.stale_range(schedule(start, end)) == (start, end)
     season = BUILDS.seasons["2022-23"].first, dt.date(2022, 12, 31)
@@ -398,7 +398,7 @@ def test_going_back_to_an_earlier_state_of_the_data_builds_the_inputs_again(
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
-def test_after_a_run_of_dbt_by_hand_nobody_trusts_the_inputs(
+def test_a_run_of_dbt_by_hand_makes_the_inputs_stale(
     seasons: Engine, arguments: list[str], *, is_rebuilt: bool
 ) -> None:
     seasons.project()._invoke(arguments, {})

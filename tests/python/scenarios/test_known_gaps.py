@@ -44,7 +44,7 @@ def computed_by(engine: Engine, run_id: str, short: str) -> AbstractSet[dt.date]
     return {row["analysis_date"] for row in rows}
 
 
-def test_a_gap_that_becomes_known_and_unknown_again_judges_the_affected_dates_anew(
+def test_adding_and_removing_a_known_gap_judges_the_affected_dates_again(
     four_seasons: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "known_gaps.csv"
@@ -90,7 +90,7 @@ def test_a_gap_that_becomes_known_and_unknown_again_judges_the_affected_dates_an
     assert categories(engine, "psza") == before
 
 
-def test_a_league_all_of_whose_gaps_are_known_is_green_from_end_to_end(
+def test_a_league_with_only_known_gaps_needs_no_attention(
     backcourt: CommandLine, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     league = League({"ATL": range(1, 8), "BOS": range(11, 18)})

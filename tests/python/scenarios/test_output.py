@@ -120,7 +120,7 @@ class TestStreams:
         assert "bug in Backcourt" not in errors
         assert "Exception ignored" not in errors
 
-    def test_closed_streams_and_narrow_encodings_are_no_matter(
+    def test_closed_streams_and_narrow_encodings_end_no_command(
         self, environment: dict[str, str]
     ) -> None:
         closed = subprocess.run(

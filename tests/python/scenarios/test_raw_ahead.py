@@ -118,7 +118,7 @@ def test_a_correction_that_is_loaded_makes_dates_stale_until_they_are_backfilled
     backfilled.ok("coverage", *ALL_OF_IT)
 
 
-def test_what_is_explained_says_that_a_correction_has_been_loaded_since(
+def test_explain_says_that_a_correction_has_been_loaded_since(
     backfilled: CommandLine, engine: Engine, tmp_path: Path
 ) -> None:
     (row,) = engine.query(
@@ -187,7 +187,7 @@ def test_a_player_s_birth_date_makes_stale_the_dates_from_his_first_game_on(
     assert stale_days(backfilled) == set()
 
 
-def test_raw_tables_that_something_else_has_changed_are_seen(
+def test_raw_tables_that_something_else_has_changed_are_noticed(
     backfilled: CommandLine, engine: Engine
 ) -> None:
     engine.execute(
@@ -199,7 +199,7 @@ def test_raw_tables_that_something_else_has_changed_are_seen(
     assert min(stale_days(backfilled)) == "2021-11-15"
 
 
-def test_files_of_the_project_that_have_changed_are_seen(
+def test_changed_files_of_the_project_are_noticed(
     backfilled: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(DbtProject, "state", lambda _: "another project")
@@ -207,7 +207,7 @@ def test_files_of_the_project_that_have_changed_are_seen(
         assert "dbt project changed" in backfilled.attention(*command.split(), *BEFORE).out
 
 
-def test_a_new_version_of_a_calculation_is_seen(
+def test_a_new_version_of_a_calculation_is_noticed(
     backfilled: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pdc = BY_KEY["pdc"]
@@ -220,9 +220,7 @@ def test_a_new_version_of_a_calculation_is_seen(
     }
 
 
-def test_what_is_made_of_older_upstream_rows_is_stale(
-    backfilled: CommandLine, engine: Engine
-) -> None:
+def test_rows_of_older_upstream_rows_are_stale(backfilled: CommandLine, engine: Engine) -> None:
     engine.execute(
         "update nba_processing.processed_dates set output_digest = 'other' "
         f"where processor_name = '{BY_KEY['psza'].name}' and analysis_date = date '{GAME_DAY}'"

@@ -253,7 +253,7 @@ def test_days_run_again_with_their_results_equal_a_backfill(week: Week) -> None:
     assert_same(week.mornings.everything(first, last), week.whole.everything(first, last))
 
 
-def test_a_week_equals_its_backfill_but_for_what_a_morning_cannot_know(
+def test_a_week_equals_its_backfill_except_the_columns_that_a_morning_cannot_know(
     week: Week,
 ) -> None:
     compared = {}

@@ -198,7 +198,7 @@ def teams_apart(chunk: Chunk, teams: AbstractSet[object]) -> list[Chunk]:
     ]
 
 
-def test_who_killed_a_worker_before_is_not_searched_for_again() -> None:
+def test_a_player_who_has_killed_a_worker_is_not_searched_for_again() -> None:
     halved: list[str] = []
 
     def noting(chunk: Chunk) -> list[Chunk]:
@@ -246,7 +246,7 @@ def test_one_player_may_be_lost_on_more_dates_than_there_may_be_lost_players(
         losses({5, 6})
 
 
-def test_setting_players_apart_loses_and_repeats_nobody() -> None:
+def test_setting_players_apart_keeps_each_player_once() -> None:
     days = [DAY, DAY + dt.timedelta(days=1)]
     tables = shot_zone_tables(
         row

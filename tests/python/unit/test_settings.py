@@ -49,7 +49,7 @@ def test_the_environment_configures_and_options_override_it(
     assert settings.bq_project is None
 
 
-def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     unset = load_settings()
     for name in Settings.model_fields:
         monkeypatch.setenv(f"BACKCOURT_{name.upper()}", "")
@@ -102,7 +102,7 @@ def test_a_value_that_does_not_fit_is_named_with_its_variable(
         ("BQ_DATASET_PREFIX", "a-", "staging_"),
     ],
 )
-def test_what_a_value_looks_like_is_shown_by_example(
+def test_a_wrong_value_is_answered_with_an_example(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, example: str
 ) -> None:
     monkeypatch.setenv(f"BACKCOURT_{name}", value)
@@ -164,7 +164,7 @@ class TestProjectFolder:
         with pytest.raises(BackcourtError, match="BACKCOURT_PROJECT_DIR is"):
             resolve_project_dir()
 
-    def test_another_dbt_project_is_none(self, tmp_path: Path) -> None:
+    def test_another_dbt_project_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "dbt_project.yml").write_text("name: jaffle_shop\n")
         assert not is_project_dir(tmp_path)
 

@@ -129,7 +129,7 @@ def stored(warehouse: DuckDBWarehouse, table: str = DAILY_CACHE.table) -> list[d
     return found
 
 
-def test_what_a_commit_holds_becomes_visible_together(warehouse: DuckDBWarehouse) -> None:
+def test_rows_failures_and_records_of_a_commit_appear_together(warehouse: DuckDBWarehouse) -> None:
     result = compute(regular(FIVE_GAMES, 1), regular([NO_BOX_SCORE, *FIVE_GAMES], 2))
     made = commit(warehouse, 1, result)
     assert [row["player_id"] for row in stored(warehouse)] == [1]
@@ -148,7 +148,7 @@ def test_what_a_commit_holds_becomes_visible_together(warehouse: DuckDBWarehouse
     assert made.records[DAY].investigate == 1
 
 
-def test_the_same_rows_again_write_the_run_record_alone(warehouse: DuckDBWarehouse) -> None:
+def test_the_same_rows_again_write_only_the_run_record(warehouse: DuckDBWarehouse) -> None:
     result = compute(regular(FIVE_GAMES, 1), regular([box_score()], 2))
     first = commit(warehouse, 1, result)
     before = stored(warehouse), stored(warehouse, table_names.PRECOMPUTE_FAILURES)
@@ -164,7 +164,7 @@ def test_the_same_rows_again_write_the_run_record_alone(warehouse: DuckDBWarehou
     assert second.records[DAY].output_digest == first.records[DAY].output_digest
 
 
-def test_a_changed_row_keeps_when_it_was_made(warehouse: DuckDBWarehouse) -> None:
+def test_a_changed_row_keeps_its_time_of_creation(warehouse: DuckDBWarehouse) -> None:
     commit(warehouse, 1, compute(regular(FIVE_GAMES, 1), regular(FIVE_GAMES, 2)))
     one, two = stored(warehouse)
     made = commit(warehouse, 2, compute(regular(FIVE_GAMES, 1), regular(BETTER_GAMES, 2)))
@@ -177,7 +177,7 @@ def test_a_changed_row_keeps_when_it_was_made(warehouse: DuckDBWarehouse) -> Non
     assert (made.counts[DAY].updated, made.counts[DAY].unchanged) == (1, 1)
 
 
-def test_each_row_keeps_its_own_time_where_new_ones_come_between(
+def test_rows_keep_their_time_of_creation_beside_new_rows(
     warehouse: DuckDBWarehouse,
 ) -> None:
     commit(warehouse, 1, compute(regular(FIVE_GAMES, 1)))
@@ -208,7 +208,7 @@ def test_bookkeeping_outside_the_hash_is_written_too(warehouse: DuckDBWarehouse)
         f"update {table_names.PRECOMPUTE_FAILURES} set failure_category = 'STALE_DATA'",
     ],
 )
-def test_altered_rows_and_failures_are_seen_and_written_anew(
+def test_altered_rows_and_failures_are_noticed_and_written_again(
     warehouse: DuckDBWarehouse, alter: str
 ) -> None:
     players = (regular(FIVE_GAMES, 1), regular(BETTER_GAMES, 2), regular([box_score()], 3))
@@ -232,7 +232,7 @@ def test_altered_rows_and_failures_are_seen_and_written_anew(
         assert [{name: row[name] for name in row if name not in BOOKKEEPING} for row in new] == kept
 
 
-def test_a_commit_vouches_for_no_date_between_its_own(warehouse: DuckDBWarehouse) -> None:
+def test_a_commit_records_no_date_between_its_own(warehouse: DuckDBWarehouse) -> None:
     days = DAY, NEXT_DAY, NEXT_DAY + dt.timedelta(days=1)
     commit(warehouse, 1, compute(*(regular(FIVE_GAMES, 1, day) for day in days)), days)
     warehouse.execute(f"update {DAILY_CACHE.table} set points_avg_last_5 = 99")
@@ -244,7 +244,7 @@ def test_a_commit_vouches_for_no_date_between_its_own(warehouse: DuckDBWarehouse
     assert [day for day in days if ledger.is_altered(DAILY_CACHE, day)] == [NEXT_DAY]
 
 
-def test_a_row_gives_way_to_a_failure_and_back(warehouse: DuckDBWarehouse) -> None:
+def test_a_failure_replaces_a_row_and_a_row_a_failure(warehouse: DuckDBWarehouse) -> None:
     commit(warehouse, 1, compute(regular(FIVE_GAMES)))
     made = commit(warehouse, 2, compute(regular([box_score()])))
     assert (stored(warehouse), made.counts[DAY].deleted) == ([], 1)
@@ -263,7 +263,7 @@ def test_a_reworded_failure_replaces_the_old_one(warehouse: DuckDBWarehouse) -> 
     assert (failure["actual_game_count"], failure["run_id"]) == (2, "run2")
 
 
-def test_a_date_on_which_nobody_is_left_is_emptied(warehouse: DuckDBWarehouse) -> None:
+def test_a_date_without_players_becomes_empty(warehouse: DuckDBWarehouse) -> None:
     commit(warehouse, 1, compute(regular(FIVE_GAMES, 1), regular([box_score()], 2)))
     made = commit(warehouse, 2, compute())
     assert stored(warehouse) == stored(warehouse, table_names.PRECOMPUTE_FAILURES) == []
@@ -308,7 +308,7 @@ def store_failures_of(warehouse: DuckDBWarehouse, processor: Processor) -> list[
     return [row for row in found if row["processor_name"] == processor.name]
 
 
-def test_the_digest_is_of_what_is_stored_in_whatever_order(warehouse: DuckDBWarehouse) -> None:
+def test_the_digest_does_not_depend_on_the_order_of_rows(warehouse: DuckDBWarehouse) -> None:
     players = [regular([box_score(points=each)] * 5, each) for each in (3, 1, 2)]
     too_few = [regular([box_score()], each) for each in (6, 5, 4)]
     other_day = [regular(FIVE_GAMES, 7, NEXT_DAY)]
@@ -358,7 +358,7 @@ def records_table(found: dict[tuple[int, int], int]) -> pa.Table:
 
 
 @given(records, records)
-def test_a_difference_says_what_happens_to_every_row(
+def test_a_comparison_says_what_happens_to_each_row(
     old: dict[tuple[int, int], int], new: dict[tuple[int, int], int]
 ) -> None:
     diff = diff_records(
@@ -387,7 +387,7 @@ TABLES_OF_A_COMMIT = (
 )
 
 
-def test_two_commits_of_a_date_prepared_before_either_ran_end_as_one(
+def test_two_commits_prepared_from_one_state_leave_one_set_of_rows(
     warehouse: DuckDBWarehouse,
 ) -> None:
     result = compute(regular(FIVE_GAMES, 1), regular([box_score()], 2))
@@ -405,7 +405,7 @@ def test_two_commits_of_a_date_prepared_before_either_ran_end_as_one(
     assert stored(warehouse)[0]["run_id"] == "run2"
 
 
-def test_rows_that_stand_twice_are_replaced_by_one(warehouse: DuckDBWarehouse) -> None:
+def test_a_commit_replaces_duplicate_rows_with_one(warehouse: DuckDBWarehouse) -> None:
     result = compute(regular(FIVE_GAMES, 1), regular(FIVE_GAMES, 3), regular([box_score()], 2))
     commit(warehouse, 1, result)
     created = stored(warehouse)[0]["created_at"]
@@ -422,7 +422,7 @@ def test_rows_that_stand_twice_are_replaced_by_one(warehouse: DuckDBWarehouse) -
     assert list(read_current(warehouse, DAY, DAY)) == [(DAILY_CACHE.key, DAY)]
 
 
-def test_updated_and_deleted_rows_are_logged_with_the_commit_and_first_ones_are_not(
+def test_updates_and_deletions_are_logged_and_first_inserts_are_not(
     warehouse: DuckDBWarehouse,
 ) -> None:
     commit(warehouse, 1, compute(*(regular(FIVE_GAMES, player) for player in (1, 2, 3))))
@@ -463,7 +463,7 @@ def test_updated_and_deleted_rows_are_logged_with_the_commit_and_first_ones_are_
     }
 
 
-def test_old_entries_of_the_log_are_forgotten(warehouse: DuckDBWarehouse) -> None:
+def test_old_entries_of_the_log_are_deleted(warehouse: DuckDBWarehouse) -> None:
     for number, games in enumerate((FIVE_GAMES, BETTER_GAMES), start=1):
         commit(warehouse, number, compute(regular(games)))
     (entry,) = stored(warehouse, table_names.RECORD_CHANGES)

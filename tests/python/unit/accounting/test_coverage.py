@@ -49,7 +49,7 @@ def attention(*rows: dict[str, Any], **others: Any) -> list[str]:
     return found.needs_attention
 
 
-def test_what_is_complete_or_expected_needs_no_attention() -> None:
+def test_complete_dates_and_expected_failures_need_no_attention() -> None:
     expected = [category.column for category in CATEGORIES.values() if category.is_expected]
     counts = {name: 2 for name in expected if name not in INVESTIGATE}
     assert len(counts) == 3
@@ -68,13 +68,13 @@ def test_what_is_complete_or_expected_needs_no_attention() -> None:
         UNKNOWN_CATEGORY,
     ],
 )
-def test_every_failure_to_investigate_counts(name: str) -> None:
+def test_every_failure_to_investigate_needs_attention(name: str) -> None:
     assert attention(row("investigate", {name: 1})) == ["1 failure to investigate"]
     assert attention(*[row("investigate", {name: 2})] * 2) == ["4 failures to investigate"]
 
 
 @pytest.mark.parametrize("name", ["unaccounted", "duplicated", "unexpected"])
-def test_entities_that_do_not_add_up_count_where_the_date_has_run(name: str) -> None:
+def test_entities_that_do_not_add_up_need_attention_if_the_date_has_run(name: str) -> None:
     assert attention(row("complete", {name: 1})) == [f"1 entity {name}"]
     assert attention(*[row("complete", {name: 1})] * 2) == [f"2 entities {name}"]
     assert attention(row("not_run", {name: 7})) == ["1 processor-date not run"]
@@ -84,11 +84,11 @@ def test_entities_that_do_not_add_up_count_where_the_date_has_run(name: str) -> 
     ("status", "words"),
     [("not_run", "not run"), ("incomplete", "incomplete"), ("stale", "stale")],
 )
-def test_dates_that_are_due_count(status: str, words: str) -> None:
+def test_due_dates_need_attention(status: str, words: str) -> None:
     assert attention(row(status), row(status), row()) == [f"2 processor-dates {words}"]
 
 
-def test_wrong_raw_rows_count_by_their_number() -> None:
+def test_raw_rows_to_correct_need_attention() -> None:
     error = Finding("wrong", "games", "2021-22", is_error=True, found=3, example="a game")
     assert attention(row(), raw_errors=[error, error]) == ["6 raw rows to correct"]
 
@@ -104,7 +104,7 @@ def test_known_gaps_that_match_nothing_need_no_attention() -> None:
     assert all_shown == ["known gap to take out: game 1 player 7: its data is there"] * SHOWN_GAMES
 
 
-def test_stale_dates_are_told_by_reason_with_the_games() -> None:
+def test_stale_dates_are_listed_by_reason_with_their_games() -> None:
     games = [{"game_id": "1", "game_date": SECOND, "load_id": "abcdefghij"}] * (SHOWN_GAMES + 1)
     found = Coverage(
         FIRST, SECOND, [row("stale", why="why"), row("stale", why="why"), row()], (), games
@@ -165,7 +165,7 @@ def test_a_stale_date_is_stale_unless_it_is_incomplete_or_has_not_run(
     } == {PDC.name}
 
 
-def test_what_has_not_run_is_not_stale_on_a_date_that_others_have_run_on(
+def test_a_processor_that_has_not_run_is_not_stale_beside_one_that_is(
     warehouse: DuckDBWarehouse,
 ) -> None:
     day = dt.date(2021, 11, 11)
@@ -191,7 +191,7 @@ def test_raw_rows_to_correct_are_errors_of_the_range_or_of_no_date(
     assert {each.finding for each in found.raw_errors} == {"in range", "of no date"}
 
 
-def test_dates_between_those_asked_for_do_not_count(warehouse: DuckDBWarehouse) -> None:
+def test_dates_between_the_chosen_ones_do_not_count(warehouse: DuckDBWarehouse) -> None:
     seasons = Schedule(FIRST, SECOND, (FIRST, SECOND), is_whole_range=False)
     found = read_coverage(warehouse, seasons, [PSZA])
     assert [each["analysis_date"] for each in found.by_date] == [FIRST, SECOND]

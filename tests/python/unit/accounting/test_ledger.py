@@ -80,21 +80,21 @@ class TestState:
     def test_a_date_that_has_never_run_is_missing(self) -> None:
         assert ledger_of().state(SHOT_ZONES, DAY) == DateState("missing")
 
-    def test_a_date_whose_run_still_holds_is_done(self, finished: Ledger) -> None:
+    def test_a_date_with_a_valid_record_is_done(self, finished: Ledger) -> None:
         assert {finished.state(each, DAY) for each in PROCESSORS} == {DateState("done")}
 
-    def test_changed_inputs_re_open_the_processor_that_reads_them(self, finished: Ledger) -> None:
+    def test_changed_inputs_make_their_processor_due(self, finished: Ledger) -> None:
         finished.inputs["psza", DAY] = ("2:2:2", 2)
         assert finished.state(SHOT_ZONES, DAY) == DateState("stale", "inputs changed")
         assert finished.state(COMPOSITE_FACTORS, DAY).status == "done"
 
-    def test_an_upstream_with_other_rows_re_opens_what_reads_it(self, finished: Ledger) -> None:
+    def test_changed_upstream_rows_make_downstream_due(self, finished: Ledger) -> None:
         run(finished, SHOT_ZONES, digest="b")
         for processor in (COMPOSITE_FACTORS, DAILY_CACHE, FEATURE_STORE):
             assert finished.state(processor, DAY) == DateState("stale", "upstream changed")
         assert finished.state(TEAM_DEFENSE, DAY).status == "done"
 
-    def test_an_upstream_that_comes_out_the_same_re_opens_nothing(self, finished: Ledger) -> None:
+    def test_equal_upstream_rows_make_nothing_due(self, finished: Ledger) -> None:
         finished.inputs["psza", DAY] = ("2:2:2", 2)
         run(finished, SHOT_ZONES, digest="a")
         assert {finished.state(each, DAY).status for each in PROCESSORS} == {"done"}
@@ -106,20 +106,20 @@ class TestState:
         )
         assert finished.missing_upstream(FEATURE_STORE, DAY) == ["tdza"]
 
-    def test_another_version_re_opens_the_date(self, finished: Ledger) -> None:
+    def test_another_version_makes_the_date_due(self, finished: Ledger) -> None:
         newer = replace(SHOT_ZONES, calculation_version="v99")
         state = finished.state(newer, DAY)
         assert state == DateState(
             "stale", f"version changed: {SHOT_ZONES.calculation_version} to v99"
         )
 
-    def test_failures_to_look_at_make_a_date_failed_while_it_holds(self, finished: Ledger) -> None:
+    def test_failures_to_investigate_make_a_valid_date_failed(self, finished: Ledger) -> None:
         run(finished, DAILY_CACHE, investigate=3)
         assert finished.state(DAILY_CACHE, DAY) == DateState("failed", "3 failures to investigate")
         finished.inputs["pdc", DAY] = ("2:2:2", 2)
         assert finished.state(DAILY_CACHE, DAY).status == "stale"
 
-    def test_a_mark_is_part_of_what_was_read(self, finished: Ledger) -> None:
+    def test_a_changed_daily_mark_makes_a_date_due(self, finished: Ledger) -> None:
         marked = {"pdc": "+waived"}
 
         def mark(processor: Processor, _day: dt.date) -> str:
@@ -178,7 +178,9 @@ class TestState:
     ],
 )
 @pytest.mark.parametrize("reprocess", ["missing", "missing+failed", "all"])
-def test_what_is_due(status: Any, due: set[str], reprocess: Reprocess) -> None:
+def test_the_reprocess_mode_decides_which_statuses_are_due(
+    status: Any, due: set[str], reprocess: Reprocess
+) -> None:
     assert DateState(status).is_due(reprocess) == (reprocess in due)
 
 
@@ -189,9 +191,7 @@ def test_due_dates_keep_their_order(finished: Ledger) -> None:
 
 
 class TestPlan:
-    def test_what_depends_on_a_due_upstream_is_stale_for_that_reason(
-        self, finished: Ledger
-    ) -> None:
+    def test_a_due_upstream_makes_downstream_stale(self, finished: Ledger) -> None:
         finished.inputs["psza", DAY] = ("2:2:2", 2)
         states = plan(finished, PROCESSORS, [DAY])
         assert {short: states[short, DAY] for short in ("tdza", "psza", "pcf", "pdc", "mlfs")} == {
@@ -217,7 +217,7 @@ class TestPlan:
         }
 
 
-def test_processors_come_in_their_order_whatever_the_order_asked_for() -> None:
+def test_processors_are_planned_in_their_own_order() -> None:
     assert processors_from() == PROCESSORS
     assert processors_from(3) == (COMPOSITE_FACTORS, DAILY_CACHE, FEATURE_STORE)
     assert processors_from(1, ["mlfs", "psza"]) == (SHOT_ZONES, FEATURE_STORE)
@@ -244,7 +244,7 @@ class TestReading:
     def test_without_tables_nothing_has_run(self, warehouse: DuckDBWarehouse) -> None:
         assert Ledger.read(warehouse, DAY, NEXT_DAY) == Ledger()
 
-    def test_the_current_record_counts_whatever_the_clock_said(
+    def test_the_current_record_counts_even_after_a_wrong_clock(
         self, warehouse: DuckDBWarehouse
     ) -> None:
         create_current_table(warehouse)
@@ -261,7 +261,7 @@ class TestReading:
         assert ledger.current == {("psza", DAY): new}
         assert ledger.computed_dates == {DAY}
 
-    def test_what_stands_in_the_tables_is_counted_by_date(self, warehouse: DuckDBWarehouse) -> None:
+    def test_stored_rows_and_failures_are_counted_by_date(self, warehouse: DuckDBWarehouse) -> None:
         for table, columns in (
             (DAILY_CACHE.table, "analysis_date date"),
             (TEAM_DEFENSE.table, "analysis_date date, team_abbr text"),

@@ -70,13 +70,13 @@ def test_a_range_may_begin_and_end_on_days_without_games(seasons: DuckDBWarehous
     assert found == Schedule(day("2021-10-20"), day("2022-06-01"), days("2021-10-21"))
 
 
-def test_everything_is_every_game_date(seasons: DuckDBWarehouse) -> None:
+def test_all_means_every_game_date(seasons: DuckDBWarehouse) -> None:
     found = resolve(seasons, everything=True)
     assert found.dates == tuple(day(date) for dates in DATES.values() for date in dates)
     assert (found.start, found.end) == days("2021-10-19", "2023-10-25")
 
 
-def test_a_season_is_its_game_dates(seasons: DuckDBWarehouse) -> None:
+def test_a_season_means_its_game_dates(seasons: DuckDBWarehouse) -> None:
     found = resolve(seasons, seasons=["2022-23"])
     assert found == Schedule(day("2022-10-18"), day("2022-10-20"), days(*DATES["2022-23"]))
 
@@ -105,21 +105,19 @@ def test_a_date_with_nothing_but_postponed_games_is_no_game_date(
 
 
 class TestCalledOff:
-    def test_a_date_computed_before_stays_in_view(self) -> None:
+    def test_a_computed_date_that_was_called_off_stays_in_the_schedule(self) -> None:
         schedule = Schedule(day("2021-10-19"), day("2021-10-30"), days("2021-10-19", "2021-10-21"))
         found = schedule.with_called_off(days("2021-10-20", "2021-10-19"))
         assert found.dates == days("2021-10-19", "2021-10-20", "2021-10-21")
         assert (found.start, found.end) == (schedule.start, schedule.end)
 
-    def test_the_dates_of_another_season_are_not_called_off(self) -> None:
+    def test_a_schedule_of_seasons_gets_no_date_of_another_season(self) -> None:
         schedule = Schedule(
             day("2021-10-19"), day("2023-10-25"), days("2021-10-19", "2023-10-25"), False
         )
         assert schedule.with_called_off(days("2022-10-18")) == schedule
 
-    def test_a_season_reaches_as_far_as_has_been_computed_of_it(
-        self, seasons: DuckDBWarehouse
-    ) -> None:
+    def test_a_season_reaches_to_its_computed_dates(self, seasons: DuckDBWarehouse) -> None:
         computed = days("2021-10-18", "2021-10-22", "2022-10-17", "2023-11-01")
         seasons.execute("create schema nba_processing")
         seasons.execute("create table nba_processing.processor_runs (analysis_date date)")
@@ -145,7 +143,7 @@ class TestCalledOff:
         added = set(apart.with_called_off(computed).dates) - set(apart.dates)
         assert added == {*computed} - {day("2022-10-17")}
 
-    def test_everything_reaches_as_far_as_has_been_computed(self, seasons: DuckDBWarehouse) -> None:
+    def test_all_reaches_to_the_computed_dates(self, seasons: DuckDBWarehouse) -> None:
         seasons.execute("create schema nba_processing")
         seasons.execute("create table nba_processing.processor_runs (analysis_date date)")
         whole = resolve(seasons, everything=True)
@@ -211,7 +209,7 @@ def test_options_that_contradict_each_other_are_a_usage_error(
         ),
     ],
 )
-def test_a_range_without_games_says_where_there_are_some(
+def test_a_range_without_games_names_the_dates_with_games(
     seasons: DuckDBWarehouse, options: dict[str, Any], message: str, fact: str
 ) -> None:
     with pytest.raises(BackcourtError) as caught:
@@ -222,7 +220,7 @@ def test_a_range_without_games_says_where_there_are_some(
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
 
 
-def test_without_games_or_tables_the_first_thing_to_do_is_named(
+def test_without_games_or_tables_the_message_names_the_first_step(
     warehouse: DuckDBWarehouse, tmp_path: Path
 ) -> None:
     with pytest.raises(BackcourtError, match=r"nba_raw\.games is empty") as caught:

@@ -71,7 +71,7 @@ def dates(simulated: Engine) -> int:
 @pytest.mark.parametrize(
     "options", [{"commit_rows": 1}, {"commit_rows": 10**9, "commit_seconds": 0}]
 )
-def test_each_chunk_by_itself(
+def test_each_chunk_is_committed_by_itself(
     simulated: Engine,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -84,7 +84,7 @@ def test_each_chunk_by_itself(
     )
 
 
-def test_everything_of_a_processor_at_once(
+def test_all_chunks_of_a_processor_are_committed_at_once(
     simulated: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commits = compute(simulated, tmp_path, monkeypatch, commit_rows=10**9)
@@ -93,7 +93,7 @@ def test_everything_of_a_processor_at_once(
     )
 
 
-def test_from_so_many_rows_on(
+def test_chunks_are_committed_once_they_have_enough_rows(
     simulated: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commits = compute(simulated, tmp_path, monkeypatch, commit_rows=1_000)
@@ -105,7 +105,9 @@ def test_from_so_many_rows_on(
     assert commits.keys() == BY_KEY.keys() - {"tdza", "mlfs"}
 
 
-def test_no_small_rest(simulated: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_small_rest_is_left_for_a_commit_of_its_own(
+    simulated: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     records = len(simulated.rows("pcf"))
     commits = compute(simulated, tmp_path, monkeypatch, commit_rows=records * 3 // 5)
     assert len(commits["pcf"]) == 1

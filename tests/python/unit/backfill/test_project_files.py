@@ -55,7 +55,7 @@ def test_a_manifest_that_others_may_write_is_not_unpickled(tmp_path: Path, mode:
     assert StoredManifest(file, KEY).read() is None
 
 
-def test_a_torn_manifest_is_as_good_as_none(tmp_path: Path) -> None:
+def test_a_torn_manifest_is_ignored(tmp_path: Path) -> None:
     file = tmp_path / "manifest.pickle"
     StoredManifest(file, KEY).write(Manifest(tuple(range(1_000))))
     file.write_bytes(file.read_bytes()[:200])

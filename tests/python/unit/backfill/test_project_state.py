@@ -60,7 +60,7 @@ def directory(tmp_path: Path) -> Path:
         ("macros/m.sql", "m", "n"),
     ],
 )
-def test_what_decides_what_the_models_compute_changes_the_state(
+def test_changes_that_affect_results_change_the_state(
     directory: Path, file: str, old: str, new: str
 ) -> None:
     assert is_another_state_after(directory, file, old, new)
@@ -80,7 +80,7 @@ def test_what_decides_what_the_models_compute_changes_the_state(
         ("models/consumers.yml", "report", "page"),
     ],
 )
-def test_words_and_tests_leave_the_state_as_it_is(
+def test_descriptions_and_tests_do_not_change_the_state(
     directory: Path, file: str, old: str, new: str
 ) -> None:
     assert not is_another_state_after(directory, file, old, new)

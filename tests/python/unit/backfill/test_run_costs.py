@@ -52,7 +52,7 @@ def test_a_run_is_found_by_its_label_around_its_start() -> None:
 
 
 @pytest.mark.parametrize(("run_id", "said"), [(RUN, "no job of run"), ("latest", "no run id")])
-def test_a_run_without_jobs_and_a_wrong_id_are_said(run_id: str, said: str) -> None:
+def test_a_run_without_jobs_and_a_wrong_id_are_named(run_id: str, said: str) -> None:
     with pytest.raises(BackcourtError, match=said) as caught:
         costs_of(Jobs(), run_id)
     assert caught.value.exit_code == ExitCode.USAGE
@@ -64,7 +64,7 @@ def test_duckdb_has_no_costs(capsys: pytest.CaptureFixture[str]) -> None:
     assert "cost nothing" in outcome.err
 
 
-def test_the_recipe_names_each_table_and_the_time_before() -> None:
+def test_the_way_to_keep_rows_names_each_table_and_the_time_before() -> None:
     now = dt.datetime(2024, 1, 2, 9, 30, tzinfo=dt.UTC)
     options = BigQueryOptions("my-project", dataset_prefix="dev_")
     lines = restore_recipe(options, ["nba_precompute.a", "nba_predictions.b"], now)

@@ -190,7 +190,7 @@ def test_the_statement_aggregates_what_the_engine_sums(aggregated: Engine, short
 # More seasons ---------------------------------------------------------------------------------
 
 
-def test_a_season_repeated_under_other_years_loads(simulated_raw: Engine, tmp_path: Path) -> None:
+def test_repeated_seasons_can_be_loaded(simulated_raw: Engine, tmp_path: Path) -> None:
     with DuckDBWarehouse(simulated_raw.path, read_only=True) as warehouse:
         seasons = seasons_of(warehouse)
         written = write_seasons(warehouse, tmp_path / "raw", seasons, 3)
@@ -249,7 +249,7 @@ def test_seasons_move_by_whole_leap_cycles() -> None:
 # States that the runs start from --------------------------------------------------------------
 
 
-def test_a_correction_recomputes_what_read_the_line_and_nothing_else(
+def test_a_correction_recomputes_only_the_dates_that_read_the_line(
     simulated: Engine, simulated_raw: Engine, tmp_path: Path
 ) -> None:
     with DuckDBWarehouse(simulated.path, read_only=True) as warehouse:
@@ -310,7 +310,7 @@ def test_on_the_morning_of_a_date_nothing_is_played_or_computed(
     assert sources == [{"population_source": "recent_roster"}]
 
 
-def test_only_what_the_pool_computed_is_forgotten(simulated: Engine, tmp_path: Path) -> None:
+def test_only_the_pool_s_results_are_deleted(simulated: Engine, tmp_path: Path) -> None:
     engine = simulated.copy(tmp_path)
     with DuckDBWarehouse(engine.path) as warehouse:
         forget_computed(warehouse)
@@ -349,7 +349,7 @@ def test_a_cut_keeps_the_first_weeks_and_what_belongs_to_them(
     assert not is_simulated(tmp_path)
 
 
-def test_a_command_that_fails_is_an_error_with_what_it_said(tmp_path: Path) -> None:
+def test_a_failing_command_is_an_error_with_its_message(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path, resolve_project_dir(), 1)
     with pytest.raises(BackcourtError, match="backfill --all failed") as raised:
         workspace.run("nothing", "backfill", "--all")
@@ -411,7 +411,7 @@ def made_up_results(*, is_smoke_test: bool = False) -> Results:
     return results
 
 
-def test_results_come_back_from_json_as_they_were() -> None:
+def test_results_read_from_json_equal_those_written() -> None:
     results = made_up_results()
     assert Results.from_json(results.to_json()) == results
 
@@ -469,7 +469,7 @@ def test_unknown_sections_are_named() -> None:
         chosen_sections("z,a,x")
 
 
-def test_the_command_measures_and_says_nothing_about_whose_machine_it_is(
+def test_the_command_measures_and_names_no_owner_of_the_machine(
     simulated_files: Path, tmp_path: Path
 ) -> None:
     workspace = Workspace(tmp_path / "unused", resolve_project_dir(), 2)

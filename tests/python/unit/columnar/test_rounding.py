@@ -50,7 +50,7 @@ def test_the_result_is_written_like_the_decimal() -> None:
     assert max(len(repr(value).split(".")[1]) for value in values) <= 4
 
 
-def test_nothing_is_ever_minus_zero() -> None:
+def test_no_result_is_minus_zero() -> None:
     assert math.copysign(1, round_ratio([-1], [1000], 1)[0]) == 1
 
 
@@ -64,7 +64,7 @@ def test_a_denominator_of_zero_is_refused() -> None:
         round_half_even([1], [0], 2)
 
 
-def test_what_does_not_fit_64_bits_is_refused_instead_of_wrapping_around() -> None:
+def test_numbers_beyond_64_bits_are_refused() -> None:
     assert round_half_even([2**62], [2**62], 0).tolist() == [1]
     with pytest.raises(OverflowError, match="does not fit 64 bits"):
         round_half_even([2**62], [1], 1)

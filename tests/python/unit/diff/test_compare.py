@@ -137,7 +137,7 @@ def test_two_warehouses_that_differ_only_in_their_runs_are_the_same(sides: Sides
     assert found.count("same") == 2
 
 
-def test_only_the_dates_of_the_range_count(sides: Sides) -> None:
+def test_only_dates_of_the_range_are_compared(sides: Sides) -> None:
     rows = [row(1), row(1, NEXT_DAY)]
     found = rows_differ(sides, rows, [], within=Range(DAY, NEXT_DAY, frozenset({NEXT_DAY})))
     assert found.differing_dates == [NEXT_DAY]

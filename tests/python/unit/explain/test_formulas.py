@@ -38,7 +38,7 @@ def test_a_formula_is_evaluated_exactly_and_missing_values_stay_missing(
     assert evaluate(formula, VALUES) == value
 
 
-def test_what_is_no_part_of_the_language_is_refused() -> None:
+def test_syntax_outside_the_language_is_refused() -> None:
     for formula in ("a ** 2", "[a]", "a[0]", "lambda: 1"):
         with pytest.raises((ValueError, KeyError)):
             evaluate(formula, VALUES)
@@ -50,7 +50,7 @@ def test_names_are_replaced_by_their_values() -> None:
     assert filled(formula, VALUES) == "round(7 / (7 - 0.125), 2) if 'paint' == 'paint' else 40.5"
 
 
-def test_steps_are_declared_after_what_they_use() -> None:
+def test_steps_are_declared_after_the_values_that_they_use() -> None:
     for processor in PROCESSORS:
         if isinstance(processor.work, PoolWork):
             steps = processor.work.output.steps
@@ -101,7 +101,7 @@ select * from final
 """
 
 
-def test_the_formula_of_a_column_is_found_through_what_only_passes_it_on() -> None:
+def test_the_formula_of_a_column_is_found_through_columns_that_pass_it_on() -> None:
     found = expressions(SQL)
     assert list(found) == ["inputs", "cache", "samples", "final"]
     assert [each.takes_all for each in found.values()][2:] == ["inputs", None]

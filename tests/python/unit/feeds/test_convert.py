@@ -255,7 +255,7 @@ def test_the_later_file_counts_and_a_warning_says_so(folder: Folder) -> None:
     )
 
 
-def test_dumps_have_lost_their_zeros(tmp_path: Path) -> None:
+def test_dumps_get_back_the_leading_zeros_of_their_ids(tmp_path: Path) -> None:
     folder = Folder(tmp_path, "nba_dump")
     chart = pd.DataFrame([chart_line(7, GAME_ID=22100732)], columns=CHART)
     chart.to_csv(folder.files / "shotdetail_2021.csv", index=False)
@@ -565,7 +565,7 @@ def test_a_play_by_play_of_another_feed_is_named(tmp_path: Path) -> None:
     assert "another feed (backcourt feeds)" in said
 
 
-def test_unknown_files_are_told_and_hidden_ones_are_not(folder: Folder) -> None:
+def test_unknown_files_are_named_and_hidden_ones_are_not(folder: Folder) -> None:
     folder.game()
     write_json(folder.files / "other.json", {"players": []})
     write_json(folder.files / ".hidden" / "other.json", {"players": []})
@@ -595,7 +595,7 @@ OWN_GAMES = (
         (OWN_GAMES.replace("as status", "as state"), "unknown columns: state"),
     ],
 )
-def test_a_feed_of_ones_own(tmp_path: Path, select: str, expected: str | None) -> None:
+def test_a_feed_may_be_the_user_s_own(tmp_path: Path, select: str, expected: str | None) -> None:
     feed = own_feed(tmp_path / "mine", select)
     (tmp_path / "matches.csv").write_text("id,day,home,guest\nA000000001,2022-01-26,AAA,BBB\n")
     folder = Folder(tmp_path, str(feed))

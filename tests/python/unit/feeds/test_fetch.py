@@ -82,7 +82,9 @@ def test_requests_keep_their_distance(fetching: Fetching) -> None:
     ],
     ids=["429", "500", "HTML", "cut off", "time-out"],
 )
-def test_a_passing_fault_is_waited_out(fetching: Fetching, fault: Answer | OSError) -> None:
+def test_a_request_is_repeated_after_a_passing_fault(
+    fetching: Fetching, fault: Answer | OSError
+) -> None:
     fetching.replay.faults["boxscoretraditionalv3"] = [fault, fault]
     assert fetching.fetch().missing == {}
     assert fetching.files() == ALL
@@ -114,7 +116,7 @@ def test_a_site_that_stays_silent_ends_the_fetch(
     assert fetching.files() == set()
 
 
-def test_three_requests_in_a_row_without_answer_end_the_fetch_and_what_came_is_kept(
+def test_three_requests_without_answer_end_the_fetch_and_answers_are_kept(
     fetching: Fetching,
 ) -> None:
     down: list[Answer | OSError] = [Answer(503, "")] * ATTEMPTS
@@ -127,7 +129,7 @@ def test_three_requests_in_a_row_without_answer_end_the_fetch_and_what_came_is_k
     assert fetching.files() == ALL
 
 
-def test_one_answer_that_does_not_come_is_missing_and_asked_for_again(fetching: Fetching) -> None:
+def test_one_missing_answer_is_named_and_asked_for_again(fetching: Fetching) -> None:
     fetching.replay.faults["playbyplayv3"] = [Answer(500, "")] * ATTEMPTS
     missing = fetching.fetch().missing
     assert {path.name: reason for path, reason in missing.items()} == {

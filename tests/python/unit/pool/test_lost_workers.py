@@ -121,7 +121,7 @@ def test_a_chunk_too_large_for_memory_is_halved_until_it_fits() -> None:
 
 
 @pytest.mark.slow
-def test_a_machine_on_which_no_worker_can_start_is_named_as_the_cause(
+def test_if_no_worker_can_start_the_machine_is_named_as_the_cause(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(local_backends, "enter_process", pool_tasks.die_at_start)
@@ -132,7 +132,7 @@ def test_a_machine_on_which_no_worker_can_start_is_named_as_the_cause(
 
 
 @pytest.mark.slow
-def test_too_many_lost_players_are_taken_for_a_broken_machine(
+def test_too_many_lost_players_end_the_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(pool, "MAX_LOST_ENTITIES", 0)
@@ -159,7 +159,7 @@ def test_workers_of_killed_pools_are_reaped(
     assert [child for child in children if child.status() == psutil.STATUS_ZOMBIE] == []
 
 
-def test_a_process_that_loky_has_lost_sight_of_is_reaped() -> None:
+def test_a_process_that_loky_has_forgotten_is_reaped() -> None:
     class LostSight:
         """A loky executor that forgets its processes."""
 

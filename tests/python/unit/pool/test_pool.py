@@ -31,7 +31,7 @@ from tests.python.support.pool_tasks import (
 
 @pytest.mark.parametrize("backend", ["loky", "threading"])
 @pytest.mark.parametrize("n_jobs", [1, 2, 3, 4])
-def test_the_rows_are_the_same_whatever_the_number_of_jobs(backend: str, n_jobs: int) -> None:
+def test_the_number_of_jobs_changes_no_row(backend: str, n_jobs: int) -> None:
     results = run(chunks_of(100, 7), n_jobs=n_jobs, backend=backend)
 
     assert as_bytes(rows(results)) == as_bytes(expected(100))
@@ -39,7 +39,7 @@ def test_the_rows_are_the_same_whatever_the_number_of_jobs(backend: str, n_jobs:
 
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
-def test_the_rows_are_the_same_whatever_the_chunks(data: st.DataObject) -> None:
+def test_the_size_of_chunks_changes_no_row(data: st.DataObject) -> None:
     players = data.draw(st.integers(1, 60), label="players")
     order = np.array(data.draw(st.permutations(range(players)), label="order"), dtype=np.int64)
     size = data.draw(st.integers(1, players), label="size")
@@ -131,7 +131,7 @@ def test_an_error_that_cannot_be_pickled_still_says_what_it_was() -> None:
 
 
 @pytest.mark.parametrize("backend", ["loky", "threading"])
-def test_an_error_of_the_reader_comes_after_the_results_of_what_it_read(backend: str) -> None:
+def test_an_error_of_the_reader_comes_after_the_results_of_its_chunks(backend: str) -> None:
     def chunks() -> Iterator[Chunk]:
         yield from chunks_of(20, 4)
         raise ConnectionResetError("the warehouse went away")
@@ -163,7 +163,7 @@ def test_the_dask_backend_asks_for_a_scheduler() -> None:
     assert raised.value.exit_code == ExitCode.USAGE
 
 
-def test_a_slice_travels_without_the_table_it_is_cut_from() -> None:
+def test_a_slice_is_sent_without_the_rest_of_its_table() -> None:
     (whole,) = chunks_of(1_000_000, 1_000_000)
     part = Chunk("part", {"games": whole.tables["games"].slice(500, 10)})
 

@@ -142,7 +142,7 @@ def test_a_player_who_kills_his_worker_costs_nobody_else_his_row(tmp_path: Path)
     assert as_bytes(without(5, table)) == as_bytes(without(5, expected(8)))
 
 
-def test_what_would_be_waited_for_in_vain_is_an_error(
+def test_lost_workers_hangs_and_a_lost_scheduler_are_errors(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dask_backend, "CONNECT_SECONDS", 5)

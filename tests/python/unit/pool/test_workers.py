@@ -25,7 +25,7 @@ from tests.python.support.pool_tasks import (
 )
 
 
-def test_workers_are_bounded_by_cores_which_is_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_workers_are_bounded_by_cores_with_a_message(caplog: pytest.LogCaptureFixture) -> None:
     cores = joblib.cpu_count()
     count_workers.cache_clear()
 

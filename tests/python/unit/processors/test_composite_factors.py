@@ -430,7 +430,7 @@ def matchups(draw: st.DrawFn) -> list[Row]:
 
 
 @given(matchups())
-def test_the_chunk_says_what_plain_python_says_of_each_player(players: list[Row]) -> None:
+def test_a_chunk_has_the_values_of_plain_python(players: list[Row]) -> None:
     tables = composite_tables(players)
     defenses = {(r["analysis_date"], r["team_abbr"]): r for r in tables["tdza"].to_pylist()}
     result = compute(tables, {})

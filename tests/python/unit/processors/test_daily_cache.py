@@ -215,7 +215,7 @@ def test_shot_zones_come_from_the_zones_of_the_date() -> None:
     assert not only_row(computed(regular(games(10))))["shot_zone_data_available"]
 
 
-def test_everybody_gets_his_own_zones_whatever_their_order() -> None:
+def test_each_player_gets_his_own_zones_in_any_order() -> None:
     players = [
         regular(games(10), player, shot_zones=zones_of_a_player(paint_rate_last_10=10.0 * player))
         for player in (3, 1, 2)
@@ -323,7 +323,7 @@ def regulars(draw: st.DrawFn) -> list[Row]:
 
 
 @given(regulars())
-def test_the_chunk_says_what_plain_python_says_of_each_player(players: list[Row]) -> None:
+def test_a_chunk_has_the_values_of_plain_python(players: list[Row]) -> None:
     result = computed(*players)
     rows = {(r["analysis_date"], r["player_id"]): r for r in result.rows.to_pylist()}
     failed = {(f["analysis_date"], f["player_id"]): f for f in result.failures.to_pylist()}

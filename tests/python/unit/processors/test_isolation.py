@@ -70,7 +70,7 @@ some_keys = st.sets(st.tuples(st.integers(0, 3), st.integers(0, 5)), max_size=12
 
 @settings(max_examples=50)
 @given(some_keys, some_keys)
-def test_whoever_raises_fails_and_everybody_else_has_the_row_he_would_have_had(
+def test_a_player_who_raises_fails_and_all_others_keep_their_rows(
     good: set[Key], bad: set[Key]
 ) -> None:
     good -= bad
@@ -105,7 +105,7 @@ def test_the_failure_carries_type_and_message_of_the_exception() -> None:
     }
 
 
-def test_a_computation_that_raises_for_nobody_is_not_repeated() -> None:
+def test_a_computation_that_never_raises_is_not_repeated() -> None:
     calls = 0
 
     def counted(tables: Mapping[str, pa.Table], params: Mapping[str, object]) -> ChunkResult:
@@ -131,7 +131,7 @@ def test_one_in_a_hundred_is_found_in_a_few_steps() -> None:
     assert calls <= 2 + 2 * 7
 
 
-def test_what_goes_wrong_without_any_player_is_nobodys_failure() -> None:
+def test_an_error_that_no_player_causes_is_raised() -> None:
     def broken(_tables: Mapping[str, pa.Table], _params: Mapping[str, object]) -> ChunkResult:
         raise RuntimeError("out of order")
 
@@ -172,7 +172,7 @@ def test_an_upstream_value_that_is_no_number_fails_its_player_alone() -> None:
 
 
 @given(some_keys)
-def test_halves_have_everybody_once_with_what_belongs_to_him(keys: set[Key]) -> None:
+def test_halves_hold_each_player_once_with_his_games(keys: set[Key]) -> None:
     tables = shooters(keys)
     assert entity_count(tables) == len(keys)
     parts = halves(tables)
@@ -218,7 +218,7 @@ def test_a_chunk_that_kills_its_worker_can_be_recorded_as_failed() -> None:
     }
 
 
-def test_only_what_is_not_in_the_nature_of_the_data_is_to_be_investigated() -> None:
+def test_categories_say_what_is_expected_and_what_can_be_retried() -> None:
     flags = {name: (c.is_expected, c.can_retry) for name, c in CATEGORIES.items()}
     assert flags == {
         "EXPECTED_INCOMPLETE": (True, False),

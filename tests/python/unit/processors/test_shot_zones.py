@@ -306,7 +306,7 @@ def shooters(draw: st.DrawFn) -> list[Row]:
 
 
 @given(shooters())
-def test_the_chunk_says_what_plain_python_says_of_each_player(players: list[Row]) -> None:
+def test_a_chunk_has_the_values_of_plain_python(players: list[Row]) -> None:
     result = computed(*players)
     rows = {(r["analysis_date"], r["player_id"]): r for r in result.rows.to_pylist()}
     failed = {(f["analysis_date"], f["player_id"]): f for f in result.failures.to_pylist()}

@@ -282,7 +282,7 @@ class TestRegistry:
         assert column(warehouse, "player_registry", "player_lookup") == ["giannisantetokounmpo"]
 
     @pytest.mark.parametrize("format_", ["parquet", "csv", "jsonl"])
-    def test_strange_names_are_kept_to_the_letter(
+    def test_strange_names_are_kept_exactly(
         self, load: Callable[..., LoadReport], warehouse: DuckDBWarehouse, format_: Format
     ) -> None:
         names = [

@@ -159,7 +159,7 @@ class TestJsonLines:
             ("A\0", "holds a NUL character"),
         ],
     )
-    def test_what_is_no_name_is_refused_where_a_name_belongs(
+    def test_values_that_are_no_text_are_refused_as_names(
         self, read_text: Callable[..., Rows], value: object, reason: str
     ) -> None:
         rows = [{"player_id": 1, "player_name": "A"}, {"player_id": 2, "player_name": value}]
@@ -208,7 +208,7 @@ class TestEncodings:
         assert f"iconv -f {name} -t UTF-8" in message
 
     @pytest.mark.parametrize("suffix", ["csv", "jsonl"])
-    def test_another_encoding_is_named_by_its_line(self, tmp_path: Path, suffix: str) -> None:
+    def test_an_invalid_encoding_is_named_with_its_line(self, tmp_path: Path, suffix: str) -> None:
         rows = [player(1), player(2, player_name="Dončić")]
         path = write_rows(tmp_path / "players" / f"a.{suffix}", rows)
         path.write_bytes(path.read_text().encode("cp1250"))
@@ -364,7 +364,7 @@ def test_compressed_csv_is_read_and_a_truncated_one_refused(tmp_path: Path) -> N
         (str.upper, "write them in lower case"),
     ],
 )
-def test_a_header_that_is_nearly_right_is_told_and_not_guessed(
+def test_a_nearly_right_header_is_named_and_not_guessed(
     tmp_path: Path, change: Callable[[str], str], seen: str
 ) -> None:
     path = write_rows(tmp_path / "games" / "all.csv", [game()])

@@ -77,7 +77,7 @@ class TestTypedValues:
         ],
         ids=str,
     )
-    def test_what_is_no_plain_date_is_refused_by_row(
+    def test_values_that_are_no_plain_dates_are_refused_by_row(
         self, tmp_path: Path, column: pa.Array, reason: str
     ) -> None:
         table = pa.table({"player_id": [1, 2], "player_name": ["A", "B"], "birth_date": column})
@@ -151,7 +151,9 @@ class TestMissing:
                 assert {name: found[0][name] for name in empty} == dict.fromkeys(empty)
 
     @pytest.mark.parametrize("suffix", FORMATS)
-    def test_it_is_no_name(self, read_rows: Callable[..., Rows], suffix: str) -> None:
+    def test_a_word_for_missing_is_no_name(
+        self, read_rows: Callable[..., Rows], suffix: str
+    ) -> None:
         rows = [player(1), player(2, player_name="N/A")]
         message = refusal(read_rows, PLAYERS, rows, suffix)
         assert f"players/a.{suffix}: column player_name must not be empty" in message
@@ -166,7 +168,7 @@ class TestMissing:
             assert read(raw, schema, tmp_path)
 
     @pytest.mark.parametrize("suffix", FORMATS)
-    def test_empty_counts_are_zero_of_who_did_not_play_alone(
+    def test_only_players_who_did_not_play_may_have_empty_counts(
         self, read_rows: Callable[..., Rows], suffix: str
     ) -> None:
         counts: Row = dict.fromkeys(("points", "fga", "pf"))

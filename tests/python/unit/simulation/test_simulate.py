@@ -383,7 +383,7 @@ class TestFolder:
         assert digests(tmp_path / "raw") == digests(tmp_path / "fresh")
 
     @pytest.mark.parametrize("seasons", [["2021"], ["2021-23"], ["2021-22", "2021-22"], [], [""]])
-    def test_a_season_that_is_none_is_refused(self, tmp_path: Path, seasons: list[str]) -> None:
+    def test_a_text_that_is_no_season_is_refused(self, tmp_path: Path, seasons: list[str]) -> None:
         with pytest.raises(BackcourtError) as caught:
             simulate(tmp_path / "raw", seasons, 1)
         assert caught.value.exit_code == 2

@@ -99,7 +99,7 @@ def test_the_state_of_a_table_is_its_time_rows_and_schema(
 
 
 @pytest.mark.parametrize("kind", ["VIEW", "EXTERNAL", "MATERIALIZED_VIEW"])
-def test_the_state_of_what_is_no_table_is_a_hash_of_its_rows(
+def test_the_state_of_a_view_is_a_hash_of_its_rows(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = Client()
@@ -218,7 +218,7 @@ def test_readers_of_views_need_not_read_the_tables_below() -> None:
     assert all(entries[0] == OWNER for entries in client.access.values())
 
 
-def test_who_may_not_authorise_views_is_told_and_goes_on(
+def test_a_user_who_may_not_authorise_views_is_told_and_goes_on(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     client = Client()

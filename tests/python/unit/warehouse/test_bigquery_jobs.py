@@ -124,7 +124,7 @@ def test_every_job_has_a_time_limit_of_bigquerys_own() -> None:
     assert "maximumBytesBilled" not in str(client.configurations)
 
 
-def test_a_job_that_outlasts_the_patience_is_cancelled() -> None:
+def test_a_job_that_runs_too_long_is_cancelled() -> None:
     client = Client("RUNNING")
     with pytest.raises(BackcourtError, match="was cancelled") as stopped:
         warehouse_of(client, job_seconds=0.0).execute("select 1")
@@ -170,7 +170,7 @@ def test_a_stream_that_the_storage_api_aborts_is_read_again() -> None:
     assert not is_passing(google_exceptions.Conflict("already exists"))
 
 
-def test_staging_tables_are_swept_by_their_age_whoever_made_them() -> None:
+def test_old_staging_tables_of_any_run_are_deleted() -> None:
     client = Client()
     warehouse = warehouse_of(client, job_seconds=1800.0, retry_seconds=600.0)
     own = warehouse._staging._process
