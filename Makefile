@@ -16,10 +16,10 @@ DEMO_GAPS := $(if $(filter $(SIMULATED),$(RAW_DIR)),,BACKCOURT_KNOWN_GAPS=$(or $
 
 export DBT_SEND_ANONYMOUS_USAGE_STATS ?= false
 
-# Without byte code each of the tests' processes compiles the package, and pytest rewrites its tests.
+# Keep byte code: without it each test process compiles the package again, and pytest its tests.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Exit code 1 says that the work is done and that some of the data needs a look, as real data does.
+# Exit code 1 means that the work is done but some data needs attention, as real data does.
 ON_ATTENTION = { code=$$?; [ $$code = 1 ] && echo "make: goes on; what needs attention is in $(REPORT)" || exit $$code; }
 
 .PHONY: help setup demo check test test-bigquery test-deploy kills lint generate bench docs notebook report lock clean
@@ -86,7 +86,7 @@ bench: setup  ## Print the benchmarks
 docs: setup  ## Write the data dictionary and dbt's documentation of the default warehouse
 	$(BIN)/backcourt docs
 
-# Its packages are locked by themselves: Backcourt needs none of them.
+# Its packages have a lock of their own, since Backcourt needs none of them.
 notebook: setup  ## Execute docs/training.ipynb on the default warehouse, with its own packages
 	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r docs/training-requirements.lock
 	@mkdir -p data

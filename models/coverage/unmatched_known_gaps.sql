@@ -25,7 +25,7 @@ gaps as (
 
 ),
 
--- A game without lines of a team is a gap even where nobody was on the team's roster.
+-- A game without lines of a team is a gap even if the team's roster was empty.
 gaps_of_games as (
 
     select game_id from gaps
