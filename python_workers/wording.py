@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from urllib.parse import quote
+
+_SHOWN = 3
 
 
 def counted(count: int, noun: str) -> str:
@@ -14,6 +17,18 @@ def counted(count: int, noun: str) -> str:
     ('1 row', '2,000 rows')
     """
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def some(names: Sequence[str]) -> str:
+    """Return the first few of some names, and the number of the others.
+
+    Examples
+    --------
+    >>> some(["a.csv", "b.csv", "c.csv", "d.csv", "e.csv"])
+    'a.csv, b.csv, c.csv and 2 more'
+    """
+    shown = ", ".join(names[:_SHOWN])
+    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"
 
 
 def report_fragment(entity: str, *, is_team: bool) -> str:

@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from python_workers.raw.files import scratch_folder
 from python_workers.raw.reading import read_raw_table
 from python_workers.raw.schema import (
     GAMES,
@@ -17,6 +16,7 @@ from python_workers.raw.schema import (
     RAW_TABLES,
     RawTable,
 )
+from python_workers.runtime.scratch import scratch_folder
 from python_workers.simulation.simulate import MARKER, simulate
 
 SIMULATED_SEASONS = ("2021-22", "2022-23", "2023-24", "2024-25")

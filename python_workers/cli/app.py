@@ -68,7 +68,26 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(_outcome(lambda: _invoke(plain), plain, debug=debug))
 
 
+def _refuse_empty(arguments: Sequence[str]) -> None:
+    """Refuse an empty argument: as a path it would be the working directory.
+
+    Raises
+    ------
+    BackcourtError
+        With exit code 2; it names the argument or option.
+    """
+    for before, given in zip(("", *arguments), arguments, strict=False):
+        option = before if given == "" and before.startswith("--") else given.removesuffix("=")
+        if given == "" or (given.startswith("--") and given.endswith("=") and "=" not in option):
+            raise BackcourtError(
+                f"the value of {option} is empty" if option else "an argument is empty",
+                "Give a value: a variable of the shell may not be set.",
+                ExitCode.USAGE,
+            )
+
+
 def _invoke(arguments: list[str]) -> int:
+    _refuse_empty(arguments)
     with labelling(stage=next(iter(arguments), "")):
         result = app.main(arguments, prog_name="backcourt", standalone_mode=False)
     return int(result or 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +13,7 @@ from python_workers.backfill.dbt_project import DbtProject
 from python_workers.cli import options
 from python_workers.cli.console import out
 from python_workers.reading.dictionary import whole_dictionary
+from python_workers.runtime.scratch import scratch_folder
 from python_workers.runtime.writing import check_writable, replaced, write_text
 from python_workers.settings import load_settings, resolve_project_dir
 from python_workers.warehouse.open import open_warehouse
@@ -61,9 +61,9 @@ def docs(
     shared = settings.target != "duckdb"
     with (
         open_warehouse(settings, read_only=shared),
-        tempfile.TemporaryDirectory(prefix="backcourt-") as place,
+        scratch_folder() as place,
     ):
-        page = DbtProject(settings).document(Path(place))
+        page = DbtProject(settings).document(place)
         with replaced(dbt_docs) as unfinished:
             shutil.copyfile(page, unfinished)
     out.print(f"dbt's documentation, with the lineage:  {dbt_docs}")

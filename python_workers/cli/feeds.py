@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from python_workers.accounting.seasons import read_seasons, seasons_file
 from python_workers.cli import options
 from python_workers.cli.console import err, out
 from python_workers.errors import BackcourtError, ExitCode
@@ -19,19 +20,13 @@ from python_workers.feeds.convert import Conversion, convert
 from python_workers.feeds.feed import TABLES, Feed, find_feed, shipped_feeds
 from python_workers.feeds.fetch import FEED, fetch_birth_dates, fetch_season, player_ids
 from python_workers.feeds.site import PACE_SECONDS, Site, nba_api_ask
-from python_workers.raw.values import parse_season
+from python_workers.runtime.writing import check_folder
+from python_workers.settings import load_settings, resolve_project_dir
 
 # Another address than the site's, with {endpoint} in it: a replay of recorded answers.
 ADDRESS = "BACKCOURT_STATS_ADDRESS"
 _SHOWN = 5
 _PROGRESS_EVERY = 100
-
-
-def _season(text: str) -> str:
-    try:
-        return parse_season(text)
-    except ValueError as error:
-        raise BackcourtError(f"{text!r} {error}", "Write it as 2023-24.", ExitCode.USAGE) from error
 
 
 def register(app: typer.Typer) -> None:
@@ -64,7 +59,7 @@ def list_feeds() -> None:
 
 
 def fetch(
-    season: Annotated[str, typer.Option(metavar="YYYY-YY", parser=_season, help="The season.")],
+    season: Annotated[str, typer.Option(metavar="YYYY-YY", help="The season.")],
     directory: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to keep answers.")],
     since: Annotated[
         dt.date | None,
@@ -81,6 +76,8 @@ def fetch(
     ] = PACE_SECONDS,
 ) -> int:
     """Fetch a season's answers from stats.nba.com: only what is missing, paced, resumable."""
+    check_folder(directory)
+    _check_season(season, since)
     site = open_site(pace)
     fetched = fetch_season(site, season, directory, since=since, on_progress=_say_progress)
     if birth_dates:
@@ -98,6 +95,31 @@ def fetch(
         out.print(f"missing in all: {len(fetched.missing)}; the same command asks for them again")
     out.print(f"Load them with: backcourt load {directory} --feed {FEED}")
     return ExitCode.ATTENTION if fetched.missing else ExitCode.OK
+
+
+def _check_season(name: str, since: dt.date | None) -> None:
+    """Refuse a season that the seasons' file does not have, and a date behind its end.
+
+    Raises
+    ------
+    BackcourtError
+        With exit code 2.
+    """
+    seasons = read_seasons(seasons_file(load_settings(), resolve_project_dir()))
+    season = next((season for season in seasons if season.season == name), None)
+    if season is None:
+        first, last = (edge(each.season for each in seasons) for edge in (min, max))
+        raise BackcourtError(
+            f"{name!r} is not a known season",
+            f"Known: {first} to {last}, from seeds/seasons.csv or BACKCOURT_SEASONS.",
+            ExitCode.USAGE,
+        )
+    if since is not None and since > season.last_date:
+        raise BackcourtError(
+            f"--since {since} is after the season {name}, which ends on {season.last_date}",
+            "Name an earlier date, or a later season.",
+            ExitCode.USAGE,
+        )
 
 
 def open_site(pace_seconds: float = PACE_SECONDS) -> Site:

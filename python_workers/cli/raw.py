@@ -27,18 +27,19 @@ from python_workers.cli.options import (
     TargetOption,
     WaitOption,
 )
+from python_workers.errors import BackcourtError
 from python_workers.raw.adoption import adopt
-from python_workers.raw.files import scratch_folder
 from python_workers.raw.findings import (
     FINDINGS_MODEL,
     count_findings,
     list_findings,
     of_games,
 )
-from python_workers.raw.load import LoadReport, load_directory
+from python_workers.raw.load import LoadReport, load_directory, raw_tables
 from python_workers.raw.removal import remove_games
 from python_workers.raw.schema import PLAYERS
 from python_workers.raw.selects import read_selects
+from python_workers.runtime.scratch import scratch_folder
 from python_workers.settings import load_settings
 from python_workers.warehouse.open import open_warehouse
 from python_workers.wording import counted
@@ -167,6 +168,7 @@ def _raw_folder(
     directory: Path, feed: str | None, tables: list[str] | None
 ) -> Iterator[tuple[Path, list[str] | None]]:
     """Yield the folder to load and its tables; convert the files of a feed first."""
+    wanted = [schema.name for schema in raw_tables(tables)]
     if feed is None:
         yield directory, tables
         return
@@ -178,7 +180,14 @@ def _raw_folder(
     with scratch_folder() as scratch:
         conversion = convert(find_feed(feed), directory, scratch)
         print_conversion(conversion, time.perf_counter() - began, err)
-        yield scratch, tables or [table.table for table in conversion.tables]
+        filled = [table.table for table in conversion.tables]
+        without = [name for name in tables or () if name not in filled]
+        if without:
+            raise BackcourtError(
+                f"these files give no rows of {', '.join(without)}",
+                f"They give: {', '.join(filled)}. Nothing was loaded.",
+            )
+        yield scratch, [name for name in wanted if name in filled]
 
 
 def _changed(report: LoadReport) -> tuple[str, Mapping[str, object]]:

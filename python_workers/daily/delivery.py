@@ -12,8 +12,8 @@ from python_workers.feeds.convert import convert
 from python_workers.feeds.feed import find_feed
 from python_workers.feeds.fetch import FEED, Fetched, fetch_season
 from python_workers.feeds.site import Site
-from python_workers.raw.files import scratch_folder
 from python_workers.raw.load import LoadReport, load_directory
+from python_workers.runtime.scratch import scratch_folder
 from python_workers.warehouse.base import Warehouse
 
 # A box score may come days late: ask for what is missing of so many days.

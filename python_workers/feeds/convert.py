@@ -8,11 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from python_workers.errors import BackcourtError
 from python_workers.feeds.feed import SHIPPED, Feed
-from python_workers.feeds.sources import read_sources
-from python_workers.raw.files import scratch_folder
+from python_workers.feeds.fitting import read_fitting_sources
+from python_workers.feeds.output import TYPES, check_output, drop_former, write_table
+from python_workers.feeds.sources import NOTHING_CONVERTED
+from python_workers.raw.agreement import check_franchises
+from python_workers.raw.relation_checks import Relation, Wrong, first_wrong, wrong_teams
+from python_workers.raw.rules import games_unknown, has_teams
 from python_workers.raw.schema import (
     GAMES,
     PLAYER_BOX_SCORES,
@@ -21,24 +26,20 @@ from python_workers.raw.schema import (
     SHOTS,
     RawTable,
 )
-from python_workers.runtime.writing import replaced
-from python_workers.warehouse.base import ColumnType
+from python_workers.raw.selects import check_columns
+from python_workers.runtime.scratch import scratch_folder
+from python_workers.warehouse.duckdb.dialect import translate_parameters
 from python_workers.warehouse.duckdb.file import NO_DOWNLOADS
+from python_workers.wording import counted, some
 
 # Columns of a SELECT that say which of several rows with one key counts: the highest rank, and of
 # equal ranks the later file.
 _ORDER = ("rank", "file_number")
 # A SELECT may read the tables before it: the team of a shot is that of the player's box score.
 _IN_ORDER = (GAMES, PLAYER_BOX_SCORES, PLAYERS, SHOTS)
-_SHOWN = 3
-_TYPES: dict[ColumnType, str] = {
-    "int64": "bigint",
-    "float64": "double",
-    "string": "varchar",
-    "bool": "boolean",
-    "date": "date",
-    "timestamp": "timestamptz",
-}
+# Kinds of games that count for no season: values of `season_type` that a conversion leaves out.
+OTHER_KINDS = ("preseason", "All-Star", "Cup final", "other")
+_OTHER_FORM = "A value has another form than the feed expects."
 _MEMORY = "1GB"
 
 
@@ -103,21 +104,22 @@ def convert(
     Raises
     ------
     BackcourtError
-        If a file is damaged or lacks a column, or a value does not fit its column.
+        If a file is damaged or lacks a column, if a load would refuse the rows, or if the files
+        hold none; with exit code 2, if `out` is not a folder for them.
     """
+    check_output(out, feed.name, directory)
     with scratch_folder() as scratch, _database(scratch) as connection:
-        files = read_sources(connection, feed, directory, only)
-        warnings: list[str] = []
-        if files.unknown:
-            warnings.append(f"of no kind that {feed.name} reads: {_some(files.unknown)}")
+        files = read_fitting_sources(connection, feed, directory, only)
+        warnings = list(files.warnings)
         tables = []
         for schema in _IN_ORDER:
-            _select(connection, feed, schema)
+            _select(connection, feed, schema, files.labels)
             warnings += _keep_one_row_per_key(connection, schema, files.labels)
             if schema is GAMES:
-                excluded = _exclude_games(connection, warnings)
+                excluded = _exclude_games(connection, files.labels, warnings)
             elif "game_id" in schema.key:
                 _exclude_rows(connection, feed, schema)
+            _check(connection, schema, files.labels, warnings)
             filled_rows = ", ".join(f'count("{column.name}")' for column in schema.columns)
             counts = connection.execute(
                 f"select count(*), {filled_rows} from {schema.name}"  # noqa: S608 our own names
@@ -127,8 +129,16 @@ def convert(
                 names = [column.name for column in schema.columns]
                 empty = [name for name, count in zip(names, filled, strict=True) if not count]
                 tables.append(Converted(schema.name, rows, tuple(empty)))
-        for converted in tables:
-            _write(connection, converted, feed, out)
+        if not tables:
+            left_out = ", ".join(f"{count} {kind}" for kind, count in excluded.items())
+            raise BackcourtError(
+                f"no row in {counted(len(files.labels), 'file')} counts for a season",
+                [*([f"Left out: {left_out}."] if left_out else []), *warnings, NOTHING_CONVERTED],
+            )
+        for table in tables:
+            schema = next(schema for schema in _IN_ORDER if schema.name == table.table)
+            write_table(connection, schema, table.empty_columns, feed.name, out)
+        drop_former(out, feed.name, [table.table for table in tables])
         return Conversion(len(files.labels), tuple(tables), excluded, tuple(warnings))
 
 
@@ -140,33 +150,60 @@ def _database(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def _select(connection: duckdb.DuckDBPyConnection, feed: Feed, schema: RawTable) -> None:
+def _select(
+    connection: duckdb.DuckDBPyConnection, feed: Feed, schema: RawTable, labels: Sequence[str]
+) -> None:
     """Create the table of a raw table's name from the feed's SELECT, with all columns."""
     names = [column.name for column in schema.columns]
     select = feed.selects.get(schema.name)
     if select is None:
-        empty = ", ".join(f'"{column.name}" {_TYPES[column.type]}' for column in schema.columns)
+        empty = ", ".join(f'"{column.name}" {TYPES[column.type]}' for column in schema.columns)
         connection.execute(f"create table {schema.name} ({empty}, file_number integer)")
         return
+    file = feed.select_name(schema.name)
     try:
-        connection.execute(f"create temp table selected as {select.strip().rstrip(';')}")
+        connection.execute(f"create temp table selected as {select}")
     except duckdb.Error as error:
         raise BackcourtError(
-            f"feed {feed.name}: {schema.name}.sql fails: {str(error).splitlines()[0]}",
-            "A value has another form than the feed expects. Nothing was converted.",
+            f"{file} fails: {str(error).splitlines()[0]}",
+            ["Correct the SELECT." if feed.is_own else _OTHER_FORM, NOTHING_CONVERTED],
         ) from error
-    present = [row[0] for row in connection.execute("describe selected").fetchall()]
-    wrong = [name for name in present if name not in (*names, *_ORDER)]
+    types = {row[0]: row[1] for row in connection.execute("describe selected").fetchall()}
+    wrong = [name for name in types if name not in (*names, *_ORDER)]
     if wrong:
         raise BackcourtError(
-            f"feed {feed.name}: {schema.name}.sql gives unknown columns: {', '.join(wrong)}",
+            f"{file} gives unknown columns: {', '.join(wrong)}",
             f"The columns of {schema.name} are: {', '.join(names)}; and {', '.join(_ORDER)}.",
         )
-    columns = ", ".join(
-        f'"{name}"' if name in present else f'null as "{name}"' for name in (*names, *_ORDER)
+    check_columns(schema, types, file)
+    cells = []
+    for column in schema.columns:
+        is_filled = column.name in types and connection.execute(
+            f'select count("{column.name}") from selected'  # noqa: S608 our own names
+        ).fetchone() != (0,)
+        if is_filled and column.type == "string" and types[column.name] != "VARCHAR":
+            raise BackcourtError(
+                f"{file}: column {column.name} is {types[column.name]}, not text",
+                [f"Select cast(… as varchar) as {column.name}.", NOTHING_CONVERTED],
+            )
+        value = f'"{column.name}"' if is_filled else f"cast(null as {TYPES[column.type]})"
+        cells.append(f'{value} as "{column.name}"')
+    cells += [name if name in types else f"null::integer as {name}" for name in _ORDER]
+    connection.execute(
+        f"create table {schema.name} as select distinct {', '.join(cells)} from selected"  # noqa: S608 as above
     )
-    connection.execute(f"create table {schema.name} as select distinct {columns} from selected")  # noqa: S608 our own names
     connection.execute("drop table selected")
+    strange = connection.execute(
+        f"select file_number from {schema.name} "  # noqa: S608 as above
+        "where try_cast(file_number as integer) not between 1 and ? or "
+        "(file_number is not null and try_cast(file_number as integer) is null) limit 1",
+        [len(labels)],
+    ).fetchone()
+    if strange:
+        raise BackcourtError(
+            f"{file} gives {strange[0]} as file_number, and no file has this number",
+            ["Select the file_number of the source's row.", NOTHING_CONVERTED],
+        )
 
 
 def _keep_one_row_per_key(
@@ -194,28 +231,94 @@ def _keep_one_row_per_key(
     if not contradictions:
         return []
     *first, numbers = contradictions[0]
-    example = f"{', '.join(map(str, first))}: {_some([labels[n - 1] for n in numbers])}"
+    example = f"{', '.join(map(str, first))}: {some([labels[n - 1] for n in numbers])}"
     said = f"{schema.name}: rows on which files contradict each other: {len(contradictions)}"
     return [f"{said}; the later file counts ({example})"]
 
 
-def _exclude_games(connection: duckdb.DuckDBPyConnection, warnings: list[str]) -> dict[str, int]:
-    """Drop games that count for no season, or whose teams are not known yet."""
-    counted = ", ".join(f"'{kind}'" for kind in SEASON_TYPES)
-    other = f"season_type is null or season_type not in ({counted})"
+def _exclude_games(
+    connection: duckdb.DuckDBPyConnection, labels: Sequence[str], warnings: list[str]
+) -> dict[str, int]:
+    """Drop games that count for no season, whose teams are not known yet, or without a score."""
+    other = ", ".join(f"'{kind.lower()}'" for kind in OTHER_KINDS)
+    is_other = f"lower(season_type) in ({other})"
     kinds = connection.execute(
-        f"select coalesce(season_type, 'other'), count(*) from games where {other} "  # noqa: S608 as above
-        "group by all order by all"
+        f"select season_type, count(*) from games where {is_other} group by all order by all"  # noqa: S608 as above
     ).fetchall()
-    connection.execute(f"create table excluded as select game_id from games where {other}")  # noqa: S608 as above
+    connection.execute(f"create table excluded as select game_id from games where {is_other}")  # noqa: S608 as above
     connection.execute("delete from games where game_id in (select game_id from excluded)")
-    unknown = connection.execute(
-        "delete from games where home_team_abbr is null or away_team_abbr is null returning game_id"
-    ).fetchall()
-    if unknown:
-        games = _some(sorted(game_id for (game_id,) in unknown))
-        warnings.append(f"games without teams yet are left out: {games}")
+    for condition, what in (
+        ("home_team_abbr is null or away_team_abbr is null", "games without teams yet"),
+        (
+            "lower(status) = 'final' and (home_score is null or away_score is null)",
+            "final games whose score is in no file",
+        ),
+    ):
+        dropped = connection.execute(
+            f"delete from games where {condition} returning game_id, file_number"  # noqa: S608 as above
+        ).fetchall()
+        if dropped:
+            games = some(sorted(f"{game_id}{_of_file(n, labels)}" for game_id, n in dropped))
+            warnings.append(f"{what} are left out: {games}")
     return dict(kinds)
+
+
+def _of_file(number: int | None, labels: Sequence[str]) -> str:
+    return "" if number is None else f" ({labels[number - 1]})"
+
+
+def _check(
+    connection: duckdb.DuckDBPyConnection,
+    schema: RawTable,
+    labels: Sequence[str],
+    warnings: list[str],
+) -> None:
+    """Refuse rows that a load would refuse; tell of rows whose game is in no file."""
+
+    def query(sql: str, params: Mapping[str, object] | None = None) -> pa.Table:
+        text, names = translate_parameters(sql)
+        given = {name: (params or {})[name] for name in names}
+        return connection.execute(text, given).to_arrow_table()
+
+    # A load takes these two in any case.
+    in_lower_case = {"season_type": "lower(season_type)", "status": "lower(status)"}
+    typed = ", ".join(
+        f'try_cast({in_lower_case.get(name, name)} as {TYPES[column.type]}) as "{name}"'
+        for column in schema.columns
+        for name in [column.name]
+    )
+    relation = Relation(
+        query,
+        schema,
+        schema.name,
+        f"(select {typed}, file_number from {schema.name})",  # noqa: S608 as above
+        also="file_number",
+    )
+    wrong = first_wrong(relation)
+    if wrong is not None:
+        raise _refusal(schema, wrong, labels)
+    if schema is GAMES:
+        teams = "season, home_team_abbr, away_team_abbr"
+        found = query(f"select {teams}, min(game_id) as game_id from games group by {teams}")  # noqa: S608 as above
+        check_franchises(found.to_pylist(), end=NOTHING_CONVERTED)
+    elif has_teams(schema):
+        wrong = wrong_teams(relation, GAMES.name)
+        if wrong is not None:
+            raise _refusal(schema, wrong, labels)
+        unknown = query(games_unknown(schema.name, GAMES.name)).column("game_id").to_pylist()
+        if unknown:
+            warnings.append(
+                f"{schema.name} has rows of {counted(len(unknown), 'game')} that no file has as a "
+                f"game: {some(unknown)}"
+            )
+
+
+def _refusal(schema: RawTable, wrong: Wrong, labels: Sequence[str]) -> BackcourtError:
+    number = wrong.rows[0]["file_number"] if wrong.rows else None
+    of_file = "" if number is None else f"{labels[number - 1]}: "
+    return BackcourtError(
+        f"{of_file}{schema.name}: {wrong.problem}", [*wrong.lines(), NOTHING_CONVERTED]
+    )
 
 
 def _exclude_rows(connection: duckdb.DuckDBPyConnection, feed: Feed, schema: RawTable) -> None:
@@ -229,29 +332,3 @@ def _exclude_rows(connection: duckdb.DuckDBPyConnection, feed: Feed, schema: Raw
             f"delete from {schema.name} where nba_season_type(game_id) is null "  # noqa: S608 as above
             f"or nba_season_type(game_id) not in ({counted})"
         )
-
-
-def _write(
-    connection: duckdb.DuckDBPyConnection, converted: Converted, feed: Feed, out: Path
-) -> None:
-    schema = next(schema for schema in _IN_ORDER if schema.name == converted.table)
-    folder = out / schema.name
-    folder.mkdir(parents=True, exist_ok=True)
-    # Without a value DuckDB does not know a column's type.
-    columns = ", ".join(
-        f'cast("{column.name}" as {_TYPES[column.type]}) as "{column.name}"'
-        if column.name in converted.empty_columns
-        else f'"{column.name}"'
-        for column in schema.columns
-    )
-    with replaced(folder / f"{feed.name}.parquet") as path:
-        connection.execute(
-            f"copy (select {columns} from {schema.name} order by {', '.join(schema.key)}) "  # noqa: S608 as above
-            "to $path (format parquet, compression zstd)",
-            {"path": str(path)},
-        )
-
-
-def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:_SHOWN])
-    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"

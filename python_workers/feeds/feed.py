@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.raw.schema import RAW_TABLES
+from python_workers.raw.selects import read_selects
 
 SHIPPED = Path(__file__).parent
 DECLARATION = "feed.toml"
 TABLES = tuple(table.name for table in RAW_TABLES)
+# The league's game ids say the kind of a game.
+IDS = ("nba", "own")
+_KEYS = {"title": str, "ids": str, "extends": str, "reads": list, "fills": list, "sources": dict}
+_SOURCE_KEYS = {
+    "like": str,
+    "result_set": str,
+    "json": str,
+    "select": str,
+    "needs": list,
+    "may": list,
+}
 
 Kind = Literal["result_set", "json", "table"]
 
@@ -57,26 +69,55 @@ class Feed:
 
     Parameters
     ----------
-    name, title
-        The folder's name, and what it reads in a few words.
+    folder
+        Its folder.
+    title
+        What it reads in a few words.
     has_league_ids
         Whether game ids are those of the league, which say the kind of the game.
     sources
-        The kinds of files that it reads.
+        The tables that its SELECTs read.
+    reads
+        Names of the sources that it takes files for; the tables of the others stay empty.
     selects
         The SELECT of each raw table that the feed can fill.
     """
 
-    name: str
+    folder: Path
     title: str
     has_league_ids: bool
     sources: tuple[Source, ...]
+    reads: frozenset[str]
     selects: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        """The name of its folder."""
+        return self.folder.name
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is a folder of the user's own."""
+        return self.folder.parent != SHIPPED
+
+    @property
+    def read_sources(self) -> tuple[Source, ...]:
+        """The sources that it takes files for."""
+        return tuple(source for source in self.sources if source.name in self.reads)
+
+    def select_name(self, table: str) -> str:
+        """Return the name of a SELECT for messages: the file, or the feed that comes with it."""
+        file = self.folder / f"{table}.sql"
+        return str(file) if self.is_own and file.is_file() else f"feed {self.name}: {table}.sql"
 
 
 def shipped_feeds() -> list[Feed]:
     """Return the feeds that come with Backcourt."""
-    return [_read(path.parent) for path in sorted(SHIPPED.glob(f"*/{DECLARATION}"))]
+    return [_read(SHIPPED / name) for name in _shipped_names()]
+
+
+def _shipped_names() -> list[str]:
+    return sorted(path.parent.name for path in SHIPPED.glob(f"*/{DECLARATION}"))
 
 
 def find_feed(name_or_path: str) -> Feed:
@@ -87,13 +128,19 @@ def find_feed(name_or_path: str) -> Feed:
     BackcourtError
         If there is neither, or the folder is not a feed.
     """
-    for folder in (SHIPPED / name_or_path, Path(name_or_path)):
-        if (folder / DECLARATION).is_file():
-            return _read(folder)
-    names = ", ".join(feed.name for feed in shipped_feeds())
+    if name_or_path in _shipped_names():
+        return _read(SHIPPED / name_or_path)
+    folder = Path(name_or_path)
+    if name_or_path and (folder / DECLARATION).is_file():
+        return _read(folder.resolve())
+    lacks = [f"{folder} has no {DECLARATION}."] if folder.is_dir() else []
     raise BackcourtError(
         f"{name_or_path!r} is not a feed",
-        [f"Known: {names}.", f"A feed of your own is a folder with {DECLARATION}: docs/feeds.md."],
+        [
+            *lacks,
+            f"Known: {', '.join(_shipped_names())}.",
+            f"A feed of your own is a folder with {DECLARATION}: docs/feeds.md.",
+        ],
         ExitCode.USAGE,
     )
 
@@ -102,47 +149,94 @@ def _read(folder: Path) -> Feed:
     declaration = folder / DECLARATION
     try:
         given = tomllib.loads(declaration.read_text("utf-8"))
-        base = _read(SHIPPED / given["extends"]) if "extends" in given else None
-        sources = tuple(_source(name, table) for name, table in given.get("sources", {}).items())
-        fills = given.get("fills", TABLES)
-        own = {
-            table: path.read_text("utf-8")
-            for table in TABLES
-            if (path := folder / f"{table}.sql").is_file()
-        }
-        feed = Feed(
-            folder.resolve().name,
-            given["title"],
-            given["ids"] == "nba" if base is None else base.has_league_ids,
-            (base.sources if base else ()) + sources,
-            {
-                table: select
-                for table, select in {**(base.selects if base else {}), **own}.items()
-                if table in fills
-            },
-        )
-    except KeyError as error:
-        raise BackcourtError(f"{declaration}: {error} is missing", "See docs/feeds.md.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError, AttributeError) as error:
-        raise BackcourtError(f"{declaration} is unusable: {error}", "See docs/feeds.md.") from error
-    if not feed.selects:
-        raise BackcourtError(
-            f"{folder} has no SELECT",
-            f"Known names: {', '.join(f'{name}.sql' for name in TABLES)}.",
-        )
-    return feed
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise _unusable(declaration, f"it is no TOML: {error}") from error
+    except OSError as error:
+        raise _unusable(declaration, error.strerror or str(error)) from error
+    given = _checked(declaration, "", given, _KEYS)
+    base = _shipped(declaration, given["extends"]) if "extends" in given else None
+    if base is None and "ids" not in given:
+        raise _unusable(declaration, f"ids is missing; it is one of {', '.join(IDS)}")
+    if given.get("ids", IDS[0]) not in IDS:
+        raise _unusable(declaration, f"ids = {given['ids']!r} is none of {', '.join(IDS)}")
+    sources = (base.sources if base else ()) + tuple(
+        _source(declaration, name, table) for name, table in given.get("sources", {}).items()
+    )
+    names = [source.name for source in sources]
+    reads = _known(declaration, "reads", given.get("reads", names), names)
+    fills = _known(declaration, "fills", given.get("fills", TABLES), TABLES)
+    own = read_selects(folder, may_have_none=base is not None)
+    selects = {**(base.selects if base else {}), **own}
+    return Feed(
+        folder,
+        given["title"],
+        given["ids"] == "nba" if "ids" in given or base is None else base.has_league_ids,
+        sources,
+        frozenset(reads),
+        {table: select for table, select in selects.items() if table in fills},
+    )
 
 
-def _source(name: str, given: Mapping[str, Any]) -> Source:
+def _source(declaration: Path, name: str, table: object) -> Source:
+    where = f"sources.{name}"
+    if not isinstance(table, dict):
+        raise _unusable(declaration, f"{where} is no table")
+    given = _checked(declaration, where, table, _SOURCE_KEYS)
     if "like" in given:
-        known = _read(SHIPPED / given["like"]).sources
-        return next(source for source in known if source.name == name)
+        base = _shipped(declaration, given["like"])
+        known = {source.name: source for source in base.sources}
+        _known(declaration, "sources", [name], known)
+        return known[name]
+    if "needs" not in given:
+        raise _unusable(declaration, f"{where} has no needs")
     kind: Kind = "result_set" if "result_set" in given else "json" if "json" in given else "table"
+    if kind == "json" and "select" not in given:
+        raise _unusable(declaration, f"{where} has no select, which json needs")
     return Source(
         name,
         kind,
-        str(given.get(kind, "")),
-        str(given["select"]) if kind == "json" else "",
+        given.get(kind, ""),
+        given.get("select", ""),
         tuple(given["needs"]),
         tuple(given.get("may", ())),
     )
+
+
+def _checked(
+    declaration: Path, where: str, given: Mapping[str, Any], keys: Mapping[str, type]
+) -> dict[str, Any]:
+    """Refuse an unknown key, and a value of another type."""
+    for key, value in given.items():
+        name = f"{where}.{key}" if where else key
+        if key not in keys:
+            raise _unusable(declaration, f"{name} is no key of it; known: {', '.join(keys)}")
+        is_right = isinstance(value, keys[key])
+        if isinstance(value, list):
+            is_right = is_right and all(isinstance(each, str) for each in value)
+        if not is_right:
+            wanted = {"str": "a text", "list": "a list of texts", "dict": "a table"}
+            what = wanted[keys[key].__name__]
+            raise _unusable(declaration, f"{name} = {value!r} is not {what}")
+    if not where and "title" not in given:
+        raise _unusable(declaration, "title is missing")
+    return dict(given)
+
+
+def _known(
+    declaration: Path, key: str, names: Sequence[str], known: Collection[str]
+) -> Sequence[str]:
+    for name in names:
+        if name not in known:
+            raise _unusable(
+                declaration, f"{key} names {name!r}, which is none of {', '.join(known)}"
+            )
+    return names
+
+
+def _shipped(declaration: Path, name: str) -> Feed:
+    _known(declaration, "extends or like", [name], _shipped_names())
+    return _read(SHIPPED / name)
+
+
+def _unusable(declaration: Path, problem: str) -> BackcourtError:
+    return BackcourtError(f"{declaration}: {problem}", "See docs/feeds.md.", ExitCode.USAGE)

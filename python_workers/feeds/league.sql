@@ -12,7 +12,7 @@ create macro nba_season(game_id) as season_from(
     substr(game_id, 4, 2)::integer + case when substr(game_id, 4, 2) >= '46' then 1900 else 2000 end
 );
 
--- The three kinds that count are those of the raw format.
+-- The three kinds that count are those of the raw format; a conversion leaves out the others.
 create macro nba_season_type(game_id) as case substr(game_id, 1, 3)
     when '001' then 'preseason'
     when '002' then 'regular'
@@ -20,6 +20,7 @@ create macro nba_season_type(game_id) as case substr(game_id, 1, 3)
     when '004' then 'playoffs'
     when '005' then 'play_in'
     when '006' then 'Cup final'
+    else case when game_id is not null then 'other' end
 end;
 
 -- The site's schedules keep the old number of a game that is called off.

@@ -21,6 +21,9 @@ from python_workers.raw.folders import label_of
 _JSON = (".json", ".json.gz")
 _CSV = (".csv", ".csv.gz")
 _PARQUET = (".parquet",)
+# Notes, SELECTs and settings beside the data.
+_NOT_DATA = (".md", ".sql", ".toml")
+NOTHING_CONVERTED = "Nothing was converted."
 _PART_BYTES = 16 << 20
 _READ_CSV = (
     "read_csv(?, all_varchar = true, header = true, delim = ',', quote = '\"', filename = true)"
@@ -55,12 +58,30 @@ class Files:
     ----------
     labels
         The name of each file; its place plus one is its ``file_number``.
-    unknown
-        Files that no source of the feed reads.
+    paths
+        The files.
+    known
+        The numbers of those that a source of the feed reads.
+    unread
+        Labels of other files, whose names do not end like data.
     """
 
     labels: list[str] = field(default_factory=list)
-    unknown: list[str] = field(default_factory=list)
+    paths: list[Path] = field(default_factory=list)
+    known: set[int] = field(default_factory=set)
+    unread: list[str] = field(default_factory=list)
+
+    @property
+    def unknown(self) -> list[Path]:
+        """The files that no source of the feed reads."""
+        return [path for n, path in enumerate(self.paths, 1) if n not in self.known]
+
+
+class OtherFormError(BackcourtError):
+    """A file lacks a column that its source needs: `path`, of the `paths` of the folder."""
+
+    path: Path
+    paths: Sequence[Path]
 
 
 def read_sources(
@@ -85,46 +106,49 @@ def read_sources(
     Raises
     ------
     BackcourtError
-        If the folder has no file that the feed reads, or a file is damaged or lacks a column.
+        If a file is damaged; `OtherFormError` if it lacks a column.
     """
     for source in feed.sources:
         columns = ", ".join(f'"{name}" varchar' for name in source.columns)
         connection.execute(f"create table {source.name} ({columns}, file_number integer)")
-    paths = [path for path in _files_of(directory) if only is None or path in only]
-    files = Files([label_of(path, directory) for path in paths])
-    known: set[int] = set()
+    paths, unread = _files_of(directory)
+    paths = [path for path in paths if only is None or path in only]
+    labels = [label_of(path, directory) for path in paths]
+    files = Files(labels, paths, unread=[label_of(path, directory) for path in unread])
+    for path, label in zip(paths, labels, strict=True):
+        if path.stat().st_size == 0:
+            raise BackcourtError(
+                f"{label} is empty (0 bytes)",
+                ["Fetch this file again, or move it away.", NOTHING_CONVERTED],
+            )
     numbered = list(enumerate(paths, 1))
     for part in _parts([item for item in numbered if _has(item[1], _JSON)]):
-        known |= _read_json(connection, feed, part, files)
+        files.known |= _read_json(connection, feed, part, files)
     for number, path in numbered:
         if not _has(path, _JSON) and _read_table(connection, feed, number, path, files):
-            known.add(number)
-    files.unknown = [files.labels[number - 1] for number, _ in numbered if number not in known]
-    if not known:
-        raise BackcourtError(
-            f"{directory} has no file that the feed {feed.name} reads",
-            [
-                f"It reads: {', '.join(source.path or source.name for source in feed.sources)}.",
-                *([f"Of another kind: {', '.join(files.unknown[:5])}."] if files.unknown else []),
-            ],
-            ExitCode.ENVIRONMENT,
-        )
+            files.known.add(number)
     return files
 
 
-def _files_of(directory: Path) -> list[Path]:
+def _files_of(directory: Path) -> tuple[list[Path], list[Path]]:
+    """Return the files of a folder that may be data, and others; notes count as neither."""
     if not directory.is_dir():
         raise BackcourtError(
             f"{directory} is {'not a folder' if directory.exists() else 'missing'}",
             "Name the folder that holds the feed's files.",
             ExitCode.ENVIRONMENT,
         )
-    return sorted(
+    files = sorted(
         path
         for path in directory.rglob("*")
-        if _has(path, (*_JSON, *_CSV, *_PARQUET))
-        and not any(part.startswith((".", "_")) for part in path.relative_to(directory).parts)
+        if not any(part.startswith((".", "_")) for part in path.relative_to(directory).parts)
         and path.is_file()
+        and not _has(path, _NOT_DATA)
+    )
+    suffixes = (*_JSON, *_CSV, *_PARQUET)
+    return (
+        [path for path in files if _has(path, suffixes)],
+        [path for path in files if not _has(path, suffixes)],
     )
 
 
@@ -171,7 +195,7 @@ def _read_json(
                 "The site answered with a page instead of data: fetch this file again."
                 if broken[1]
                 else "It may have been cut off: fetch this file again, or move it away.",
-                "Nothing was converted.",
+                NOTHING_CONVERTED,
             ],
         )
     connection.execute(
@@ -180,7 +204,7 @@ def _read_json(
     connection.unregister("texts")
     connection.execute(_RESULT_SETS)
     known: set[int] = set()
-    for source in feed.sources:
+    for source in feed.read_sources:
         if source.kind == "table":
             continue
         numbers = (
@@ -201,12 +225,12 @@ def _text(path: Path, label: str) -> str:
     except (OSError, EOFError) as error:
         raise BackcourtError(
             f"{label} cannot be read: {error}",
-            "Fetch this file again, or move it away. Nothing was converted.",
+            ["Fetch this file again, or move it away.", NOTHING_CONVERTED],
             ExitCode.ENVIRONMENT,
         ) from error
     except UnicodeDecodeError as error:
         raise BackcourtError(
-            f"{label} is not UTF-8 text", "Save it as UTF-8. Nothing was converted."
+            f"{label} is not UTF-8 text", ["Save it as UTF-8.", NOTHING_CONVERTED]
         ) from error
 
 
@@ -219,7 +243,7 @@ def _insert_result_set(
     for number, headers in found:
         missing = [name for name in source.needs if name not in headers]
         if missing:
-            raise _missing(files.labels[number - 1], source, missing, headers)
+            raise _missing(files, number, source, missing, headers)
     cells = ", ".join(
         f"cell[list_position(headers, '{name}')]"
         if name != "GAME_ID" or name in source.needs
@@ -249,8 +273,10 @@ def _insert_nested(connection: duckdb.DuckDBPyConnection, source: Source, files:
     except duckdb.Error as error:
         raise BackcourtError(
             f"the select of source {source.name} fails: {str(error).splitlines()[0]}",
-            f"It reads answers with {source.path}, such as {files.labels[min(numbers) - 1]}. "
-            "Nothing was converted.",
+            [
+                f"It reads answers with {source.path}, such as {files.labels[min(numbers) - 1]}.",
+                NOTHING_CONVERTED,
+            ],
         ) from error
     # A renamed key gives NULL everywhere.
     filled = ", ".join(f'count("{name}")' for name in source.needs)
@@ -260,7 +286,7 @@ def _insert_nested(connection: duckdb.DuckDBPyConnection, source: Source, files:
     for number, *counts in absent:
         missing = [name for name, count in zip(source.needs, counts, strict=True) if not count]
         if missing:
-            raise _missing(files.labels[number - 1], source, missing, ())
+            raise _missing(files, number, source, missing, ())
     connection.execute(f"insert into {source.name} select {names}, file_number from nested")  # noqa: S608 as above
     return numbers
 
@@ -286,25 +312,23 @@ def _read_table(
     except duckdb.Error as error:
         raise BackcourtError(
             f"{files.labels[number - 1]} cannot be read: {str(error).splitlines()[0]}",
-            "Deliver the file again, or move it away. Nothing was converted.",
+            ["Deliver the file again, or move it away.", NOTHING_CONVERTED],
         ) from error
     return True
 
 
 def _source_of(feed: Feed, present: Sequence[str]) -> Source | None:
     """Return the source with the most columns of all whose needed columns a file has."""
-    fitting = [source for source in feed.sources if set(source.needs) <= set(present)]
+    fitting = [source for source in feed.read_sources if set(source.needs) <= set(present)]
     return max(fitting, key=lambda source: len(source.needs), default=None)
 
 
 def _missing(
-    label: str, source: Source, missing: Sequence[str], present: Sequence[str]
-) -> BackcourtError:
-    return BackcourtError(
-        f"{label}: {source.path} has no {', '.join(missing)}",
-        [
-            *([f"It has: {', '.join(present)}."] if present else []),
-            "It may belong to another feed (backcourt feeds), or its source has changed its form.",
-            "Nothing was converted.",
-        ],
+    files: Files, number: int, source: Source, missing: Sequence[str], present: Sequence[str]
+) -> OtherFormError:
+    error = OtherFormError(
+        f"{files.labels[number - 1]}: {source.path} has no {', '.join(missing)}",
+        [f"It has: {', '.join(present)}."] if present else [],
     )
+    error.path, error.paths = files.paths[number - 1], files.paths
+    return error

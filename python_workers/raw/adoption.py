@@ -17,7 +17,6 @@ import pyarrow as pa
 
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.raw.agreement import check_franchises
-from python_workers.raw.files import scratch_folder
 from python_workers.raw.player_registry import register_players
 from python_workers.raw.relation_checks import Relation, first_wrong, wrong_teams
 from python_workers.raw.rules import games_unknown, has_teams
@@ -31,6 +30,7 @@ from python_workers.raw.schema import (
     RawTable,
 )
 from python_workers.raw.selects import check_columns
+from python_workers.runtime.scratch import scratch_folder
 from python_workers.warehouse.base import TableChange, Warehouse
 from python_workers.wording import counted
 

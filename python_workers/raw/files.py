@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import tempfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +13,12 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from python_workers.errors import BackcourtError, ExitCode
+from python_workers.errors import BackcourtError
 from python_workers.raw.csv_files import read_csv
 from python_workers.raw.folders import JSON_SUFFIXES, suffix_of
 from python_workers.raw.json_lines import read_json_lines
 from python_workers.raw.text_files import UnreadableError
+from python_workers.runtime.scratch import scratch_folder
 from python_workers.warehouse.duckdb.file import NO_DOWNLOADS
 
 Column: TypeAlias = pa.Array | list[object]
@@ -98,29 +97,6 @@ def read_batches(path: Path, label: str, names: Sequence[str]) -> Iterator[Batch
         ) from error
     if is_empty:
         raise BackcourtError(f"{label} has no rows", _DELIVER_AGAIN)
-
-
-@contextlib.contextmanager
-def scratch_folder() -> Iterator[Path]:
-    """Create a temporary folder for data that does not fit into memory; delete it at the end."""
-    advice = "Free some space there, or name another folder with the variable TMPDIR."
-    try:
-        made = tempfile.TemporaryDirectory(prefix="backcourt-", ignore_cleanup_errors=True)
-    except OSError as error:
-        raise BackcourtError(
-            f"cannot create a folder for temporary files: {error.strerror}",
-            advice,
-            ExitCode.ENVIRONMENT,
-        ) from error
-    try:
-        with made as folder:
-            yield Path(folder)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise BackcourtError(
-            f"no space left in {tempfile.gettempdir()}", advice, ExitCode.ENVIRONMENT
-        ) from error
 
 
 @contextlib.contextmanager

@@ -71,6 +71,7 @@ def _no_folder(directory: Path, tables: str) -> BackcourtError:
             "Raw data has one folder per table, with Parquet, CSV or JSON-lines files:",
             "games, players, player_box_scores, shots.",
             "To load only some of the tables: backcourt load DIR --tables games",
+            "Files of a public source: backcourt load DIR --feed FEED; see backcourt feeds.",
         ],
         ExitCode.ENVIRONMENT,
     )

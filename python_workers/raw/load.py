@@ -22,7 +22,6 @@ from python_workers.raw.checks import (
     future_finals,
 )
 from python_workers.raw.descriptions import models_folder, with_descriptions
-from python_workers.raw.files import scratch_folder
 from python_workers.raw.folders import present_tables
 from python_workers.raw.player_registry import register_players
 from python_workers.raw.reading import read_raw_table
@@ -35,6 +34,7 @@ from python_workers.raw.schema import (
     RawTable,
 )
 from python_workers.raw.tables import RawRows, collapse_duplicates
+from python_workers.runtime.scratch import scratch_folder
 from python_workers.warehouse.base import TableChange, UpsertCounts, Warehouse
 from python_workers.warehouse.stored_rows import StoredRows
 from python_workers.wording import counted
@@ -142,7 +142,7 @@ def load_directory(
             "Name the folder that holds games/, players/, player_box_scores/ and shots/.",
             ExitCode.ENVIRONMENT,
         )
-    chosen = _chosen_tables(tables)
+    chosen = raw_tables(tables)
     absent: list[str] = []
     if tables is None:
         names = [schema.name for schema in chosen]
@@ -197,7 +197,14 @@ def _load(
     return LoadReport(load_id, tuple(done), new_players, tuple(warnings), changed)
 
 
-def _chosen_tables(names: Sequence[str] | None) -> list[RawTable]:
+def raw_tables(names: Sequence[str] | None) -> list[RawTable]:
+    """Return the tables of these names, in the order of loading; all for None.
+
+    Raises
+    ------
+    BackcourtError
+        With exit code 2, for an unknown name or none at all.
+    """
     known = {schema.name: schema for schema in RAW_TABLES}
     unknown = [name for name in names or () if name not in known]
     if unknown:

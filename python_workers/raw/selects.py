@@ -16,7 +16,7 @@ _TOKENS = re.compile(
     | (?P<comment>--[^\n]* | /\*.*?\*/)
     | (?P<end>;)
     | (?P<blank>\s+)
-    | .
+    | [\w=<>(),.]+ | .
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -56,7 +56,7 @@ def read_selects(directory: Path, *, may_have_none: bool = False) -> dict[str, s
     return selects
 
 
-def check_columns(schema: RawTable, present: Collection[str]) -> None:
+def check_columns(schema: RawTable, present: Collection[str], file: str | None = None) -> None:
     """Refuse a SELECT without a column that every file of the raw table must have.
 
     Raises
@@ -71,7 +71,7 @@ def check_columns(schema: RawTable, present: Collection[str]) -> None:
     ]
     if missing:
         raise BackcourtError(
-            f"{schema.name}.sql gives no column {', '.join(missing)}",
+            f"{file or f'{schema.name}.sql'} gives no column {', '.join(missing)}",
             [
                 f"It gives: {', '.join(sorted(present))}.",
                 "Where a value is never known, select null under the column's name.",

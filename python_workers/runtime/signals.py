@@ -21,6 +21,8 @@ _WORDS = {
     signal.SIGHUP: "the terminal is gone",
 }
 SIGNALS = tuple(_WORDS)
+# Commands that write files instead of the warehouse; but for `fetch`, each writes all of them anew.
+_FILES_ANEW = ("convert", "simulate", "export", "report", "docs", "bench")
 
 # An exception inside the import machinery may be swallowed, or leave Python's import lock locked.
 _IMPORT_MACHINERY = "<frozen importlib"
@@ -79,9 +81,15 @@ def how_to_go_on(arguments: Sequence[str]) -> str:
     arguments
         The arguments of the command.
     """
+    command = next(iter(arguments), "")
+    kept, again = "everything committed so far is kept", "Go on from there with"
+    if command == "fetch":
+        kept = "the answers written so far are kept"
+    elif command in _FILES_ANEW:
+        kept, again = "no file is half written", "Begin again with"
     return (
-        f"{_WORDS[received() or signal.SIGINT]}: everything committed so far is kept\n"
-        f"  Go on from there with the same command: {plain_command(arguments)}"
+        f"{_WORDS[received() or signal.SIGINT]}: {kept}\n"
+        f"  {again} the same command: {plain_command(arguments)}"
     )
 
 

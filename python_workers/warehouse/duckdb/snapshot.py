@@ -9,13 +9,13 @@ verifies the checksum of each block that it reads.
 from __future__ import annotations
 
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from python_workers.errors import BackcourtError, ExitCode
+from python_workers.runtime.scratch import scratch_folder
 
 # The main header and the two that checkpoints write in turn, 4 KiB each.
 _HEADER_BYTES = 3 * 4096
@@ -36,8 +36,8 @@ def snapshot(path: Path) -> Iterator[Path]:
         With exit code 3 if checkpoints follow one another faster than the file can be copied, or
         if the temporary folder has no room for the copy.
     """
-    with tempfile.TemporaryDirectory(prefix="backcourt-") as folder:
-        copy = Path(folder) / path.name
+    with scratch_folder() as folder:
+        copy = folder / path.name
         try:
             is_whole = _copy(path, copy)
         except OSError as error:

@@ -180,7 +180,7 @@ def test_a_late_game_keeps_its_evening_and_others_are_left_out(folder: Folder) -
         ("0052100101", "2021-22", "play_in", "2022-01-26", 112, "final"),
     ]
     assert done.excluded == {"All-Star": 1, "Cup final": 1, "preseason": 1}
-    assert done.warnings == ("games without teams yet are left out: 0022100735",)
+    assert done.warnings == ("games without teams yet are left out: 0022100735 (schedule.json)",)
     assert [table.table for table in done.tables] == ["games"]
 
 
@@ -319,14 +319,20 @@ def test_a_dump_of_shots_without_numbers_has_the_court_of_the_league(tmp_path: P
     folder = Folder(tmp_path, "nba_dump")
     shots = [dumped_shot(SECS_LEFT=1, SHOT_MADE=False), dumped_shot()]
     pd.DataFrame(shots).to_csv(folder.files / "NBA_2022_Shots.csv", index=False)
-    folder.convert()
+    done = folder.convert()
     assert folder.rows("shots", DUMPED, "order by 1") == [
         (1, 665.0, "DAL", 2, True, None, "Mid-Range", 10.0, 150.0, 15.0),
         (2, 661.0, "DAL", 2, False, None, "Mid-Range", 10.0, 150.0, 15.0),
     ]
-    assert folder.rows("games", "game_date::varchar, home_team_abbr, away_team_abbr") == [
-        ("2022-01-26", "POR", "DAL")
-    ]
+    # A load refuses a final game without a score.
+    assert not (folder.raw / "games").exists()
+    assert done.warnings == (
+        "final games whose score is in no file are left out: 0022100732 (NBA_2022_Shots.csv)",
+        "shots has rows of 1 game that no file has as a game: 0022100732",
+    )
+    write_json(folder.files / "schedule.json", schedule(scheduled_game("0022100732")))
+    assert folder.convert().warnings == ()
+    assert folder.rows("games", "home_score, away_score") == [(112, 132)]
 
 
 def test_a_dump_of_shots_labels_those_of_the_play_by_play(tmp_path: Path) -> None:
@@ -490,7 +496,10 @@ def test_espn_s_all_star_game_and_cup_final_count_for_no_season(tmp_path: Path) 
     ]
     pd.DataFrame(games).to_parquet(folder.files / "schedule_2024.parquet")
     line = {"season": 2024, "game_date": "2023-12-09", "starter": None}
-    lines = [espn_line(game_id=game["game_id"], **line) for game in games]
+    lines = [
+        espn_line(game_id=game["game_id"], team_abbreviation=game["home_abbreviation"], **line)
+        for game in games
+    ]
     pd.DataFrame(lines).to_parquet(folder.files / "player_box_2024.parquet")
     done = folder.convert()
     assert done.excluded == {"All-Star": 1, "Cup final": 1, "preseason": 1}
@@ -562,7 +571,12 @@ def test_a_play_by_play_of_another_feed_is_named(tmp_path: Path) -> None:
     write_json(folder.files / "plays.json", play_by_play(action(7, actionType="Made Shot")))
     said = refusal(folder)
     assert "plays.json: game.actions has no orderNumber" in said
-    assert "another feed (backcourt feeds)" in said
+    assert "One of the feeds nba_api, nba_dump may read it." in said
+    # No dump has box scores.
+    write_json(
+        folder.files / "box.json", result_sets(PlayerStats=(BOX_V2, [box_line_v2(1, "1:00")]))
+    )
+    assert "The feed nba_api reads it." in refusal(folder)
 
 
 def test_unknown_files_are_named_and_hidden_ones_are_not(folder: Folder) -> None:
@@ -570,54 +584,6 @@ def test_unknown_files_are_named_and_hidden_ones_are_not(folder: Folder) -> None
     write_json(folder.files / "other.json", {"players": []})
     write_json(folder.files / ".hidden" / "other.json", {"players": []})
     assert folder.convert().warnings == ("of no kind that nba_api reads: other.json",)
-
-
-def own_feed(path: Path, select: str) -> Path:
-    path.mkdir()
-    (path / "feed.toml").write_text(
-        'title = "Own"\nids = "own"\n[sources.matches]\nneeds = ["id", "day", "home", "guest"]\n'
-    )
-    (path / "games.sql").write_text(select)
-    return path
-
-
-OWN_GAMES = (
-    "select id as game_id, '2021-22' as season, 'regular' as season_type, day::date as game_date, "
-    "home as home_team_abbr, guest as away_team_abbr, 'scheduled' as status from matches"
-)
-
-
-@pytest.mark.parametrize(
-    ("select", "expected"),
-    [
-        (OWN_GAMES, None),
-        (OWN_GAMES.replace("day::date", "home::date"), "games.sql fails"),
-        (OWN_GAMES.replace("as status", "as state"), "unknown columns: state"),
-    ],
-)
-def test_a_feed_may_be_the_user_s_own(tmp_path: Path, select: str, expected: str | None) -> None:
-    feed = own_feed(tmp_path / "mine", select)
-    (tmp_path / "matches.csv").write_text("id,day,home,guest\nA000000001,2022-01-26,AAA,BBB\n")
-    folder = Folder(tmp_path, str(feed))
-    (tmp_path / "matches.csv").rename(folder.files / "matches.csv")
-    if expected:
-        assert expected in refusal(folder)
-    else:
-        folder.convert()
-        assert folder.rows("games", "game_id, home_score") == [("A000000001", None)]
-
-
-def test_a_failing_select_of_a_source_is_named(tmp_path: Path) -> None:
-    feed = own_feed(tmp_path / "mine", OWN_GAMES)
-    (feed / "feed.toml").write_text(
-        'title = "Own"\nids = "own"\n[sources.matches]\njson = "matches"\n'
-        'select = "select nothing from answers"\nneeds = ["id", "day", "home", "guest"]\n'
-    )
-    folder = Folder(tmp_path, str(feed))
-    write_json(folder.files / "a.json", {"matches": []})
-    said = refusal(folder)
-    assert "the select of source matches fails" in said
-    assert "such as a.json" in said
 
 
 def test_every_shipped_feed_says_what_it_lacks() -> None:

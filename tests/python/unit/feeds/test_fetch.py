@@ -216,3 +216,21 @@ def test_the_command_fetches_through_nba_api_what_convert_reads(
         "shots": 1,
     }
     assert conversion.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--season", "1995-96"], "'1995-96' is not a known season"),
+        (["--season", "2030-31"], "Known: 1996-97 to "),
+        (["--season", "2023-2024"], "'2023-2024' is not a known season"),
+        (["--season", SEASON, "--since", "2030-01-01"], f"is after the season {SEASON}"),
+        (["--season", SEASON, "--out", __file__], "is a file, not a folder"),
+    ],
+)
+def test_what_can_bring_no_answer_is_not_asked(
+    address: Replay, backcourt: CommandLine, tmp_path: Path, options: list[str], expected: str
+) -> None:
+    done = backcourt("fetch", "--out", tmp_path / "answers", *options)
+    assert (done.code, expected in done.err) == (2, True), done
+    assert not address.asked

@@ -30,7 +30,9 @@ class Own:
     def __init__(self, folder: Path, warehouse: DuckDBWarehouse) -> None:
         self.folder, self._warehouse = folder, warehouse
 
-    def adopt(self, selects: Mapping[str, str] | None = None, **tables: Sequence[Row]) -> Adoption:
+    def adopt(
+        self, selects: Mapping[str, str] | None = None, /, **tables: Sequence[Row]
+    ) -> Adoption:
         lines = {"player_box_scores": [line(minutes=34.2)]}
         write_league(self.folder, league(**{**lines, **tables}))
         texts = {

@@ -1,0 +1,169 @@
+"""The folders of a conversion: files of one feed in, raw files of one conversion out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from python_workers.errors import BackcourtError
+from python_workers.feeds.convert import Conversion, convert
+from python_workers.feeds.feed import find_feed
+from tests.python.support.command import CommandLine
+from tests.python.support.feed_answers import (
+    BOX_V2,
+    CHART,
+    action,
+    box_line_v2,
+    chart_line,
+    play_by_play,
+    result_sets,
+    schedule,
+    scheduled_game,
+    write_json,
+)
+from tests.python.support.raw_factories import refusal
+
+GAME = schedule(scheduled_game("0022100732"))
+V3 = play_by_play(action(7))
+LIVE_ACTION = action(7, orderNumber=70000, actionType="2pt")
+LIVE_ACTION.pop("actionId")
+LIVE = play_by_play(LIVE_ACTION)
+BOX = result_sets(PlayerStats=(BOX_V2, [box_line_v2(1, "28:12")]))
+LIVE_BOX = {
+    "game": {
+        "gameId": "0022100732",
+        "gameEt": "2022-01-26T22:00:00-05:00",
+        "gameStatus": 3,
+        "homeTeam": {"teamTricode": "POR", "players": []},
+        "awayTeam": {"teamTricode": "DAL", "players": []},
+    }
+}
+
+
+class Folders:
+    """A folder of answers, and one for raw files."""
+
+    def __init__(self, path: Path) -> None:
+        self.files, self.raw = path / "files", path / "raw"
+        write_json(self.files / "schedule.json", GAME)
+
+    def convert(self, feed: str = "nba_api", out: Path | None = None) -> Conversion:
+        return convert(find_feed(feed), self.files, out or self.raw)
+
+    def written(self) -> list[str]:
+        paths = self.raw.rglob("*")
+        return sorted(path.relative_to(self.raw).as_posix() for path in paths if path.is_file())
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Folders:
+    return Folders(tmp_path)
+
+
+def usage(folders: Folders, feed: str, out: Path) -> str:
+    with pytest.raises(BackcourtError) as caught:
+        folders.convert(feed, out)
+    assert caught.value.exit_code == 2
+    return caught.value.message
+
+
+def test_a_conversion_replaces_only_its_own(folders: Folders) -> None:
+    write_json(folders.files / "plays.json", V3)
+    folders.convert()
+    assert folders.written() == ["games/nba_api.parquet", "shots/nba_api.parquet"]
+    (folders.files / "plays.json").unlink()
+    (folders.raw / "games" / "nba_api.parquet.17.tmp").write_text("of a conversion that died")
+    folders.convert()
+    assert folders.written() == ["games/nba_api.parquet"]
+    assert "raw has other files than a conversion of nba_live: games/nba_api.parquet" in usage(
+        folders, "nba_live", folders.raw
+    )
+    assert folders.written() == ["games/nba_api.parquet"]
+
+
+def test_the_raw_folder_is_no_file_and_not_among_the_answers(folders: Folders) -> None:
+    for out in (folders.files, folders.files / "raw", folders.files.parent):
+        assert "are one folder, or one is in the other" in usage(folders, "nba_api", out)
+    file = folders.files.parent / "file"
+    file.write_text("")
+    assert f"{file} is a file, not a folder" in usage(folders, "nba_api", file / "raw")
+
+
+@pytest.mark.parametrize(
+    ("feed", "answers", "expected"),
+    [
+        ("nba_api", {"plays": LIVE}, ["plays.json", "no actionId", "The feed nba_live reads it."]),
+        ("nba_live", {"plays": V3, "box": BOX}, ["no orderNumber", "The feed nba_api reads it."]),
+        ("nba_api", {"box": LIVE_BOX}, ["nba_api does not read box.json", "nba_live reads it."]),
+        (
+            "nba_dump",
+            {"plays": V3, "box": BOX},
+            ["nba_dump does not read box", "nba_api reads it."],
+        ),
+        ("sportsdataverse", {"box": BOX}, ["no file that the feed sports", "nba_api reads it."]),
+    ],
+)
+def test_the_feed_that_fits_is_named(
+    folders: Folders, feed: str, answers: dict[str, object], expected: list[str]
+) -> None:
+    for name, answer in answers.items():
+        write_json(folders.files / f"{name}.json", answer)
+    said = refusal(folders.convert, feed)
+    assert all(part in said for part in expected), said
+    assert not folders.raw.exists()
+
+
+def test_a_file_that_is_not_read_is_named(folders: Folders) -> None:
+    write_json(folders.files / "plays.txt", V3)
+    write_json(folders.files / "README.md", "notes")
+    pd.DataFrame([chart_line(7)], columns=CHART).assign(E=1).to_csv(folders.files / "a.csv")
+    pd.DataFrame([{"game_id": 1}]).to_csv(folders.files / "b.csv")
+    assert folders.convert().warnings == (
+        "of no kind that nba_api reads: b.csv",
+        "not read, since a name ends in .json, .csv or .parquet: plays.txt",
+    )
+    (folders.files / "b.csv").write_text("")
+    assert "b.csv is empty (0 bytes)" in refusal(folders.convert)
+
+
+def test_rows_that_a_load_refuses_are_named_with_their_file(folders: Folders) -> None:
+    write_json(folders.files / "plays.json", play_by_play(action(7, period=99)))
+    said = refusal(folders.convert)
+    assert "plays.json: shots: column period has an unusable value" in said
+    assert "game_id = '0022100732', event_number = 7, period = 99" in said
+    write_json(folders.files / "plays.json", play_by_play(action(7, teamTricode="LAL")))
+    said = refusal(folders.convert)
+    assert "plays.json: shots: column team_abbr names a team that does not play in the game" in said
+    tied = {"teamTricode": "POR", "score": 132}
+    write_json(
+        folders.files / "schedule.json", schedule(scheduled_game("0022100732", homeTeam=tied))
+    )
+    assert "schedule.json: games: home_score and away_score" in refusal(folders.convert)
+
+
+def test_shots_of_a_game_that_is_in_no_file_are_told(folders: Folders) -> None:
+    write_json(folders.files / "plays.json", play_by_play(action(7), game_id="0022100099"))
+    assert folders.convert().warnings == (
+        "shots has rows of 1 game that no file has as a game: 0022100099",
+    )
+
+
+def test_the_command_line_refuses_before_it_converts(
+    backcourt: CommandLine, folders: Folders
+) -> None:
+    files = ["convert", "nba_api", folders.files]
+    load = ["load", folders.files]
+    for arguments, expected in (
+        ([*files, "--out", ""], "the value of --out is empty"),
+        ([*files, "--out="], "the value of --out is empty"),
+        (["convert", "nba_api", "", "--out", "raw"], "an argument is empty"),
+        ([*load, "--feed", "nba_api", "--tables", "foo"], "'foo' is not a raw table"),
+    ):
+        ended = backcourt(*arguments)
+        assert (ended.code, expected in ended.err) == (2, True), ended
+    ended = backcourt(*load)
+    assert "backcourt load DIR --feed FEED" in ended.err
+    ended = backcourt(*load, "--feed", "nba_api", "--tables", "shots")
+    assert (ended.code, "these files give no rows of shots" in ended.err) == (1, True), ended

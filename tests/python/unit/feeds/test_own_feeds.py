@@ -1,0 +1,139 @@
+"""A feed of the user's own: the docs' example loads, and each mistake is named where it stands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from python_workers.errors import BackcourtError
+from python_workers.feeds.convert import Conversion, convert
+from python_workers.feeds.feed import find_feed
+from python_workers.raw.load import load_directory
+from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
+from tests.python.support.feed_answers import write_json
+from tests.python.support.folders import REPOSITORY
+from tests.python.support.raw_factories import refusal
+
+DOCS = (REPOSITORY / "docs" / "feeds.md").read_text()
+(DECLARATION,) = re.findall(r"```toml\n(title.*?)```", DOCS, re.DOTALL)
+(GAMES,) = re.findall(r"```sql\n(-- games\.sql.*?)```", DOCS, re.DOTALL)
+MATCHES = "id,day,home,guest,home_points,guest_points\n1,2021-11-03,AAA,BBB,101,99\n"
+
+
+class Own:
+    """The feed of the docs, and a folder with a file of it."""
+
+    def __init__(self, path: Path) -> None:
+        self.folder, self.files, self.raw = path / "mine", path / "files", path / "raw"
+        self.folder.mkdir()
+        self.files.mkdir()
+        self.write("feed.toml", DECLARATION)
+        self.write("games.sql", GAMES)
+        (self.files / "matches.csv").write_text(MATCHES)
+
+    def write(self, name: str, text: str | bytes) -> None:
+        content = text if isinstance(text, bytes) else text.encode()
+        (self.folder / name).write_bytes(content)
+
+    def convert(self) -> Conversion:
+        return convert(find_feed(str(self.folder)), self.files, self.raw)
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Own:
+    return Own(tmp_path)
+
+
+def test_the_example_of_the_docs_is_loaded(own: Own, warehouse: DuckDBWarehouse) -> None:
+    done = own.convert()
+    assert done.warnings == ()
+    load_directory(warehouse, own.raw)
+    found = warehouse.query(
+        "select game_id, home_score, away_score, status from nba_raw.games"
+    ).to_pylist()
+    expected = {"game_id": "M000000001", "home_score": 101, "away_score": 99, "status": "final"}
+    assert found == [expected]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("day::date as game_date,", "", "gives no column game_date"),
+        ("home_points::bigint as home_score,", "", "gives no column home_score"),
+        ("day::date", "home::date", "fails: Conversion Error"),
+        ("'final' as status", "'final' as state", "gives unknown columns: state"),
+        ("'M' || lpad(id, 9, '0')", "id", "matches.csv: games: column game_id has an unusable"),
+        ("'M' || lpad(id, 9, '0')", "id::bigint", "column game_id is BIGINT, not text"),
+        ("'final'", "'Done'", "'Done' is none of final, in_progress, postponed, scheduled"),
+        ("'regular'", "'Regular Season'", "'Regular Season' is none of play_in, playoffs, reg"),
+        ("'regular'", "null", "column season_type must not be empty"),
+        ("'regular'", "'preseason'", "Left out: 1 preseason."),
+        ("guest_points::bigint", "home_points::bigint", "of a final game are equal"),
+        ("day::date", "'2031-11-03'::date", "column game_date lies outside the season"),
+        (", file_number", ", 7 as file_number", "gives 7 as file_number"),
+        (GAMES, "-- nothing", "games.sql is empty"),
+    ],
+)
+def test_a_mistake_in_a_select_is_named(own: Own, old: str, new: str, expected: str) -> None:
+    assert old in GAMES
+    own.write("games.sql", GAMES.replace(old, new))
+    said = refusal(own.convert)
+    assert expected in said
+    assert "another form" not in said
+    assert not own.raw.exists()
+
+
+def test_a_correct_select_may_say_it_otherwise(own: Own) -> None:
+    own.write("games.sql", GAMES.replace("'regular'", "'Regular'") + "; -- the end")
+    assert own.convert().tables[0].rows == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('ids = "own"', 'ids = "owm"', "ids = 'owm' is none of nba, own"),
+        ('ids = "own"', "", "ids is missing"),
+        ("title", "tittle", "tittle is no key of it"),
+        ("[sources.matches]", "[sources.matches]\nneed = []", "sources.matches.need is no key"),
+        ('ids = "own"', 'extends = "nbaapi"', "'nbaapi', which is none of nba_api, nba_dump, nba"),
+        ("[sources.matches]", '[sources.matches]\nlike = "nba"', "'nba', which is none of nba_api"),
+        ("[sources.matches]", '[sources.matches]\nlike = "nba_api"', "'matches', which is none of"),
+        ('ids = "own"', 'ids = "own"\nfills = ["shot"]', "fills names 'shot', which is none of"),
+        ('may = ["attendance"]', 'may = "attendance"', "may = 'attendance' is not a list of texts"),
+        ("[sources.matches]", "[sources.matches", "it is no TOML"),
+    ],
+)
+def test_a_mistake_in_the_declaration_is_named(own: Own, old: str, new: str, expected: str) -> None:
+    assert old in DECLARATION
+    own.write("feed.toml", DECLARATION.replace(old, new))
+    with pytest.raises(BackcourtError) as caught:
+        own.convert()
+    assert expected in caught.value.message
+    assert "mine/feed.toml: " in caught.value.message
+    assert caught.value.exit_code == 2
+
+
+def test_other_files_of_a_feed_are_named(own: Own) -> None:
+    own.write("shot.sql", "select 1")
+    assert "mine/shot.sql is named after no raw table" in refusal(own.convert)
+    (own.folder / "shot.sql").unlink()
+    own.write("games.sql", b"select '\xff'")
+    assert "mine/games.sql is not UTF-8 text" in refusal(own.convert)
+    (own.folder / "feed.toml").unlink()
+    said = refusal(own.convert)
+    assert "has no feed.toml" in said
+    assert "Known: nba_api, nba_dump, nba_live, sportsdataverse." in said
+
+
+def test_a_failing_select_of_a_source_is_named(own: Own) -> None:
+    own.write(
+        "feed.toml",
+        'title = "Own"\nids = "own"\n[sources.matches]\njson = "matches"\n'
+        'select = "select nothing from answers"\nneeds = ["id", "day", "home", "guest"]\n',
+    )
+    write_json(own.files / "a.json", {"matches": []})
+    said = refusal(own.convert)
+    assert "the select of source matches fails" in said
+    assert "such as a.json" in said
