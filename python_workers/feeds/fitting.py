@@ -117,9 +117,9 @@ def _reads(feed: Feed, directory: Path, path: Path) -> bool:
 
 
 def _advice(feeds: Sequence[str]) -> str:
-    which = "The feed" if len(feeds) == 1 else "One of the feeds"
-    verb = "reads" if len(feeds) == 1 else "may read"
-    return X
+    if len(feeds) == 1:
+        return f"The feed {feeds[0]} reads such files."
+    return f"One of the feeds {', '.join(feeds)} may read such files."
 
 
 def _unread(labels: Sequence[str]) -> str:

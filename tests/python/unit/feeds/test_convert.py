@@ -571,12 +571,12 @@ def test_a_play_by_play_of_another_feed_is_named(tmp_path: Path) -> None:
     write_json(folder.files / "plays.json", play_by_play(action(7, actionType="Made Shot")))
     said = refusal(folder)
     assert "plays.json: game.actions has no orderNumber" in said
-    assert "One of the feeds nba_api, nba_dump may read it." in said
+    assert "One of the feeds nba_api, nba_dump may read such files." in said
     # No dump has box scores.
     write_json(
         folder.files / "box.json", result_sets(PlayerStats=(BOX_V2, [box_line_v2(1, "1:00")]))
     )
-    assert "The feed nba_api reads it." in refusal(folder)
+    assert "The feed nba_api reads such files." in refusal(folder)
 
 
 def test_unknown_files_are_named_and_hidden_ones_are_not(folder: Folder) -> None:

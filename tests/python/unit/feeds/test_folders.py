@@ -94,15 +94,31 @@ def test_the_raw_folder_is_no_file_and_not_among_the_answers(folders: Folders) -
 @pytest.mark.parametrize(
     ("feed", "answers", "expected"),
     [
-        ("nba_api", {"plays": LIVE}, ["plays.json", "no actionId", "The feed nba_live reads it."]),
-        ("nba_live", {"plays": V3, "box": BOX}, ["no orderNumber", "The feed nba_api reads it."]),
-        ("nba_api", {"box": LIVE_BOX}, ["nba_api does not read box.json", "nba_live reads it."]),
+        (
+            "nba_api",
+            {"plays": LIVE},
+            ["plays.json", "no actionId", "The feed nba_live reads such files."],
+        ),
+        (
+            "nba_live",
+            {"plays": V3, "box": BOX},
+            ["no orderNumber", "The feed nba_api reads such files."],
+        ),
+        (
+            "nba_api",
+            {"box": LIVE_BOX},
+            ["nba_api does not read box.json", "nba_live reads such files."],
+        ),
         (
             "nba_dump",
             {"plays": V3, "box": BOX},
-            ["nba_dump does not read box", "nba_api reads it."],
+            ["nba_dump does not read box", "nba_api reads such files."],
         ),
-        ("sportsdataverse", {"box": BOX}, ["no file that the feed sports", "nba_api reads it."]),
+        (
+            "sportsdataverse",
+            {"box": BOX},
+            ["no file that the feed sports", "nba_api reads such files."],
+        ),
     ],
 )
 def test_the_feed_that_fits_is_named(
