@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from python_workers.accounting.schedule import Schedule
+from python_workers.backfill.coverage_tests import COVERAGE_TESTS
 from python_workers.backfill.dbt_project import CompiledNode, DbtProject
 from python_workers.backfill.pool_stage import dates_as_parameters, input_statements
-from python_workers.backfill.run import EVERY_DATE_TESTS, INPUTS
+from python_workers.backfill.run import INPUTS
 from python_workers.processors.base import Processor
 from python_workers.warehouse.bigquery.warehouse import BigQueryWarehouse
 
@@ -48,7 +49,7 @@ def estimates(
         rewrite the partitions of their dates.
     """
     models = [processor.model for processor in processors if processor.engine == "sql"]
-    nodes = project.compiled([*INPUTS, *models, *EVERY_DATE_TESTS], schedule.start, schedule.end)
+    nodes = project.compiled([*INPUTS, *models, *COVERAGE_TESTS], schedule.start, schedule.end)
     found = [
         Estimate(node.name, warehouse.dry_run(_statement(warehouse, node, schedule)))
         for node in sorted(nodes, key=lambda node: node.materialized == "test")

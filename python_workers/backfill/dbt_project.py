@@ -239,6 +239,20 @@ class DbtProject:
         )
         return _some(outcomes, "tests", select)
 
+    @property
+    def is_local(self) -> bool:
+        """Whether the warehouse runs in this process, on the cores that dbt needs, too."""
+        return self._settings.target == "duckdb"
+
+    def generic_tests(self, tag: str) -> list[str]:
+        """Return the names of the generic data tests that have a tag."""
+        self.parse()
+        return sorted(
+            node.name
+            for node in self._manifest.nodes.values()
+            if getattr(node, "test_metadata", None) and tag in node.tags
+        )
+
     def relations(self, materialized: Collection[str]) -> list[str]:
         """Return the ``schema.table`` of every model with one of these materialisations."""
         self.parse()
@@ -346,7 +360,7 @@ class DbtProject:
 
     def _release_file(self) -> None:
         """Close the connection that dbt-duckdb would keep open until the process ends."""
-        if self._settings.target != "duckdb":
+        if not self.is_local:
             return
         from dbt.adapters.duckdb.connections import DuckDBConnectionManager  # noqa: PLC0415
 

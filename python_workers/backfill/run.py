@@ -16,6 +16,7 @@ from python_workers.accounting.record_changes import forget_old_changes
 from python_workers.accounting.run_records import Counts, Run
 from python_workers.accounting.schedule import Schedule, check_seasons
 from python_workers.accounting.seasons import read_seasons
+from python_workers.backfill.coverage_tests import run_coverage_tests
 from python_workers.backfill.dbt_project import DbtProject
 from python_workers.backfill.exchange_stage import run_exchange_stage
 from python_workers.backfill.outcome import (
@@ -54,7 +55,6 @@ SQL_PROCESSORS = tuple(processor for processor in PROCESSORS if isinstance(proce
 VIEWS = "tag:stage_coverage"
 LASTING = ("view", "worker_table")
 """Materialisations whose relations change only with the project: dbt writes no rows into them."""
-EVERY_DATE_TESTS = ("tag:coverage",)
 
 
 class Backfill:
@@ -228,7 +228,7 @@ class Backfill:
             if at is not None and self.options.reprocess != "all":
                 done(f"passed on {at:%Y-%m-%d at %H:%M} UTC, and nothing has changed since")
                 return
-            self.result.tests = project.test(EVERY_DATE_TESTS, *range_)
+            self.result.tests = run_coverage_tests(project, *range_)
             version = self.warehouse.version()
             if version and not self.result.failed_tests:
                 passed.note(version, what)

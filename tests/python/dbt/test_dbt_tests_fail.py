@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from python_workers.backfill.coverage_tests import run_coverage_tests
 from python_workers.backfill.dbt_project import NodeOutcome
 from python_workers.errors import BackcourtError
 from tests.python.support.engine import Engine
@@ -30,6 +31,7 @@ from tests.python.support.violations import (
 
 Row = dict[str, Any]
 
+AT_ONCE = "generic_coverage_tests_pass"
 ACCOUNTING = {
     "every_expected_entity_is_accounted_for",
     "every_game_date_is_run_by_every_processor",
@@ -95,10 +97,17 @@ def test_on_a_finished_backfill_every_test_passes(finished: Engine) -> None:
     assert {name: each.status for name, each in found.items() if each.status != "pass"} == {}
 
 
+def test_a_backfill_ends_with_every_coverage_test(finished: Engine) -> None:
+    found = run_coverage_tests(finished.project(), FIRST, LAST)
+    names = {name for name in data_tests(finished) if is_of_coverage(finished, name)}
+    assert sorted(test.name for test in found) == sorted(names)
+    assert {test.status for test in found} == {"pass"}
+
+
 def test_every_data_test_and_every_condition_is_spoiled_here(finished: Engine) -> None:
     tests = data_tests(finished)
     keys = {name for name, test in tests.items() if arguments(test, "unique_key")}
-    assert tests.keys() == keys | SPOILED.keys() | OUT_OF_RANGE.keys()
+    assert tests.keys() == keys | SPOILED.keys() | OUT_OF_RANGE.keys() | {AT_ONCE}
     for name, (_, spoiled) in OUT_OF_RANGE.items():
         conditions = arguments(tests[name], "rows_satisfy")
         assert conditions is not None
@@ -131,8 +140,10 @@ def test_a_value_out_of_range_fails(name: str, spoiled: Engine) -> None:
         spoiled.execute(*as_table(table))
     assignments = [each for group in conditions.values() for each in group]
     spoiled.execute(*change(table, *assignments))
-    found = outcomes(spoiled, [name])[name]
-    assert (found.status, found.failures) == ("fail", len(assignments))
+    found = outcomes(spoiled, [name, AT_ONCE])
+    assert (found[name].status, found[name].failures) == ("fail", len(assignments))
+    if is_of_coverage(spoiled, name):
+        assert found[AT_ONCE].status == "fail"
 
 
 def test_duplicate_and_incomplete_keys_fail(spoiled: Engine) -> None:
@@ -172,6 +183,15 @@ def test_duplicate_and_incomplete_keys_fail(spoiled: Engine) -> None:
         connection.commit()
     found = outcomes(spoiled, list(expected))
     assert {name: (each.status, each.failures) for name, each in found.items()} == expected
+    ended = run_coverage_tests(spoiled.project(), FIRST, LAST)
+    tested = {test.name: (test.status, test.failures) for test in ended}
+    ends_with = {name: each for name, each in expected.items() if is_of_coverage(spoiled, name)}
+    assert {name: tested[name] for name in ends_with} == ends_with
+
+
+def is_of_coverage(engine: Engine, name: str) -> bool:
+    """Tell whether a backfill ends with this data test."""
+    return "coverage" in data_tests(engine)[name].tags
 
 
 def as_table(view: str) -> list[str]:
