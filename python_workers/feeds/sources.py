@@ -7,6 +7,7 @@ or Parquet file. Read JSON files in parts, so that memory does not depend on the
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,19 +17,18 @@ import pyarrow as pa
 
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.feeds.feed import Feed, Source
-from python_workers.raw.folders import label_of
+from python_workers.raw.files import Batch, read_batches
+from python_workers.raw.folders import files_below, label_of
+from python_workers.raw.reading import what_is_seen
+from python_workers.raw.text_files import is_compressed
 
 _JSON = (".json", ".json.gz")
 _CSV = (".csv", ".csv.gz")
 _PARQUET = (".parquet",)
 # Notes, SELECTs and settings beside the data.
-_NOT_DATA = (".md", ".sql", ".toml")
+_NOT_DATA = (".md", ".crc", ".sql", ".toml")
 NOTHING_CONVERTED = "Nothing was converted."
 _PART_BYTES = 16 << 20
-_READ_CSV = (
-    "read_csv(?, all_varchar = true, header = true, delim = ',', quote = '\"', filename = true)"
-)
-_READ_PARQUET = "read_parquet(?, filename = true)"
 _RESULT_SETS = """
 create or replace temp table sets as
 select
@@ -115,12 +115,6 @@ def read_sources(
     paths = [path for path in paths if only is None or path in only]
     labels = [label_of(path, directory) for path in paths]
     files = Files(labels, paths, unread=[label_of(path, directory) for path in unread])
-    for path, label in zip(paths, labels, strict=True):
-        if path.stat().st_size == 0:
-            raise BackcourtError(
-                f"{label} is empty (0 bytes)",
-                ["Fetch this file again, or move it away.", NOTHING_CONVERTED],
-            )
     numbered = list(enumerate(paths, 1))
     for part in _parts([item for item in numbered if _has(item[1], _JSON)]):
         files.known |= _read_json(connection, feed, part, files)
@@ -138,13 +132,7 @@ def _files_of(directory: Path) -> tuple[list[Path], list[Path]]:
             "Name the folder that holds the feed's files.",
             ExitCode.ENVIRONMENT,
         )
-    files = sorted(
-        path
-        for path in directory.rglob("*")
-        if not any(part.startswith((".", "_")) for part in path.relative_to(directory).parts)
-        and path.is_file()
-        and not _has(path, _NOT_DATA)
-    )
+    files = sorted(files_below(directory, directory, _NOT_DATA, NOTHING_CONVERTED))
     suffixes = (*_JSON, *_CSV, *_PARQUET)
     return (
         [path for path in files if _has(path, suffixes)],
@@ -161,7 +149,7 @@ def _parts(numbered: Sequence[tuple[int, Path]]) -> Iterator[list[tuple[int, Pat
     size = 0
     for number, path in numbered:
         # Text of JSON shrinks to about a tenth.
-        size += path.stat().st_size * (10 if path.suffix == ".gz" else 1)
+        size += path.stat().st_size * (10 if is_compressed(path) else 1)
         part.append((number, path))
         if size >= _PART_BYTES:
             yield part
@@ -219,10 +207,15 @@ def _read_json(
 def _text(path: Path, label: str) -> str:
     try:
         content = path.read_bytes()
-        if path.suffix == ".gz":
+        if not content:
+            raise BackcourtError(
+                f"{label} is empty (0 bytes)",
+                ["Fetch this file again, or move it away.", NOTHING_CONVERTED],
+            )
+        if is_compressed(path):
             content = gzip.decompress(content)
         return content.decode("utf-8-sig")
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise BackcourtError(
             f"{label} cannot be read: {error}",
             ["Fetch this file again, or move it away.", NOTHING_CONVERTED],
@@ -295,25 +288,34 @@ def _read_table(
     connection: duckdb.DuckDBPyConnection, feed: Feed, number: int, path: Path, files: Files
 ) -> bool:
     """Insert the rows of a CSV or Parquet file; return whether a source reads it."""
-    reader = _READ_CSV if _has(path, _CSV) else _READ_PARQUET
-    try:
-        described = connection.execute(f"describe select * from {reader}", [str(path)]).fetchall()  # noqa: S608 our own text
-        present = [row[0] for row in described]
-        source = _source_of(feed, present)
-        if source is None:
-            return False
+    label = files.labels[number - 1]
+
+    def batches(names: Sequence[str]) -> Iterator[Batch]:
+        return read_batches(path, label, names, nothing=NOTHING_CONVERTED, may_be_empty=True)
+
+    present = next((batch.present for batch in batches(())), ())
+    source = _source_of(feed, present)
+    if source is None:
+        for other in feed.read_sources:
+            missing = [name for name in other.needs if name not in present]
+            seen = what_is_seen(present, missing)
+            if seen:
+                raise BackcourtError(
+                    f"{label} has no column {', '.join(missing)}", [*seen, NOTHING_CONVERTED]
+                )
+        return False
+    for batch in batches(source.columns):
+        rows = pa.table(dict(batch.columns))
+        # An empty value of a CSV file is a missing one.
         cells = ", ".join(
-            f'cast("{name}" as varchar)' if name in present else "null" for name in source.columns
+            f"nullif(cast(\"{name}\" as varchar), '')" if name in batch.columns else "null"
+            for name in source.columns
         )
+        connection.register("rows_of_file", rows)
         connection.execute(
-            f"insert into {source.name} select {cells}, {number} from {reader}",  # noqa: S608 as above
-            [str(path)],
+            f"insert into {source.name} select {cells}, {number} from rows_of_file"  # noqa: S608 a feed's own names
         )
-    except duckdb.Error as error:
-        raise BackcourtError(
-            f"{files.labels[number - 1]} cannot be read: {str(error).splitlines()[0]}",
-            ["Deliver the file again, or move it away.", NOTHING_CONVERTED],
-        ) from error
+        connection.unregister("rows_of_file")
     return True
 
 

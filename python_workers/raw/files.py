@@ -31,7 +31,7 @@ _KINDS = {
 }
 _PARQUET_BATCH_ROWS = 1 << 16
 _SCRATCH_MEMORY = "250MB"
-_DELIVER_AGAIN = "Deliver the file again, or move it out of the folder. Nothing was loaded."
+_DELIVER_AGAIN = "Deliver the file again, or move it out of the folder."
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,14 @@ class Batch:
     rows: int
 
 
-def read_batches(path: Path, label: str, names: Sequence[str]) -> Iterator[Batch]:
+def read_batches(
+    path: Path,
+    label: str,
+    names: Sequence[str],
+    *,
+    nothing: str = "Nothing was loaded.",
+    may_be_empty: bool = False,
+) -> Iterator[Batch]:
     """Read the requested columns that the file has, in batches of rows.
 
     Parameters
@@ -62,6 +69,10 @@ def read_batches(path: Path, label: str, names: Sequence[str]) -> Iterator[Batch
         The file, and its name in messages.
     names
         The requested columns; others are skipped.
+    nothing
+        The last sentence of a message.
+    may_be_empty
+        Whether a file without rows is right.
 
     Raises
     ------
@@ -69,16 +80,17 @@ def read_batches(path: Path, label: str, names: Sequence[str]) -> Iterator[Batch
         If the file has no rows, or is not in the format that its name says.
     """
     kind = _KINDS[suffix_of(path)]
+    again = f"{_DELIVER_AGAIN} {nothing}"
     is_empty = True
     try:
         if path.stat().st_size == 0:
-            raise BackcourtError(f"{label} is empty (0 bytes)", _DELIVER_AGAIN)
+            raise BackcourtError(f"{label} is empty (0 bytes)", again)
         for batch in _READERS[kind](path, names):
             is_empty &= batch.rows == 0
             yield batch
     except UnreadableError as error:
         raise BackcourtError(
-            f"{label} cannot be read as {kind}: {error}", [error.advice, "Nothing was loaded."]
+            f"{label} cannot be read as {kind}: {error}", [error.advice, nothing]
         ) from error
     # For a damaged file, Arrow raises any of these.
     except (
@@ -93,10 +105,10 @@ def read_batches(path: Path, label: str, names: Sequence[str]) -> Iterator[Batch
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
         raise BackcourtError(
             f"{label} cannot be read as {kind}; it may be truncated",
-            [reason.replace(str(path), label), _DELIVER_AGAIN],
+            [reason.replace(str(path), label), again],
         ) from error
-    if is_empty:
-        raise BackcourtError(f"{label} has no rows", _DELIVER_AGAIN)
+    if is_empty and not may_be_empty:
+        raise BackcourtError(f"{label} has no rows", again)
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -28,7 +28,7 @@ def find_files(directory: Path, table: str) -> list[Path]:
     folder = directory / table
     if not folder.is_dir():
         raise _no_folder(directory, table)
-    found = sorted(_files_below(folder, directory, frozenset()))
+    found = sorted(files_below(folder, directory, _NOT_DATA))
     for path in found:
         if suffix_of(path) not in SUFFIXES:
             raise BackcourtError(
@@ -93,10 +93,33 @@ def partition_values(path: Path, folder: Path) -> dict[str, str]:
     }
 
 
-def _files_below(
-    folder: Path, directory: Path, above: frozenset[tuple[int, int]]
+def files_below(
+    folder: Path,
+    directory: Path,
+    not_data: Collection[str],
+    nothing: str = "Nothing was loaded.",
+    above: frozenset[tuple[int, int]] = frozenset(),
 ) -> Iterator[Path]:
-    """Yield the files in a folder and its subfolders; `above` holds the parent folders."""
+    """Yield the files in a folder and its subfolders, but for hidden ones; follow symbolic links.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+    directory
+        The folder from which the names in messages start.
+    not_data
+        Endings of files to skip.
+    nothing
+        The last sentence of a message.
+    above
+        The parent folders.
+
+    Raises
+    ------
+    BackcourtError
+        If a folder cannot be read, or a link leads nowhere or back.
+    """
     label = label_of(folder, directory)
     try:
         state = folder.stat()
@@ -105,35 +128,35 @@ def _files_below(
     except OSError as error:
         raise BackcourtError(
             f"the folder {label} cannot be read: {error.strerror}",
-            "Make it readable for this user, or move it away. Nothing was loaded.",
+            f"Make it readable for this user, or move it away. {nothing}",
             ExitCode.ENVIRONMENT,
         ) from error
     this = (state.st_dev, state.st_ino)
     if this in above:
         raise BackcourtError(
             f"the link {label} leads back to one of its parent folders",
-            "Remove the link. Nothing was loaded.",
+            f"Remove the link. {nothing}",
         )
     for name in names:
         path = folder / name
-        if name.startswith((".", "_")) or path.suffix.lower() in _NOT_DATA:
+        if name.startswith((".", "_")) or path.suffix.lower() in not_data:
             continue
         if path.is_dir():
-            yield from _files_below(path, directory, above | {this})
+            yield from files_below(path, directory, not_data, nothing, above | {this})
         elif path.is_file():
             yield path
         else:
-            raise _not_a_file(path, directory)
+            raise _not_a_file(path, directory, nothing)
 
 
-def _not_a_file(path: Path, directory: Path) -> BackcourtError:
+def _not_a_file(path: Path, directory: Path, nothing: str) -> BackcourtError:
     label = label_of(path, directory)
     if path.is_symlink() and not path.exists():
         return BackcourtError(
             f"the link {label} leads nowhere",
-            f"It names {path.readlink()}. Restore that, or remove the link. Nothing was loaded.",
+            f"It names {path.readlink()}. Restore that, or remove the link. {nothing}",
         )
     return BackcourtError(
         f"{label} is neither a file nor a folder",
-        "Move it out of the folder. Nothing was loaded.",
+        f"Move it out of the folder. {nothing}",
     )

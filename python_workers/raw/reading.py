@@ -116,7 +116,7 @@ class _Reading:
                 f"{label} has no column {', '.join(missing)}",
                 [
                     f"it has: {', '.join(_plain_name(name) for name in batch.present)}",
-                    *_what_is_seen(batch.present, missing),
+                    *what_is_seen(batch.present, missing),
                     f"{self._schema.name} needs: {', '.join(needed)}.",
                     NOTHING_LOADED,
                 ],
@@ -229,15 +229,16 @@ class _Reading:
         return BackcourtError(f"{file}: {problem}", [*lines, NOTHING_LOADED])
 
 
-def _what_is_seen(present: Sequence[str], missing: Sequence[str]) -> list[str]:
+def what_is_seen(present: Sequence[str], missing: Sequence[str]) -> list[str]:
     """Say what a header looks like that lacks columns; nothing is guessed when reading."""
     if len(present) == 1:
         for sign, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
             if sign in present[0]:
                 return [f"Its values seem to be separated by {name}: write it with commas."]
-    in_lower_case = {name.strip().lower() for name in present}
-    if in_lower_case.issuperset(missing):
-        return ["Its names differ in case or white space: write them in lower case, as below."]
+    folded = {name.strip().lower() for name in present}
+    if folded.issuperset(name.lower() for name in missing):
+        wanted = ", ".join(missing)
+        return [f"Its names differ in case or white space: write {wanted}."]
     return []
 
 

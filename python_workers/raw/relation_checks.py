@@ -50,7 +50,7 @@ class Wrong:
     def lines(self) -> list[str]:
         """Return the first rows and the advice, for messages."""
         shown = [
-            ", ".join(f"{name} = {shorten(row[name])}" for name in self.columns)
+            ", ".join(f"{name} = {shorten(row[name])}" for name in dict.fromkeys(self.columns))
             for row in self.rows[:ROWS_SHOWN]
         ]
         return [*shown, *(["and more rows"] if len(self.rows) > ROWS_SHOWN else []), self.advice]

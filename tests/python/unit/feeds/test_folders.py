@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pandas as pd
@@ -142,6 +143,50 @@ def test_a_file_that_is_not_read_is_named(folders: Folders) -> None:
     )
     (folders.files / "b.csv").write_text("")
     assert "b.csv is empty (0 bytes)" in refusal(folders.convert)
+
+
+def chart_csv(*lines: list[object]) -> bytes:
+    return pd.DataFrame(list(lines), columns=list(CHART)).to_csv(index=False).encode()
+
+
+def test_a_csv_file_is_read_whole_and_by_its_own_name(folders: Folders) -> None:
+    (folders.files / "a[1].csv").write_bytes(chart_csv(chart_line(7)))
+    (folders.files / "a1.csv").write_bytes(chart_csv(chart_line(8), chart_line(9)))
+    done = folders.convert()
+    assert [table.rows for table in done.tables if table.table == "shots"] == [3]
+
+
+CHART_CSV = chart_csv(*(chart_line(event) for event in range(1, 2000)))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.csv.gz", gzip.compress(CHART_CSV)[:-5000], "Compressed file ended before"),
+        ("a.json.gz", gzip.compress(b"{}" * 9999)[:-9], "cannot be read: Compressed file ended"),
+        ("a.csv", CHART_CSV[:-20], "a.csv cannot be read as CSV"),
+        ("a.csv", CHART_CSV.replace(b"Player 1,", b"Player 1,,", 1), "got"),
+        ("a.csv", CHART_CSV.replace(b"Player 1,", b"Player \xc9,", 1), "line 2 is not UTF-8"),
+        ("a.csv", CHART_CSV.replace(b",", b";"), "separated by semicolons"),
+        ("a.csv", CHART_CSV.replace(b"GAME_ID", b"game_id"), "differ in case or white space"),
+    ],
+)
+def test_a_damaged_table_is_named_and_never_read_in_part(
+    folders: Folders, name: str, content: bytes, expected: str
+) -> None:
+    (folders.files / name).write_bytes(content)
+    said = refusal(folders.convert)
+    assert expected in said
+    assert name in said
+    assert "Nothing was converted." in said
+
+
+def test_a_link_that_leads_nowhere_is_named(folders: Folders, tmp_path: Path) -> None:
+    write_json(tmp_path / "elsewhere" / "plays.json", V3)
+    (folders.files / "link").symlink_to(tmp_path / "elsewhere")
+    assert [table.table for table in folders.convert().tables] == ["games", "shots"]
+    (folders.files / "plays.json").symlink_to("nowhere")
+    assert "the link plays.json leads nowhere" in refusal(folders.convert)
 
 
 def test_rows_that_a_load_refuses_are_named_with_their_file(folders: Folders) -> None:

@@ -361,7 +361,7 @@ def test_compressed_csv_is_read_and_a_truncated_one_refused(tmp_path: Path) -> N
     [
         (lambda text: text.replace(",", ";"), "separated by semicolons"),
         (lambda text: text.replace(",", "\t"), "separated by tabs"),
-        (str.upper, "write them in lower case"),
+        (str.upper, "Its names differ in case or white space: write "),
     ],
 )
 def test_a_nearly_right_header_is_named_and_not_guessed(
