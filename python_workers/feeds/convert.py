@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ _IN_ORDER = (GAMES, PLAYER_BOX_SCORES, PLAYERS, SHOTS)
 # Kinds of games that count for no season: values of `season_type` that a conversion leaves out.
 OTHER_KINDS = ("preseason", "All-Star", "Cup final", "other")
 _OTHER_FORM = "A value has another form than the feed expects."
+# Values in DuckDB's messages about conversions.
+_NOT_CONVERTED = re.compile(r"""(?:string|format:) ['"](.*?)['"]""")
 _MEMORY = "1GB"
 
 
@@ -166,7 +169,11 @@ def _select(
     except duckdb.Error as error:
         raise BackcourtError(
             f"{file} fails: {str(error).splitlines()[0]}",
-            ["Correct the SELECT." if feed.is_own else _OTHER_FORM, NOTHING_CONVERTED],
+            [
+                *_places(connection, feed, str(error), labels),
+                "Correct the SELECT." if feed.is_own else _OTHER_FORM,
+                NOTHING_CONVERTED,
+            ],
         ) from error
     types = {row[0]: row[1] for row in connection.execute("describe selected").fetchall()}
     wrong = [name for name in types if name not in (*names, *_ORDER)]
@@ -204,6 +211,22 @@ def _select(
             f"{file} gives {strange[0]} as file_number, and no file has this number",
             ["Select the file_number of the source's row.", NOTHING_CONVERTED],
         )
+
+
+def _places(
+    connection: duckdb.DuckDBPyConnection, feed: Feed, message: str, labels: Sequence[str]
+) -> list[str]:
+    """Say in which file the value stands that DuckDB could not convert."""
+    named = _NOT_CONVERTED.search(message)
+    for source in feed.sources if named else ():
+        columns = ", ".join(f'"{name}"' for name in source.columns)
+        found = connection.execute(
+            f"select min(file_number) from {source.name} where list_contains([{columns}], ?)",  # noqa: S608 a feed's own names
+            [named[1] if named else None],
+        ).fetchone()
+        if found and found[0] is not None:
+            return [f"The value stands in {labels[found[0] - 1]}."]
+    return []
 
 
 def _keep_one_row_per_key(

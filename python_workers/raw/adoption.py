@@ -74,13 +74,7 @@ def adopt(warehouse: Warehouse, selects: Mapping[str, str]) -> Adoption:
         if the raw table exists and holds loaded rows. Then no view is created.
     """
     chosen = [schema for schema in RAW_TABLES if schema.name in selects]
-    for schema in chosen:
-        if warehouse.has_table(schema.spec.name) and not warehouse.is_view(schema.spec.name):
-            raise BackcourtError(
-                f"{schema.spec.name} is a table with loaded rows",
-                "Adopt into a warehouse of its own, or drop that table first.",
-                ExitCode.USAGE,
-            )
+    empty_tables = [schema.spec.name for schema in chosen if _is_empty_table(warehouse, schema)]
     with _from_anywhere(warehouse):
         relations, rows = {}, {}
         for schema in chosen:
@@ -89,6 +83,8 @@ def adopt(warehouse: Warehouse, selects: Mapping[str, str]) -> Adoption:
                 rows[schema.name] = _check(relations[schema])
         warnings = _check_across_tables(warehouse, relations)
         warehouse.ensure_tables((PLAYER_REGISTRY, LOADS, CHANGED_GAMES))
+        for name in empty_tables:
+            warehouse.execute(f"drop table {name}")
         for schema, relation in relations.items():
             warehouse.execute(f"create or replace view {schema.spec.name} as {relation.typed}")
         absent = [schema.spec for schema in RAW_TABLES if not warehouse.has_table(schema.spec.name)]
@@ -115,6 +111,26 @@ def refuse_adopted(warehouse: Warehouse, tables: list[RawTable]) -> None:
             )
 
 
+def _is_empty_table(warehouse: Warehouse, schema: RawTable) -> bool:
+    """Tell whether a raw table is there and empty, as one that no SELECT was for.
+
+    Raises
+    ------
+    BackcourtError
+        If it holds loaded rows.
+    """
+    name = schema.spec.name
+    if not warehouse.has_table(name) or warehouse.is_view(name):
+        return False
+    if warehouse.query(f"select 1 as one from {name} limit 1").num_rows:  # noqa: S608 our own names
+        raise BackcourtError(
+            f"{name} is a table with loaded rows",
+            "Adopt into a warehouse of its own, or drop that table first.",
+            ExitCode.USAGE,
+        )
+    return True
+
+
 @contextmanager
 def _from_anywhere(warehouse: Warehouse) -> Iterator[None]:
     """Work in an empty folder: a SELECT that reads a relative path fails now, not in a later run.
@@ -132,7 +148,9 @@ def _relation(warehouse: Warehouse, schema: RawTable, select: str) -> Relation:
     """Return the rows of a SELECT as they are, and with exactly the raw table's types."""
     # A comment at the end of the SELECT ends with its line.
     source = f"({select}\n) as source_rows"
-    present = set(warehouse.query(f"select * from {source} limit 0").column_names)  # noqa: S608 the user's own SQL
+    names = warehouse.query(f"select * from {source} limit 0").column_names  # noqa: S608 the user's own SQL
+    # Neither engine distinguishes names by their case.
+    present = {name.lower() for name in names}
     check_columns(schema, present)
     given, typed = [], []
     for column in schema.columns:
@@ -211,10 +229,12 @@ def _errors_of(schema: RawTable) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
+        is_of_types = isinstance(error, duckdb.ConversionException) or "cast" in str(error)
         raise BackcourtError(
             f"{schema.name}.sql fails: {str(error).splitlines()[0]}",
             [
-                "Correct the SELECT: its columns have the raw types, and minutes is a number.",
+                "Correct the SELECT.",
+                *(["Its columns have the raw types; minutes is a number."] if is_of_types else []),
                 _NOTHING,
             ],
         ) from error

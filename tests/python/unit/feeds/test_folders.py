@@ -197,6 +197,8 @@ def test_rows_that_a_load_refuses_are_named_with_their_file(folders: Folders) ->
     write_json(folders.files / "plays.json", play_by_play(action(7, teamTricode="LAL")))
     said = refusal(folders.convert)
     assert "plays.json: shots: column team_abbr names a team that does not play in the game" in said
+    write_json(folders.files / "plays.json", play_by_play(action(7, period="first")))
+    assert "The value stands in plays.json." in refusal(folders.convert)
     tied = {"teamTricode": "POR", "score": 132}
     write_json(
         folders.files / "schedule.json", schedule(scheduled_game("0022100732", homeTeam=tied))

@@ -115,6 +115,18 @@ def test_a_comment_ends_a_select_and_a_missing_table_is_told(
     )
 
 
+def test_a_table_for_which_there_was_no_select_is_adopted_later(
+    own: Own, warehouse: DuckDBWarehouse
+) -> None:
+    path = own.folder / "games" / "games.parquet"
+    own.adopt()
+    warehouse.execute("drop schema nba_raw cascade")
+    adopt(warehouse, {"games": f"select game_id as GAME_ID, * from read_parquet('{path}')"})
+    assert not warehouse.is_view("nba_raw.players")
+    assert own.adopt().rows["players"] == 1
+    assert warehouse.is_view("nba_raw.players")
+
+
 def test_a_relative_path_is_refused_and_a_lost_file_is_named(
     own: Own, warehouse: DuckDBWarehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
