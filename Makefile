@@ -58,7 +58,7 @@ check: setup  ## Check style, types and imports, and run the quick unit tests
 test: setup  ## Run every test but the campaign of random kills
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/python/scenarios/test_kill_campaign.py
 
-# About 0.10 USD at most; PROJECT=emulator shows it here.
+# About 0.10 USD at most; PROJECT=emulator and PROJECT=local-bigquery show it here.
 test-bigquery: setup  ## Run the opt-in tests on a BigQuery project of yours (PROJECT=my-project)
 	@test -n "$(PROJECT)" || { echo "error: name your project: make test-bigquery PROJECT=my-project"; exit 2; }
 	TEST_BIGQUERY_PROJECT=$(PROJECT) $(BIN)/python -m pytest -q tests/python/bigquery/test_real_project.py

@@ -1,4 +1,4 @@
-"""Plays the opening fortnight of a small league on any BigQuery and compares it with DuckDB."""
+"""Plays fourteen game days of a small league on any BigQuery and compares them with DuckDB."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.python.bigquery.test_bigquery_backfill import assert_same_rows, rows_
 from tests.python.support.command import CommandLine
 from tests.python.support.leagues import League, days
 
-DATES = days(7)
+DATES = days(14)
 START, END = DATES[0], DATES[-1]
 
 

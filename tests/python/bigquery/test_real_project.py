@@ -1,7 +1,8 @@
 """A person's own project: ``make test-bigquery PROJECT=my-project`` (about 0.10 USD at most).
 
 It makes datasets of its own, whose names begin with ``backcourt_test_``, and drops them at the end.
-``PROJECT=emulator`` runs it on the emulator instead, to show that it works.
+``PROJECT=emulator`` and ``PROJECT=local-bigquery`` run it on an emulator instead, to show that it
+works.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ from python_workers.table_names import DATASETS
 from python_workers.warehouse.base import TableChange
 from python_workers.warehouse.bigquery.open import open_bigquery
 from python_workers.warehouse.bigquery.warehouse import BigQueryWarehouse
-from tests.python.bigquery.emulator import running_emulator
+from tests.python.bigquery.emulator import BQEMULATOR, LOCAL_BIGQUERY, running_emulator
 from tests.python.bigquery.fortnight import finished, play_fortnight
 from tests.python.bigquery.tables import FEATURES, FIRST, features, scores
 from tests.python.support.command import CommandLine
 
 PROJECT = os.environ.get("TEST_BIGQUERY_PROJECT", "")
-IS_REAL = PROJECT not in ("", "emulator")
+EMULATORS = {"emulator": BQEMULATOR, LOCAL_BIGQUERY.name: LOCAL_BIGQUERY}
+IS_REAL = PROJECT not in ("", *EMULATORS)
 
 pytestmark = [
     pytest.mark.skipif(not PROJECT, reason="opt-in: make test-bigquery PROJECT=my-project"),
@@ -45,7 +47,8 @@ def datasets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             yield from dropped_at_the_end()
             return
         patch.setenv("BACKCOURT_TARGET", "emulator")
-        with running_emulator(tmp_path_factory.mktemp("emulator")) as emulator:
+        folder = tmp_path_factory.mktemp("emulator")
+        with running_emulator(folder, EMULATORS[PROJECT]) as emulator:
             for name, value in emulator.settings().items():
                 patch.setenv(name, value)
             yield
