@@ -33,7 +33,7 @@ class StandIn:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.outcome = PASSED
         self.calls = 0
-        monkeypatch.setattr(DbtProject, "test", self._test)
+        monkeypatch.setattr("python_workers.backfill.run.run_coverage_tests", self._test)
 
     def _test(self, *_: object) -> list[NodeOutcome]:
         self.calls += 1
