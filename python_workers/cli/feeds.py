@@ -20,7 +20,6 @@ from python_workers.feeds.convert import Conversion, convert
 from python_workers.feeds.feed import TABLES, Feed, find_feed, shipped_feeds
 from python_workers.feeds.fetch import FEED, fetch_birth_dates, fetch_season, player_ids
 from python_workers.feeds.site import PACE_SECONDS, Site, nba_api_ask
-from python_workers.runtime.writing import check_folder
 from python_workers.settings import load_settings, resolve_project_dir
 
 # Another address than the site's, with {endpoint} in it: a replay of recorded answers.
@@ -76,7 +75,6 @@ def fetch(
     ] = PACE_SECONDS,
 ) -> int:
     """Fetch a season's answers from stats.nba.com: only what is missing, paced, resumable."""
-    check_folder(directory)
     _check_season(season, since)
     site = open_site(pace)
     fetched = fetch_season(site, season, directory, since=since, on_progress=_say_progress)

@@ -15,7 +15,7 @@ from typing import Any
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.feeds.feed import find_feed
 from python_workers.feeds.site import Site, UnansweredError
-from python_workers.runtime.writing import write_text
+from python_workers.runtime.writing import check_folder, write_text
 
 FEED = "nba_api"
 # Kinds of games that count for a season, by the third digit of their ids.
@@ -97,9 +97,10 @@ def fetch_season(
     Raises
     ------
     BackcourtError
-        If the site gives no answer at all or blocks this address, or an answer has another form.
-        What was fetched is kept.
+        If the site gives no answer at all or blocks this address, or an answer has another form:
+        what was fetched is kept. With exit code 2, if the folder is a file.
     """
+    check_folder(directory)
     folder, fetched = directory / season, Fetched()
     schedule = Request(
         "scheduleleaguev2",

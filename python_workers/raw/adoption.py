@@ -7,6 +7,7 @@ next backfill sees it.
 from __future__ import annotations
 
 import datetime as dt
+import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager
@@ -31,10 +32,15 @@ from python_workers.raw.schema import (
 )
 from python_workers.raw.selects import check_columns
 from python_workers.runtime.scratch import scratch_folder
+from python_workers.table_names import RAW
 from python_workers.warehouse.base import TableChange, Warehouse
 from python_workers.wording import counted
 
 _NOTHING = "Nothing was adopted."
+_RAW_TABLE = re.compile(
+    rf"\b{RAW}[`\"]?\.[`\"]?({'|'.join(schema.name for schema in RAW_TABLES)})\b", re.IGNORECASE
+)
+_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -146,6 +152,13 @@ def _from_anywhere(warehouse: Warehouse) -> Iterator[None]:
 
 def _relation(warehouse: Warehouse, schema: RawTable, select: str) -> Relation:
     """Return the rows of a SELECT as they are, and with exactly the raw table's types."""
+    of_views = _RAW_TABLE.search(_COMMENT.sub("", select))
+    if of_views:
+        raise BackcourtError(
+            f"{schema.name}.sql reads {of_views[0]}, and an adoption makes a view of that",
+            ["Name the table that holds the rows.", _NOTHING],
+            ExitCode.USAGE,
+        )
     # A comment at the end of the SELECT ends with its line.
     source = f"({select}\n) as source_rows"
     names = warehouse.query(f"select * from {source} limit 0").column_names  # noqa: S608 the user's own SQL

@@ -125,6 +125,9 @@ def test_a_table_for_which_there_was_no_select_is_adopted_later(
     assert not warehouse.is_view("nba_raw.players")
     assert own.adopt().rows["players"] == 1
     assert warehouse.is_view("nba_raw.players")
+    said = refusal(lambda: own.adopt({"games": "select * from nba_raw.games"}))
+    assert "games.sql reads nba_raw.games, and an adoption makes a view of that" in said
+    assert warehouse.query("select game_id from nba_raw.games").num_rows == 1
 
 
 def test_a_relative_path_is_refused_and_a_lost_file_is_named(
