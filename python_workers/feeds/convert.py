@@ -121,7 +121,7 @@ def convert(
             if schema is GAMES:
                 excluded = _exclude_games(connection, files.labels, warnings)
             elif "game_id" in schema.key:
-                _exclude_rows(connection, feed, schema)
+                _exclude_rows(connection, feed, schema, warnings)
             _check(connection, schema, files.labels, warnings)
             filled_rows = ", ".join(f'count("{column.name}")' for column in schema.columns)
             counts = connection.execute(
@@ -221,7 +221,7 @@ def _places(
     for source in feed.sources if named else ():
         columns = ", ".join(f'"{name}"' for name in source.columns)
         found = connection.execute(
-            f"select min(file_number) from {source.name} where list_contains([{columns}], ?)",  # noqa: S608 a feed's own names
+            f'select min(file_number) from "{source.name}" where list_contains([{columns}], ?)',  # noqa: S608 a feed's own names
             [named[1] if named else None],
         ).fetchone()
         if found and found[0] is not None:
@@ -344,14 +344,22 @@ def _refusal(schema: RawTable, wrong: Wrong, labels: Sequence[str]) -> Backcourt
     )
 
 
-def _exclude_rows(connection: duckdb.DuckDBPyConnection, feed: Feed, schema: RawTable) -> None:
+def _exclude_rows(
+    connection: duckdb.DuckDBPyConnection, feed: Feed, schema: RawTable, warnings: list[str]
+) -> None:
     """Drop the rows of games that count for no season, on the schedule or not."""
     connection.execute(
         f"delete from {schema.name} where game_id in (select game_id from excluded)"  # noqa: S608 as above
     )
     if feed.has_league_ids:
-        counted = ", ".join(f"'{kind}'" for kind in SEASON_TYPES)
-        connection.execute(
-            f"delete from {schema.name} where nba_season_type(game_id) is null "  # noqa: S608 as above
-            f"or nba_season_type(game_id) not in ({counted})"
-        )
+        counted_kinds = ", ".join(f"'{kind}'" for kind in SEASON_TYPES)
+        dropped = connection.execute(
+            f"delete from {schema.name} where nba_season_type(game_id) not in ({counted_kinds}) "  # noqa: S608 as above
+            "returning game_id, nba_season_type(game_id)"
+        ).fetchall()
+        strange = sorted({game_id for game_id, kind in dropped if kind == "other"})
+        if strange:
+            warnings.append(
+                f"{schema.name}: rows are left out whose game_id is not one of the league: "
+                f"{some(strange)}"
+            )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,13 @@ TABLES = tuple(table.name for table in RAW_TABLES)
 # The league's game ids say the kind of a game.
 IDS = ("nba", "own")
 _KEYS = {"title": str, "ids": str, "extends": str, "reads": list, "fills": list, "sources": dict}
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# Tables of a conversion's own.
+_TAKEN = {
+    *TABLES,
+    *("answers", "excluded", "nba_teams", "nested", "parts"),
+    *("rows_of_file", "selected", "sets", "texts"),
+}
 _SOURCE_KEYS = {
     "like": str,
     "result_set": str,
@@ -148,7 +156,7 @@ def find_feed(name_or_path: str) -> Feed:
 def _read(folder: Path) -> Feed:
     declaration = folder / DECLARATION
     try:
-        given = tomllib.loads(declaration.read_text("utf-8"))
+        given = tomllib.loads(declaration.read_text("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise _unusable(declaration, f"it is no TOML: {error}") from error
     except OSError as error:
@@ -159,10 +167,11 @@ def _read(folder: Path) -> Feed:
         raise _unusable(declaration, f"ids is missing; it is one of {', '.join(IDS)}")
     if given.get("ids", IDS[0]) not in IDS:
         raise _unusable(declaration, f"ids = {given['ids']!r} is none of {', '.join(IDS)}")
-    sources = (base.sources if base else ()) + tuple(
-        _source(declaration, name, table) for name, table in given.get("sources", {}).items()
-    )
-    names = [source.name for source in sources]
+    own_sources = {
+        name: _source(declaration, name, table) for name, table in given.get("sources", {}).items()
+    }
+    sources = {**({each.name: each for each in base.sources} if base else {}), **own_sources}
+    names = list(sources)
     reads = _known(declaration, "reads", given.get("reads", names), names)
     fills = _known(declaration, "fills", given.get("fills", TABLES), TABLES)
     own = read_selects(folder, may_have_none=base is not None)
@@ -171,7 +180,7 @@ def _read(folder: Path) -> Feed:
         folder,
         given["title"],
         given["ids"] == "nba" if "ids" in given or base is None else base.has_league_ids,
-        sources,
+        tuple(sources.values()),
         frozenset(reads),
         {table: select for table, select in selects.items() if table in fills},
     )
@@ -179,6 +188,12 @@ def _read(folder: Path) -> Feed:
 
 def _source(declaration: Path, name: str, table: object) -> Source:
     where = f"sources.{name}"
+    if not _NAME.fullmatch(name) or name.lower() in _TAKEN:
+        raise _unusable(
+            declaration,
+            f"{where}: name the source with letters, digits and _, and none of "
+            f"{', '.join(sorted(_TAKEN))}",
+        )
     if not isinstance(table, dict):
         raise _unusable(declaration, f"{where} is no table")
     given = _checked(declaration, where, table, _SOURCE_KEYS)
@@ -187,8 +202,18 @@ def _source(declaration: Path, name: str, table: object) -> Source:
         known = {source.name: source for source in base.sources}
         _known(declaration, "sources", [name], known)
         return known[name]
-    if "needs" not in given:
-        raise _unusable(declaration, f"{where} has no needs")
+    needs, may = tuple(given.get("needs", ())), tuple(given.get("may", ()))
+    if not needs:
+        raise _unusable(declaration, f"{where} needs no column, so every file would belong to it")
+    seen = {"file_number"}
+    for column in (*needs, *may):
+        if column.lower() in seen or not column.strip() or {"'", '"'} & set(column):
+            raise _unusable(
+                declaration,
+                f"{where}: {column!r} cannot be a column; write each name once and without quotes; "
+                "file_number is taken",
+            )
+        seen.add(column.lower())
     kind: Kind = "result_set" if "result_set" in given else "json" if "json" in given else "table"
     if kind == "json" and "select" not in given:
         raise _unusable(declaration, f"{where} has no select, which json needs")
@@ -197,8 +222,8 @@ def _source(declaration: Path, name: str, table: object) -> Source:
         kind,
         given.get(kind, ""),
         given.get("select", ""),
-        tuple(given["needs"]),
-        tuple(given.get("may", ())),
+        needs,
+        may,
     )
 
 

@@ -110,7 +110,7 @@ def read_sources(
     """
     for source in feed.sources:
         columns = ", ".join(f'"{name}" varchar' for name in source.columns)
-        connection.execute(f"create table {source.name} ({columns}, file_number integer)")
+        connection.execute(f'create table "{source.name}" ({columns}, file_number integer)')
     paths, unread = _files_of(directory)
     paths = [path for path in paths if only is None or path in only]
     labels = [label_of(path, directory) for path in paths]
@@ -244,7 +244,7 @@ def _insert_result_set(
         for name in source.columns
     )
     connection.execute(
-        f"insert into {source.name} select {cells}, file_number from ("  # noqa: S608 a feed's own names
+        f'insert into "{source.name}" select {cells}, file_number from ('  # noqa: S608 a feed's own names
         "select headers, game_id, file_number, unnest(cells) as cell from sets where name = ?)",
         [source.path],
     )
@@ -280,7 +280,7 @@ def _insert_nested(connection: duckdb.DuckDBPyConnection, source: Source, files:
         missing = [name for name, count in zip(source.needs, counts, strict=True) if not count]
         if missing:
             raise _missing(files, number, source, missing, ())
-    connection.execute(f"insert into {source.name} select {names}, file_number from nested")  # noqa: S608 as above
+    connection.execute(f'insert into "{source.name}" select {names}, file_number from nested')  # noqa: S608 as above
     return numbers
 
 
@@ -313,7 +313,7 @@ def _read_table(
         )
         connection.register("rows_of_file", rows)
         connection.execute(
-            f"insert into {source.name} select {cells}, {number} from rows_of_file"  # noqa: S608 a feed's own names
+            f'insert into "{source.name}" select {cells}, {number} from rows_of_file'  # noqa: S608 a feed's own names
         )
         connection.unregister("rows_of_file")
     return True

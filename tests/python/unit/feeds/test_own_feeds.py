@@ -103,6 +103,10 @@ def test_a_correct_select_may_say_it_otherwise(own: Own) -> None:
         ('ids = "own"', 'ids = "own"\nfills = ["shot"]', "fills names 'shot', which is none of"),
         ('may = ["attendance"]', 'may = "attendance"', "may = 'attendance' is not a list of texts"),
         ("[sources.matches]", "[sources.matches", "it is no TOML"),
+        ("[sources.matches]", "[sources.games]", "sources.games: name the source with letters"),
+        ("[sources.matches]", '[sources."a b"]', "sources.a b: name the source with letters"),
+        ('"attendance"', '"attendance", "id"', "'id' cannot be a column"),
+        ('"attendance"', "'say \"'", "cannot be a column"),
     ],
 )
 def test_a_mistake_in_the_declaration_is_named(own: Own, old: str, new: str, expected: str) -> None:
@@ -113,6 +117,33 @@ def test_a_mistake_in_the_declaration_is_named(own: Own, old: str, new: str, exp
     assert expected in caught.value.message
     assert "mine/feed.toml: " in caught.value.message
     assert caught.value.exit_code == 2
+
+
+def test_a_source_may_have_a_reserved_name_and_replace_one_of_the_base(own: Own) -> None:
+    own.write("feed.toml", DECLARATION.replace("matches", "order"))
+    own.write("games.sql", GAMES.replace("from matches", 'from "order"'))
+    assert own.convert().tables[0].rows == 1
+    own.write("feed.toml", DECLARATION.replace('ids = "own"', 'extends = "nba_api"'))
+    own.write("games.sql", GAMES)
+    assert own.convert().tables[0].rows == 1
+    renamed = DECLARATION.replace("matches", "schedule").replace(
+        'ids = "own"', 'ids = "own"\nextends = "nba_api"'
+    )
+    own.write("feed.toml", renamed)
+    own.write("games.sql", GAMES.replace("from matches", "from schedule"))
+    assert own.convert().tables[0].rows == 1
+
+
+def test_rows_of_no_game_of_the_league_are_left_out_with_a_warning(own: Own) -> None:
+    own.write("feed.toml", DECLARATION.replace('ids = "own"', 'ids = "nba"'))
+    own.write(
+        "shots.sql",
+        "select 'M000000001' as game_id, 1 as event_number, 1 as period, 5 as clock_seconds, "
+        "3 as player_id, 'AAA' as team_abbr, 2 as shot_value, true as is_made",
+    )
+    assert own.convert().warnings == (
+        "shots: rows are left out whose game_id is not one of the league: M000000001",
+    )
 
 
 def test_other_files_of_a_feed_are_named(own: Own) -> None:
