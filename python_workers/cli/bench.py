@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import typer
 from python_workers.cli import options
 from python_workers.cli.console import err, out
 from python_workers.errors import BackcourtError, ExitCode
+from python_workers.runtime.scratch import scratch_folder
 from python_workers.runtime.writing import check_writable, write_text
 from python_workers.settings import load_settings, resolve_project_dir
 
@@ -153,5 +153,5 @@ def _folder(work: Path | None) -> Iterator[Path]:
     if work is not None:
         yield work.expanduser().absolute()
         return
-    with tempfile.TemporaryDirectory(prefix="backcourt-bench-") as folder:
-        yield Path(folder)
+    with scratch_folder() as folder:
+        yield folder

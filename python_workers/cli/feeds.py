@@ -40,7 +40,12 @@ def convert_files(
         str, typer.Argument(metavar="FEED", help="A feed's name, or a folder with a feed.")
     ],
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the feed's files.")],
-    raw: Annotated[Path, typer.Option("--out", metavar="RAW", help="Where to write.")],
+    raw: Annotated[
+        Path,
+        typer.Option(
+            "--out", metavar="RAW", help="A new folder, or that of the feed's last conversion."
+        ),
+    ],
 ) -> None:
     """Convert the files of a public source into raw files."""
     began = time.perf_counter()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from python_workers.errors import BackcourtError, ExitCode
+from python_workers.runtime.scratch import scratch_folder
 from python_workers.settings import Settings
 from python_workers.warehouse.open import open_warehouse
 
@@ -41,8 +41,7 @@ def copied(settings: Settings) -> Iterator[Settings]:
             # An open connection keeps other programs from writing, too, while the file is copied.
             warehouse.query("select 1 as one")
             _check_room(path)
-            folder = tempfile.TemporaryDirectory(prefix=".preview-", dir=path.parent)
-            copy = Path(stack.enter_context(folder)) / path.name
+            copy = stack.enter_context(scratch_folder(path.parent)) / path.name
             for suffix in ("", ".wal"):
                 source = path.with_name(path.name + suffix)
                 if source.exists():

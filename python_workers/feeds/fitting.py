@@ -9,13 +9,14 @@ from pathlib import Path
 import duckdb
 
 from python_workers.errors import BackcourtError, ExitCode
-from python_workers.feeds.feed import SHIPPED, Feed, shipped_feeds
+from python_workers.feeds.feed import SHIPPED, TABLES, Feed, shipped_feeds
 from python_workers.feeds.sources import NOTHING_CONVERTED, OtherFormError, read_sources
 from python_workers.warehouse.duckdb.file import NO_DOWNLOADS
 from python_workers.wording import some
 
 # So many files of a folder tell which feed it is of.
 _TRIED = 3
+_RAW_FOLDER = "It looks like a raw folder: backcourt load DIR reads it without a feed."
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ def read_fitting_sources(
                 *([f"Of another kind: {some(names)}."] if names else []),
                 *([_unread(files.unread)] if files.unread else []),
                 *([_advice(fitting)] if fitting else []),
+                *([_RAW_FOLDER] if _is_raw(directory) else []),
                 NOTHING_CONVERTED,
             ],
             ExitCode.ENVIRONMENT,
@@ -114,6 +116,10 @@ def _reads(feed: Feed, directory: Path, path: Path) -> bool:
             return bool(read_sources(connection, feed, directory, [path]).known)
         except BackcourtError:
             return False
+
+
+def _is_raw(directory: Path) -> bool:
+    return any((directory / table).is_dir() for table in TABLES)
 
 
 def _advice(feeds: Sequence[str]) -> str:

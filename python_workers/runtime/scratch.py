@@ -14,23 +14,30 @@ from pathlib import Path
 from python_workers.errors import BackcourtError, ExitCode
 
 PREFIX = "backcourt-run-"
-_ADVICE = "Free some space there, or name another folder with the variable TMPDIR."
 _swept: set[Path] = set()
 
 
 @contextlib.contextmanager
-def scratch_folder() -> Iterator[Path]:
+def scratch_folder(beside: Path | None = None) -> Iterator[Path]:
     """Create a temporary folder for data that does not fit into memory; delete it at the end.
 
     Its process holds a lock on it, which the system releases when the process dies: the next
-    command deletes a folder without a lock.
+    command that makes one in the same place deletes a folder without a lock.
+
+    Parameters
+    ----------
+    beside
+        The folder to create it in; by default that of the system, or of TMPDIR.
 
     Raises
     ------
     BackcourtError
         With exit code 3, if there is no room for it.
     """
-    place = Path(tempfile.gettempdir())
+    place = beside or Path(tempfile.gettempdir())
+    advice = "Free some space there" + (
+        "." if beside else ", or name another folder with the variable TMPDIR."
+    )
     if place not in _swept:
         _swept.add(place)
         _sweep(place)
@@ -43,7 +50,7 @@ def scratch_folder() -> Iterator[Path]:
     except OSError as error:
         raise BackcourtError(
             f"cannot create a folder for temporary files: {error.strerror}",
-            _ADVICE,
+            advice,
             ExitCode.ENVIRONMENT,
         ) from error
     try:
@@ -51,7 +58,7 @@ def scratch_folder() -> Iterator[Path]:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise BackcourtError(f"no space left in {place}", _ADVICE, ExitCode.ENVIRONMENT) from error
+        raise BackcourtError(f"no space left in {place}", advice, ExitCode.ENVIRONMENT) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(descriptor)

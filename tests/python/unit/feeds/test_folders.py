@@ -82,6 +82,8 @@ def test_a_conversion_replaces_only_its_own(folders: Folders) -> None:
         folders, "nba_live", folders.raw
     )
     assert folders.written() == ["games/nba_api.parquet"]
+    said = refusal(convert, find_feed("nba_live"), folders.raw, folders.files.parent / "other")
+    assert "It looks like a raw folder: backcourt load DIR reads it without a feed." in said
 
 
 def test_the_raw_folder_is_no_file_and_not_among_the_answers(folders: Folders) -> None:

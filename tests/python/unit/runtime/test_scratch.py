@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from python_workers.runtime.scratch import PREFIX
+from python_workers.runtime.scratch import PREFIX, scratch_folder
 from tests.python.support.folders import REPOSITORY
 
 HOLD = """
@@ -51,3 +51,11 @@ def test_a_folder_outlives_its_process_only_until_the_next_command(
         process.communicate("")
         assert process.returncode == 0
     assert sorted(tmp_path.iterdir()) == [other], own
+
+
+def test_a_folder_beside_a_file_is_deleted_in_its_place(tmp_path: Path) -> None:
+    left = tmp_path / f"{PREFIX}left"
+    left.mkdir()
+    with scratch_folder(tmp_path) as folder:
+        assert list(tmp_path.iterdir()) == [folder]
+    assert list(tmp_path.iterdir()) == []
