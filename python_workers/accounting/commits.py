@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -18,6 +18,7 @@ from python_workers.accounting.processed_dates import (
 )
 from python_workers.accounting.record_changes import record_changes
 from python_workers.accounting.record_diff import RecordDiff, count_by_date, diff_records
+from python_workers.accounting.run_explanations import are_explained
 from python_workers.accounting.run_records import (
     Counts,
     Run,
@@ -59,7 +60,7 @@ def commit_of_pool_rows(
     seconds_per_date: float,
     *,
     digests: Mapping[date, str] | None = None,
-    is_altered: bool = False,
+    altered: Collection[date] = (),
 ) -> Commit:
     """Prepare the commit of a chunk that the pool has computed.
 
@@ -80,21 +81,31 @@ def commit_of_pool_rows(
         Computing time per date.
     digests
         The output digests of dates whose rows and failures are as a worker returned them.
-    is_altered
-        Whether stored rows are not those that were recorded. Their hash then proves nothing, so
-        all columns are compared.
+    altered
+        Dates whose stored rows are not those that were recorded. The hash of a row then proves
+        nothing, so all columns are compared, and a row is written again if no run explains it.
     """
     days = sorted(read)
     compared = ["data_hash", *_unhashed_columns(processor, rows.column_names)]
-    if is_altered:
+    if altered:
         compared = [name for name in rows.column_names if name not in RECORD_KEY]
+    read_too = ["created_at", *(["run_id"] if altered else [])]
     stored = warehouse.query(
-        f"select {', '.join([*RECORD_KEY, *compared, 'created_at'])} "  # noqa: S608 our own names
+        f"select {', '.join([*RECORD_KEY, *compared, *read_too])} "  # noqa: S608 our own names
         f"from {processor.table} where analysis_date between @first and @last "
         f"and analysis_date in unnest(@days)",
         {"first": days[0], "last": days[-1], "days": days},
     )
-    diff = diff_records(stored, rows, RECORD_KEY, compared)
+    # No key can name a row without one, and a comparison matches none.
+    keyless = stored.filter(stored.column("player_id").is_null())
+    stored = stored.filter(stored.column("player_id").is_valid()) if keyless.num_rows else stored
+    diff = diff_records(
+        stored,
+        rows,
+        RECORD_KEY,
+        compared,
+        is_valid=are_explained(warehouse, processor, days, stored) if altered else None,
+    )
     now = datetime.now(UTC)
     rows_change = TableChange(
         processor.table,
@@ -122,6 +133,8 @@ def commit_of_pool_rows(
         seconds_per_date,
         now,
         rows_changes=(rows_change, *log),
+        first=[_without_players(processor, days)] if keyless.num_rows else [],
+        altered=altered,
     )
 
 
@@ -137,6 +150,8 @@ def commit_of_dates(
     now: datetime,
     *,
     rows_changes: Sequence[TableChange] = (),
+    first: Sequence[Statement] = (),
+    altered: Collection[date] = (),
 ) -> Commit:
     """Prepare the commit of some dates: failures, current records and history.
 
@@ -159,6 +174,10 @@ def commit_of_dates(
     rows_changes
         The rows and the log of their changes, where they are written in the same commit; dbt has
         committed its own.
+    first
+        Statements of the commit that change rows.
+    altered
+        Dates on which failures that no run explains are written again.
     """
     days = sorted(read)
     records = {
@@ -175,10 +194,10 @@ def commit_of_dates(
         for day in days
     }
     changes = [*rows_changes]
-    changes += failure_changes(warehouse, processor, run, days, failures, now)
+    changes += failure_changes(warehouse, processor, run, days, failures, now, altered)
     changes += run_changes(processor, run, records, counts, seconds_per_date, now)
     recording = record_stored(warehouse, processor, days)
-    return Commit(tuple(changes), (recording,), records, counts)
+    return Commit(tuple(changes), (*first, recording), records, counts)
 
 
 def failure_changes(
@@ -188,11 +207,16 @@ def failure_changes(
     days: Sequence[date],
     failures: pa.Table,
     now: datetime,
+    altered: Collection[date] = (),
 ) -> list[TableChange]:
-    """Replace the failures of the dates on which they differ from the stored ones."""
+    """Replace the failures of the dates on which they differ from the stored ones.
+
+    On altered dates, also replace them where no run explains them.
+    """
     compared = [name for name in FAILURE_SCHEMA.names if name not in FAILURE_KEY]
     stored = warehouse.query(
-        f"select {', '.join(FAILURE_SCHEMA.names)} from {table_names.PRECOMPUTE_FAILURES} "  # noqa: S608 our own names
+        f"select {', '.join([*FAILURE_SCHEMA.names, *(['run_id'] if altered else [])])} "  # noqa: S608 our own names
+        f"from {table_names.PRECOMPUTE_FAILURES} "
         "where processor_name = @processor and analysis_date between @first and @last "
         "and analysis_date in unnest(@days)",
         {"processor": processor.name, "first": days[0], "last": days[-1], "days": list(days)},
@@ -201,6 +225,9 @@ def failure_changes(
     touched = set(count_by_date(failures.column("analysis_date"), diff.inserted))
     touched |= set(count_by_date(failures.column("analysis_date"), diff.updated))
     touched |= set(count_by_date(stored.column("analysis_date"), diff.deleted))
+    if altered:
+        unknown = pc.invert(are_explained(warehouse, processor, days, stored))
+        touched |= set(stored.filter(unknown).column("analysis_date").to_pylist())
     if not touched:
         return []
     changed = pa.array(sorted(touched), pa.date32())
@@ -217,6 +244,14 @@ def failure_changes(
     )
     key = ("processor_name", "analysis_date")
     return [TableChange(table_names.PRECOMPUTE_FAILURES, key, written, keys)]
+
+
+def _without_players(processor: Processor, days: Sequence[date]) -> Statement:
+    return Statement(
+        f"delete from {processor.table} where player_id is null "  # noqa: S608 our own name
+        "and analysis_date between @first and @last and analysis_date in unnest(@days)",
+        {"first": days[0], "last": days[-1], "days": list(days)},
+    )
 
 
 def _unhashed_columns(processor: Processor, columns: Sequence[str]) -> list[str]:

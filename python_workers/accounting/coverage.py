@@ -12,14 +12,17 @@ from typing import Any
 
 from python_workers import table_names
 from python_workers.accounting.input_builds import InputBuilds
+from python_workers.accounting.ledger import Ledger
 from python_workers.accounting.raw_ahead import read_behind
 from python_workers.accounting.schedule import Schedule
+from python_workers.accounting.stray_rows import REPAIR, Stray, find_strays
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.processors.base import Processor
 from python_workers.processors.catalogue import BY_NAME, PROCESSORS
 from python_workers.processors.failures import CATEGORIES, NEEDS_ATTENTION, UNKNOWN_CATEGORY
 from python_workers.raw.findings import Finding, count_findings
 from python_workers.warehouse.base import Warehouse
+from python_workers.warehouse.missing_tables import missing_table_error
 from python_workers.wording import counted
 
 COUNTS = (
@@ -98,6 +101,10 @@ class Coverage:
     unmatched_gaps
         Lines of ``known_source_gaps`` in the range that stand for no gap (any more), as in
         ``unmatched_known_gaps``. They need no attention: they hide nothing.
+    missing_tables
+        Tables and views of the project that are not there; the next backfill makes them again.
+    strays
+        Rows of no date or processor. They are of every range, since they are of none.
     """
 
     start: date
@@ -106,6 +113,8 @@ class Coverage:
     raw_errors: Sequence[Finding] = ()
     changed_games: Sequence[Mapping[str, Any]] = ()
     unmatched_gaps: Sequence[Mapping[str, Any]] = ()
+    missing_tables: Sequence[str] = ()
+    strays: Sequence[Stray] = ()
 
     def totals(self) -> dict[Processor, dict[str, int]]:
         """Sum the counts by processor, with the numbers of dates and of dates not run."""
@@ -143,6 +152,10 @@ class Coverage:
         errors = sum(error.found for error in self.raw_errors)
         if errors:
             found.append(f"{counted(errors, 'raw row')} to correct")
+        if self.missing_tables:
+            found.append(f"{counted(len(self.missing_tables), 'table')} missing")
+        if self.strays:
+            found.append(counted(sum(stray.rows for stray in self.strays), "stray row"))
         return found
 
     @property
@@ -158,7 +171,31 @@ class Coverage:
         return lines
 
     @property
-    def stale_lines(self) -> list[str]:
+    def repair_lines(self) -> list[str]:
+        """Lines about all that is to be repaired, each with the command that repairs it."""
+        lines = [*self._stale_lines]
+        days = [
+            row["analysis_date"]
+            for row in self.by_date
+            if row["coverage_status"] in ("not_run", "incomplete") and not row["stale_reason"]
+        ]
+        if days:
+            lines.append(
+                f"not run or incomplete: {counted(len(set(days)), 'date')}, {min(days)} to "
+                f"{max(days)}; run: {backfill_of(min(days), max(days))}"
+            )
+        if self.missing_tables:
+            lines.append(
+                f"missing tables and views: {', '.join(self.missing_tables)}; "
+                f"run: {backfill_of(self.start, self.end)}"
+            )
+        if self.strays:
+            told = ", ".join(map(str, self.strays))
+            lines.append(f"stray rows: {told}; run: {REPAIR}")
+        return lines
+
+    @property
+    def _stale_lines(self) -> list[str]:
         """Lines about stale dates, by reason, and about the changed games that cause them."""
         days: dict[str, set[date]] = {}
         for row in self.by_date:
@@ -167,7 +204,7 @@ class Coverage:
         lines = [
             f"stale: {why}: {counted(len(of_reason), 'game date')}, "
             f"{min(of_reason)} to {max(of_reason)}; "
-            f"run: backcourt backfill --start {min(of_reason)} --end {max(of_reason)}"
+            f"run: {backfill_of(min(of_reason), max(of_reason))}"
             for why, of_reason in days.items()
         ]
         lines += [
@@ -180,6 +217,11 @@ class Coverage:
             more = len(self.changed_games) - SHOWN_GAMES
             lines.append(f"  … and {counted(more, 'more game')}, the last of {last}")
         return lines
+
+
+def backfill_of(start: date, end: date) -> str:
+    """Return the backfill of a range as a command."""
+    return f"backcourt backfill --start {start} --end {end}"
 
 
 def exit_code(found: Coverage, failed_tests: Sequence[object] = ()) -> ExitCode:
@@ -195,9 +237,21 @@ def exit_code(found: Coverage, failed_tests: Sequence[object] = ()) -> ExitCode:
     return ExitCode.ATTENTION if found.needs_attention or failed_tests else ExitCode.OK
 
 
-def check_backfilled(warehouse: Warehouse, schedule: Schedule) -> None:
-    """Raise a `BackcourtError` if no backfill has run on a warehouse: it has no outputs."""
-    if not warehouse.has_table(table_names.BACKFILL_COVERAGE):
+def check_backfilled(warehouse: Warehouse, schedule: Schedule, *, must_exist: bool = True) -> None:
+    """Raise a `BackcourtError` if a warehouse lacks the view that reconciles its outputs.
+
+    Either no backfill has run on it, which is an error if `must_exist`, or somebody has dropped
+    the view.
+    """
+    if warehouse.has_table(table_names.BACKFILL_COVERAGE):
+        return
+    if warehouse.has_table(table_names.PROCESSED_DATES):
+        (recorded,) = warehouse.query(
+            f"select count(*) as dates from {table_names.PROCESSED_DATES}"  # noqa: S608 our own name
+        ).to_pylist()
+        if recorded["dates"]:
+            raise missing_table_error(table_names.BACKFILL_COVERAGE, "the warehouse")
+    if must_exist:
         raise no_backfill_error(schedule)
 
 
@@ -205,7 +259,7 @@ def no_backfill_error(schedule: Schedule) -> BackcourtError:
     """Return the error for a warehouse without a backfill; it names the one of the range."""
     return BackcourtError(
         "no backfill has run on this warehouse: it has no features and no coverage yet",
-        f"Run: backcourt backfill --start {schedule.start} --end {schedule.end}",
+        f"Run: {backfill_of(schedule.start, schedule.end)}",
         ExitCode.ENVIRONMENT,
     )
 
@@ -217,6 +271,7 @@ def read_coverage(
     project_state: str | None = None,
     *,
     builds: InputBuilds | None = None,
+    ledger: Ledger | None = None,
     must_exist: bool = True,
 ) -> Coverage:
     """Reconcile the dates of a schedule from the current tables.
@@ -233,6 +288,8 @@ def read_coverage(
         files. None if the inputs are known to be up to date.
     builds
         The recorded builds of the inputs, if the command has read them; else they are read.
+    ledger
+        The records and stored rows of the range, likewise.
     must_exist
         Whether a warehouse without any build is an error; else all its dates count as not run.
 
@@ -242,15 +299,14 @@ def read_coverage(
         If nothing has been built yet.
     """
     has_view = warehouse.has_table(table_names.BACKFILL_COVERAGE)
-    if must_exist and not has_view:
-        raise no_backfill_error(schedule)
+    if must_exist or not has_view:
+        check_backfilled(warehouse, schedule, must_exist=must_exist)
     names = {processor.name for processor in processors}
-    only = None if schedule.only_dates is None else frozenset(schedule.only_dates)
     ends = {"start": schedule.start, "end": schedule.end}
     rows = [
         row
         for row in (warehouse.query(_COVERAGE, ends).to_pylist() if has_view else ())
-        if row["processor_name"] in names and (only is None or row["analysis_date"] in only)
+        if row["processor_name"] in names and schedule.has(row["analysis_date"])
     ]
     known = {(row["processor_name"], row["analysis_date"]) for row in rows}
     rows += [
@@ -269,7 +325,9 @@ def read_coverage(
     computed = sorted({row["analysis_date"] for row in rows if row["coverage_status"] != "not_run"})
     if builds is None and project_state is not None:
         builds = InputBuilds.read(warehouse, project_state, of=(schedule.start, schedule.end))
-    behind = read_behind(warehouse, schedule, computed, builds)
+    if ledger is None:
+        ledger = Ledger.of_stored(warehouse, schedule.start, schedule.end)
+    behind = read_behind(warehouse, schedule, computed, builds, ledger)
     for row in rows:
         why = behind.reasons.get((row["processor_name"], row["analysis_date"]))
         row["stale_reason"] = None if row["coverage_status"] == "not_run" else why
@@ -287,6 +345,8 @@ def read_coverage(
         _raw_errors(warehouse, schedule),
         behind.games,
         unmatched,
+        () if builds is None else builds.missing_tables,
+        find_strays(warehouse),
     )
 
 

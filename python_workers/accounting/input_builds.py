@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 
 from python_workers import table_names
 from python_workers.accounting.derived_tables import DerivedRows, Scope, read_derived
+from python_workers.accounting.project_parts import (
+    is_same_project,
+    missing_models,
+    what_changed,
+)
 from python_workers.accounting.raw_states import (
     RawDates,
     dates_from_text,
@@ -19,7 +24,12 @@ from python_workers.accounting.raw_states import (
     read_raw_dates,
     read_raw_states,
 )
-from python_workers.accounting.schedule import Schedule, game_dates
+from python_workers.accounting.schedule import (
+    Schedule,
+    SeasonDates,
+    game_dates,
+    season_dates,
+)
 from python_workers.processors.catalogue import PROCESSORS
 from python_workers.warehouse.base import TableChange, Warehouse
 
@@ -47,22 +57,6 @@ DERIVED_CHANGED = "tables that dbt built have changed since"
 
 Span = tuple[date, date]
 """First and last date, both included."""
-
-
-class SeasonDates(NamedTuple):
-    """The dates that belong to a season.
-
-    Parameters
-    ----------
-    first, last
-        First and last game date; for the first season, `first` is the earliest possible date.
-    until
-        The day before the next season's first; called-off dates may lie between `last` and it.
-    """
-
-    first: date
-    last: date
-    until: date
 
 
 @dataclass(frozen=True)
@@ -113,6 +107,8 @@ class InputBuilds:
         What the raw states are digests of, where the engine reads the rows.
     last_raw_change
         Number of the last load that changed a raw table.
+    missing_tables
+        Tables and views that the project makes and that are not there, though it has been built.
     """
 
     raw_states: Mapping[str, str]
@@ -123,6 +119,7 @@ class InputBuilds:
     lacking: frozenset[date] = frozenset()
     raw_dates: Mapping[str, RawDates] = field(default_factory=dict)
     last_raw_change: int = 0
+    missing_tables: tuple[str, ...] = ()
 
     @classmethod
     def read(
@@ -141,7 +138,7 @@ class InputBuilds:
         count as intact.
         """
         known = game_dates(warehouse)
-        seasons = _season_dates(known)
+        seasons = season_dates(known)
         years = _season_years(warehouse)
         raw_dates = read_raw_dates(warehouse, seasons)
         raw_states = read_raw_states(warehouse, seasons, raw_dates)
@@ -175,6 +172,7 @@ class InputBuilds:
             frozenset(lacking),
             raw_dates,
             read_last_raw_change(warehouse),
+            missing_models(warehouse) if builds else (),
         )
 
     @property
@@ -185,13 +183,15 @@ class InputBuilds:
     @property
     def knows_project(self) -> bool:
         """Whether a recorded build is of the current project: its views are as the project says."""
-        return any(build.project_state == self.project_state for build in self.builds)
+        return any(self._is_of_project(build) for build in self.builds)
 
     def stale_range(self, schedule: Schedule, *, force: bool = False) -> Span | None:
         """Return the part of a range whose inputs must be built; None if all are up to date.
 
-        With `force`, that is every season with a game date in the range.
+        With `force`, or if a table or view is missing, that is every season with a game date in the
+        range.
         """
+        force = force or bool(self.missing_tables)
         asked = [
             span
             for season, span in self._within(schedule.start, schedule.end).items()
@@ -224,9 +224,9 @@ class InputBuilds:
         ]
         if not covering:
             return NOT_RECORDED
-        of_project = [build for build in covering if build.project_state == self.project_state]
+        of_project = [build for build in covering if self._is_of_project(build)]
         if not of_project:
-            return "dbt project changed"
+            return what_changed(covering[-1].project_state, self.project_state)
         if any(self._is_of_raw(build, season, day) for build in of_project for season in seasons):
             return DERIVED_CHANGED
         return "raw data changed"
@@ -322,7 +322,7 @@ class InputBuilds:
             build.span is None
             or build.season not in self.raw_states
             or not build.is_intact
-            or build.project_state != self.project_state
+            or not self._is_of_project(build)
         ):
             return []
         first, last = build.span
@@ -333,7 +333,11 @@ class InputBuilds:
         if change is not None:
             last = min(last, change - timedelta(days=1)) if change > first else date.min
         day = timedelta(days=1)
-        parts = [(first, last)] if is_apart else [(first, start - day), (end + day, last)]
+        parts = [(first, last)] if is_apart else []
+        if not is_apart and start > first:
+            parts.append((first, start - day))
+        if not is_apart and end < last:
+            parts.append((end + day, last))
         return [(one, min(other, last)) for one, other in parts if one <= min(other, last)]
 
     def _within(self, start: date, end: date) -> dict[str, Span]:
@@ -350,11 +354,14 @@ class InputBuilds:
         }
         return {season: span for season, span in cut.items() if span[0] <= min(span[1], end)}
 
+    def _is_of_project(self, build: Build) -> bool:
+        return is_same_project(build.project_state, self.project_state)
+
     def _is_of_now(self, build: Build) -> bool:
         return (
             build.is_intact
             and build.raw_state in self.raw_states.values()
-            and build.project_state == self.project_state
+            and self._is_of_project(build)
         )
 
     def _is_built(self, season: str, span: Span, schedule: Schedule) -> bool:
@@ -365,7 +372,7 @@ class InputBuilds:
     def _has_build(self, season: str, span: Span) -> bool:
         return any(
             build.is_intact
-            and build.project_state == self.project_state
+            and self._is_of_project(build)
             and build.span is not None
             and build.span[0] <= span[0]
             and build.span[1] >= span[1]
@@ -453,17 +460,3 @@ def _season_years(warehouse: Warehouse) -> dict[str, int]:
         return {}
     found = warehouse.query(f"select season, season_year from {table_names.SEASONS}")  # noqa: S608 our own names
     return {row["season"]: row["season_year"] for row in found.to_pylist()}
-
-
-def _season_dates(known: Sequence[tuple[date, str]]) -> dict[str, SeasonDates]:
-    first_dates: dict[str, date] = {}
-    last_dates: dict[str, date] = {}
-    for day, season in known:
-        first_dates.setdefault(season, day)
-        last_dates[season] = day
-    firsts = [date.min, *list(first_dates.values())[1:]]
-    untils = [*(first - timedelta(days=1) for first in firsts[1:]), date.max]
-    return {
-        season: SeasonDates(first, last_dates[season], until)
-        for season, first, until in zip(first_dates, firsts, untils, strict=True)
-    }

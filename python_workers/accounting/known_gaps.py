@@ -153,6 +153,8 @@ def _wrong(path: Path, problem: str) -> BackcourtError:
     return BackcourtError(
         f"known gaps: {path} {problem}",
         [
+            f"It is the file of BACKCOURT_KNOWN_GAPS, or else {KNOWN_GAPS_FILE}: what the source",
+            "never delivers or corrects.",
             f"Its columns are {', '.join(HEADER)}; player_id is empty for a whole game.",
             "Lines for it come from: backcourt coverage --all --suggest-known-gaps",
         ],

@@ -42,12 +42,12 @@ class DateState:
     Parameters
     ----------
     status
-        ``done``, ``missing`` (not computed, or its rows are gone), ``stale`` (no longer valid),
+        ``done``, ``missing`` (not computed, or rows are gone), ``stale`` (altered or outdated),
         ``failed`` (valid, but with failures to investigate) or ``locked`` (the circuit breaker
         blocks new attempts at its failures).
     reason
-        Which rows are gone, or why the date is stale: inputs, version or upstream changed, or an
-        upstream is missing.
+        Which rows are gone, or why the date is stale: its rows or records are not those of its
+        run, inputs, version or upstream changed, or an upstream is missing.
     """
 
     status: Status
@@ -72,18 +72,26 @@ class Ledger:
         Stored rows and failures by (processor key, date).
     inputs
         Input fingerprint and number of input rows by (processor key, date).
+    trusts_records
+        Whether rows that fit their records are right; else all stored rows count as altered.
     """
 
     current: dict[tuple[str, date], Processed] = field(default_factory=dict)
     stored: dict[tuple[str, date], Stored] = field(default_factory=dict)
     inputs: dict[tuple[str, date], tuple[str, int]] = field(default_factory=dict)
+    trusts_records: bool = True
 
     @classmethod
     def read(cls, warehouse: Warehouse, start: date, end: date) -> Ledger:
         """Read the ledger of a range, both ends included, in three queries."""
-        ledger = cls(read_current(warehouse, start, end), read_stored(warehouse, start, end))
+        ledger = cls.of_stored(warehouse, start, end)
         ledger.read_inputs(warehouse, start, end)
         return ledger
+
+    @classmethod
+    def of_stored(cls, warehouse: Warehouse, start: date, end: date) -> Ledger:
+        """Read the ledger of a range without the fingerprints of its inputs."""
+        return cls(read_current(warehouse, start, end), read_stored(warehouse, start, end))
 
     def read_inputs(self, warehouse: Warehouse, start: date, end: date) -> None:
         """Read the input fingerprints of a range again, such as after a build of the inputs."""
@@ -138,9 +146,10 @@ class Ledger:
         current = self.current.get((processor.key, day))
         if current is None:
             return DateState("missing")
-        lost = self.stored.get((processor.key, day), Stored()).difference(current)
+        stored = self.stored.get((processor.key, day), Stored())
+        lost = stored.difference(current)
         if lost:
-            return DateState("missing", lost)
+            return DateState("missing" if stored.lacks_rows(current) else "stale", lost)
         now = self.what_is_read(processor, day, daily_mark)
         why = self._why_stale(processor, day, current, now)
         if why:
@@ -149,13 +158,16 @@ class Ledger:
             return DateState("failed", f"{counted(current.investigate, 'failure')} to investigate")
         return DateState("done")
 
-    def is_altered(self, processor: Processor, day: date) -> bool:
-        """Tell whether the stored rows or failures are not those that were recorded."""
+    def altered_dates(self, processor: Processor, days: Iterable[date]) -> list[date]:
+        """Return the dates whose stored rows or failures are not those that were recorded."""
+        return [day for day in days if self._is_altered(processor, day)]
+
+    def _is_altered(self, processor: Processor, day: date) -> bool:
         stored = self.stored.get((processor.key, day))
         if stored is None:
             return False
         current = self.current.get((processor.key, day))
-        return current is None or bool(stored.difference(current))
+        return current is None or not self.trusts_records or bool(stored.difference(current))
 
     def _why_stale(
         self, processor: Processor, day: date, current: Processed, now: WhatIsRead

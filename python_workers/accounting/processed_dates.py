@@ -16,6 +16,7 @@ from datetime import date, datetime
 import pyarrow as pa
 
 from python_workers import table_names
+from python_workers.accounting.run_explanations import unexplained_selects
 from python_workers.processors.base import Processor
 from python_workers.processors.catalogue import BY_NAME, PROCESSORS
 from python_workers.warehouse.base import Statement, TableChange, Warehouse
@@ -119,10 +120,12 @@ class Stored:
     """Fingerprints of the stored rows and failures of a (processor, date).
 
     A fingerprint is ``number:exclusive or:sum`` of the hashes of all columns but `BOOKKEEPING`.
+    `unexplained` says what no record of a run explains; it is empty if the records explain all.
     """
 
     rows_fingerprint: str = NO_ROWS
     failures_fingerprint: str = NO_ROWS
+    unexplained: str = ""
 
     @property
     def records(self) -> int:
@@ -134,8 +137,15 @@ class Stored:
         """Number of its failures."""
         return int(self.failures_fingerprint.partition(":")[0])
 
+    def lacks_rows(self, current: Processed) -> bool:
+        """Tell whether rows or failures of the current record are gone."""
+        return self.records < current.records or self.failures < current.failures
+
     def difference(self, current: Processed) -> str:
-        """Describe how the stored rows differ from the current record; empty if they do not."""
+        """Describe how the stored rows differ from the records; empty if they do not.
+
+        All commands judge a date by this.
+        """
         if self.records != current.records or self.failures != current.failures:
             return (
                 f"{self.records:,} of {current.records:,} rows and {self.failures:,} of "
@@ -149,7 +159,7 @@ class Stored:
                 return f"an earlier version recorded no fingerprint of its {what}"
             if stored != recorded:
                 return f"its {what} differ from those recorded"
-        return ""
+        return self.unexplained
 
 
 ByDate = dict[tuple[str, date], Processed]
@@ -188,9 +198,11 @@ def read_stored(
     warehouse: Warehouse, start: date, end: date, processors: Iterable[Processor] = PROCESSORS
 ) -> dict[tuple[str, date], Stored]:
     """Fingerprint the stored rows and failures of a range, both ends included, in one query."""
-    selects = _fingerprints(warehouse, processors, "between @start and @end")
+    given = tuple(processors)
+    selects = _fingerprints(warehouse, given, "between @start and @end")
     if not selects:
         return {}
+    selects += unexplained_selects(warehouse, given)
     found: dict[tuple[str, date], dict[str, str]] = {}
     rows = warehouse.query(" union all ".join(selects), {"start": start, "end": end})
     for row in rows.to_pylist():

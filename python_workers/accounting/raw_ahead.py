@@ -9,12 +9,8 @@ from typing import Any
 
 from python_workers import table_names
 from python_workers.accounting.input_builds import InputBuilds
-from python_workers.accounting.processed_dates import (
-    BUILT_BY_HAND,
-    Stored,
-    read_current,
-    read_stored,
-)
+from python_workers.accounting.ledger import Ledger
+from python_workers.accounting.processed_dates import BUILT_BY_HAND, Stored
 from python_workers.accounting.schedule import Schedule
 from python_workers.processors.catalogue import BY_KEY, PROCESSORS
 from python_workers.raw.schema import CHANGED_GAMES
@@ -72,7 +68,11 @@ class Behind:
 
 
 def read_behind(
-    warehouse: Warehouse, schedule: Schedule, days: Sequence[date], builds: InputBuilds | None
+    warehouse: Warehouse,
+    schedule: Schedule,
+    days: Sequence[date],
+    builds: InputBuilds | None,
+    ledger: Ledger,
 ) -> Behind:
     """Find the stale dates and the reasons.
 
@@ -88,6 +88,8 @@ def read_behind(
         The computed dates.
     builds
         The recorded builds of the inputs; None if the inputs are known to be up to date.
+    ledger
+        The records and stored rows of the range.
     """
     ends = {"start": schedule.start, "end": schedule.end}
     reasons: Reasons = {}
@@ -100,8 +102,7 @@ def read_behind(
     if warehouse.has_table(table_names.STALE_DATES):
         for row in warehouse.query(_STALE, ends).to_pylist():
             reasons[row["processor_name"], row["analysis_date"]] = row["stale_reason"]
-    stored = read_stored(warehouse, schedule.start, schedule.end)
-    for (key, day), record in read_current(warehouse, schedule.start, schedule.end).items():
+    for (key, day), record in ledger.current.items():
         processor = BY_KEY[key]
         was = record.calculation_version
         if was != processor.calculation_version:
@@ -110,7 +111,7 @@ def read_behind(
         elif not record.is_verified and builds is not None and not builds.is_of_a_run_by_hand:
             reasons[processor.name, day] = BUILT_BY_HAND
         elif record.is_verified or not processor.upstream:
-            lost = stored.get((key, day), Stored()).difference(record)
+            lost = ledger.stored.get((key, day), Stored()).difference(record)
             if lost:
                 reasons[processor.name, day] = lost
     asked = set(days)

@@ -110,7 +110,10 @@ def _entries(
         {
             "processor_name": pa.repeat(processor.name, count),
             "change": pa.repeat(change, count),
-            "entity_id": old.column(processor.entity_name),
+            # A damaged row may lack its name.
+            "entity_id": pc.coalesce(
+                old.column(processor.entity_name), old.column("player_id").cast(pa.string()), "?"
+            ),
             "player_id": old.column("player_id"),
             "old_hash": old.column("data_hash"),
             "new_hash": nothing if new_hashes is None else new_hashes,

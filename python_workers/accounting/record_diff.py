@@ -35,11 +35,16 @@ class RecordDiff:
 
 
 def diff_records(
-    stored: pa.Table, new: pa.Table, key: Sequence[str], compared: Sequence[str]
+    stored: pa.Table,
+    new: pa.Table,
+    key: Sequence[str],
+    compared: Sequence[str],
+    is_valid: pa.Array | None = None,
 ) -> RecordDiff:
     """Compare new rows with the stored rows of the same dates.
 
-    A row whose key is stored more than once counts as updated, so that its key is written again.
+    A row whose key is stored more than once counts as updated, so that its key is written again;
+    so does one whose stored row is not valid.
 
     Parameters
     ----------
@@ -49,6 +54,8 @@ def diff_records(
         Columns that identify a row.
     compared
         Columns that decide whether a row has changed.
+    is_valid
+        For each stored row whether it may stay if it is equal; None if all may.
     """
     nothing = np.zeros(0, dtype=np.int64)
     if stored.num_rows == 0:
@@ -66,6 +73,8 @@ def diff_records(
     ours, first, times = np.unique(ours[order], return_index=True, return_counts=True)
     theirs = theirs[order][first]
     changed = times > 1
+    if is_valid is not None:
+        changed |= ~is_valid.to_numpy(zero_copy_only=False)[theirs]
     for name in compared:
         changed |= differing(
             new.column(name).take(pa.array(ours)), stored.column(name).take(pa.array(theirs))

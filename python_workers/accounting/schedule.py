@@ -4,14 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
+from typing import NamedTuple
 
 from python_workers import table_names
 from python_workers.errors import BackcourtError, ExitCode
+from python_workers.processors.catalogue import PROCESSORS
 from python_workers.raw.values import parse_season
 from python_workers.warehouse.base import Warehouse
 
+FIRST_DATE, LAST_DATE = date(1900, 1, 1), date(2199, 12, 31)
+"""Rows of other dates are strays: no command builds them."""
+
 LOAD_HINT = "Load raw data with: backcourt load DIR"
+
+
+class SeasonDates(NamedTuple):
+    """The dates that belong to a season.
+
+    Parameters
+    ----------
+    first, last
+        First and last game date; for the first season, `first` is the earliest possible date.
+    until
+        The day before the next season's first; called-off dates may lie between `last` and it.
+    """
+
+    first: date
+    last: date
+    until: date
 
 
 @dataclass(frozen=True)
@@ -27,7 +48,7 @@ class Schedule:
     is_whole_range
         False if the dates are seasons with other seasons between them.
     spans
-        First and last possible date of each requested season; empty without seasons.
+        First and last date that belongs to each requested season; empty without seasons.
     """
 
     start: date
@@ -41,6 +62,10 @@ class Schedule:
         """The dates to list explicitly; None if the range alone defines them."""
         return None if self.is_whole_range else self.dates
 
+    def has(self, day: date) -> bool:
+        """Tell whether a date of the range counts, also one without games."""
+        return self.is_whole_range or any(first <= day <= last for first, last in self.spans)
+
     def with_called_off(self, computed: Iterable[date]) -> Schedule:
         """Add computed dates that are no longer game dates, such as those of a postponed game.
 
@@ -51,11 +76,7 @@ class Schedule:
         computed
             Computed dates in the range. Dates outside the requested seasons are ignored.
         """
-        added = {
-            day
-            for day in computed
-            if self.is_whole_range or any(first <= day <= last for first, last in self.spans)
-        }
+        added = {day for day in computed if self.has(day)}
         return replace(self, dates=tuple(sorted({*self.dates, *added})))
 
 
@@ -78,6 +99,21 @@ def game_dates(warehouse: Warehouse) -> list[tuple[date, str]]:
     return dates
 
 
+def season_dates(known: Sequence[tuple[date, str]]) -> dict[str, SeasonDates]:
+    """Return the dates of each season on the schedule; every date belongs to one season."""
+    first_dates: dict[str, date] = {}
+    last_dates: dict[str, date] = {}
+    for day, season in known:
+        first_dates.setdefault(season, day)
+        last_dates[season] = day
+    firsts = [date.min, *list(first_dates.values())[1:]]
+    untils = [*(first - timedelta(days=1) for first in firsts[1:]), date.max]
+    return {
+        season: SeasonDates(first, last_dates[season], until)
+        for season, first, until in zip(first_dates, firsts, untils, strict=True)
+    }
+
+
 def resolve(
     warehouse: Warehouse,
     start: date | None = None,
@@ -92,7 +128,7 @@ def resolve(
     ------
     BackcourtError
         With exit code 2 if the options contradict each other or name no valid season, and 3 if the
-        range has no games.
+        range has no games and no stored rows.
     """
     check_range(start, end, seasons, everything=everything)
     known = game_dates(warehouse)
@@ -100,12 +136,12 @@ def resolve(
         return _of_seasons(warehouse, known, seasons)
     if everything:
         dates = tuple(day for day, _ in known)
-        ends = [dates[0], dates[-1], *_computed_ends(warehouse, date.min, date.max)]
+        ends = [dates[0], dates[-1], *_stored_ends(warehouse, date.min, date.max)]
         return Schedule(min(ends), max(ends), dates)
     if start is None or end is None:
         raise AssertionError("checked above")
     dates = tuple(day for day, _ in known if start <= day <= end)
-    if not dates:
+    if not dates and not _stored_ends(warehouse, start, end):
         raise no_games_error(known, start, end)
     return Schedule(start, end, dates)
 
@@ -175,17 +211,24 @@ def no_games_error(known: Sequence[tuple[date, str]], start: date, end: date) ->
     )
 
 
-def _computed_ends(warehouse: Warehouse, first: date, last: date) -> list[date]:
-    """Return the first and last computed date: games there may have been called off since."""
-    if not warehouse.has_table(table_names.PROCESSOR_RUNS):
+def _stored_ends(warehouse: Warehouse, first: date, last: date) -> list[date]:
+    """Return the first and last date with stored rows, failures or records; not all have games."""
+    tables = {processor.table: processor.date_column for processor in PROCESSORS}
+    tables |= dict.fromkeys(
+        (table_names.PRECOMPUTE_FAILURES, table_names.PROCESSED_DATES), "analysis_date"
+    )
+    selects = [
+        f"select min({day}) as first, max({day}) as last "  # noqa: S608 our own names
+        f"from {table} where {day} between @first and @last"
+        for table, day in tables.items()
+        if warehouse.has_table(table)
+    ]
+    if not selects:
         return []
-    (ends,) = warehouse.query(
-        "select min(analysis_date) as first, max(analysis_date) as last "  # noqa: S608 our own names
-        f"from {table_names.PROCESSOR_RUNS} "
-        "where analysis_date between @first and @last",
-        {"first": first, "last": last},
-    ).to_pylist()
-    return [day for day in ends.values() if day is not None]
+    within = {"first": max(first, FIRST_DATE), "last": min(last, LAST_DATE)}
+    ends = warehouse.query(" union all ".join(selects), within).to_pylist()
+    found = [day for row in ends for day in row.values() if day is not None]
+    return [min(found), max(found)] if found else []
 
 
 def check_range(
@@ -228,13 +271,20 @@ def check_range(
             ) from error
 
 
-def _spans(warehouse: Warehouse, seasons: Sequence[str]) -> tuple[tuple[date, date], ...]:
-    if not warehouse.has_table(table_names.SEASONS):
-        return ()
-    found = warehouse.query(
-        f"select season, first_date, last_date from {table_names.SEASONS} order by season"  # noqa: S608 our own name
-    ).to_pylist()
-    return tuple((row["first_date"], row["last_date"]) for row in found if row["season"] in seasons)
+def _first_dates(warehouse: Warehouse, known: Sequence[tuple[date, str]]) -> dict[str, date]:
+    """Return the first date of each season on the schedule, in order.
+
+    The seasons table may begin a season before its first game: that of a game called off.
+    """
+    found: dict[str, date] = {}
+    for day, season in known:
+        found.setdefault(season, day)
+    if warehouse.has_table(table_names.SEASONS):
+        rows = warehouse.query(f"select season, first_date from {table_names.SEASONS}")  # noqa: S608 our own name
+        for row in rows.to_pylist():
+            if row["season"] in found:
+                found[row["season"]] = min(found[row["season"]], row["first_date"])
+    return dict(sorted(found.items(), key=lambda item: item[1]))
 
 
 def _of_seasons(
@@ -249,11 +299,18 @@ def _of_seasons(
             ExitCode.ENVIRONMENT,
         )
     dates = tuple(day for day, season in known if season in seasons)
-    spans = _spans(warehouse, seasons)
+    firsts = _first_dates(warehouse, known)
+    # Every date belongs to one season, so that rows on any date are of a season.
+    lasts = [*(first - timedelta(days=1) for first in [*firsts.values()][1:]), date.max]
+    spans = tuple(
+        (date.min if season == present[0] else first, last)
+        for (season, first), last in zip(firsts.items(), lasts, strict=True)
+        if season in seasons
+    )
     ends = [
         dates[0],
         dates[-1],
-        *(day for span in spans for day in _computed_ends(warehouse, *span)),
+        *(day for span in spans for day in _stored_ends(warehouse, *span)),
     ]
     within = [day for day, _ in known if min(ends) <= day <= max(ends)]
     return Schedule(min(ends), max(ends), dates, len(within) == len(dates), spans)

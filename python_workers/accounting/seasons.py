@@ -119,7 +119,10 @@ def _season(path: Path, line: int, cells: list[str]) -> Season:
 def _wrong(path: Path, problem: str) -> BackcourtError:
     return BackcourtError(
         f"seasons: {path} {problem}",
-        f"Its columns are {', '.join(HEADER)}; a line is: "
-        "2021-22,2021,2021-10-19,2022-04-10,2022-06-30",
+        [
+            f"The file of BACKCOURT_SEASONS, or else {SEASONS_FILE}: the days of all seasons.",
+            f"Its columns are {', '.join(HEADER)};",
+            "a line is: 2021-22,2021,2021-10-19,2022-04-10,2022-06-30",
+        ],
         ExitCode.ENVIRONMENT,
     )

@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from python_workers.accounting.known_gaps import KNOWN_GAPS_FILE
+from python_workers.accounting.known_gaps import KNOWN_GAPS_FILE, read_known_gaps
 from python_workers.accounting.seasons import (
     SEASONS_FILE,
     read_seasons,
@@ -155,7 +155,15 @@ class DbtProject:
         store_seasons(warehouse, read_seasons(self.seasons_file))
 
     def state(self) -> str:
-        """Return a digest of all that decides in the project what the models compute."""
+        """Return digests of all that decides in the project what the models compute.
+
+        Raises
+        ------
+        BackcourtError
+            If the file of known gaps or seasons cannot be read, or a line of it is wrong.
+        """
+        read_known_gaps(self.known_gaps_file)
+        read_seasons(self.seasons_file)
         files = {KNOWN_GAPS_FILE: self.known_gaps_file, SEASONS_FILE: self.seasons_file}
         return project_state(self.directory, files)
 

@@ -256,7 +256,7 @@ def _commit(warehouse: ExchangesFiles, ledger: Ledger, run: Run, batch: _Batch) 
                 pa.concat_tables([part.failures for part in parts]),
                 seconds_per_date,
                 digests=digests,
-                is_altered=any(ledger.is_altered(processor, day) for day in read),
+                altered=ledger.altered_dates(processor, read),
             )
         else:
             commit = commit_of_files(

@@ -295,7 +295,7 @@ def _commit(
             result.failures,
             batch.seconds / len(batch.days),
             digests=result.digests,
-            is_altered=any(ledger.is_altered(batch.processor, day) for day in batch.days),
+            altered=ledger.altered_dates(batch.processor, batch.days),
         )
         faults.crash_point("before-commit")
         warehouse.commit([*commit.changes, *batch.changes], commit.statements)

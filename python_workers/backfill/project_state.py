@@ -26,9 +26,9 @@ _WORDS = frozenset(
 
 
 def project_state(directory: Path, seed_files: Mapping[Path, Path] | None = None) -> str:
-    """Return a digest of all parts of the project that decide the models' results.
+    """Return digests of all parts of the project that decide the models' results.
 
-    It excludes descriptions, tests, access and the like: changing them rebuilds no table.
+    They exclude descriptions, tests, access and the like: changing them rebuilds no table.
 
     Parameters
     ----------
@@ -36,19 +36,32 @@ def project_state(directory: Path, seed_files: Mapping[Path, Path] | None = None
         The project's folder.
     seed_files
         Files outside that stand for files of the project, by the latter's paths in the folder.
+
+    Returns
+    -------
+    str
+        As in ``1f…:9c…:04…``: a digest of everything, one of everything but the files of
+        `seed_files`, and one of each of these, so that `what_changed` can name it.
     """
     instead = seed_files or {}
-    digest = hashlib.sha256()
+    digest, own = hashlib.sha256(), hashlib.sha256()
+    seeds: dict[Path, str] = {}
     files = [directory / "dbt_project.yml"]
     for source in _SOURCES:
         files += sorted((directory / source).rglob("*"))
     for file in files:
         name = file.relative_to(directory)
         content = _deciding_content(instead.get(name, file))
-        if content:
-            digest.update(name.as_posix().encode())
-            digest.update(content)
-    return digest.hexdigest()[:32]
+        if name in instead:
+            seeds[name] = hashlib.sha256(content).hexdigest()[:32]
+        for each in (digest, own) if content else ():
+            if each is digest or name not in instead:
+                each.update(name.as_posix().encode())
+                each.update(content)
+    parts = [digest, own]
+    return ":".join(
+        [*(each.hexdigest()[:32] for each in parts), *(seeds.get(name, "") for name in instead)]
+    )
 
 
 def _deciding_content(file: Path) -> bytes:

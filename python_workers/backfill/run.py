@@ -109,6 +109,7 @@ class Backfill:
             self.build_inputs(self.project)
         check_seasons(self.warehouse, self.schedule)
         self.ledger = Ledger.read(self.warehouse, self.schedule.start, self.schedule.end)
+        self.ledger.trusts_records = self.options.reprocess != "all"
         self._check_upstream()
         # The schedule itself lacks called-off dates: they have no expected entities any more.
         self._computed = self.schedule.with_called_off(self.ledger.computed_dates)

@@ -101,6 +101,7 @@ def register_sql_dates(
         failures,
         seconds / len(days),
         datetime.now(UTC),
+        altered=ledger.altered_dates(processor, days),
     )
     warehouse.commit(commit.changes, commit.statements)
     ledger.record(processor, commit.records)

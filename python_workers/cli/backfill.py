@@ -124,8 +124,7 @@ def _preview(
             run = Backfill(warehouse, DbtProject(copy), schedule, asked, reporter)
             result, found = _carried_out(run, project.state(), reporter)
         code = finish(result, found, reporter)
-        only = schedule.only_dates
-        within = Range(schedule.start, schedule.end, None if only is None else frozenset(only))
+        within = Range.of(schedule)
         with (
             open_warehouse(settings, read_only=True) as here,
             open_warehouse(copy, read_only=True) as there,

@@ -30,7 +30,6 @@ from python_workers.cli import options
 from python_workers.cli.console import out, print_table, say_copied
 from python_workers.cli.options import OutputFormat, chosen_processors
 from python_workers.cli.report_links import report_hint, report_link
-from python_workers.errors import ExitCode
 from python_workers.processors.catalogue import BY_NAME
 from python_workers.processors.failures import (
     CATEGORIES,
@@ -97,7 +96,7 @@ def coverage(
         today = datetime.now(UTC).date()
         for line in known_gap_lines(suggested_gaps(causes, today), with_header=False):
             out.print(line, markup=False)
-        return ExitCode.OK
+        return exit_code(found)
     if output is OutputFormat.JSON:
         answer = _as_json(found, failures, causes, settings)
         out.print(json.dumps(answer, default=str, indent=1), markup=False)
@@ -132,7 +131,7 @@ def _print(found: Coverage, causes: Causes, settings: Settings, *, verbose: bool
         )
     if len(gaps) > SHOWN_DATES and not verbose:
         out.print(f"… and {len(gaps) - SHOWN_DATES:,} more dates")
-    for line in (*found.stale_lines, *found.unmatched_lines):
+    for line in (*found.repair_lines, *found.unmatched_lines):
         out.print(line, markup=False)
     _print_games(causes.games, settings, verbose=verbose)
     _print_others(causes.others, verbose=verbose)
@@ -228,6 +227,8 @@ def _as_json(
         "games": [_game_json(game, settings) for game in causes.games],
         "unmatched_known_gaps": list(found.unmatched_gaps),
         "raw_errors": [vars(error) for error in found.raw_errors],
+        "missing_tables": list(found.missing_tables),
+        "strays": [vars(stray) for stray in found.strays],
     }
 
 

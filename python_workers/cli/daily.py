@@ -274,7 +274,7 @@ def _print_status(found: PipelineStatus) -> None:
             f"to investigate: {row['failures']:,} {row['failure_category']} of "
             f"{BY_NAME[row['processor_name']].key}, the latest on {row['latest_date']}"
         )
-    for line in (*found.coverage.stale_lines, *found.coverage.unmatched_lines):
+    for line in (*found.coverage.repair_lines, *found.coverage.unmatched_lines):
         out.print(line, markup=False)
     if found.due:
         first = found.due[0]

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from python_workers import table_names
 from python_workers.accounting.schedule import check_range, resolve
 from python_workers.cli import options
 from python_workers.cli.console import JsonReporter, TextReporter, out, print_table, wrapped
@@ -19,6 +20,7 @@ from python_workers.diff.findings import DIFFERENCES, KINDS, ColumnChanges, Exam
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.settings import Settings, load_settings
 from python_workers.warehouse.base import Warehouse
+from python_workers.warehouse.duckdb.file import FileInUseError, is_duckdb_file
 from python_workers.warehouse.open import open_warehouse
 
 SHOWN_DATES = 10
@@ -62,6 +64,7 @@ def diff(
         open_warehouse(settings, read_only=True) as here,
         open_warehouse(_other(settings, other), read_only=True) as there,
     ):
+        _check_other(there, other)
         found = compare(here, there, chosen, _range(here, start, end, season or []), examples)
     if not found:
         raise BackcourtError(
@@ -82,6 +85,23 @@ def diff(
 def diff_exit_code(found: Sequence[TableDiff]) -> ExitCode:
     """Return 1 if anything differs."""
     return ExitCode.ATTENTION if any(table.differs for table in found) else ExitCode.OK
+
+
+def _check_other(there: Warehouse, other: str) -> None:
+    """Open the other warehouse; an error must not advise on the file of this one."""
+    try:
+        there.has_table(table_names.GAMES)
+    except FileInUseError:
+        raise
+    except BackcourtError as error:
+        raise BackcourtError(
+            error.message,
+            [
+                *(line for line in error.hint if "BACKCOURT_DUCKDB_PATH" not in line),
+                f"OTHER, {other}, must be the file of another warehouse; leave it as it is.",
+            ],
+            error.exit_code,
+        ) from error
 
 
 def _other(settings: Settings, other: str) -> Settings:
@@ -105,6 +125,13 @@ def _other(settings: Settings, other: str) -> Settings:
             "Name another DuckDB file to compare with.",
             ExitCode.ENVIRONMENT,
         )
+    if path.is_file() and not is_duckdb_file(path):
+        # Before a lock file stands beside it.
+        raise BackcourtError(
+            f"{path} is not a DuckDB file",
+            "Name another DuckDB file to compare with.",
+            ExitCode.ENVIRONMENT,
+        )
     return settings.model_copy(update={"duckdb_path": path})
 
 
@@ -113,9 +140,7 @@ def _range(
 ) -> Range:
     if not (start or end or seasons):
         return Range()
-    schedule = resolve(warehouse, start, end, seasons)
-    only = schedule.only_dates
-    return Range(schedule.start, schedule.end, None if only is None else frozenset(only))
+    return Range.of(resolve(warehouse, start, end, seasons))
 
 
 def as_json(found: Sequence[TableDiff], names: Sequence[str]) -> dict[str, Any]:

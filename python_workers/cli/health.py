@@ -8,7 +8,13 @@ from typing import Annotated
 
 import typer
 
-from python_workers.accounting.coverage import read_coverage
+from python_workers.accounting.coverage import (
+    ATTENTION_STATUSES,
+    Coverage,
+    backfill_of,
+    read_coverage,
+)
+from python_workers.accounting.ledger import Ledger
 from python_workers.accounting.schedule import check_range, resolve
 from python_workers.cli import options
 from python_workers.cli.console import out, print_table, wrapped
@@ -72,20 +78,21 @@ def verify_command(
 ) -> int:
     """Recompute all hashes and the accounting from the stored rows.
 
-    Exit code 1 if a row, a date or a count is not as recorded.
+    Exit code 1 if a row, a date, a count or the record of a run is not as recorded.
     """
     settings = load_settings(target=target, wait_seconds=wait)
     chosen = chosen_processors(processors)
     check_range(start, end, season or [], everything=everything)
     with open_warehouse(settings, read_only=True) as warehouse:
         schedule = resolve(warehouse, start, end, season or [], everything=everything)
-        coverage = read_coverage(warehouse, schedule, chosen)
-        found = verify(warehouse, schedule.start, schedule.end, chosen, coverage)
+        ledger = Ledger.of_stored(warehouse, schedule.start, schedule.end)
+        coverage = read_coverage(warehouse, schedule, chosen, ledger=ledger)
+        found = verify(warehouse, schedule.start, schedule.end, chosen, coverage, ledger=ledger)
     if output is OutputFormat.JSON:
         out.print(json.dumps([_as_json(each) for each in found], default=str, indent=1))
     else:
-        _show(found)
-    return ExitCode.OK if all_right(found) else ExitCode.ATTENTION
+        _show(found, coverage)
+    return ExitCode.ATTENTION if coverage.strays or not all_right(found) else ExitCode.OK
 
 
 def _as_json(verified: Verified) -> dict[str, object]:
@@ -97,11 +104,12 @@ def _as_json(verified: Verified) -> dict[str, object]:
         "wrong_hashes": verified.wrong_hashes,
         "wrong_rows": [{"date": day, "entity": who} for day, who in verified.wrong_rows],
         "wrong_dates": {str(day): what for day, what in verified.wrong_dates.items()},
+        "forged_dates": sorted(map(str, verified.forged_dates)),
         **verified.miscounted,
     }
 
 
-def _show(found: Sequence[Verified]) -> None:
+def _show(found: Sequence[Verified], coverage: Coverage) -> None:
     counts = ("unaccounted", "duplicated", "unexpected")
     print_table(
         "stored rows against their hashes, records and expected entities",
@@ -131,10 +139,28 @@ def _show(found: Sequence[Verified]) -> None:
             out.print(f"{key} {day}: {verified.wrong_dates[day]}")
         if len(days) > SHOWN_DATES:
             out.print(f"{key}: … and {len(days) - SHOWN_DATES:,} more dates")
-        if days:
-            out.print(
-                f"  compute them again: backcourt backfill --start {days[0]} --end {days[-1]} "
-                f"--processors {key} --force"
-            )
-    if all_right(found):
+    forged = sorted({day for verified in found for day in verified.forged_dates})
+    if forged:
+        command = f"{backfill_of(forged[0], forged[-1])} --force"
+        out.print(f"altered together with their records; run: {command}")
+    told = {
+        (row["processor_name"], row["analysis_date"])
+        for row in coverage.by_date
+        if row["coverage_status"] in ATTENTION_STATUSES
+    }
+    others = sorted(
+        {
+            day
+            for verified in found
+            for day in verified.wrong_dates.keys() - verified.forged_dates
+            if (verified.processor.name, day) not in told
+        }
+    )
+    if others:
+        out.print(f"not as recorded; run: {backfill_of(others[0], others[-1])}")
+    if all_right(found) and not coverage.strays:
         out.print("every row is what its hash and its record say")
+    else:
+        for line in coverage.repair_lines:
+            out.print(line, markup=False)
+    out.print("not verified: raw data, inputs and models; see: backcourt plan --all")

@@ -130,7 +130,9 @@ def read_plan(
     ledger = Ledger.read(warehouse, schedule.start, schedule.end)
     builds = InputBuilds.read(warehouse, project_state, of=(schedule.start, schedule.end))
     states = plan(ledger, chosen, schedule.with_called_off(ledger.computed_dates).dates)
-    found = read_coverage(warehouse, schedule, chosen, builds=builds, must_exist=False)
+    found = read_coverage(
+        warehouse, schedule, chosen, builds=builds, ledger=ledger, must_exist=False
+    )
     for row in found.by_date:
         key = BY_NAME[row["processor_name"]].key, row["analysis_date"]
         if key in states:
@@ -194,7 +196,7 @@ def show_plan(planned: Plan, reprocess: Reprocess, reporter: TextReporter | Json
         ],
         rows,
     )
-    for line in (*planned.coverage.stale_lines, *planned.coverage.unmatched_lines):
+    for line in (*planned.coverage.repair_lines, *planned.coverage.unmatched_lines):
         out.print(line, markup=False)
 
 

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from python_workers import table_names
+from python_workers.accounting.stray_rows import delete_strays, find_strays
 from python_workers.backfill.dbt_project import DbtProject
 from python_workers.cli.console import err, out
 from python_workers.cli.load_summary import (
@@ -27,7 +28,7 @@ from python_workers.cli.options import (
     TargetOption,
     WaitOption,
 )
-from python_workers.errors import BackcourtError
+from python_workers.errors import BackcourtError, ExitCode
 from python_workers.raw.adoption import adopt
 from python_workers.raw.findings import (
     FINDINGS_MODEL,
@@ -130,7 +131,16 @@ def adopt_tables(
 
 
 def remove(
-    game_ids: Annotated[list[str], typer.Argument(metavar="GAME_ID...", help="The games.")],
+    game_ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[GAME_ID...]", help="The games.")
+    ] = None,
+    strays: Annotated[
+        bool,
+        typer.Option(
+            "--strays",
+            help="Remove computed rows without a date or of an unknown processor instead.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Count the rows and remove nothing.")
     ] = False,
@@ -139,8 +149,23 @@ def remove(
 ) -> None:
     """Remove wrong games from nba_raw, with their box scores and shots."""
     settings = load_settings(target=target, wait_seconds=wait)
+    if bool(game_ids) == strays:
+        raise BackcourtError(
+            "what is to be removed?",
+            "Name games, or give --strays; not both.",
+            ExitCode.USAGE,
+        )
+    if strays:
+        with open_warehouse(settings) as warehouse:
+            found = find_strays(warehouse) if dry_run else delete_strays(warehouse)
+        out.print(
+            f"{'would remove' if dry_run else 'removed'} "
+            f"{', '.join(map(str, found)) or 'nothing: there are no stray rows'}",
+            markup=False,
+        )
+        return
     with open_warehouse(settings) as warehouse:
-        totals, changed = remove_games(warehouse, game_ids, dry_run=dry_run)
+        totals, changed = remove_games(warehouse, game_ids or [], dry_run=dry_run)
         seasons = seasons_of_games(warehouse)
     rows = ", ".join(f"{counted(count, 'row')} of {table}" for table, count in totals.items())
     out.print(f"{'would remove' if dry_run else 'removed'} {rows}", markup=False)

@@ -22,7 +22,6 @@ from python_workers.processors.catalogue import BY_NAME, PROCESSORS
 from python_workers.warehouse.base import Warehouse
 
 NEXT_DATES = 3
-FIRST_DATE = date(1900, 1, 1)
 
 _LATEST_DATES = f"""
 select
@@ -99,14 +98,19 @@ class PipelineStatus:
         ]
 
 
+def past_dates(dates: Sequence[date], today: date) -> Schedule:
+    """Return the schedule of all dates up to a day; `dates` are the game dates."""
+    return Schedule(date.min, today, tuple(day for day in dates if day <= today))
+
+
 def read_status(
     warehouse: Warehouse, today: date, project_state: str | None = None
 ) -> PipelineStatus:
     """Read the state of the pipeline on a day."""
     dates = [day for day, _ in game_dates(warehouse)]
     has_runs = warehouse.has_table(table_names.PROCESSED_DATES)
-    runs = warehouse.query(_LATEST_DATES, {"since": FIRST_DATE}).to_pylist() if has_runs else []
-    past = Schedule(FIRST_DATE, today, tuple(day for day in dates if day <= today))
+    runs = warehouse.query(_LATEST_DATES, {"since": date.min}).to_pylist() if has_runs else []
+    past = past_dates(dates, today)
     return PipelineStatus(
         sorted(runs, key=lambda row: BY_NAME[row["processor_name"]].number),
         last_loads(warehouse, datetime.now(UTC)),

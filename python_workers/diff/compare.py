@@ -14,13 +14,13 @@ from python_workers import table_names
 from python_workers.accounting.commits import FAILURE_KEY
 from python_workers.accounting.processed_dates import BOOKKEEPING
 from python_workers.accounting.record_diff import RecordDiff, diff_records, differing
+from python_workers.accounting.schedule import Schedule
 from python_workers.diff.findings import DIFFERENCES, ColumnChanges, Example, Kind, TableDiff
 from python_workers.processors.base import Processor
 from python_workers.warehouse.base import Warehouse
 
 # Both sides of so many dates are in memory at a time.
 CHUNK_DATES = 40
-FIRST_DATE, LAST_DATE = date(1900, 1, 1), date(2199, 12, 31)
 
 # The sum of remainders modulo this prime fits an INT64.
 _PRIME = 2**31 - 1
@@ -59,15 +59,23 @@ class ComparedTable:
 
 @dataclass(frozen=True)
 class Range:
-    """The dates to compare: all from `start` to `end`, or of these only those in `only`."""
+    """The dates to compare: all from `start` to `end`, or of these only those in `spans`."""
 
-    start: date = FIRST_DATE
-    end: date = LAST_DATE
-    only: frozenset[date] | None = None
+    start: date = date.min
+    end: date = date.max
+    spans: tuple[tuple[date, date], ...] = ()
+
+    @classmethod
+    def of(cls, schedule: Schedule) -> Range:
+        """Return the dates of a schedule, with or without games; whole seasons if it has some."""
+        if not schedule.spans:
+            return cls(schedule.start, schedule.end)
+        firsts, lasts = zip(*schedule.spans, strict=True)
+        return cls(min(firsts), max(lasts), schedule.spans)
 
     def has(self, day: date) -> bool:
         """Tell whether a date of a query over `start` to `end` counts."""
-        return self.only is None or day in self.only
+        return not self.spans or any(first <= day <= last for first, last in self.spans)
 
 
 def compared_tables(processors: Sequence[Processor]) -> tuple[ComparedTable, ...]:

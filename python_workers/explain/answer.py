@@ -144,7 +144,7 @@ def explain_all(
     if day not in ledger.computed_dates and all(day != game_day for game_day, _ in known):
         raise no_games_error(known, day, day)
     # Without a look at all raw tables and models, which takes longer than everything else.
-    behind = read_behind(warehouse, schedule, [day], None).reasons
+    behind = read_behind(warehouse, schedule, [day], None, ledger).reasons
     return [
         explain(warehouse, ledger, each, day, who, directory, behind.get((each.name, day)))
         for each in processors

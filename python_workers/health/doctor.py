@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cached_property
 from importlib import metadata
 from typing import NamedTuple
 
@@ -17,8 +18,9 @@ import yaml
 
 import python_workers
 from python_workers import table_names
+from python_workers.accounting.coverage import read_coverage
 from python_workers.accounting.input_builds import InputBuilds
-from python_workers.accounting.processed_dates import read_current
+from python_workers.accounting.ledger import Ledger
 from python_workers.accounting.schedule import (
     Schedule,
     check_seasons,
@@ -27,6 +29,7 @@ from python_workers.accounting.schedule import (
 from python_workers.accounting.seasons import read_seasons, seasons_file
 from python_workers.backfill.dbt_project import DbtProject
 from python_workers.daily.readiness import last_loads, stale_loads
+from python_workers.daily.status import past_dates
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.health.verify import verify
 from python_workers.settings import Settings, resolve_project_dir
@@ -35,7 +38,6 @@ from python_workers.warehouse.open import open_warehouse
 
 SAMPLE_DATES = 3
 _OUTSIDE = ExitCode.ENVIRONMENT
-FIRST_DATE, LAST_DATE = date(1900, 1, 1), date(2199, 12, 31)
 
 _PINNED = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)")
 _MEMORY = re.compile(r"([\d.]+) ?([KMGT]?)")
@@ -88,8 +90,29 @@ def examine(settings: Settings) -> Iterator[Check]:
     if not can_read.is_ok:
         return
     with open_warehouse(settings, read_only=True) as warehouse:
+        stored = _Stored(warehouse, settings)
         for name, of_rows in _OF_ROWS.items():
-            yield Check(name, _outcome(of_rows, warehouse, settings))
+            yield Check(name, _outcome(of_rows, stored))
+
+
+class _Stored:
+    """What several checks of a warehouse read; each part is read once."""
+
+    def __init__(self, warehouse: Warehouse, settings: Settings) -> None:
+        self.warehouse = warehouse
+        self.settings = settings
+
+    @cached_property
+    def game_dates(self) -> list[tuple[date, str]]:
+        return game_dates(self.warehouse)
+
+    @cached_property
+    def builds(self) -> InputBuilds:
+        return InputBuilds.read(self.warehouse, DbtProject(self.settings).state())
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return Ledger.of_stored(self.warehouse, date.min, date.max)
 
 
 def _outcome(check: Callable[..., Found], *given: object) -> Found:
@@ -206,10 +229,10 @@ def _empty(found: str) -> Found:
     return Found(f"{found}: no raw tables", "backcourt load DIR", _OUTSIDE)
 
 
-def _seasons(warehouse: Warehouse, settings: Settings) -> Found:
-    known = game_dates(warehouse)
+def _seasons(stored: _Stored) -> Found:
+    known, settings = stored.game_dates, stored.settings
     check_seasons(
-        warehouse,
+        stored.warehouse,
         Schedule(known[0][0], known[-1][0], tuple(day for day, _ in known)),
         [season.season for season in read_seasons(seasons_file(settings, resolve_project_dir()))],
     )
@@ -217,26 +240,31 @@ def _seasons(warehouse: Warehouse, settings: Settings) -> Found:
     return Found(f"{', '.join(seasons)}: {len(known):,} game dates, all known")
 
 
-def _raw(warehouse: Warehouse, settings: Settings) -> Found:
+def _raw(stored: _Stored) -> Found:
     now = datetime.now(UTC)
-    loads = last_loads(warehouse, now)
+    loads = last_loads(stored.warehouse, now)
     last = max(loads.values()).strftime("%Y-%m-%d %H:%M UTC") if loads else "never"
-    dates = [day for day, _ in game_dates(warehouse)]
+    dates = [day for day, _ in stored.game_dates]
     found = f"last loaded {last}; games from {dates[0]} to {dates[-1]}"
     if dates[-1] < now.date():
         return Found(f"{found}: no game to come, so it need not be fresh")
-    stale = stale_loads(warehouse, settings.fresh_hours)
+    stale = stale_loads(stored.warehouse, stored.settings.fresh_hours)
     if stale:
         return Found(" ".join(stale), "backcourt load DIR", ExitCode.ATTENTION)
     return Found(found)
 
 
-def _inputs(warehouse: Warehouse, settings: Settings) -> Found:
-    builds = InputBuilds.read(warehouse, DbtProject(settings).state())
-    computed = sorted({day for _, day in read_current(warehouse, FIRST_DATE, LAST_DATE)})
+def _inputs(stored: _Stored) -> Found:
+    computed = sorted({day for _, day in stored.ledger.current})
     if not computed:
         return Found("nothing is computed yet", "backcourt backfill --all", ExitCode.ATTENTION)
-    behind = builds.behind(computed)
+    if stored.builds.missing_tables:
+        return Found(
+            f"missing: {_some([*stored.builds.missing_tables])}",
+            "backcourt backfill --all",
+            ExitCode.ATTENTION,
+        )
+    behind = stored.builds.behind(computed)
     if behind:
         days = sorted(behind)
         why = ", ".join(sorted(set(behind.values())))
@@ -248,8 +276,23 @@ def _inputs(warehouse: Warehouse, settings: Settings) -> Found:
     return Found(f"{len(computed):,} dates are built from these raw tables and models")
 
 
-def _hashes(warehouse: Warehouse, _settings: Settings) -> Found:
-    found = verify(warehouse, FIRST_DATE, LAST_DATE, sample=SAMPLE_DATES)
+def _accounting(stored: _Stored) -> Found:
+    """Judge all dates up to today, as `backcourt status` does."""
+    past = past_dates([day for day, _ in stored.game_dates], datetime.now(UTC).date())
+    found = read_coverage(
+        stored.warehouse, past, builds=stored.builds, ledger=stored.ledger, must_exist=False
+    )
+    if found.needs_attention:
+        return Found(
+            "; ".join(found.needs_attention),
+            "backcourt coverage --all says what to do",
+            ExitCode.ATTENTION,
+        )
+    return Found(f"everyone is accounted for on {len(past.dates):,} dates")
+
+
+def _hashes(stored: _Stored) -> Found:
+    found = verify(stored.warehouse, date.min, date.max, sample=SAMPLE_DATES, ledger=stored.ledger)
     wrong = [
         f"{verified.processor.key} {day}: {what}"
         for verified in found
@@ -282,9 +325,10 @@ _OF_SETTINGS: Mapping[str, Callable[[Settings], Found]] = {
     "memory": _memory,
     "credentials": _credentials,
 }
-_OF_ROWS: Mapping[str, Callable[[Warehouse, Settings], Found]] = {
+_OF_ROWS: Mapping[str, Callable[[_Stored], Found]] = {
     "seasons": _seasons,
     "raw data": _raw,
     "inputs": _inputs,
+    "accounting": _accounting,
     "hashes": _hashes,
 }

@@ -12,12 +12,8 @@ import pyarrow.compute as pc
 
 from python_workers import table_names
 from python_workers.accounting.coverage import Coverage
-from python_workers.accounting.processed_dates import (
-    Processed,
-    Stored,
-    read_current,
-    read_stored,
-)
+from python_workers.accounting.ledger import Ledger
+from python_workers.accounting.processed_dates import Processed, Stored
 from python_workers.backfill.sql_stage import named_hashes, record_hashes
 from python_workers.columnar.record_hash import data_hashes
 from python_workers.hashing import HASH_FIELDS
@@ -49,7 +45,9 @@ class Verified:
     wrong_rows
         Some of these rows.
     wrong_dates
-        Dates whose rows and failures are not those of their record, with the difference.
+        Dates whose rows and failures are not those of their records, with the difference.
+    forged_dates
+        Dates whose rows are wrong although they are those of their record: no run finds them due.
     miscounted
         Numbers of expected entities without row and failure, of entities with more than one of
         them, and of entities that are not expected.
@@ -61,6 +59,7 @@ class Verified:
     wrong_hashes: int = 0
     wrong_rows: list[tuple[date, str]] = field(default_factory=list)
     wrong_dates: dict[date, str] = field(default_factory=dict)
+    forged_dates: set[date] = field(default_factory=set)
     miscounted: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_MISCOUNTED, 0))
 
     @property
@@ -76,6 +75,7 @@ def verify(
     processors: Sequence[Processor] = PROCESSORS,
     coverage: Coverage | None = None,
     sample: int | None = None,
+    ledger: Ledger | None = None,
 ) -> list[Verified]:
     """Recompute the hash of every row, and the digest of every date, from the stored values.
 
@@ -91,9 +91,12 @@ def verify(
         The accounting of the range; None leaves it out.
     sample
         Verify only so many dates of each processor, spread over the range; None verifies all.
+    ledger
+        The records and stored rows of the range, if the command has read them; else they are read.
     """
-    current = read_current(warehouse, start, end)
-    stored = read_stored(warehouse, start, end, processors)
+    if ledger is None:
+        ledger = Ledger.of_stored(warehouse, start, end)
+    current, stored = ledger.current, ledger.stored
     counted = {} if coverage is None else coverage.totals()
     found = []
     for processor in processors:
@@ -133,6 +136,9 @@ def _verify_dates(
             pc.fill_null(pc.not_equal(hashes, rows.column("data_hash")), True).to_numpy()  # noqa: FBT003 Arrow's own signature
         )
         verified.wrong_hashes += len(wrong)
+        verified.forged_dates |= set(
+            rows.column("analysis_date").take(pa.array(wrong)).unique().to_pylist()
+        )
         verified.wrong_rows += [
             (
                 rows.column("analysis_date")[at].as_py(),
@@ -150,18 +156,20 @@ def _verify_dates(
     verified.rows += rows.num_rows
     for day in days:
         record = current.get((processor.key, day))
-        what = _difference(record, stored.get((processor.key, day), Stored()), digests[day])
+        what = _difference(record, stored.get((processor.key, day), Stored()))
+        if what:
+            verified.forged_dates.discard(day)
+        elif record is not None and digests[day] != record.output_digest:
+            what = "its rows or failures have changed since they were computed"
+            verified.forged_dates.add(day)
         if what:
             verified.wrong_dates[day] = what
 
 
-def _difference(record: Processed | None, stored: Stored, digest: str) -> str:
+def _difference(record: Processed | None, stored: Stored) -> str:
     if record is None:
         return "no record says which run wrote its rows"
-    lost = stored.difference(record)
-    if lost or digest == record.output_digest:
-        return lost
-    return "its rows or failures have changed since they were computed"
+    return stored.difference(record)
 
 
 def _pool_rows(warehouse: Warehouse, processor: Processor, days: Sequence[date]) -> pa.Table:

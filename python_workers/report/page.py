@@ -145,7 +145,7 @@ def render(data: ReportData, made_at: datetime, models: Path | None = None) -> s
             for name, count in totals.by_category.items()
             if count or name not in _RARE_CATEGORIES
         ],
-        stale_lines=[*data.coverage.stale_lines, *data.coverage.unmatched_lines],
+        stale_lines=[*data.coverage.repair_lines, *data.coverage.unmatched_lines],
         start=schedule.start,
         statuses=STATUSES,
         style=style,

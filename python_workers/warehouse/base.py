@@ -182,6 +182,10 @@ class Warehouse(Protocol):
         """Tell whether a table or view of that name exists."""
         ...
 
+    def tables(self) -> frozenset[str]:
+        """Return the name of every table and view in the datasets of Backcourt."""
+        ...
+
     def is_view(self, table: str) -> bool:
         """Tell whether a name stands for a view."""
         ...

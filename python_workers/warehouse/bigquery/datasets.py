@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from google.api_core import exceptions as google_exceptions
 from google.cloud import bigquery
@@ -123,6 +124,21 @@ def _authorise_views(connection: BigQueryConnection, dataset: bigquery.Dataset) 
             f"note: {dataset.dataset_id} does not authorise the views of "
             f"{' and '.join(WITH_VIEWS)}: let an owner of the datasets run one command"
         )
+
+
+def existing_tables(connection: BigQueryConnection) -> frozenset[str]:
+    """Return ``schema.table`` of every table and view in the datasets of Backcourt."""
+    client, options = connection.client, connection.options
+    found: set[str] = set()
+    for schema in table_names.DATASETS:
+        dataset = f"{options.project}.{options.dataset_prefix}{schema}"
+
+        def listed(dataset: str = dataset) -> list[TableListItem]:
+            return list(client.list_tables(dataset, retry=ONCE, timeout=options.request_seconds))
+
+        with suppress(google_exceptions.NotFound):
+            found |= {f"{schema}.{table.table_id}" for table in connection.request(listed)}
+    return frozenset(found)
 
 
 def _tables(connection: BigQueryConnection, dataset: str) -> Iterator[TableListItem]:

@@ -11,6 +11,7 @@ import urllib3.exceptions
 from google.api_core import exceptions as google_exceptions
 
 from python_workers.errors import BackcourtError, ExitCode
+from python_workers.warehouse.missing_tables import missing_table, missing_table_error
 
 # Check reasons before status codes: rateLimitExceeded and quotaExceeded both come as 403 or 429.
 PASSING_REASONS = frozenset(
@@ -234,10 +235,17 @@ def explained(error: BaseException, *, project: str, location: str) -> Backcourt
     elif code == HTTPStatus.FORBIDDEN:
         message, hint = f"access to BigQuery in project {project} is denied", [*ROLES]
     elif code == HTTPStatus.NOT_FOUND:
-        message = f"project {project} lacks a dataset or table in location {location}"
-        hint = [*NAMES]
+        message, hint = _not_found(said, f"project {project}, location {location}")
     else:
         message, hint = "BigQuery refused a request", [*REFUSED]
     if message != BAD_LOGIN:
         hint.insert(0, f"BigQuery: {said}")
     return BackcourtError(message, hint, ExitCode.ENVIRONMENT)
+
+
+def _not_found(said: str, place: str) -> tuple[str, list[str]]:
+    table = missing_table(said)
+    if table is None:
+        return f"a dataset or table is missing in {place}", [*NAMES]
+    missing = missing_table_error(table, place)
+    return missing.message, [*missing.hint, *NAMES]

@@ -27,7 +27,11 @@ from python_workers.warehouse.base import (
     split_table_name,
 )
 from python_workers.warehouse.bigquery.client import ONCE, BigQueryConnection, BigQueryOptions
-from python_workers.warehouse.bigquery.datasets import ensure_dataset, prepare_datasets
+from python_workers.warehouse.bigquery.datasets import (
+    ensure_dataset,
+    existing_tables,
+    prepare_datasets,
+)
 from python_workers.warehouse.bigquery.jobs import BigQueryJobs, JobCounts
 from python_workers.warehouse.bigquery.layout import new_table, require_unique_keys, staged_rows
 from python_workers.warehouse.bigquery.lease import RunLease
@@ -51,6 +55,7 @@ from python_workers.warehouse.bigquery.sql import (
 )
 from python_workers.warehouse.bigquery.staging import Staging
 from python_workers.warehouse.former_tables import with_added_columns
+from python_workers.warehouse.missing_tables import missing_table_error
 from python_workers.warehouse.stored_rows import StoredRows
 from python_workers.warehouse.widths import narrowed
 
@@ -160,6 +165,10 @@ class BigQueryWarehouse:
     def has_table(self, table: str) -> bool:
         """Tell whether a table or view of that name exists."""
         return self._get_table(table) is not None
+
+    def tables(self) -> frozenset[str]:
+        """Return the name of every table and view in the datasets of Backcourt."""
+        return existing_tables(self._connection)
 
     def is_view(self, table: str) -> bool:
         """Tell whether a name stands for a view."""
@@ -367,11 +376,7 @@ class BigQueryWarehouse:
         if known is None:
             known = self._get_table(table)
             if known is None:
-                raise BackcourtError(
-                    f"table {table} does not exist in project {self._options.project}",
-                    "backcourt load creates the raw tables, dbt run the others.",
-                    ExitCode.ENVIRONMENT,
-                )
+                raise missing_table_error(table, f"project {self._options.project}")
             self._tables[table] = known
         return known
 

@@ -18,6 +18,7 @@ import psutil
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.runtime.redaction import plain_process
 from python_workers.table_names import DATASETS
+from python_workers.warehouse.missing_tables import missing_table, missing_table_error
 
 _LOG = logging.getLogger(__name__)
 _OTHER_FILE = re.compile(r'(?:No files found that match the pattern|Cannot open file) "([^"]+)"')
@@ -82,6 +83,15 @@ def open_file(
             time.sleep(_POLL_SECONDS)
 
 
+def is_duckdb_file(path: Path) -> bool:
+    """Tell whether a file begins as DuckDB's files do; one that cannot be read may be one."""
+    try:
+        with path.open("rb") as file:
+            return file.read(12)[8:] == b"DUCK"
+    except OSError:
+        return True
+
+
 def file_version(path: Path) -> str | None:
     """Return a text that every write to a closed file changes; None if its log is not empty.
 
@@ -105,7 +115,8 @@ def file_version(path: Path) -> str | None:
 def plain_errors(path: Path) -> Iterator[None]:
     """Turn failures of the file, the disk and the memory during a statement into plain messages.
 
-    A wrong statement keeps DuckDB's own exception: it is a bug in the program.
+    A missing table is not made yet or dropped. Any other wrong statement keeps DuckDB's own
+    exception: it is a bug in the program.
     """
     try:
         yield
@@ -121,6 +132,11 @@ def plain_errors(path: Path) -> Iterator[None]:
         ) from error
     except (duckdb.IOException, duckdb.FatalException, duckdb.InternalException) as error:
         raise _running_error(path, error) from error
+    except duckdb.CatalogException as error:
+        table = missing_table(str(error))
+        if table is None:
+            raise
+        raise missing_table_error(table, path) from error
     except duckdb.BinderException as error:
         # Views created by an earlier version contain the name of their file.
         if not _OTHER_CATALOG.search(str(error)):

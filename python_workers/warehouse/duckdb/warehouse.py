@@ -14,8 +14,9 @@ from typing import Self
 import duckdb
 import pyarrow as pa
 
-from python_workers.errors import BackcourtError, ExitCode
+from python_workers.errors import BackcourtError
 from python_workers.runtime import injected_faults as faults
+from python_workers.table_names import DATASETS
 from python_workers.warehouse.base import (
     ChangeNote,
     Column,
@@ -39,6 +40,7 @@ from python_workers.warehouse.duckdb.dialect import (
 )
 from python_workers.warehouse.duckdb.file import file_version, open_file, plain_errors
 from python_workers.warehouse.former_tables import with_added_columns
+from python_workers.warehouse.missing_tables import missing_table_error
 from python_workers.warehouse.stored_rows import StoredRows
 from python_workers.warehouse.widths import Widths, narrowed, wider, widths_of
 
@@ -172,6 +174,15 @@ class DuckDBWarehouse:
         """Tell whether a table or view of that name exists."""
         return bool(self._catalog_columns(table))
 
+    def tables(self) -> frozenset[str]:
+        """Return the name of every table and view in the datasets of Backcourt."""
+        found = self.query(
+            "select distinct concat(schema_name, '.', table_name) as name from duckdb_columns() "
+            "where database_name = current_database() and schema_name in unnest(@schemas)",
+            {"schemas": list(DATASETS)},
+        )
+        return frozenset(found.column("name").to_pylist())
+
     def is_view(self, table: str) -> bool:
         """Tell whether a name stands for a view."""
         schema, name = split_table_name(table)
@@ -186,11 +197,7 @@ class DuckDBWarehouse:
         """Return the columns of an existing table, in order."""
         found = self._catalog_columns(table)
         if not found:
-            raise BackcourtError(
-                f"there is no table {table} in {self.path}",
-                "Load raw data with: backcourt load DIR, then run the backfill.",
-                ExitCode.ENVIRONMENT,
-            )
+            raise missing_table_error(table, self.path)
         return tuple(Column(name, column_type(table, name, type_)) for name, type_ in found)
 
     def ensure_tables(self, specs: Iterable[TableSpec]) -> None:

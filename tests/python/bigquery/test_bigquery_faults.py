@@ -238,7 +238,7 @@ LASTING: dict[str, tuple[dict[str, Any], str, str]] = {
             "reason": "notFound",
             "message": "Not found: Dataset p:nba_raw was not found in location US",
         },
-        "lacks a dataset or table in location US",
+        "a dataset or table is missing in project",
         "backcourt load",
     ),
     "location": (

@@ -263,7 +263,7 @@ def test_failures_are_counted_by_the_game_that_causes_them(
 def test_suggested_lines_are_known_gaps_of_every_failure(
     backcourt: CommandLine, seasons: Engine, tmp_path: Path
 ) -> None:
-    lines = backcourt.ok("coverage", "--all", "--suggest-known-gaps").out
+    lines = backcourt.attention("coverage", "--all", "--suggest-known-gaps").out
     file = tmp_path / "gaps.csv"
     file.write_text("game_id,player_id,reason,noted_on\n" + lines)
     with DuckDBWarehouse(seasons.path) as warehouse:

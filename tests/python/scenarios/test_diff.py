@@ -61,6 +61,12 @@ def test_a_file_is_not_compared_with_itself_or_with_one_that_is_missing(
     missing = backfilled("diff", tmp_path / "missing.duckdb")
     assert (missing.code, "there is no warehouse" in missing.err) == (3, True)
     assert "Name another DuckDB file to compare with." in missing.err
+    other = tmp_path / "notes.txt"
+    other.write_text("no database")
+    refused = backfilled("diff", other)
+    assert (refused.code, "is not a DuckDB file" in refused.err) == (3, True)
+    assert "BACKCOURT_DUCKDB_PATH" not in refused.err
+    assert list(tmp_path.iterdir()) == [other]
     with written_by_another(engine.path):
         held = backfilled("backfill", "--all", "--preview")
     assert (held.code, "is in use by process" in held.err) == (3, True)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import re
+
 import pytest
 
+from python_workers import table_names
 from python_workers.processors.catalogue import PROCESSORS
 from python_workers.processors.daily_cache import DAILY_CACHE
+from python_workers.processors.feature_store import FEATURE_STORE
+from python_workers.processors.shot_zones import SHOT_ZONES
 from python_workers.processors.team_defense import TEAM_DEFENSE
 from tests.python.support.command import CommandLine
-from tests.python.support.engine import Engine
+from tests.python.support.engine import Engine, assert_same
 
 
 def test_rows_that_are_as_recorded_are_right(backfilled: CommandLine, engine: Engine) -> None:
@@ -56,6 +62,116 @@ def test_rows_that_were_changed_lost_or_added_are_found(
     checked = backfilled.attention("doctor")
     assert "not ok  hashes: " in checked.out
     assert "mend: backcourt verify --all shows all" in checked.out
+
+
+COMMANDS = ("coverage --all", "plan --all", "verify --all", "doctor", "status")
+PSZA, STORE = SHOT_ZONES.table, FEATURE_STORE.table
+FAILURES = table_names.PRECOMPUTE_FAILURES
+RUNS = table_names.PROCESSOR_RUNS
+
+
+def copied(table: str, condition: str, **changed: str) -> str:
+    """Return the statement that inserts rows of a table into it again, with other values."""
+    replaced = ", ".join(f"{value} as {name}" for name, value in changed.items())
+    columns = f"* replace ({replaced})" if changed else "*"
+    return f"insert into {table} select {columns} from {table} where {condition}"
+
+
+DAMAGES = {
+    "rows of no game date": (
+        copied(PSZA, "analysis_date = '2021-12-04'", analysis_date="date '2022-07-13'"),
+        copied(STORE, "game_date = '2021-12-04'", game_date="date '2023-07-13'"),
+        copied(FAILURES, "analysis_date = '2021-12-04'", analysis_date="date '2020-07-13'"),
+    ),
+    "rows twice or without a player": (
+        copied(PSZA, "analysis_date = '2021-12-03'"),
+        copied(STORE, "game_date = '2021-12-03'"),
+        copied(PSZA, "analysis_date = '2021-12-02'", player_id="null"),
+        copied(STORE, "game_date = '2021-12-02'", player_id="null"),
+        copied(FAILURES, "analysis_date = '2021-12-02'", entity_id="null"),
+    ),
+    "other runs": (
+        f"update {RUNS} set status = 'failed' where analysis_date = date '2021-12-01'",
+        f"delete from {RUNS} where analysis_date = date '2021-11-30'",
+        f"update {PSZA} set run_id = 'forged' where analysis_date = date '2021-11-29'",
+        f"update {FAILURES} set run_id = 'forged' where analysis_date = date '2021-11-28'",
+    ),
+    "stray rows": (
+        copied(PSZA, "analysis_date = '2021-12-04'", analysis_date="null"),
+        copied(STORE, "game_date = '2021-12-04'", game_date="date 'infinity'"),
+        copied(FAILURES, "analysis_date = '2021-12-04'", processor_name="'Bogus'"),
+    ),
+    "altered rows": (
+        f"update {STORE} set points_avg_last_5 = 99 where game_date = date '2021-11-27'",
+        f"update {PSZA} set paint_rate_last_10 = 99 where analysis_date = date '2021-11-27'",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_is_wrong_is_seen_by_all_and_repaired_by_the_command_that_they_name(
+    backfilled: CommandLine, engine: Engine, damage: str
+) -> None:
+    before = engine.everything()
+    engine.execute(*DAMAGES[damage])
+    told = {}
+    for command in COMMANDS:
+        told[command] = backfilled.attention(*command.split()).out
+    repairs = {
+        command: set(re.findall(r"run: backcourt (.*)", told[command])) for command in COMMANDS
+    }
+    named = repairs["verify --all"]
+    assert named
+    assert repairs["coverage --all"] == repairs["plan --all"] == named
+    for command in named:
+        backfilled.ok(*command.split())
+    for command in COMMANDS:
+        backfilled.ok(*command.split())
+    assert_same(engine.everything(), before)
+
+
+def test_rows_altered_together_with_their_record_are_written_again_by_force(
+    backfilled: CommandLine, engine: Engine
+) -> None:
+    before, day = engine.everything(), dt.date(2021, 12, 4)
+    engine.execute(f"update {PSZA} set paint_rate_last_10 = 99 where analysis_date = '{day}'")
+    engine.record(SHOT_ZONES, day)
+    backfilled.ok("coverage", "--all")
+    told = backfilled.attention("verify", "--all").out
+    (command,) = re.findall(r"run: backcourt (.*)", told)
+    assert command == f"backfill --start {day} --end {day} --force"
+    backfilled.ok(*command.split())
+    assert "not verified: raw data" in backfilled.ok("verify", "--all").out
+    assert_same(engine.everything(), before)
+
+
+def test_a_dropped_table_is_named_and_the_next_backfill_makes_it_again(
+    backfilled: CommandLine, engine: Engine
+) -> None:
+    before, hints = engine.everything(), "Run: backcourt backfill --all."
+    for kind, name in (
+        ("table", STORE),
+        ("table", FAILURES),
+        ("table", table_names.PROCESSED_DATES),
+        ("view", table_names.BACKFILL_COVERAGE),
+    ):
+        engine.execute(f"drop {kind} {name}")
+        for command in COMMANDS[:3]:
+            refused = backfilled(*command.split())
+            assert (refused.code, hints in refused.err) == (3, True), refused
+            assert f"error: {name} is missing" in refused.err
+        shown = backfilled("doctor")
+        assert (shown.code, name in shown.out) == (3, True)
+        backfilled.ok("backfill", "--all")
+        assert_same(engine.everything(), before)
+    # Nothing reads it for these commands; it is missing all the same.
+    engine.execute(f"drop view {table_names.RAW_FINDINGS}")
+    assert "missing tables and views: raw_findings; run:" in (
+        backfilled.attention("coverage", "--all").out
+    )
+    assert "missing: raw_findings" in backfilled.attention("doctor").out
+    backfilled.ok("backfill", "--all")
+    backfilled.ok("doctor")
 
 
 def test_a_doctor_without_a_warehouse_says_how_to_get_one(backcourt: CommandLine) -> None:

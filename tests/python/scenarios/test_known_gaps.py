@@ -106,7 +106,7 @@ def test_a_league_with_only_known_gaps_needs_no_attention(
     assert {backcourt(*command.split()).code for command in commands} == {1}
 
     file = tmp_path / "known_gaps.csv"
-    lines = backcourt.ok("coverage", "--all", "--suggest-known-gaps").out
+    lines = backcourt.attention("coverage", "--all", "--suggest-known-gaps").out
     file.write_text("game_id,player_id,reason,noted_on\n" + lines)
     monkeypatch.setenv("BACKCOURT_KNOWN_GAPS", str(file))
     engine.backfill()
@@ -128,7 +128,18 @@ def test_a_league_with_only_known_gaps_needs_no_attention(
     # Without the file the inputs are those of another project again.
     monkeypatch.delenv("BACKCOURT_KNOWN_GAPS")
     for command in ("coverage --all", "doctor"):
-        assert "dbt project changed" in backcourt.attention(*command.split()).out
+        told = backcourt.attention(*command.split()).out
+        assert "known gaps changed (BACKCOURT_KNOWN_GAPS)" in " ".join(told.split())
+    # A file that cannot be read is an error at once, not a change.
+    for content in (None, b"", b"game_id,player\n", b"\xff\xfe"):
+        file.unlink(missing_ok=True)
+        if content is not None:
+            file.write_bytes(content)
+        monkeypatch.setenv("BACKCOURT_KNOWN_GAPS", str(file))
+        for command in ("coverage --all", "plan --all", "status", "backfill --all"):
+            refused = backcourt(*command.split())
+            assert (refused.code, f"known gaps: {file}" in refused.err) == (3, True)
+            assert "BACKCOURT_KNOWN_GAPS" in refused.err
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def commit(
         result.rows,
         result.failures,
         0.5,
-        is_altered=is_altered,
+        altered=days if is_altered else (),
     )
     warehouse.commit(made.changes, made.statements)
     return made
@@ -198,6 +198,9 @@ def test_bookkeeping_outside_the_hash_is_written_too(warehouse: DuckDBWarehouse)
     assert (before["l7d_completeness_pct"], after["l7d_completeness_pct"]) == (100.0, 75.0)
 
 
+OWN = DAILY_CACHE.table
+
+
 @pytest.mark.parametrize(
     "alter",
     [
@@ -205,7 +208,21 @@ def test_bookkeeping_outside_the_hash_is_written_too(warehouse: DuckDBWarehouse)
         f"update {DAILY_CACHE.table} set data_hash = 'forged'",
         f"delete from {DAILY_CACHE.table}",
         f"insert into {DAILY_CACHE.table} from {DAILY_CACHE.table}",
+        f"insert into {DAILY_CACHE.table} select * replace (null as player_id) from {OWN}",
+        f"update {DAILY_CACHE.table} set player_id = null, player_lookup = null",
+        f"update {DAILY_CACHE.table} set run_id = 'forged'",
+        f"update {DAILY_CACHE.table} set run_id = null",
         f"update {table_names.PRECOMPUTE_FAILURES} set failure_category = 'STALE_DATA'",
+        f"update {table_names.PRECOMPUTE_FAILURES} set run_id = 'forged'",
+        f"update {table_names.PRECOMPUTE_FAILURES} set entity_id = null",
+        f"insert into {table_names.PRECOMPUTE_FAILURES} from {table_names.PRECOMPUTE_FAILURES}",
+        f"delete from {table_names.PROCESSOR_RUNS}",
+        f"insert into {table_names.PROCESSOR_RUNS} from {table_names.PROCESSOR_RUNS}",
+        f"update {table_names.PROCESSOR_RUNS} set status = 'failed'",
+        f"update {table_names.PROCESSOR_RUNS} set output_digest = 'forged'",
+        f"update {table_names.PROCESSOR_RUNS} set stale_data = stale_data + 1",
+        f"insert into {table_names.PROCESSED_DATES} from {table_names.PROCESSED_DATES}",
+        f"update {table_names.PROCESSED_DATES} set investigate = 99",
     ],
 )
 def test_altered_rows_and_failures_are_noticed_and_written_again(
@@ -219,7 +236,7 @@ def test_altered_rows_and_failures_are_noticed_and_written_again(
 
     def altered() -> set[dt.date]:
         ledger = Ledger.read(warehouse, DAY, NEXT_DAY)
-        return {day for day in (DAY, NEXT_DAY) if ledger.is_altered(DAILY_CACHE, day)}
+        return set(ledger.altered_dates(DAILY_CACHE, [DAY, NEXT_DAY]))
 
     assert altered() == set()
     warehouse.execute(f"{alter} where analysis_date = @day", {"day": DAY})
@@ -241,7 +258,7 @@ def test_a_commit_records_no_date_between_its_own(warehouse: DuckDBWarehouse) ->
         warehouse, 2, compute(*(regular(FIVE_GAMES, 1, day) for day in ends)), ends, is_altered=True
     )
     ledger = Ledger.read(warehouse, days[0], days[2])
-    assert [day for day in days if ledger.is_altered(DAILY_CACHE, day)] == [NEXT_DAY]
+    assert ledger.altered_dates(DAILY_CACHE, days) == [NEXT_DAY]
 
 
 def test_a_failure_replaces_a_row_and_a_row_a_failure(warehouse: DuckDBWarehouse) -> None:

@@ -109,7 +109,7 @@ def test_stale_dates_are_listed_by_reason_with_their_games() -> None:
     found = Coverage(
         FIRST, SECOND, [row("stale", why="why"), row("stale", why="why"), row()], (), games
     )
-    assert found.stale_lines == [
+    assert found.repair_lines == [
         (
             "stale: why: 1 game date, 2021-11-10 to 2021-11-10; "
             "run: backcourt backfill --start 2021-11-10 --end 2021-11-10"
@@ -117,7 +117,7 @@ def test_stale_dates_are_listed_by_reason_with_their_games() -> None:
         *["  changed since: game 1 of 2021-11-12 (load abcdefgh)"] * SHOWN_GAMES,
         "  … and 1 more game, the last of 2021-11-12",
     ]
-    assert len(Coverage(FIRST, SECOND, [], (), games[1:]).stale_lines) == SHOWN_GAMES
+    assert len(Coverage(FIRST, SECOND, [], (), games[1:]).repair_lines) == SHOWN_GAMES
 
 
 @pytest.fixture

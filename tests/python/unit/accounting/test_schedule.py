@@ -78,7 +78,9 @@ def test_all_means_every_game_date(seasons: DuckDBWarehouse) -> None:
 
 def test_a_season_means_its_game_dates(seasons: DuckDBWarehouse) -> None:
     found = resolve(seasons, seasons=["2022-23"])
-    assert found == Schedule(day("2022-10-18"), day("2022-10-20"), days(*DATES["2022-23"]))
+    assert (found.start, found.end) == days("2022-10-18", "2022-10-20")
+    assert found.dates == days(*DATES["2022-23"])
+    assert found.only_dates is None
 
 
 def test_neighbouring_seasons_are_one_range(seasons: DuckDBWarehouse) -> None:
@@ -120,9 +122,9 @@ class TestCalledOff:
     def test_a_season_reaches_to_its_computed_dates(self, seasons: DuckDBWarehouse) -> None:
         computed = days("2021-10-18", "2021-10-22", "2022-10-17", "2023-11-01")
         seasons.execute("create schema nba_processing")
-        seasons.execute("create table nba_processing.processor_runs (analysis_date date)")
+        seasons.execute("create table nba_processing.processed_dates (analysis_date date)")
         for each in computed:
-            seasons.execute(f"insert into nba_processing.processor_runs values ('{each}')")
+            seasons.execute(f"insert into nba_processing.processed_dates values ('{each}')")
         seasons.execute("create schema nba_staging")
         seasons.execute(
             "create table nba_staging.seasons as select * from (values "
@@ -143,12 +145,36 @@ class TestCalledOff:
         added = set(apart.with_called_off(computed).dates) - set(apart.dates)
         assert added == {*computed} - {day("2022-10-17")}
 
+    def test_every_date_belongs_to_a_season_whoever_wrote_rows_on_it(
+        self, seasons: DuckDBWarehouse
+    ) -> None:
+        written = days("1900-01-01", "2022-07-13", "2023-10-23", "2199-12-31")
+        seasons.execute("create schema nba_predictions")
+        seasons.execute("create table nba_predictions.ml_feature_store_v2 (game_date date)")
+        for each in written:
+            seasons.execute(f"insert into nba_predictions.ml_feature_store_v2 values ('{each}')")
+        ends = {
+            season: (found.start, found.end)
+            for season in DATES
+            for found in [resolve(seasons, seasons=[season])]
+        }
+        assert ends == {
+            "2021-22": (written[0], written[1]),
+            "2022-23": (day("2022-10-18"), written[2]),
+            "2023-24": (day("2023-10-24"), written[3]),
+        }
+        # A range without games is one if rows are to be deleted there.
+        found = resolve(seasons, day("2022-07-01"), day("2022-07-31"))
+        assert (found.dates, found.with_called_off(written[1:2]).dates) == ((), written[1:2])
+        with pytest.raises(BackcourtError, match="no raw games"):
+            resolve(seasons, day("2022-08-01"), day("2022-08-31"))
+
     def test_all_reaches_to_the_computed_dates(self, seasons: DuckDBWarehouse) -> None:
         seasons.execute("create schema nba_processing")
-        seasons.execute("create table nba_processing.processor_runs (analysis_date date)")
+        seasons.execute("create table nba_processing.processed_dates (analysis_date date)")
         whole = resolve(seasons, everything=True)
         seasons.execute(
-            "insert into nba_processing.processor_runs values ('2021-10-18'), ('2023-11-01')"
+            "insert into nba_processing.processed_dates values ('2021-10-18'), ('2023-11-01')"
         )
         found = resolve(seasons, everything=True)
         assert (found.start, found.end) == days("2021-10-18", "2023-11-01")

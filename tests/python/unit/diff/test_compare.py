@@ -139,7 +139,7 @@ def test_two_warehouses_that_differ_only_in_their_runs_are_the_same(sides: Sides
 
 def test_only_dates_of_the_range_are_compared(sides: Sides) -> None:
     rows = [row(1), row(1, NEXT_DAY)]
-    found = rows_differ(sides, rows, [], within=Range(DAY, NEXT_DAY, frozenset({NEXT_DAY})))
+    found = rows_differ(sides, rows, [], within=Range(DAY, NEXT_DAY, ((NEXT_DAY, NEXT_DAY),)))
     assert found.differing_dates == [NEXT_DAY]
     assert not compare(*sides, [SHOT_ZONES], Range(NEXT_DAY + dt.timedelta(days=1)))[0].differs
 

@@ -8,6 +8,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from python_workers.errors import BackcourtError
 from python_workers.warehouse.base import (
     ChangeNote,
     TableChange,
@@ -61,7 +62,7 @@ def test_an_upsert_notes_what_it_changes_in_its_own_transaction(
     warehouse.upsert(LINES, lines(("a", 1, 10), ("a", 2, 20)))
     changed = lines(("a", 1, 11), ("b", 1, 30))
     broken = ChangeNote(insertion.format(table="nba_raw.nowhere"), {"label": "one"})
-    with pytest.raises(duckdb.CatalogException):
+    with pytest.raises(BackcourtError, match="nowhere is missing"):
         warehouse.upsert(LINES, changed, whole="game_id", note=broken)
     for _ in range(2):
         warehouse.upsert(LINES, changed, whole="game_id", note=note)
