@@ -48,7 +48,8 @@ def _texts_by_date(
     """Group texts by date, in ascending order of dates."""
     order = pc.sort_indices(dates)
     numbers = dates.cast(pa.int32()).take(order).to_numpy()
-    ordered: list[str] = texts.take(order).to_pylist()
+    # A damaged row has no key, and so no text.
+    ordered: list[str] = pc.fill_null(texts.take(order), "").to_pylist()
     bounds = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(ordered)]
     for first, last in itertools.pairwise(bounds):
         if first < last:
