@@ -13,6 +13,7 @@ from python_workers.backfill.dbt_project import DbtProject
 from python_workers.processors.catalogue import BY_NAME
 from python_workers.processors.daily_cache import DAILY_CACHE
 from python_workers.processors.feature_store import FEATURE_STORE
+from python_workers.runtime.scratch import PREFIX
 from tests.python.support.command import CommandLine
 from tests.python.support.engine import Engine
 from tests.python.support.writers import written_by_another
@@ -100,7 +101,7 @@ def test_a_preview_shows_what_the_run_then_does_and_logs(
     shown = backfilled("backfill", *dates, "--preview", "--skip-tests", "--log-format", "json")
     assert shown.code == 1
     assert engine.everything() == held
-    assert not [path for path in engine.path.parent.iterdir() if "preview" in path.name]
+    assert not list(engine.path.parent.glob(f"{PREFIX}*"))
     (compared,) = [event for event in shown.events() if event["event"] == "compared"]
     preview = {table["name"]: table["rows"] for table in compared["tables"]}
 
