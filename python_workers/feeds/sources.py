@@ -21,6 +21,7 @@ from python_workers.raw.files import Batch, read_batches
 from python_workers.raw.folders import files_below, label_of
 from python_workers.raw.reading import what_is_seen
 from python_workers.raw.text_files import is_compressed
+from python_workers.raw.values import MISSING_TEXTS
 
 _JSON = (".json", ".json.gz")
 _CSV = (".csv", ".csv.gz")
@@ -306,9 +307,8 @@ def _read_table(
         return False
     for batch in batches(source.columns):
         rows = pa.table(dict(batch.columns))
-        # An empty value of a CSV file is a missing one.
         cells = ", ".join(
-            f"nullif(cast(\"{name}\" as varchar), '')" if name in batch.columns else "null"
+            _cell(name, is_text=_has(path, _CSV)) if name in batch.columns else "null"
             for name in source.columns
         )
         connection.register("rows_of_file", rows)
@@ -317,6 +317,15 @@ def _read_table(
         )
         connection.unregister("rows_of_file")
     return True
+
+
+def _cell(name: str, *, is_text: bool) -> str:
+    """Return a value as text; in a CSV file, texts such as NA are missing values, as in a load."""
+    text = f'cast("{name}" as varchar)'
+    if not is_text:
+        return text
+    missing = ", ".join(f"'{word}'" for word in sorted(MISSING_TEXTS))
+    return f"case when lower(trim({text})) not in ({missing}) then {text} end"
 
 
 def _source_of(feed: Feed, present: Sequence[str]) -> Source | None:

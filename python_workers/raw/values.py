@@ -20,7 +20,7 @@ Number = TypeVar("Number", int, Fraction)
 Parse = Callable[[object], object]
 
 # Missing values as R, pandas, spreadsheets and SQL write them, in lower case.
-_MISSING = frozenset(("", "na", "n/a", "#n/a", "<na>", "nan", "nat", "null", "none"))
+MISSING_TEXTS = frozenset(("", "na", "n/a", "#n/a", "<na>", "nan", "nat", "null", "none"))
 # Longer than any number that a column admits, and shorter than Python's limit for conversion.
 _MAX_DIGITS = 400
 _NUMBER = re.compile(r"[+-]?(\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
@@ -79,7 +79,7 @@ class Moment:
 def is_missing(value: object) -> bool:
     """Tell whether a value is missing: NULL, NaN, or a text such as "n/a"."""
     if isinstance(value, str):
-        return value.strip().lower() in _MISSING
+        return value.strip().lower() in MISSING_TEXTS
     return value is None or bool(value != value)  # noqa: PLR0124 NaN alone differs from itself
 
 

@@ -158,6 +158,17 @@ def test_a_csv_file_is_read_whole_and_by_its_own_name(folders: Folders) -> None:
     assert [table.rows for table in done.tables if table.table == "shots"] == [3]
 
 
+def test_na_in_a_csv_file_is_a_missing_value(folders: Folders) -> None:
+    lines = [chart_line(7, GAME_ID="0022100731", HTM="NA", VTM="n/a", SHOT_DISTANCE="NA")]
+    (folders.files / "a.csv").write_bytes(chart_csv(*lines))
+    done = folders.convert()
+    assert [table.rows for table in done.tables if table.table == "games"] == [1]
+    assert {table.table: table for table in done.tables}["shots"].empty_columns[-2:] == (
+        "shot_distance_ft",
+        "is_paint",
+    )
+
+
 CHART_CSV = chart_csv(*(chart_line(event) for event in range(1, 2000)))
 
 
