@@ -43,6 +43,12 @@ OTHER_KINDS = ("preseason", "All-Star", "Cup final", "other")
 _OTHER_FORM = "A value has another form than the feed expects."
 # Values in DuckDB's messages about conversions.
 _NOT_CONVERTED = re.compile(r"""(?:string|format:) ['"](.*?)['"]""")
+# Beginnings of DuckDB's types of single values.
+_VALUES = (
+    *("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"),
+    *("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"),
+    *("FLOAT", "DOUBLE", "DECIMAL", "VARCHAR", "BOOLEAN", "DATE", "TIMESTAMP"),
+)
 _MEMORY = "1GB"
 
 
@@ -122,7 +128,7 @@ def convert(
                 excluded = _exclude_games(connection, files.labels, warnings)
             elif "game_id" in schema.key:
                 _exclude_rows(connection, feed, schema, warnings)
-            _check(connection, schema, files.labels, warnings)
+            _check(connection, feed, schema, files.labels, warnings)
             filled_rows = ", ".join(f'count("{column.name}")' for column in schema.columns)
             counts = connection.execute(
                 f"select count(*), {filled_rows} from {schema.name}"  # noqa: S608 our own names
@@ -175,7 +181,9 @@ def _select(
                 NOTHING_CONVERTED,
             ],
         ) from error
-    types = {row[0]: row[1] for row in connection.execute("describe selected").fetchall()}
+    described = connection.execute("describe selected").fetchall()
+    # DuckDB does not distinguish names by their case.
+    types = {row[0].lower(): row[1] for row in described}
     wrong = [name for name in types if name not in (*names, *_ORDER)]
     if wrong:
         raise BackcourtError(
@@ -188,10 +196,13 @@ def _select(
         is_filled = column.name in types and connection.execute(
             f'select count("{column.name}") from selected'  # noqa: S608 our own names
         ).fetchone() != (0,)
-        if is_filled and column.type == "string" and types[column.name] != "VARCHAR":
+        fits = ("VARCHAR",) if column.type == "string" else _VALUES
+        is_single = not types.get(column.name, "").endswith("]")
+        if is_filled and not (is_single and types[column.name].startswith(fits)):
+            wanted = "text" if column.type == "string" else "a number, a flag, a date or text"
             raise BackcourtError(
-                f"{file}: column {column.name} is {types[column.name]}, not text",
-                [f"Select cast(… as varchar) as {column.name}.", NOTHING_CONVERTED],
+                f"{file}: column {column.name} is {types[column.name]}, not {wanted}",
+                [f"Select it in another type: cast(… as {TYPES[column.type]}).", NOTHING_CONVERTED],
             )
         value = f'"{column.name}"' if is_filled else f"cast(null as {TYPES[column.type]})"
         cells.append(f'{value} as "{column.name}"')
@@ -292,6 +303,7 @@ def _of_file(number: int | None, labels: Sequence[str]) -> str:
 
 def _check(
     connection: duckdb.DuckDBPyConnection,
+    feed: Feed,
     schema: RawTable,
     labels: Sequence[str],
     warnings: list[str],
@@ -319,7 +331,7 @@ def _check(
     )
     wrong = first_wrong(relation)
     if wrong is not None:
-        raise _refusal(schema, wrong, labels)
+        raise _refusal(feed, schema, wrong, labels)
     if schema is GAMES:
         teams = "season, home_team_abbr, away_team_abbr"
         found = query(f"select {teams}, min(game_id) as game_id from games group by {teams}")  # noqa: S608 as above
@@ -327,20 +339,20 @@ def _check(
     elif has_teams(schema):
         wrong = wrong_teams(relation, GAMES.name)
         if wrong is not None:
-            raise _refusal(schema, wrong, labels)
+            raise _refusal(feed, schema, wrong, labels)
         unknown = query(games_unknown(schema.name, GAMES.name)).column("game_id").to_pylist()
-        if unknown:
+        if unknown and GAMES.name in feed.selects:
             warnings.append(
                 f"{schema.name} has rows of {counted(len(unknown), 'game')} that no file has as a "
                 f"game: {some(unknown)}"
             )
 
 
-def _refusal(schema: RawTable, wrong: Wrong, labels: Sequence[str]) -> BackcourtError:
+def _refusal(feed: Feed, schema: RawTable, wrong: Wrong, labels: Sequence[str]) -> BackcourtError:
     number = wrong.rows[0]["file_number"] if wrong.rows else None
-    of_file = "" if number is None else f"{labels[number - 1]}: "
+    origin = feed.select_name(schema.name) if number is None else labels[number - 1]
     return BackcourtError(
-        f"{of_file}{schema.name}: {wrong.problem}", [*wrong.lines(), NOTHING_CONVERTED]
+        f"{origin}: {schema.name}: {wrong.problem}", [*wrong.lines(), NOTHING_CONVERTED]
     )
 
 

@@ -171,6 +171,8 @@ def _read(folder: Path) -> Feed:
         name: _source(declaration, name, table) for name, table in given.get("sources", {}).items()
     }
     sources = {**({each.name: each for each in base.sources} if base else {}), **own_sources}
+    if not sources:
+        raise _unusable(declaration, "sources is missing: no file would belong to the feed")
     names = list(sources)
     reads = _known(declaration, "reads", given.get("reads", names), names)
     fills = _known(declaration, "fills", given.get("fills", TABLES), TABLES)
@@ -250,6 +252,8 @@ def _checked(
 def _known(
     declaration: Path, key: str, names: Sequence[str], known: Collection[str]
 ) -> Sequence[str]:
+    if not names:
+        raise _unusable(declaration, f"{key} names nothing; known: {', '.join(known)}")
     for name in names:
         if name not in known:
             raise _unusable(

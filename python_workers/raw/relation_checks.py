@@ -232,7 +232,7 @@ def _refused(
     try:
         found = distinct(values.combine_chunks())
     except UnusableTypeError as error:
-        yield values[0].as_py(), str(error.kind), f"is an unusable type: {error}"
+        yield values[0].as_py(), str(error.kind), f"is an unusable type: {str(error).rstrip('.')}"
         return
     for position, value in enumerate(found.values):
         reason = _reason(relation, column, value)

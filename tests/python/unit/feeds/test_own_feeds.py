@@ -73,12 +73,16 @@ def test_the_example_of_the_docs_is_loaded(own: Own, warehouse: DuckDBWarehouse)
         ("guest_points::bigint", "home_points::bigint", "of a final game are equal"),
         ("day::date", "'2031-11-03'::date", "column game_date lies outside the season"),
         (", file_number", ", 7 as file_number", "gives 7 as file_number"),
+        ("day::date", "[day::date]", "column game_date is DATE[], not a number, a flag, a date"),
+        ("day::date", "interval 1 day", "column game_date is INTERVAL, not a number, a flag"),
+        (", file_number", "", "mine/games.sql: games: column status"),
         (GAMES, "-- nothing", "games.sql is empty"),
     ],
 )
 def test_a_mistake_in_a_select_is_named(own: Own, old: str, new: str, expected: str) -> None:
     assert old in GAMES
-    own.write("games.sql", GAMES.replace(old, new))
+    select = GAMES.replace(old, new)
+    own.write("games.sql", select if "file_number" in select else select.replace("final", "Done"))
     said = refusal(own.convert)
     assert expected in said
     assert "another form" not in said
@@ -87,6 +91,8 @@ def test_a_mistake_in_a_select_is_named(own: Own, old: str, new: str, expected: 
 
 def test_a_correct_select_may_say_it_otherwise(own: Own) -> None:
     own.write("games.sql", GAMES.replace("'regular'", "'Regular'") + "; -- the end")
+    assert own.convert().tables[0].rows == 1
+    own.write("games.sql", GAMES.replace("as game_id", "as GAME_ID"))
     assert own.convert().tables[0].rows == 1
 
 
@@ -100,6 +106,8 @@ def test_a_correct_select_may_say_it_otherwise(own: Own) -> None:
         ('ids = "own"', 'extends = "nbaapi"', "'nbaapi', which is none of nba_api, nba_dump, nba"),
         ("[sources.matches]", '[sources.matches]\nlike = "nba"', "'nba', which is none of nba_api"),
         ("[sources.matches]", '[sources.matches]\nlike = "nba_api"', "'matches', which is none of"),
+        ('ids = "own"', 'ids = "own"\nfills = []', "fills names nothing"),
+        ("[sources.matches]", "[sources]\n[sources.matches]\nlike = []", "is not a text"),
         ('ids = "own"', 'ids = "own"\nfills = ["shot"]', "fills names 'shot', which is none of"),
         ('may = ["attendance"]', 'may = "attendance"', "may = 'attendance' is not a list of texts"),
         ("[sources.matches]", "[sources.matches", "it is no TOML"),
