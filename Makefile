@@ -22,7 +22,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Exit code 1 means that the work is done but some data needs attention, as real data does.
 ON_ATTENTION = { code=$$?; [ $$code = 1 ] && echo "make: goes on; what needs attention is in $(REPORT)" || exit $$code; }
 
-.PHONY: help setup demo check test test-bigquery test-deploy kills lint generate bench docs notebook report lock clean
+.PHONY: help setup demo check test test-more test-bigquery test-deploy kills lint generate bench docs notebook report lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,8 +55,13 @@ check: setup  ## Check style, types and imports, and run the quick unit tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" -q tests/python/unit python_workers
 
 # The slow folders come first, so that neither worker is left with one at the end.
-test: setup  ## Run every test but the campaign of random kills
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/python/scenarios/test_kill_campaign.py
+PYTEST_ALL = $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/python/scenarios/test_kill_campaign.py
+
+test: setup  ## Run every test, each behaviour on one set of data
+	$(PYTEST_ALL) -m "not twice"
+
+test-more: setup  ## Run every test on all its data (but the random kills)
+	$(PYTEST_ALL)
 
 # About 0.10 USD at most; PROJECT=emulator and PROJECT=local-bigquery show it here.
 test-bigquery: setup  ## Run the opt-in tests on a BigQuery project of yours (PROJECT=my-project)

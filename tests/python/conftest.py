@@ -20,12 +20,12 @@ from hypothesis import HealthCheck, settings
 from python_workers.raw.load import LoadReport, load_directory
 from python_workers.raw.schema import RawTable
 from python_workers.settings import Settings
-from python_workers.simulation.simulate import MARKER, simulate
+from python_workers.simulation.simulate import simulate
 from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 from tests.python.support import parsed_project
 from tests.python.support.command import CommandLine
 from tests.python.support.engine import Engine
-from tests.python.support.folders import REPOSITORY
+from tests.python.support.folders import PLAIN, PLAIN_DATES, has_real_files, raw_folder
 from tests.python.support.leagues import League, random_league, write_tables
 from tests.python.support.raw_factories import (
     Format,
@@ -182,21 +182,25 @@ def four_seasons(
     return Engine(once("four_seasons", fill)).copy(tmp_path_factory.mktemp("random"))
 
 
-def raw_folder() -> Path:
-    """Return where real raw files should be."""
-    named = os.environ.get("BACKCOURT_RAW_DIR")
-    return Path(named) if named else REPOSITORY.parent / "shared" / "data" / "nba"
+@pytest.fixture(scope="session")
+def plain(once: Once, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """Return an engine on the plain league, its last two dates backfilled. Work on copies of it."""
+    if not PLAIN.exists():
+        pytest.skip(f"no {PLAIN}")
 
+    def fill(folder: Path) -> None:
+        engine = Engine(folder)
+        engine.load(PLAIN / "raw")
+        engine.backfill(*PLAIN_DATES)
 
-def has_real_files(folder: Path) -> bool:
-    return (folder / "games" / "2021_22.parquet").exists() and not (folder / MARKER).exists()
+    return Engine(once("plain", fill)).copy(tmp_path_factory.mktemp("plain"))
 
 
 @pytest.fixture(scope="session")
 def real_files() -> Path:
     """Return the folder of real raw files, where there is one."""
     folder = raw_folder()
-    if not has_real_files(folder):
+    if not has_real_files():
         pytest.skip(f"no real data in {folder}; BACKCOURT_RAW_DIR names another folder")
     return folder
 
@@ -204,9 +208,8 @@ def real_files() -> Path:
 @pytest.fixture(scope="session")
 def season_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the raw files of 2021-22: real, or else of ten made-up teams until Christmas."""
-    folder = raw_folder()
-    if has_real_files(folder):
-        return folder
+    if has_real_files():
+        return raw_folder()
     made_up = tmp_path_factory.mktemp("season") / "raw"
     simulate(made_up, ["2021-22"], 7, teams=10, games_per_team=30)
     return made_up

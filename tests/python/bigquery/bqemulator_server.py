@@ -154,6 +154,8 @@ def install_translation_memory() -> None:
         return remembered[key]
 
     translator.SQLTranslator.translate = translate_or_remember
+    for module in (executor, interpreter):
+        module.rewrite_table_refs = functools.lru_cache(maxsize=None)(module.rewrite_table_refs)
 
 
 def install_sql_repairs() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import os
 from pathlib import Path
 
@@ -14,10 +13,9 @@ from python_workers.errors import BackcourtError
 from python_workers.processors.catalogue import PROCESSORS
 from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 from tests.python.support.engine import Engine, assert_same
-from tests.python.support.folders import REPOSITORY
+from tests.python.support.folders import PLAIN_DATES
 
-PLAIN = REPOSITORY.parent / "shared" / "cases" / "plain"
-EARLIER, DAY = dt.date(2021, 11, 10), dt.date(2021, 11, 12)
+EARLIER, DAY = PLAIN_DATES
 
 SWITCHES = {
     "DBT_EMPTY": "1",
@@ -33,14 +31,8 @@ SWITCHES = {
 
 
 @pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    """Return an engine on the plain league with its last two dates backfilled."""
-    if not PLAIN.exists():
-        pytest.skip(f"no {PLAIN}")
-    engine = Engine(tmp_path_factory.mktemp("plain"))
-    engine.load(PLAIN / "raw")
-    engine.backfill(EARLIER, DAY)
-    return engine
+def original(plain: Engine) -> Engine:
+    return plain
 
 
 @pytest.fixture
@@ -125,8 +117,6 @@ def test_if_dbt_builds_nothing_nothing_is_recorded_or_computed(
         {name: texts for name, texts in after.items() if "rows" in name},
         {name: texts for name, texts in before.items() if "rows" in name},
     )
-    engine.backfill(EARLIER, DAY)
-    assert_same(engine.everything(), original.everything())
 
 
 def test_a_selection_without_tests_is_an_error(engine: Engine) -> None:

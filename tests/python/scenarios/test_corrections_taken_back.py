@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from python_workers.accounting.ledger import Ledger, plan
 from python_workers.accounting.schedule import resolve
 from python_workers.backfill.outcome import BackfillOptions
 from python_workers.backfill.run import Backfill
+from python_workers.processors.base import Processor
 from python_workers.processors.catalogue import POOL_PROCESSORS, PROCESSORS
 from python_workers.processors.composite_factors import COMPOSITE_FACTORS
 from python_workers.processors.daily_cache import DAILY_CACHE
@@ -20,10 +21,9 @@ from python_workers.processors.shot_zones import SHOT_ZONES
 from python_workers.processors.team_defense import TEAM_DEFENSE
 from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 from tests.python.support.engine import IN_PROCESS, Engine, Quiet, assert_same
-from tests.python.support.folders import REPOSITORY
+from tests.python.support.folders import PLAIN, PLAIN_DATES
 
-PLAIN = REPOSITORY.parent / "shared" / "cases" / "plain"
-DAY = dt.date(2021, 11, 12)
+DAY = PLAIN_DATES[-1]
 PLAYER = 101
 
 
@@ -38,14 +38,8 @@ def points(engine: Engine) -> float:
 
 
 @pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    """Return an engine on the plain league with one date backfilled."""
-    if not PLAIN.exists():
-        pytest.skip(f"no {PLAIN}")
-    engine = Engine(tmp_path_factory.mktemp("plain"))
-    engine.load(PLAIN / "raw")
-    engine.backfill(DAY, DAY)
-    return engine
+def original(plain: Engine) -> Engine:
+    return plain
 
 
 @pytest.fixture
@@ -74,23 +68,42 @@ def test_a_correction_is_undone_after_the_clock_has_stepped_back(
     assert set(engine.backfill(DAY, DAY).dates.values()) == {0}
     history = engine.query("select run_id from nba_processing.processor_runs")
     assert len({row["run_id"] for row in history}) == 3
-    (current,) = engine.query("select count(*) as n from nba_processing.processed_dates")
+    (current,) = engine.query(
+        "select count(*) as n from nba_processing.processed_dates where analysis_date = ?", [DAY]
+    )
     assert current["n"] == len(PROCESSORS)
 
 
-@pytest.mark.parametrize("place", ["after-tdza", "after-commit", "after-mlfs"])
-def test_a_correction_is_undone_where_its_run_was_killed(
-    engine: Engine, original: Engine, monkeypatch: pytest.MonkeyPatch, place: str
-) -> None:
-    def stop(name: str) -> None:
-        if name == place:
-            raise SystemExit(name)
+PLACES = ("after-tdza", "after-commit", "after-mlfs")
 
+
+@pytest.fixture(scope="module")
+def killed(original: Engine, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Engine]:
+    """Return, by place, what a backfill of corrected data leaves behind if it is killed there.
+
+    These are the file and its log as they lie on the disk when one run passes the places.
+    """
+    engine = original.copy(tmp_path_factory.mktemp("corrected"))
     engine.load(PLAIN / "correct", "player_box_scores")
-    with monkeypatch.context() as patch:
-        patch.setattr("python_workers.runtime.injected_faults.crash_point", stop)
-        with pytest.raises(SystemExit):
-            engine.backfill(DAY, DAY)
+    left: dict[str, Engine] = {}
+
+    def keep(name: str) -> None:
+        if name in PLACES and name not in left:
+            left[name] = engine.copy(tmp_path_factory.mktemp(name))
+            for file in engine.path.parent.glob(f"{engine.path.name}.*"):
+                shutil.copyfile(file, left[name].path.with_name(file.name))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("python_workers.runtime.injected_faults.crash_point", keep)
+        engine.backfill(DAY, DAY)
+    return left
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_correction_is_undone_where_its_run_was_killed(
+    killed: dict[str, Engine], original: Engine, place: str
+) -> None:
+    engine = killed[place]
     engine.load(PLAIN / "restore", "player_box_scores")
     engine.backfill(DAY, DAY)
     assert_same(engine.everything(), original.everything())
@@ -127,10 +140,14 @@ def test_compute_does_not_record_rows_of_dbt_from_before_a_killed_run_as_made_of
 def test_rows_that_are_gone_or_altered_are_missing_and_come_back(
     engine: Engine, original: Engine
 ) -> None:
+    def of_day(processor: Processor) -> str:
+        return f"{processor.table} where {processor.date_column} = date '{DAY}'"
+
     engine.execute(
-        *(f"delete from {each.table}" for each in (SHOT_ZONES, DAILY_CACHE, FEATURE_STORE)),
-        f"delete from {COMPOSITE_FACTORS.table} where player_id = {PLAYER}",
-        f"update {TEAM_DEFENSE.table} set opponent_pace = 0 where team_abbr = 'AAA'",
+        *(f"delete from {of_day(each)}" for each in (SHOT_ZONES, DAILY_CACHE, FEATURE_STORE)),
+        f"delete from {of_day(COMPOSITE_FACTORS)} and player_id = {PLAYER}",
+        f"update {TEAM_DEFENSE.table} set opponent_pace = 0 "
+        f"where analysis_date = date '{DAY}' and team_abbr = 'AAA'",
     )
     with DuckDBWarehouse(engine.path) as warehouse:
         states = plan(Ledger.read(warehouse, DAY, DAY), PROCESSORS, [DAY])

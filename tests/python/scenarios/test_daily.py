@@ -23,6 +23,7 @@ from tests.python.support.mornings import Mornings
 
 # After the season's first 30 days and before its last 14 regular ones, so nothing is waived.
 FIRST = dt.date(2021, 11, 19)
+LOADED_30_HOURS_AGO = "update nba_raw.loads set loaded_at = now() - interval 30 hour"
 
 
 @pytest.fixture
@@ -34,10 +35,11 @@ def mornings(simulated_raw: Engine, tmp_path: Path) -> Mornings:
 def first_morning(
     simulated_raw: Engine, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Mornings, BackfillResult]:
-    """Run the first day without the stages after the pool."""
+    """Run the first day without the stages after the pool, on loads that are 30 hours old."""
     mornings = Mornings(simulated_raw, tmp_path_factory.mktemp("first"), FIRST)
+    mornings.engine.execute(LOADED_30_HOURS_AGO)
     (day,) = game_days(mornings.engine, FIRST, 1)
-    return mornings, mornings.daily(day, skip_downstream=True)
+    return mornings, mornings.daily(day, skip_downstream=True, fresh_hours=31.0)
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,8 @@ def categories(engine: Engine, short: str, day: dt.date) -> Counter[str]:
 def test_a_morning_knows_the_roster_and_neither_projected_usage_nor_stars_out(
     first_morning: tuple[Mornings, BackfillResult],
 ) -> None:
-    mornings, _ = first_morning
+    mornings, result = first_morning
+    assert result.run.mode == "daily"
     rows = mornings.engine.rows("pcf")
     assert rows
     for row in rows.values():
@@ -149,11 +152,10 @@ def test_results_that_have_not_arrived_stop_the_day(mornings: Mornings) -> None:
 
 def test_old_loads_stop_the_day(mornings: Mornings) -> None:
     (day,) = game_days(mornings.engine, FIRST, 1)
-    mornings.engine.execute("update nba_raw.loads set loaded_at = now() - interval 30 hour")
+    mornings.engine.execute(LOADED_30_HOURS_AGO)
     with pytest.raises(BackcourtError, match="raw data is old") as caught:
         mornings.daily(day)
     assert any("BACKCOURT_FRESH_HOURS" in line for line in caught.value.hint)
-    assert mornings.daily(day, fresh_hours=31.0).run.mode == "daily"
 
 
 def test_a_load_from_before_the_clock_was_set_back_is_no_fresh_one(mornings: Mornings) -> None:

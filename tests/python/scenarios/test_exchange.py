@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,11 @@ def assert_equal(one: Engine, other: Engine) -> None:
     assert differences(one.path, other.path).keys() <= {table_names.RECORD_CHANGES}
 
 
-def left_by_a_kill(terminal: Terminal, simulated: Engine, exchange: Path) -> Engine:
+@pytest.fixture(scope="module")
+def killed(terminal_folder: Path, simulated: Engine, tmp_path_factory: Any) -> tuple[Engine, Path]:
     """Kill the parent when all results of the first wave are there and none is committed."""
+    exchange = tmp_path_factory.mktemp("left") / "exchange"
+    terminal = Terminal(terminal_folder)
     terminal.put(simulated.path)
     terminal.forget_outputs()
     terminal.run_until_killed(
@@ -71,7 +75,17 @@ def left_by_a_kill(terminal: Terminal, simulated: Engine, exchange: Path) -> Eng
         environment=ALL_AT_ONCE,
     )
     assert len(units(exchange, "psza")) > 2
-    return Engine(terminal.folder)
+    engine = Engine(terminal.folder).copy(tmp_path_factory.mktemp("killed"))
+    terminal.clear()
+    return engine, exchange
+
+
+@pytest.fixture
+def left_by_a_kill(killed: tuple[Engine, Path], tmp_path: Path, exchange: Path) -> Engine:
+    """Return an engine that a killed parent left behind, its results in `exchange`."""
+    engine, results = killed
+    shutil.copytree(results, exchange)
+    return engine.copy(tmp_path / "killed")
 
 
 def test_units_give_the_rows_of_a_run_without_files(
@@ -123,9 +137,9 @@ def test_stored_rows_are_updated_deleted_or_left_as_without_files(
 
 
 def test_a_killed_parent_leaves_its_results_to_the_next_run(
-    terminal: Terminal, simulated: Engine, exchange: Path, computed: list[str]
+    left_by_a_kill: Engine, simulated: Engine, exchange: Path, computed: list[str]
 ) -> None:
-    engine = left_by_a_kill(terminal, simulated, exchange)
+    engine = left_by_a_kill
 
     engine.backfill(pool=in_process(exchange))
 
@@ -135,9 +149,9 @@ def test_a_killed_parent_leaves_its_results_to_the_next_run(
 
 
 def test_a_result_that_is_not_whole_is_computed_again(
-    terminal: Terminal, simulated: Engine, exchange: Path, computed: list[str]
+    left_by_a_kill: Engine, simulated: Engine, exchange: Path, computed: list[str]
 ) -> None:
-    engine = left_by_a_kill(terminal, simulated, exchange)
+    engine = left_by_a_kill
     cut, unnamed, *whole = units(exchange, "psza")
     os.truncate(cut / "result" / "rows.parquet", 1000)
     (unnamed / "result").rename(unnamed / "result-0123")  # as if a worker still wrote it
@@ -156,13 +170,12 @@ def test_a_result_that_is_not_whole_is_computed_again(
 
 
 def test_a_result_of_other_code_is_not_taken(
-    terminal: Terminal,
-    simulated: Engine,
+    left_by_a_kill: Engine,
     exchange: Path,
     computed: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    engine = left_by_a_kill(terminal, simulated, exchange)
+    engine = left_by_a_kill
     left = units(exchange, "psza")
     monkeypatch.setattr(chunks, "code_digest", lambda: "0" * 16)
 
@@ -173,9 +186,13 @@ def test_a_result_of_other_code_is_not_taken(
 
 
 def test_a_result_of_other_inputs_is_not_taken(
-    terminal: Terminal, simulated: Engine, tmp_path: Path, exchange: Path, computed: list[str]
+    left_by_a_kill: Engine,
+    simulated: Engine,
+    tmp_path: Path,
+    exchange: Path,
+    computed: list[str],
 ) -> None:
-    engine = left_by_a_kill(terminal, simulated, exchange)
+    engine = left_by_a_kill
     left = units(exchange, "psza")
     plain = simulated.copy(tmp_path / "plain")
     correction = (

@@ -19,6 +19,8 @@ from python_workers.accounting.input_builds import (
     SeasonDates,
 )
 from python_workers.accounting.schedule import Schedule
+from python_workers.processors.daily_cache import DAILY_CACHE
+from python_workers.processors.shot_zones import SHOT_ZONES
 from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 from tests.python.support.engine import Engine, assert_same
 
@@ -136,17 +138,17 @@ def test_analytics_tables_are_never_behind_the_raw_data_of_any_season(seasons: E
     for year in (2021, 2022, 2023, 2024):
         mark(seasons, year)
     correct(seasons, "2023-24")
-    seasons.backfill(seasons=["2023-24"])
+    seasons.backfill(seasons=["2023-24"], processors=[DAILY_CACHE])
     assert marked(seasons) == {2022, 2024}
     # The other corrected season has new analytics tables, but no new inputs yet.
     with DuckDBWarehouse(seasons.path) as warehouse:
         builds = InputBuilds.read(warehouse, seasons.project().state())
     day = builds.seasons["2024-25"].first
     assert builds.stale_seasons(day, day) == {"2024-25"}
-    result = seasons.backfill(seasons=["2021-22"])
+    result = seasons.backfill(seasons=["2021-22"], processors=[DAILY_CACHE])
     assert result.inputs_rebuilt
     assert result.written > 0
-    assert not seasons.backfill().inputs_rebuilt
+    assert not seasons.backfill(processors=[DAILY_CACHE]).inputs_rebuilt
 
 
 def test_a_player_s_birth_date_concerns_the_seasons_that_list_him(seasons: Engine) -> None:
@@ -165,7 +167,7 @@ def test_an_analytics_table_that_is_gone_is_built_whole(seasons: Engine) -> None
     before = contents(seasons, "nba_analytics")
     seasons.execute("drop table nba_analytics.int_player_form")
     correct(seasons, "2024-25")
-    seasons.backfill()
+    seasons.backfill(seasons=["2024-25"], processors=[SHOT_ZONES])
     after = contents(seasons, "nba_analytics")
     assert len(after["int_player_form"]) == len(before["int_player_form"])
 
@@ -402,4 +404,5 @@ def test_a_run_of_dbt_by_hand_makes_the_inputs_stale(
     seasons: Engine, arguments: list[str], *, is_rebuilt: bool
 ) -> None:
     seasons.project()._invoke(arguments, {})
-    assert seasons.backfill(seasons=["2021-22"]).inputs_rebuilt == is_rebuilt
+    result = seasons.backfill(seasons=["2021-22"], processors=[SHOT_ZONES])
+    assert result.inputs_rebuilt == is_rebuilt

@@ -16,6 +16,7 @@ from python_workers.processors.catalogue import BY_KEY, BY_NAME
 from python_workers.settings import resolve_project_dir
 from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 from tests.python.support.engine import SHORTS, Engine, Texts, assert_same, outcomes
+from tests.python.support.folders import ALSO_ON_REAL_GAMES
 from tests.python.support.mornings import Mornings
 
 DAYS = 7
@@ -141,7 +142,9 @@ class Week:
             self.breakers.append(len(open_breakers(warehouse)))
 
 
-@pytest.fixture(scope="module", params=SEASONS)
+@pytest.fixture(
+    scope="module", params=[pytest.param("simulated", marks=ALSO_ON_REAL_GAMES), "real"]
+)
 def week(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Week:
     """Play a week."""
     season = SEASONS[request.param]
