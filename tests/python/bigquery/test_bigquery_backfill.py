@@ -325,14 +325,14 @@ def test_what_dbt_makes_carries_its_descriptions(backfilled: tuple[Project, Done
 
 
 def test_the_opening_week_is_that_of_duckdb(
-    project: Project, duckdb_loaded: Engine, tmp_path: Path
+    project: Project, backcourt: CommandLine, duckdb_backfilled: Engine, tmp_path: Path
 ) -> None:
     """Teams that have not played and means without games have the same NULLs on both."""
     first, last = OPENING_WEEK
-    done = project.backfill("--start", str(first), "--end", str(last), "--skip-tests")
-    expected = rows_on_duckdb(duckdb_loaded.copy(tmp_path), first, last)
+    done = backcourt("backfill", "--start", first, "--end", last, "--skip-tests")
+    expected = rows_on_duckdb(duckdb_backfilled.copy(tmp_path), first, last)
     gaps = [row for row in expected["failures"].values() if not row["is_expected"]]
-    assert done.code == int(bool(gaps)), done.output
+    assert done.code == int(bool(gaps)), done
     assert {row["rest_advantage"] for row in expected["mlfs"].values()} >= {None, 0}
     assert_same_rows(project.rows(first, last), expected)
 

@@ -1,22 +1,20 @@
-"""Kill the command anywhere, run it again: the tables are those of a run without the kill."""
+"""Kill or interrupt the command anywhere, run it again: the tables are those of one whole run."""
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
 
+from tests.python.scenarios.test_interrupts import assert_clean_end
 from tests.python.support.engine import Engine
 from tests.python.support.terminal import Terminal, differences
 
 pytestmark = pytest.mark.slow
 
+BACKFILL = ("backfill", "--all", "--skip-tests")
 # The tests use one warehouse in turn, so list the points in the order of a run.
-BACKFILL_BOUNDARIES = (
-    "after-dbt-int_player_games:1",
-    "after-inputs:1",
-    "after-dbt-ml_feature_store_v2:1",
-)
 COMPUTE_BOUNDARIES = (
     "before-commit:1",
     "before-write:2",
@@ -35,14 +33,23 @@ def test_a_load_killed_between_two_tables_is_completed_by_the_next(
     assert found == {"nba_staging.seasons": 1}  # The command loads dbt's seed, too.
 
 
-def test_a_backfill_short_of_disk_and_then_killed_ends_in_the_same_tables(
+def test_a_backfill_short_of_disk_killed_and_interrupted_ends_in_the_same_tables(
     terminal: Terminal, simulated_raw: Engine, simulated: Engine
 ) -> None:
+    def interrupt(point: str, *, group: bool) -> None:
+        command = terminal.start(*BACKFILL)
+        command.wait_for_point(point)
+        command.send(signal.SIGINT, group=group)
+        assert_clean_end(command, command.wait())
+
     terminal.put(simulated_raw.path)
-    terminal.run_until_disk_is_full(4_000_000, "backfill", "--all", "--skip-tests")
-    for boundary in BACKFILL_BOUNDARIES:
-        terminal.run_until_killed(boundary, "backfill", "--all", "--skip-tests")
-    terminal.run_well("backfill", "--all", "--skip-tests")
+    terminal.run_until_disk_is_full(4_000_000, *BACKFILL)
+    terminal.run_until_killed("after-dbt-int_player_games:1", *BACKFILL)
+    interrupt("after-dbt-int_player_games:1", group=True)  # dbt is running.
+    interrupt("after-inputs:1", group=False)
+    terminal.run_until_killed("after-inputs:1", *BACKFILL)
+    terminal.run_until_killed("after-dbt-ml_feature_store_v2:1", *BACKFILL)
+    terminal.run_well(*BACKFILL)
     assert differences(terminal.file, simulated.path) == {}
     assert terminal.repeated_runs() == []
 

@@ -19,7 +19,6 @@ from tests.python.support.terminal import Command, Ended, Terminal, differences
 pytestmark = pytest.mark.slow
 
 COMPUTE = ("compute", "--all")
-BACKFILL = ("backfill", "--all", "--skip-tests")
 
 
 def assert_clean_end(command: Command, ended: Ended, code: int = 130) -> None:
@@ -30,23 +29,6 @@ def assert_clean_end(command: Command, ended: Ended, code: int = 130) -> None:
     assert "Traceback" not in ended.text
     assert "bug in Backcourt" not in ended.text
     command.assert_nothing_is_left()
-
-
-def test_interrupting_dbt_and_going_on_ends_in_the_same_tables(
-    terminal: Terminal, simulated_raw: Engine, simulated: Engine
-) -> None:
-    terminal.put(simulated_raw.path)
-    for point, to_the_group in (
-        ("after-dbt-int_player_games:1", True),  # dbt is running.
-        ("after-inputs:1", False),
-    ):
-        command = terminal.start(*BACKFILL)
-        command.wait_for_point(point)
-        command.send(signal.SIGINT, group=to_the_group)
-        assert_clean_end(command, command.wait())
-    terminal.run_well(*BACKFILL)
-    assert differences(terminal.file, simulated.path) == {}
-    assert terminal.repeated_runs() == []
 
 
 def test_interrupting_the_pool_and_going_on_ends_in_the_same_tables(

@@ -11,6 +11,7 @@ import pytest
 from python_workers.accounting.known_gaps import KnownGap, known_gap_lines, read_known_gaps
 from python_workers.errors import BackcourtError
 from python_workers.processors.catalogue import BY_KEY
+from python_workers.processors.shot_zones import SHOT_ZONES
 from python_workers.reader import Reader
 from tests.python.support.command import CommandLine
 from tests.python.support.engine import Engine
@@ -63,7 +64,7 @@ def test_adding_and_removing_a_known_gap_judges_the_affected_dates_again(
     psza = engine.failures("psza")
     before, rows = categories(engine, "psza"), engine.rows("psza")
     write(file, KnownGap(chosen["game_id"], chosen["player_id"], "contradicts itself", NOTED))
-    known = engine.backfill(seasons=[SEASON])
+    known = engine.backfill(seasons=[SEASON], processors=[SHOT_ZONES])
 
     missing = f'["{chosen["game_date"]}"]'
     alone = {
@@ -86,7 +87,7 @@ def test_adding_and_removing_a_known_gap_judges_the_affected_dates_again(
     assert {day for day, _ in alone} <= recomputed
 
     write(file)
-    engine.backfill(seasons=[SEASON])
+    engine.backfill(seasons=[SEASON], processors=[SHOT_ZONES])
     assert categories(engine, "psza") == before
 
 
