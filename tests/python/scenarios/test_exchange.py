@@ -125,7 +125,9 @@ def test_stored_rows_are_updated_deleted_or_left_as_without_files(
             "delete from nba_processing.precompute_failures where can_retry is null "
             "or entity_id = (select max(entity_id) from nba_processing.precompute_failures)",
         )
-        return engine, engine.backfill(pool=in_process(folder), reprocess="all")
+        return engine, engine.backfill(
+            processors=POOL_PROCESSORS, pool=in_process(folder), reprocess="all"
+        )
 
     with_files, outcome = restated("files", exchange)
     without_files, expected = restated("none", None)
