@@ -69,19 +69,19 @@ def unexplained_selects(warehouse: Warehouse, processors: Iterable[Processor]) -
     selects = [
         f"""
         select
-            'unexplained' as kind, written.processor_name, written.analysis_date,
-            '{reason}' as fingerprint
+            'unexplained' as kind, processor_name, analysis_date, '{reason}' as fingerprint
         from (
-            select {name} as processor_name, {day} as analysis_date, run_id
-            from {table} where {day} between @start and @end
-            group by 1, 2, 3
-        ) as written
-        left join ({_RUNS}) as runs
-            on written.processor_name = runs.processor_name
-            and written.analysis_date = runs.analysis_date
-            and written.run_id = runs.run_id
-        where runs.run_id is null
-        group by 1, 2, 3, 4
+            select distinct written.processor_name, written.analysis_date
+            from (
+                select distinct {name} as processor_name, {day} as analysis_date, run_id
+                from {table} where {day} between @start and @end
+            ) as written
+            left join ({_RUNS}) as runs
+                on written.processor_name = runs.processor_name
+                and written.analysis_date = runs.analysis_date
+                and written.run_id = runs.run_id
+            where runs.run_id is null
+        ) as unexplained
         """  # noqa: S608 our own names
         for name, day, table, reason in sources
         if warehouse.has_table(table)
@@ -90,21 +90,24 @@ def unexplained_selects(warehouse: Warehouse, processors: Iterable[Processor]) -
         selects.append(
             f"""
             select
-                'unexplained' as kind, recorded.processor_name, recorded.analysis_date,
+                'unexplained' as kind, processor_name, analysis_date,
                 '{OTHER_RUN_RECORD}' as fingerprint
-            from {table_names.PROCESSED_DATES} as recorded
-            left join ({_RUNS}) as runs
-                on recorded.processor_name = runs.processor_name
-                and recorded.analysis_date = runs.analysis_date
-                and recorded.run_id = runs.run_id
-                and recorded.calculation_version = runs.calculation_version
-                and recorded.output_digest = runs.output_digest
-                and recorded.records = runs.records
-                and recorded.failures = runs.failures
-                and recorded.investigate = runs.investigate
-            where recorded.analysis_date between @start and @end
-            group by 1, 2, 3, 4
-            having count(runs.run_id) != 1
+            from (
+                select recorded.processor_name, recorded.analysis_date
+                from {table_names.PROCESSED_DATES} as recorded
+                left join ({_RUNS}) as runs
+                    on recorded.processor_name = runs.processor_name
+                    and recorded.analysis_date = runs.analysis_date
+                    and recorded.run_id = runs.run_id
+                    and recorded.calculation_version = runs.calculation_version
+                    and recorded.output_digest = runs.output_digest
+                    and recorded.records = runs.records
+                    and recorded.failures = runs.failures
+                    and recorded.investigate = runs.investigate
+                where recorded.analysis_date between @start and @end
+                group by recorded.processor_name, recorded.analysis_date
+                having count(runs.run_id) != 1
+            ) as unexplained
             """  # noqa: S608 our own names
         )
     return selects

@@ -45,14 +45,16 @@ class Stray:
 def find_strays(warehouse: Warehouse) -> list[Stray]:
     """Return the stray rows of the features, failures and current records, by table and problem."""
     selects = [
-        f"select '{table}' as stray_table, {problem} as problem, count(*) as n "  # noqa: S608 our own names
-        f"from {table} where {condition} group by 1, 2"
+        f"select stray_table, problem, count(*) as n from ("  # noqa: S608 our own names
+        f"select '{table}' as stray_table, {problem} as problem from {table} where {condition}"
+        ") as strays group by stray_table, problem"
         for table, problem, condition in _conditions(warehouse)
     ]
     if not selects:
         return []
-    found = warehouse.query(f"{' union all '.join(selects)} order by 1, 2").to_pylist()
-    return [Stray(row["stray_table"], row["problem"], row["n"]) for row in found]
+    found = warehouse.query(" union all ".join(selects)).to_pylist()
+    strays = [Stray(row["stray_table"], row["problem"], row["n"]) for row in found]
+    return sorted(strays, key=lambda stray: (stray.table, stray.problem))
 
 
 def delete_strays(warehouse: Warehouse) -> list[Stray]:
