@@ -75,18 +75,21 @@ def test_the_example_of_the_docs_is_loaded(own: Own, warehouse: DuckDBWarehouse)
         (", file_number", ", 7 as file_number", "gives 7 as file_number"),
         ("day::date", "[day::date]", "column game_date is DATE[], not a number, a flag, a date"),
         ("day::date", "interval 1 day", "column game_date is INTERVAL, not a number, a flag"),
-        (", file_number", "", "mine/games.sql: games: column status"),
         (GAMES, "-- nothing", "games.sql is empty"),
     ],
 )
 def test_a_mistake_in_a_select_is_named(own: Own, old: str, new: str, expected: str) -> None:
     assert old in GAMES
-    select = GAMES.replace(old, new)
-    own.write("games.sql", select if "file_number" in select else select.replace("final", "Done"))
+    own.write("games.sql", GAMES.replace(old, new))
     said = refusal(own.convert)
     assert expected in said
     assert "another form" not in said
     assert not own.raw.exists()
+
+
+def test_without_a_file_number_a_wrong_row_is_that_of_its_select(own: Own) -> None:
+    own.write("games.sql", GAMES.replace(", file_number", "").replace("'final'", "'Done'"))
+    assert "mine/games.sql: games: column status has an unusable value" in refusal(own.convert)
 
 
 def test_a_correct_select_may_say_it_otherwise(own: Own) -> None:
