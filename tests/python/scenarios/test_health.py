@@ -156,12 +156,13 @@ def test_a_dropped_table_is_named_and_the_next_backfill_makes_it_again(
         ("view", table_names.BACKFILL_COVERAGE),
     ):
         engine.execute(f"drop {kind} {name}")
+        table = name.partition(".")[2]
         for command in COMMANDS[:3]:
             refused = backfilled(*command.split())
             assert (refused.code, hints in refused.err) == (3, True), refused
-            assert f"error: {name} is missing" in refused.err
+            assert f"{table} is missing in " in refused.err
         shown = backfilled("doctor")
-        assert (shown.code, name in shown.out) == (3, True)
+        assert (shown.code, f"{table} is missing" in " ".join(shown.out.split())) == (3, True)
         backfilled.ok("backfill", "--all")
         assert_same(engine.everything(), before)
     # Nothing reads it for these commands; it is missing all the same.
