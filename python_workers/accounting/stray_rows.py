@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,7 +13,11 @@ from python_workers.warehouse.base import Warehouse
 
 REPAIR = "backcourt remove --strays"
 
-_NO_DATE = f"({{day}} is null or {{day}} not between date '{FIRST_DATE}' and date '{LAST_DATE}')"
+# Each condition bounds the date, which BigQuery requires; no row satisfies two of them.
+_NO_DATE = (
+    f"({{day}} is null or {{day}} > date '{LAST_DATE}')",
+    f"{{day}} < date '{FIRST_DATE}'",
+)
 _WITHOUT_DATE = f"without a date between {FIRST_DATE.year} and {LAST_DATE.year}"
 _NAMES = ", ".join(f"'{name}'" for name in BY_NAME)
 _NO_PROCESSOR = f"(processor_name is null or processor_name not in ({_NAMES}))"
@@ -52,9 +57,10 @@ def find_strays(warehouse: Warehouse) -> list[Stray]:
     ]
     if not selects:
         return []
-    found = warehouse.query(" union all ".join(selects)).to_pylist()
-    strays = [Stray(row["stray_table"], row["problem"], row["n"]) for row in found]
-    return sorted(strays, key=lambda stray: (stray.table, stray.problem))
+    rows: Counter[tuple[str, str]] = Counter()
+    for row in warehouse.query(" union all ".join(selects)).to_pylist():
+        rows[row["stray_table"], row["problem"]] += row["n"]
+    return [Stray(table, problem, count) for (table, problem), count in sorted(rows.items())]
 
 
 def delete_strays(warehouse: Warehouse) -> list[Stray]:
@@ -69,14 +75,14 @@ def delete_strays(warehouse: Warehouse) -> list[Stray]:
 
 def _conditions(warehouse: Warehouse) -> Iterator[tuple[str, str, str]]:
     """Yield each table, the SQL expression of the problem, and the condition of stray rows."""
-    for processor in PROCESSORS:
-        if warehouse.has_table(processor.table):
-            yield processor.table, f"'{_WITHOUT_DATE}'", _NO_DATE.format(day=processor.date_column)
-    no_date = _NO_DATE.format(day="analysis_date")
-    problem = (
-        f"case when {_NO_PROCESSOR} then concat('of the unknown processor ', "
-        f"coalesce(processor_name, 'NULL')) else '{_WITHOUT_DATE}' end"
-    )
-    for table in (table_names.PRECOMPUTE_FAILURES, table_names.PROCESSED_DATES):
-        if warehouse.has_table(table):
-            yield table, problem, f"({_NO_PROCESSOR} or {no_date})"
+    tables = {processor.table: processor.date_column for processor in PROCESSORS}
+    shared = (table_names.PRECOMPUTE_FAILURES, table_names.PROCESSED_DATES)
+    for table, day in (tables | dict.fromkeys(shared, "analysis_date")).items():
+        if not warehouse.has_table(table):
+            continue
+        for condition in _NO_DATE:
+            yield table, f"'{_WITHOUT_DATE}'", condition.format(day=day)
+        if table in shared:
+            problem = "concat('of the unknown processor ', coalesce(processor_name, 'NULL'))"
+            dated = f"{day} between date '{FIRST_DATE}' and date '{LAST_DATE}'"
+            yield table, problem, f"{dated} and {_NO_PROCESSOR}"
