@@ -16,9 +16,8 @@ from python_workers.accounting.input_builds import (
     NOT_RECORDED,
     Build,
     InputBuilds,
-    SeasonDates,
 )
-from python_workers.accounting.schedule import Schedule
+from python_workers.accounting.schedule import Schedule, SeasonDates
 from python_workers.processors.daily_cache import DAILY_CACHE
 from python_workers.processors.shot_zones import SHOT_ZONES
 from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
