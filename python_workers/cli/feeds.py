@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import os
 import time
 from pathlib import Path
@@ -18,13 +17,12 @@ from python_workers.cli.console import err, out
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.feeds.convert import Conversion, convert
 from python_workers.feeds.feed import TABLES, Feed, find_feed, shipped_feeds
-from python_workers.feeds.fetch import FEED, fetch_birth_dates, fetch_season, player_ids
+from python_workers.feeds.fetch import FEED, fetch_birth_dates, fetch_season
 from python_workers.feeds.site import PACE_SECONDS, Site, nba_api_ask
 from python_workers.settings import load_settings, resolve_project_dir
 
 # Another address than the site's, with {endpoint} in it: a replay of recorded answers.
 ADDRESS = "BACKCOURT_STATS_ADDRESS"
-_SHOWN = 5
 _PROGRESS_EVERY = 100
 
 
@@ -84,15 +82,14 @@ def fetch(
     site = open_site(pace)
     fetched = fetch_season(site, season, directory, since=since, on_progress=_say_progress)
     if birth_dates:
-        index = json.loads((directory / season / "players.json").read_text("utf-8"))
-        found = fetch_birth_dates(site, player_ids(index), directory, on_progress=_say_progress)
+        found = fetch_birth_dates(site, fetched.players, directory, on_progress=_say_progress)
         fetched.files += found.files
         fetched.missing |= found.missing
     out.print(
         f"final games: {fetched.final_games}; answers written: {len(fetched.files)}; "
         f"requests: {site.requests}"
     )
-    for path, reason in list(fetched.missing.items())[:_SHOWN]:
+    for path, reason in fetched.missing.items():
         out.print(f"missing: {path.relative_to(directory)} ({reason})")
     if fetched.missing:
         out.print(f"missing in all: {len(fetched.missing)}; the same command asks for them again")

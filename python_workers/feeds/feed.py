@@ -31,6 +31,7 @@ _SOURCE_KEYS = {
     "result_set": str,
     "json": str,
     "select": str,
+    "lists": list,
     "needs": list,
     "may": list,
 }
@@ -54,16 +55,23 @@ class Source:
         The result set's name, or the path that an answer of this source has.
     select
         For ``json``: the SELECT that makes rows of ``answers (content, file_number)``.
+    lists
+        For ``json``: the lists of objects that each answer must have, such as
+        ``game.actions`` or ``days[*].games``.
     needs, may
         Columns that each file must have, and columns that are NULL where a file lacks them.
+    where
+        Its place for messages: the file and the key.
     """
 
     name: str
     kind: Kind
     path: str
     select: str
+    lists: tuple[str, ...]
     needs: tuple[str, ...]
     may: tuple[str, ...]
+    where: str
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -224,8 +232,10 @@ def _source(declaration: Path, name: str, table: object) -> Source:
         kind,
         given.get(kind, ""),
         given.get("select", ""),
+        tuple(given.get("lists", ())),
         needs,
         may,
+        f"{declaration}: {where}",
     )
 
 

@@ -7,21 +7,25 @@ is missing, and for the schedule, which says what is final by now.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+import duckdb
 
 from python_workers.errors import BackcourtError, ExitCode
+from python_workers.feeds.answers import OtherFormError, create_table, read_answers
 from python_workers.feeds.feed import find_feed
 from python_workers.feeds.site import Site, UnansweredError
 from python_workers.runtime.writing import check_folder, write_text
+from python_workers.warehouse.duckdb.file import NO_DOWNLOADS
 
 FEED = "nba_api"
 # Kinds of games that count for a season, by the third digit of their ids.
 _COUNTED = ("002", "004", "005")
 _SEASON_TYPES = {"002": "Regular Season", "004": "Playoffs", "005": "PlayIn"}
-_FINAL = 3
+_FINAL = "3"
 # So many requests in a row without an answer mean the site, not the game.
 _GIVE_UP_AFTER = 3
 # Parameters that the endpoint wants, and that stay empty.
@@ -64,11 +68,14 @@ class Fetched:
         Answers that this call has written.
     missing
         For each request without a usable answer, its file and the reason.
+    players
+        Ids of the season's players, as the site's index has them.
     """
 
     final_games: int = 0
     files: list[Path] = field(default_factory=list)
     missing: dict[Path, str] = field(default_factory=dict)
+    players: list[int] = field(default_factory=list)
 
 
 def fetch_season(
@@ -109,24 +116,20 @@ def fetch_season(
         "schedule",
     )
     try:
-        text, content = site.answer(schedule.endpoint, schedule.parameters)
+        text = site.answer(schedule.endpoint, schedule.parameters)
     except UnansweredError as error:
         raise _no_site(error, fetched) from error
-    _check(schedule, content)
+    final = list(_final_games(schedule, text))
     write_text(schedule.file, text)
     fetched.files.append(schedule.file)
-    games = [game for game in _final_games(content) if since is None or game[1] >= since]
+    games = [game for game in final if since is None or game[1] >= since]
     fetched.final_games = len(games)
-    requests = [_player_index(season, folder), *_requests(games, season, folder)]
-    _fetch(site, requests, fetched, on_progress)
+    index = _player_index(season, folder)
+    if _kept_players(index) is None:
+        index.file.unlink(missing_ok=True)
+    _fetch(site, [index, *_requests(games, season, folder)], fetched, on_progress)
+    fetched.players = _kept_players(index) or []
     return fetched
-
-
-def player_ids(index: Any) -> list[int]:  # noqa: ANN401 -- JSON
-    """Return the ids in an answer of PlayerIndex."""
-    (found,) = index["resultSets"]
-    column = found["headers"].index("PERSON_ID")
-    return sorted({int(row[column]) for row in found["rowSet"]})
 
 
 def fetch_birth_dates(
@@ -169,7 +172,7 @@ def _fetch(
     for done, request in enumerate(waiting):
         on_progress(done, len(waiting))
         try:
-            text, content = site.answer(request.endpoint, request.parameters)
+            text = site.answer(request.endpoint, request.parameters)
         except UnansweredError as error:
             fetched.missing[request.file] = error.reason
             failures += 1
@@ -177,7 +180,7 @@ def _fetch(
                 raise _no_site(error, fetched) from error
             continue
         failures = 0
-        if not _check(request, content):
+        if not _is_whole(request, text):
             fetched.missing[request.file] = "an empty answer"
             continue
         write_text(request.file, text)
@@ -185,12 +188,40 @@ def _fetch(
     on_progress(len(waiting), len(waiting))
 
 
-def _final_games(content: Any) -> Iterator[tuple[str, dt.date]]:  # noqa: ANN401 -- JSON
+def _final_games(schedule: Request, text: str) -> Iterator[tuple[str, dt.date]]:
     """Yield id and date of each final game that counts for the season."""
-    for day in content["leagueSchedule"]["gameDates"]:
-        for game in day["games"]:
-            if game["gameStatus"] == _FINAL and game["gameId"].startswith(_COUNTED):
-                yield game["gameId"], dt.date.fromisoformat(game["gameDateEst"][:10])
+    for row in _rows(schedule, text):
+        # An id becomes the name of a file.
+        game_id = _matching(schedule, row, "gameId", r"\d{10}")
+        is_final = _matching(schedule, row, "gameStatus", r"\d") == _FINAL
+        if is_final and game_id.startswith(_COUNTED):
+            date = _matching(schedule, row, "gameDateEst", r"\d{4}-\d\d-\d\d.*")
+            try:
+                yield game_id, dt.date.fromisoformat(date[:10])
+            except ValueError:
+                raise _changed(schedule, f"gameDateEst = {date!r}") from None
+
+
+def _matching(request: Request, row: Mapping[str, str | None], column: str, pattern: str) -> str:
+    """Return the value of a column if it has the form of all its values."""
+    value = row[column]
+    if value is None or not re.fullmatch(pattern, value, re.ASCII):
+        key = next(iter(row))
+        of_row = f" where {key} = {row[key]!r}" if column != key else ""
+        raise _changed(request, f"{column} = {value!r}{of_row}")
+    return value
+
+
+def _kept_players(index: Request) -> list[int] | None:
+    """Return the ids in the kept answer of PlayerIndex; None without a usable one."""
+    try:
+        return _player_ids(index, index.file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, BackcourtError):
+        return None
+
+
+def _player_ids(index: Request, text: str) -> list[int]:
+    return sorted({int(_matching(index, row, "PERSON_ID", r"\d+")) for row in _rows(index, text)})
 
 
 def _player_index(season: str, folder: Path) -> Request:
@@ -256,8 +287,8 @@ def _requests(games: list[tuple[str, dt.date]], season: str, folder: Path) -> It
         )
 
 
-def _check(request: Request, content: Any) -> bool:  # noqa: ANN401 -- JSON
-    """Tell whether an answer has rows.
+def _rows(request: Request, text: str) -> list[dict[str, str | None]]:
+    """Return the rows that a conversion would read from an answer.
 
     Raises
     ------
@@ -265,21 +296,28 @@ def _check(request: Request, content: Any) -> bool:  # noqa: ANN401 -- JSON
         If it is not of the source's form.
     """
     source = next(source for source in find_feed(FEED).sources if source.name == request.source)
-    if source.kind == "result_set":
-        sets = content.get("resultSets", []) if isinstance(content, dict) else []
-        found = [result for result in sets if result.get("name") == source.path]
-        missing = [name for name in source.needs if not found or name not in found[0]["headers"]]
-        if missing:
-            raise _changed(request, f"{source.path} has no {', '.join(missing)}")
-        return bool(found[0]["rowSet"])
-    part = content
-    for name in source.path.split("."):
-        if not isinstance(part, dict) or name not in part:
+    with duckdb.connect(config={**NO_DOWNLOADS}) as connection:
+        create_table(connection, source)
+        try:
+            known = read_answers(connection, [source], {1: text}, [request.file.name])
+        except BackcourtError as error:
+            problem = error.problem if isinstance(error, OtherFormError) else error.message
+            raise _changed(request, problem) from error
+        if not known:
             raise _changed(request, f"it has no {source.path}")
-        part = part[name]
+        rows = connection.table(source.name).to_arrow_table()
+        return [dict(row) for row in rows.to_pylist()]
+
+
+def _is_whole(request: Request, text: str) -> bool:
+    """Tell whether an answer has all rows that a final game has."""
+    if request.source == "player_index":
+        return bool(_player_ids(request, text))
+    rows = _rows(request, text)
     if request.source == "box_score_v3":
-        return bool(part["homeTeam"]["players"] and part["awayTeam"]["players"])
-    return bool(part)
+        return len({row["teamTricode"] for row in rows}) == len(("home", "away"))
+    # A game may be without inactive players.
+    return bool(rows) or request.source == "inactive_players_v3"
 
 
 def _changed(request: Request, what: str) -> BackcourtError:

@@ -9,8 +9,9 @@ from pathlib import Path
 import duckdb
 
 from python_workers.errors import BackcourtError, ExitCode
+from python_workers.feeds.answers import OtherFormError
 from python_workers.feeds.feed import SHIPPED, TABLES, Feed, shipped_feeds
-from python_workers.feeds.sources import NOTHING_CONVERTED, OtherFormError, read_sources
+from python_workers.feeds.sources import NOTHING_CONVERTED, read_sources
 from python_workers.warehouse.duckdb.file import NO_DOWNLOADS
 from python_workers.wording import some
 
@@ -52,7 +53,7 @@ def read_fitting_sources(
     try:
         files = read_sources(connection, feed, directory, only)
     except OtherFormError as error:
-        fitting = _feeds_that_read(directory, [error.path], feed)
+        fitting = _feeds_that_read(directory, [error.paths[error.number - 1]], feed)
         if len(fitting) > 1:
             fitting = _feeds_that_read(directory, error.paths[:_TRIED], feed, fitting) or fitting
         advice = (

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
@@ -18,7 +20,6 @@ TIMEOUT_SECONDS = 30.0
 PACE_SECONDS = 0.7
 _LONGEST_WAIT_SECONDS = 120.0
 _FORBIDDEN = (401, 403)
-_TOO_MANY = 429
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,8 @@ class Site:
         self._next = clock()
         self.requests = 0
 
-    def answer(self, endpoint: str, parameters: Mapping[str, object]) -> tuple[str, Any]:
-        """Return an answer's text and the JSON in it.
+    def answer(self, endpoint: str, parameters: Mapping[str, object]) -> str:
+        """Return the text of an answer, which is JSON.
 
         Raises
         ------
@@ -107,7 +108,7 @@ class Site:
         )
         return attempts(self._attempt, endpoint, parameters)
 
-    def _attempt(self, endpoint: str, parameters: Mapping[str, object]) -> tuple[str, Any]:
+    def _attempt(self, endpoint: str, parameters: Mapping[str, object]) -> str:
         early = self._next - self._clock()
         if early > 0:
             self._pause(early)
@@ -122,14 +123,15 @@ class Site:
             raise UnansweredError(
                 f"HTTP status {answer.status}",
                 is_blocked=answer.status in _FORBIDDEN,
-                retry_after=answer.retry_after if answer.status == _TOO_MANY else None,
+                retry_after=answer.retry_after,
             )
         try:
-            return answer.text, json.loads(answer.text)
+            json.loads(answer.text)
         except ValueError as error:
             is_html = answer.text.lstrip().startswith("<")
             reason = "HTML instead of JSON" if is_html else "JSON that is cut off"
             raise UnansweredError(reason, is_blocked=is_html) from error
+        return answer.text
 
 
 def _wait(state: RetryCallState) -> float:
@@ -166,13 +168,34 @@ def nba_api_ask(timeout_seconds: float = TIMEOUT_SECONDS, base_url: str | None =
     class Http(NBAStatsHTTP):  # type: ignore[misc]  # published without types
         pass
 
+    headers: dict[str, str] = {}
+
+    def keep_headers(response: Any, *_: object, **__: object) -> None:  # noqa: ANN401 -- as above
+        headers.clear()
+        headers.update(response.headers)
+
+    # nba_api keeps the body and the status of a response, and not its headers.
+    Http.get_session().hooks["response"].append(keep_headers)
     if base_url is not None:
         Http.base_url = base_url
         Http.headers = {}
 
     def ask(endpoint: str, parameters: Mapping[str, object]) -> Answer:
         got = Http().send_api_request(endpoint, dict(parameters), timeout=timeout_seconds)
-        # nba_api keeps the body and the status of a response, and not its headers.
-        return Answer(got._status_code, got.get_response())  # noqa: SLF001 -- nba_api has no public name for it
+        status = got._status_code  # noqa: SLF001 -- nba_api has no public name for it
+        wait = seconds_to_wait(headers.get("Retry-After"), dt.datetime.now(dt.UTC))
+        return Answer(status, got.get_response(), wait)
 
     return ask
+
+
+def seconds_to_wait(retry_after: str | None, now: dt.datetime) -> float | None:
+    """Return the seconds of a ``Retry-After`` header: a number, or the time to wait for."""
+    if retry_after is None:
+        return None
+    if retry_after.strip().isdecimal():
+        return float(retry_after)
+    try:
+        return max(0.0, (parsedate_to_datetime(retry_after) - now).total_seconds())
+    except (TypeError, ValueError):
+        return None

@@ -16,6 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from python_workers.errors import BackcourtError, ExitCode
+from python_workers.feeds.answers import OtherFormError, create_table, read_answers
 from python_workers.feeds.feed import Feed, Source
 from python_workers.raw.files import Batch, read_batches
 from python_workers.raw.folders import files_below, label_of
@@ -30,25 +31,6 @@ _PARQUET = (".parquet",)
 _NOT_DATA = (".md", ".crc", ".sql", ".toml")
 NOTHING_CONVERTED = "Nothing was converted."
 _PART_BYTES = 16 << 20
-_RESULT_SETS = """
-create or replace temp table sets as
-select
-    file_number,
-    coalesce(content ->> '$.parameters.GameID', content ->> '$.parameters[0].GameID') as game_id,
-    result.name as name,
-    result.headers as headers,
-    result."rowSet" as cells
-from (
-    select
-        file_number,
-        content,
-        unnest(from_json(
-            content -> 'resultSets',
-            '[{"name":"VARCHAR","headers":["VARCHAR"],"rowSet":[["VARCHAR"]]}]'
-        )) as result
-    from parts
-)
-"""
 
 
 @dataclass
@@ -78,13 +60,6 @@ class Files:
         return [path for n, path in enumerate(self.paths, 1) if n not in self.known]
 
 
-class OtherFormError(BackcourtError):
-    """A file lacks a column that its source needs: `path`, of the `paths` of the folder."""
-
-    path: Path
-    paths: Sequence[Path]
-
-
 def read_sources(
     connection: duckdb.DuckDBPyConnection,
     feed: Feed,
@@ -110,8 +85,7 @@ def read_sources(
         If a file is damaged; `OtherFormError` if it lacks a column.
     """
     for source in feed.sources:
-        columns = ", ".join(f'"{name}" varchar' for name in source.columns)
-        connection.execute(f'create table "{source.name}" ({columns}, file_number integer)')
+        create_table(connection, source)
     paths, unread = _files_of(directory)
     paths = [path for path in paths if only is None or path in only]
     labels = [label_of(path, directory) for path in paths]
@@ -166,43 +140,16 @@ def _read_json(
     files: Files,
 ) -> set[int]:
     """Insert the rows of some answers; return the numbers of those that a source has read."""
-    texts = pa.table(
-        {
-            "file_number": pa.array([number for number, _ in part], pa.int32()),
-            "text": [_text(path, files.labels[number - 1]) for number, path in part],
-        }
-    )
-    connection.register("texts", texts)
-    broken = connection.execute(
-        "select file_number, ltrim(text) like '<%' from texts where not json_valid(text) limit 1"
-    ).fetchone()
-    if broken:
-        label = files.labels[broken[0] - 1]
-        raise BackcourtError(
-            f"{label} is {'HTML' if broken[1] else 'no JSON'}",
-            [
-                "The site answered with a page instead of data: fetch this file again."
-                if broken[1]
-                else "It may have been cut off: fetch this file again, or move it away.",
-                NOTHING_CONVERTED,
-            ],
-        )
-    connection.execute(
-        "create or replace temp table parts as select file_number, text::json as content from texts"
-    )
-    connection.unregister("texts")
-    connection.execute(_RESULT_SETS)
-    known: set[int] = set()
-    for source in feed.read_sources:
-        if source.kind == "table":
-            continue
-        numbers = (
-            _insert_result_set(connection, source, files)
-            if source.kind == "result_set"
-            else _insert_nested(connection, source, files)
-        )
-        known |= numbers
-    return known
+    labels = files.labels
+    texts = {number: _text(path, labels[number - 1]) for number, path in part}
+    try:
+        return read_answers(connection, feed.read_sources, texts, labels)
+    except OtherFormError as error:
+        error.paths = files.paths
+        raise
+    except BackcourtError as error:
+        error.hint = (*error.hint, NOTHING_CONVERTED)
+        raise
 
 
 def _text(path: Path, label: str) -> str:
@@ -226,63 +173,6 @@ def _text(path: Path, label: str) -> str:
         raise BackcourtError(
             f"{label} is not UTF-8 text", ["Save it as UTF-8.", NOTHING_CONVERTED]
         ) from error
-
-
-def _insert_result_set(
-    connection: duckdb.DuckDBPyConnection, source: Source, files: Files
-) -> set[int]:
-    found = connection.execute(
-        "select distinct file_number, headers from sets where name = ?", [source.path]
-    ).fetchall()
-    for number, headers in found:
-        missing = [name for name in source.needs if name not in headers]
-        if missing:
-            raise _missing(files, number, source, missing, headers)
-    cells = ", ".join(
-        f"cell[list_position(headers, '{name}')]"
-        if name != "GAME_ID" or name in source.needs
-        else f"coalesce(cell[list_position(headers, '{name}')], game_id)"
-        for name in source.columns
-    )
-    connection.execute(
-        f'insert into "{source.name}" select {cells}, file_number from ('  # noqa: S608 a feed's own names
-        "select headers, game_id, file_number, unnest(cells) as cell from sets where name = ?)",
-        [source.path],
-    )
-    return {number for number, _ in found}
-
-
-def _insert_nested(connection: duckdb.DuckDBPyConnection, source: Source, files: Files) -> set[int]:
-    connection.execute(
-        "create or replace temp table answers as select * from parts where json_exists(content, ?)",
-        [f"$.{source.path}"],
-    )
-    found = connection.execute("select file_number from answers").fetchall()
-    numbers = {number for (number,) in found}
-    if not numbers:
-        return numbers
-    names = ", ".join(f'"{name}"' for name in source.columns)
-    try:
-        connection.execute(f"create or replace temp table nested as {source.select}")
-    except duckdb.Error as error:
-        raise BackcourtError(
-            f"the select of source {source.name} fails: {str(error).splitlines()[0]}",
-            [
-                f"It reads answers with {source.path}, such as {files.labels[min(numbers) - 1]}.",
-                NOTHING_CONVERTED,
-            ],
-        ) from error
-    # A renamed key gives NULL everywhere.
-    filled = ", ".join(f'count("{name}")' for name in source.needs)
-    absent = connection.execute(
-        f"select file_number, {filled} from nested group by all order by all"  # noqa: S608 as above
-    ).fetchall()
-    for number, *counts in absent:
-        missing = [name for name, count in zip(source.needs, counts, strict=True) if not count]
-        if missing:
-            raise _missing(files, number, source, missing, ())
-    connection.execute(f'insert into "{source.name}" select {names}, file_number from nested')  # noqa: S608 as above
-    return numbers
 
 
 def _read_table(
@@ -332,14 +222,3 @@ def _source_of(feed: Feed, present: Sequence[str]) -> Source | None:
     """Return the source with the most columns of all whose needed columns a file has."""
     fitting = [source for source in feed.read_sources if set(source.needs) <= set(present)]
     return max(fitting, key=lambda source: len(source.needs), default=None)
-
-
-def _missing(
-    files: Files, number: int, source: Source, missing: Sequence[str], present: Sequence[str]
-) -> OtherFormError:
-    error = OtherFormError(
-        f"{files.labels[number - 1]}: {source.path} has no {', '.join(missing)}",
-        [f"It has: {', '.join(present)}."] if present else [],
-    )
-    error.path, error.paths = files.paths[number - 1], files.paths
-    return error

@@ -75,7 +75,14 @@ class Replay:
             "scheduleleaguev2": schedule(*self.games),
             "boxscoretraditionalv3": box_score(game),
             "boxscoresummaryv3": {
-                "boxScoreSummary": {"gameId": game, "homeTeam": {}, "awayTeam": {}}
+                "boxScoreSummary": {
+                    "gameId": game,
+                    "homeTeam": {
+                        "teamTricode": "POR",
+                        "inactives": [{"personId": 9, "firstName": "A", "familyName": "P9"}],
+                    },
+                    "awayTeam": {"teamTricode": "DAL", "inactives": []},
+                }
             },
             "playbyplayv3": play_by_play(action(7), game_id=game),
             "playerindex": result_sets(
@@ -112,6 +119,8 @@ def served(
             answer = replay(parts.path.strip("/"), parameters)
             on_request(replay.asked.total())
             self.send_response(answer.status)
+            if answer.retry_after is not None:
+                self.send_header("Retry-After", str(answer.retry_after))
             self.end_headers()
             self.wfile.write(answer.text.encode())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -13,9 +14,15 @@ from python_workers.errors import BackcourtError
 from python_workers.feeds.convert import convert
 from python_workers.feeds.feed import find_feed
 from python_workers.feeds.fetch import Fetched, fetch_birth_dates, fetch_season
-from python_workers.feeds.site import ATTEMPTS, Answer, Site
+from python_workers.feeds.site import ATTEMPTS, Answer, Site, nba_api_ask, seconds_to_wait
 from tests.python.support.command import CommandLine
-from tests.python.support.feed_answers import CHART, chart_line, result_sets, scheduled_game
+from tests.python.support.feed_answers import (
+    CHART,
+    chart_line,
+    result_sets,
+    schedule,
+    scheduled_game,
+)
 from tests.python.support.replayed_site import FINAL, LATER, SEASON, Replay, served
 
 
@@ -91,8 +98,9 @@ def test_a_request_is_repeated_after_a_passing_fault(
     assert [seconds for seconds in fetching.pauses if seconds >= 1] == [1, 2]
 
 
-def test_the_site_says_how_long_to_wait(fetching: Fetching) -> None:
-    fetching.replay.faults["boxscoretraditionalv3"] = [Answer(429, "", retry_after=33)]
+@pytest.mark.parametrize("status", [429, 503])
+def test_the_site_says_how_long_to_wait(fetching: Fetching, status: int) -> None:
+    fetching.replay.faults["boxscoretraditionalv3"] = [Answer(status, "", retry_after=33)]
     fetching.fetch()
     assert max(fetching.pauses) == 33
 
@@ -143,6 +151,92 @@ def test_an_empty_answer_is_not_kept(fetching: Fetching) -> None:
     fetching.replay.faults["shotchartdetail"] = [empty]
     assert list(fetching.fetch().missing.values()) == ["an empty answer"]
     assert fetching.files() == ALL - {f"shot_chart_{FINAL}.json"}
+
+
+def _player_index(*person_ids: object) -> dict[str, object]:
+    headers = ["PERSON_ID", "PLAYER_LAST_NAME", "PLAYER_FIRST_NAME", "POSITION"]
+    return result_sets(PlayerIndex=(headers, [[each, "P1", "A", "F"] for each in person_ids]))
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "answer", "said"),
+    [
+        ("scheduleleaguev2", {"leagueSchedule": {}}, "no list leagueSchedule.gameDates"),
+        ("scheduleleaguev2", {"leagueSchedule": None}, "no list leagueSchedule.gameDates"),
+        ("scheduleleaguev2", {"x": 1}, "it has no leagueSchedule"),
+        (
+            "scheduleleaguev2",
+            {"leagueSchedule": {"gameDates": [None]}},
+            "leagueSchedule.gameDates has an element that is no object",
+        ),
+        (
+            "scheduleleaguev2",
+            {"leagueSchedule": {"gameDates": [{"games": []}, {"games": None}]}},
+            "no list leagueSchedule.gameDates[*].games",
+        ),
+        (
+            "scheduleleaguev2",
+            schedule(scheduled_game(FINAL), scheduled_game(LATER, gameStatus=None)),
+            f"gameStatus = None where gameId = '{LATER}'",
+        ),
+        (
+            "scheduleleaguev2",
+            schedule(scheduled_game(FINAL, gameDateEst=None), scheduled_game(LATER)),
+            f"gameDateEst = None where gameId = '{FINAL}'",
+        ),
+        (
+            "scheduleleaguev2",
+            schedule(scheduled_game(FINAL), scheduled_game("002../../../../escaped")),
+            "gameId = '002../../../../escaped'",
+        ),
+        ("playerindex", {"resultSets": None}, "it has no PlayerIndex"),
+        ("playerindex", {"resultSets": [1]}, "it has no PlayerIndex"),
+        (
+            "playerindex",
+            {"resultSets": [{"name": "PlayerIndex"}]},
+            "PlayerIndex has no list of headers",
+        ),
+        ("playerindex", _player_index(None), "PERSON_ID = None"),
+        ("playerindex", _player_index("../1"), "PERSON_ID = '../1'"),
+        (
+            "boxscoretraditionalv3",
+            {"boxScoreTraditional": None},
+            "no list boxScoreTraditional.homeTeam.players",
+        ),
+        (
+            "boxscoretraditionalv3",
+            {"boxScoreTraditional": {"homeTeam": None, "awayTeam": None}},
+            "no list boxScoreTraditional.homeTeam.players",
+        ),
+        ("boxscoresummaryv3", {"boxScoreSummary": {"x": 1}}, "no list boxScoreSummary.homeTeam"),
+        ("playbyplayv3", {"game": {"actions": [{"x": 1}]}}, "game.actions has no gameId"),
+    ],
+)
+def test_an_answer_of_another_form_ends_the_fetch_and_is_not_kept(
+    fetching: Fetching, endpoint: str, answer: object, said: str
+) -> None:
+    fetching.replay.faults[endpoint] = [Answer(200, json.dumps(answer))]
+    with pytest.raises(BackcourtError) as caught:
+        fetching.fetch()
+    assert f"the answer of {endpoint} has another form: " in caught.value.message
+    assert said in caught.value.message
+    assert caught.value.exit_code == 3
+    kept = fetching.files()
+    # The same command asks for it again.
+    assert fetching.fetch().missing == {}
+    assert kept < fetching.files() == ALL
+    assert all(
+        path.is_relative_to(fetching.folder) for path in fetching.folder.parent.rglob("*.json")
+    )
+
+
+def test_a_damaged_index_of_players_is_asked_for_again(fetching: Fetching) -> None:
+    fetching.fetch()
+    index = fetching.folder / SEASON / "players.json"
+    whole = index.read_bytes()
+    index.write_bytes(whole[:40])
+    assert fetching.fetch().players == [1, 8]
+    assert index.read_bytes() == whole
 
 
 def test_a_changed_column_is_named(fetching: Fetching) -> None:
@@ -211,11 +305,52 @@ def test_the_command_fetches_through_nba_api_what_convert_reads(
     conversion = convert(find_feed("nba_api"), tmp_path / "answers", tmp_path / "raw")
     assert {table.table: table.rows for table in conversion.tables} == {
         "games": 2,
-        "player_box_scores": 2,
-        "players": 2,
+        "player_box_scores": 3,
+        "players": 3,
         "shots": 1,
     }
     assert conversion.warnings == ()
+
+
+def test_the_command_names_each_missing_answer(
+    address: Replay, backcourt: CommandLine, tmp_path: Path
+) -> None:
+    games = [f"00221007{number}" for number in range(32, 38)]
+    address.games = [scheduled_game(game) for game in games]
+    address.faults["playerindex"] = [Answer(200, json.dumps(_player_index()))]
+    empty = Answer(200, json.dumps(result_sets(Shot_Chart_Detail=(CHART, []))))
+    address.faults["shotchartdetail"] = [empty] * len(games)
+    done = backcourt("fetch", "--season", SEASON, "--out", tmp_path / "answers", "--pace", "0")
+    assert done.code == 1, done
+    assert sorted(line for line in done.out.splitlines() if line.startswith("missing: ")) == [
+        *(
+            f"missing: {SEASON}/2022-01-26/shot_chart_{game}.json (an empty answer)"
+            for game in games
+        ),
+        f"missing: {SEASON}/players.json (an empty answer)",
+    ]
+
+
+def test_the_wait_that_the_site_asks_for_comes_through_nba_api(address: Replay) -> None:
+    address.faults["playerindex"] = [Answer(503, "", retry_after=33)]
+    ask = nba_api_ask(base_url=os.environ["BACKCOURT_STATS_ADDRESS"])
+    assert ask("playerindex", {}).retry_after == 33
+    assert ask("scheduleleaguev2", {}).retry_after is None
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("120", 120),
+        ("Wed, 26 Jan 2022 03:00:09 GMT", 9),
+        ("Wed, 26 Jan 2022 02:00:00 GMT", 0),
+        ("soon", None),
+        (None, None),
+    ],
+)
+def test_a_retry_after_is_a_number_or_a_time(header: str | None, seconds: float | None) -> None:
+    now = dt.datetime(2022, 1, 26, 3, tzinfo=dt.UTC)
+    assert seconds_to_wait(header, now) == seconds
 
 
 @pytest.mark.parametrize(

@@ -177,5 +177,5 @@ def test_a_failing_select_of_a_source_is_named(own: Own) -> None:
     )
     write_json(own.files / "a.json", {"matches": []})
     said = refusal(own.convert)
-    assert "the select of source matches fails" in said
+    assert "mine/feed.toml: sources.matches.select fails" in said
     assert "such as a.json" in said
