@@ -5,7 +5,6 @@ from __future__ import annotations
 import cProfile
 import csv
 import datetime as dt
-import json
 import math
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -21,10 +20,9 @@ from python_workers.backfill.pool_stage import read_inputs
 from python_workers.bench.baseline import compute_frames, sample_dates
 from python_workers.bench.comparisons import run_statement
 from python_workers.bench.correction import choose_line, compare, write_correction
-from python_workers.bench.page import PAGE_BEGINS, docs_page, results_table
 from python_workers.bench.profiles import top_functions
 from python_workers.bench.raw_data import cut_to_weeks, is_simulated
-from python_workers.bench.results import JSON_BEGINS, Results, at_least, at_most, exactly
+from python_workers.bench.results import Results
 from python_workers.bench.seasons import copy_project, cycle, seasons_of, write_seasons
 from python_workers.bench.sql_aggregate import AGGREGATE_TABLE
 from python_workers.bench.stages import (
@@ -36,7 +34,6 @@ from python_workers.bench.stages import (
 from python_workers.bench.workspace import Memory, Outcome, Workspace
 from python_workers.bench.yardstick import bytes_of_inputs, read_raw, write_outputs
 from python_workers.cli.bench import chosen_sections
-from python_workers.cli.console import out
 from python_workers.errors import BackcourtError
 from python_workers.processors.base import PoolWork, Processor
 from python_workers.processors.catalogue import (
@@ -45,7 +42,6 @@ from python_workers.processors.catalogue import (
     PROCESSORS,
 )
 from python_workers.processors.failures import ChunkResult
-from python_workers.runtime.writing import check_writable
 from python_workers.settings import resolve_project_dir
 from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 from tests.python.support.engine import Engine
@@ -373,94 +369,7 @@ def test_a_profile_ranks_functions_by_their_own_time(tmp_path: Path) -> None:
     assert all(str(tmp_path.parent) not in where for where, _, _ in functions)
 
 
-# Results --------------------------------------------------------------------------------------
-
-
-def made_up_results(*, is_smoke_test: bool = False) -> Results:
-    results = Results(
-        "2026-01-01T00:00:00+00:00",
-        {
-            "cores": 2,
-            "processor": "a processor",
-            "memory_gib": 8.0,
-            "system": "Linux x86_64",
-            "python": "3.11.0",
-            "backcourt": "0.1.0",
-            "revision": "abc1234",
-            "packages": {"duckdb": "1.5.0"},
-            "load_before": 0.1,
-        },
-        {
-            "source": "real",
-            "first_season": "2021-22",
-            "last_season": "2024-25",
-            "seasons": 4,
-            "game_dates": 652,
-            "box_score_lines": 158_751,
-            "shots": 872_156,
-        },
-        is_smoke_test,
-    )
-    results.section("a", "Whole backfill")
-    results.add("whole backfill", 61.25, "s", at_most(60, "s"), "652 game dates")
-    results.add("rows | written", 0, "rows", exactly(0, "rows"))
-    results.section("b", "Frames")
-    results.add("ratio", 80.0, "x", at_least(50, "x"))
-    results.add("without a bar", 1234.5, "ms")
-    results.note("Extrapolated.")
-    return results
-
-
-def test_results_read_from_json_equal_those_written() -> None:
-    results = made_up_results()
-    assert Results.from_json(results.to_json()) == results
-
-
-def test_the_files_of_an_earlier_benchmark_may_be_replaced(tmp_path: Path) -> None:
-    found, page = tmp_path / "found.json", tmp_path / "page.md"
-    found.write_text(made_up_results().to_json())
-    page.write_text(docs_page(made_up_results()))
-    check_writable(found, JSON_BEGINS)
-    check_writable(page, PAGE_BEGINS)
-    with pytest.raises(BackcourtError, match="has not written it"):
-        check_writable(found, PAGE_BEGINS)
-
-
-def test_the_json_has_its_schema() -> None:
-    found = json.loads(made_up_results().to_json())
-    assert found.keys() == {
-        *("version", "created_at", "machine", "data", "is_smoke_test", "sections")
-    }
-    for section in found["sections"]:
-        assert section.keys() == {"key", "title", "figures", "notes"}
-        for figure in section["figures"]:
-            assert figure.keys() == {"name", "value", "unit", "bar", "met", "note"}
-            assert isinstance(figure["value"], int | float)
-            assert figure["met"] in (True, False, None)
-
-
-def test_results_of_another_version_are_refused() -> None:
-    text = made_up_results().to_json().replace('"version": 1', '"version": 99')
-    with pytest.raises(ValueError, match="version 99"):
-        Results.from_json(text)
-
-
-def test_a_bar_is_met_or_not_and_never_judged_by_a_smoke_test() -> None:
-    assert [figure.met for figure in made_up_results().figures] == [False, True, True, None]
-    assert [figure.name for figure in made_up_results().missed] == ["whole backfill"]
-    assert {figure.met for figure in made_up_results(is_smoke_test=True).figures} == {None}
-
-
-def test_table_and_page_show_every_figure_with_its_bar() -> None:
-    results = made_up_results()
-    with out.capture() as captured:
-        out.print(results_table(results))
-    page = docs_page(results)
-    for text in (captured.get(), page):
-        for shown in ("61.2 s", "≤ 60 s", "not met", "80.0 x", "≥ 50 x", "1,234 ms", "652 game"):
-            assert shown in text
-    assert "rows \\| written" in page
-    assert "Extrapolated." in page
+# The command ----------------------------------------------------------------------------------
 
 
 def test_unknown_sections_are_named() -> None:
