@@ -10,7 +10,7 @@ import pytest
 
 from python_workers.settings import load_settings
 from python_workers.warehouse.open import open_warehouse
-from tests.python.bigquery.test_bigquery_backfill import assert_same_rows, rows_of
+from tests.python.bigquery.project import assert_same_rows, rows_of
 from tests.python.support.command import CommandLine
 from tests.python.support.leagues import League, days
 

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,25 +23,22 @@ from python_workers.backfill import sql_stage
 from python_workers.daily import readiness as dependencies
 from python_workers.daily import run as daily
 from python_workers.daily import status
-from python_workers.processors.catalogue import BY_KEY, PROCESSORS
+from python_workers.processors.catalogue import BY_KEY
 from python_workers.raw import load
 from python_workers.raw import player_registry as registry
 from python_workers.reader import Reader
 from python_workers.report import queries
-from python_workers.settings import Settings, load_settings
+from python_workers.settings import load_settings
 from python_workers.table_names import DATASETS
-from python_workers.warehouse.base import Warehouse
-from python_workers.warehouse.bigquery.open import open_bigquery
-from python_workers.warehouse.bigquery.warehouse import BigQueryWarehouse
 from python_workers.warehouse.job_labels import label_value
 from python_workers.warehouse.open import open_warehouse
 from tests.python.bigquery.analyzer import check_statements
 from tests.python.bigquery.emulator import Emulator
 from tests.python.bigquery.fault_proxy import FaultProxy, running_proxy
+from tests.python.bigquery.project import Done, Project, Row, assert_same_rows, rows_of
 from tests.python.bigquery.sent_jobs import sent_jobs
 from tests.python.support.command import CommandLine
 from tests.python.support.engine import Engine
-from tests.python.support.folders import REPOSITORY
 
 # A fortnight with enough games of the season before it, so that it has features.
 START, END = dt.date(2021, 12, 1), dt.date(2021, 12, 14)
@@ -55,131 +48,7 @@ RANGE = ("--start", str(START), "--end", str(END))
 LAST_DAY_BUT_ONE = dt.date(2021, 12, 13)
 LAST_DAYS = ("--start", str(LAST_DAY_BUT_ONE), "--end", str(END))
 
-FAILURES = (
-    "select processor_name, analysis_date, entity_id, player_id, failure_category, failure_reason, "
-    "can_retry, is_expected, expected_game_count, actual_game_count, missing_game_dates "
-    "from nba_processing.precompute_failures where analysis_date between @start and @end"
-)
-
 pytestmark = pytest.mark.slow
-
-
-@dataclass(frozen=True)
-class Done:
-    """How a command ended."""
-
-    code: int
-    output: str
-
-    def event(self, name: str) -> dict[str, Any]:
-        return self.events(name)[0]
-
-    def events(self, name: str) -> list[dict[str, Any]]:
-        found = [json.loads(line) for line in self.output.splitlines() if line.startswith("{")]
-        return [one for one in found if one["event"] == name]
-
-    def dates(self) -> set[str]:
-        """Return the dates that were committed."""
-        return set(re.findall(r'"event": "date_committed".*?"date": "([\d-]+)"', self.output))
-
-
-@dataclass(frozen=True)
-class Project:
-    """The command line and the tables of one emulator."""
-
-    emulator: Emulator
-    environment: dict[str, str]
-
-    def run(self, *arguments: str, **more: str) -> Done:
-        done = subprocess.run(
-            [sys.executable, "-m", "python_workers", *arguments, "--target", "emulator"],
-            check=False,
-            capture_output=True,
-            text=True,
-            cwd=REPOSITORY,
-            env=self.environment | more,
-        )
-        return Done(done.returncode, done.stdout + done.stderr)
-
-    def backfill(self, *arguments: str, **more: str) -> Done:
-        return self.run("backfill", *arguments, "--log-format", "json", **more)
-
-    def settings(self) -> Settings:
-        return load_settings(
-            target="emulator",
-            bq_endpoint=self.emulator.endpoint,
-            bq_storage_endpoint=self.emulator.storage_endpoint,
-            bq_project=self.emulator.project,
-        )
-
-    def warehouse(self) -> BigQueryWarehouse:
-        """Open the tables for a look that no proxy sees."""
-        return open_bigquery(self.settings())
-
-    def tables(self, dataset: str) -> list[str]:
-        with self.warehouse() as warehouse:
-            listed = warehouse._connection.client.list_tables(dataset)
-            return [table.table_id for table in listed if table.table_type == "TABLE"]
-
-    def state(self) -> str:
-        """Return a text that changes with the content of any table."""
-        # Leave out the lease: every command that may write changes it.
-        names = [
-            f"{each}.{name}"
-            for each in DATASETS
-            for name in self.tables(each)
-            if name != "run_lease"
-        ]
-        with self.warehouse() as warehouse:
-            return warehouse.content_state(names)
-
-    def rows(self, start: dt.date = START, end: dt.date = END) -> dict[str, dict[Any, Row]]:
-        with self.warehouse() as warehouse:
-            return rows_of(warehouse, start, end)
-
-
-Row = dict[str, Any]
-
-
-def rows_of(warehouse: Warehouse, start: dt.date, end: dt.date) -> dict[str, dict[Any, Row]]:
-    """Return every row and failure of a range by its key."""
-    found: dict[str, dict[Any, Row]] = {}
-    days = {"start": start, "end": end}
-    for processor in PROCESSORS:
-        names = [
-            column.name
-            for column in warehouse.columns(processor.table)
-            if column.name not in BOOKKEEPING
-        ]
-        sql = (
-            f"select {', '.join(sorted(names))} from {processor.table} "
-            f"where {processor.date_column} between @start and @end"
-        )
-        entity = "team_abbr" if processor.key == "tdza" else "player_lookup"
-        rows = warehouse.query(sql, days).to_pylist()
-        found[processor.key] = {(row[processor.date_column], row[entity]): row for row in rows}
-        assert len(found[processor.key]) == len(rows), "duplicate keys"
-    found["failures"] = {
-        (row["processor_name"], row["analysis_date"], row["entity_id"]): row
-        for row in warehouse.query(FAILURES, days).to_pylist()
-    }
-    return found
-
-
-def assert_same_rows(found: dict[str, dict[Any, Row]], expected: dict[str, dict[Any, Row]]) -> None:
-    """Compare all rows, naming the columns that differ and the first row that does."""
-    assert {name: rows.keys() for name, rows in found.items()} == {
-        name: rows.keys() for name, rows in expected.items()
-    }
-    for name, rows in found.items():
-        differing = [key for key, row in rows.items() if repr(row) != repr(expected[name][key])]
-        columns = {
-            (column, repr(value), repr(expected[name][key][column]))
-            for key in differing[:20]
-            for column, value in rows[key].items()
-            if repr(value) != repr(expected[name][key][column])
-        }
-        assert not differing, (name, len(differing), differing[0], sorted(columns)[:10])
 
 
 @pytest.fixture(scope="module")
@@ -304,7 +173,7 @@ def test_every_row_is_that_of_duckdb(
     backfilled: tuple[Project, Done, Done], on_duckdb: dict[str, dict[Any, Row]]
 ) -> None:
     project, *_ = backfilled
-    found = project.rows()
+    found = project.rows(START, END)
     assert all(found.values())
     assert_same_rows(found, on_duckdb)
 
@@ -542,7 +411,7 @@ def test_a_correction_recomputes_the_dates_after_it(
 ) -> None:
     """The proxy fails all the time and loses the answer to a commit, which is written only once."""
     project, *_ = backfilled
-    before = project.rows(end=CORRECTED)
+    before = project.rows(START, CORRECTED)
     boxes = pq.read_table(raw_files / "player_box_scores" / "2021_22.parquet")
     games = pq.read_table(raw_files / "games" / "2021_22.parquet").to_pylist()
     of_day = [g["game_id"] for g in games if g["game_date"] == CORRECTED]
@@ -561,7 +430,7 @@ def test_a_correction_recomputes_the_dates_after_it(
     assert all(fault.struck == fault.times for fault in faults)
     assert done.dates() <= {"2021-12-13", "2021-12-14"}
     assert done.dates()
-    assert project.rows(end=CORRECTED) == before
+    assert project.rows(START, CORRECTED) == before
     assert backcourt("coverage", *RANGE).code == exit_code()
 
 
