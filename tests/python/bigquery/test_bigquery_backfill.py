@@ -140,10 +140,14 @@ def on_duckdb(duckdb_backfilled: Engine) -> dict[str, dict[Any, Row]]:
         return rows_of(warehouse, START, END)
 
 
-def rows_on_duckdb(engine: Engine, first: dt.date, last: dt.date) -> dict[str, dict[Any, Row]]:
-    engine.backfill(first, last)
+@pytest.fixture(scope="module")
+def opening_week_on_duckdb(
+    duckdb_backfilled: Engine, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, dict[Any, Row]]:
+    engine = duckdb_backfilled.copy(tmp_path_factory.mktemp("opening_week"))
+    engine.backfill(*OPENING_WEEK)
     with open_warehouse(load_settings(duckdb_path=engine.path)) as warehouse:
-        return rows_of(warehouse, first, last)
+        return rows_of(warehouse, *OPENING_WEEK)
 
 
 @pytest.fixture(scope="module")
@@ -194,12 +198,12 @@ def test_what_dbt_makes_carries_its_descriptions(backfilled: tuple[Project, Done
 
 
 def test_the_opening_week_is_that_of_duckdb(
-    project: Project, backcourt: CommandLine, duckdb_backfilled: Engine, tmp_path: Path
+    project: Project, backcourt: CommandLine, opening_week_on_duckdb: dict[str, dict[Any, Row]]
 ) -> None:
     """Teams that have not played and means without games have the same NULLs on both."""
     first, last = OPENING_WEEK
     done = backcourt("backfill", "--start", first, "--end", last, "--skip-tests")
-    expected = rows_on_duckdb(duckdb_backfilled.copy(tmp_path), first, last)
+    expected = opening_week_on_duckdb
     gaps = [row for row in expected["failures"].values() if not row["is_expected"]]
     assert done.code == int(bool(gaps)), done
     assert {row["rest_advantage"] for row in expected["mlfs"].values()} >= {None, 0}
