@@ -61,7 +61,7 @@ test: setup  ## Run every test, each behaviour on one set of data
 	$(PYTEST_ALL) -m "not twice"
 
 test-more: setup  ## Run every test on all its data (but the random kills)
-	$(PYTEST_ALL) --hypothesis-profile=more
+	$(PYTEST_ALL)
 
 # About 0.10 USD at most; PROJECT=emulator and PROJECT=local-bigquery show it here.
 test-bigquery: setup  ## Run the opt-in tests on a BigQuery project of yours (PROJECT=my-project)

@@ -42,8 +42,6 @@ from tests.python.support.terminal import Terminal
 settings.register_profile(
     "backcourt", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
-# Of `make test-more`.
-settings.register_profile("more", settings.get_profile("backcourt"), max_examples=200)
 settings.load_profile("backcourt")
 
 # The example of docs/extending.md is tested in a copy of the project.

@@ -133,8 +133,7 @@ def as_bytes(rows: pa.Table) -> bytes:
     return bytes(sink.getvalue())
 
 
-# An example starts processes, so there are only a few.
-@settings(max_examples=settings().max_examples // 25)
+@settings(max_examples=8)
 @given(
     chunk_dates=st.integers(1, DATES + 1),
     commit_rows=st.integers(1, 5_000),
