@@ -1,10 +1,12 @@
 {#
   The range of the run. Cast the literals, never the column, so that BigQuery prunes partitions.
-  The range includes both ends; without vars it includes every date.
+  The range includes both ends; without vars it includes every date. A model that the var without_rows
+  names has no date: dbt creates its table empty.
 #}
 {% macro in_date_range(column) -%}
     {{ in_date_bounds(column) }}
-    {%- set only_dates = list_var('only_dates') -%}
+    {%- set is_without_rows = model.name in (list_var('without_rows') or []) -%}
+    {%- set only_dates = [] if is_without_rows else list_var('only_dates') -%}
     {%- if only_dates is not none %}
     and {{ column }} in ({{ date_literals(only_dates) }})
     {%- endif -%}

@@ -7,8 +7,8 @@
 {% macro check_vars() -%}
     {%- if execute -%}
         {%- set known = [
-            'start_date', 'end_date', 'only_dates', 'seasons', 'notes_input_builds', 'processors',
-            'investigate_severity', 'bootstrap_days', 'boundary_first_days', 'boundary_last_days',
+            'start_date', 'end_date', 'only_dates', 'without_rows', 'seasons', 'notes_input_builds',
+            'processors', 'investigate_severity', 'bootstrap_days', 'boundary_first_days', 'boundary_last_days',
         ] -%}
         {%- for name in invocation_args_dict.get('vars') or {} if name not in known -%}
             {{ exceptions.raise_compiler_error(
@@ -17,6 +17,7 @@
         {%- endfor -%}
         {%- do in_date_range('game_date') -%}
         {%- do check_number_of_dates(most_dates()) -%}
+        {%- do list_var('without_rows') -%}
         {%- do season_years() -%}
         {%- do required_processors() -%}
         {%- do flag_var('notes_input_builds') -%}

@@ -175,6 +175,7 @@ class DbtProject:
         only_dates: Sequence[date] | None = None,
         seasons: Sequence[int] | None = None,
         exclude: Sequence[str] = (),
+        without_rows: Sequence[str] = (),
     ) -> list[NodeOutcome]:
         """Run the selected models over a date range, both ends included.
 
@@ -184,23 +185,22 @@ class DbtProject:
             What to build, the range, and optionally the only dates in it to build.
         seasons
             Start years of the seasons to rebuild in the analytics tables; None rebuilds all.
-        exclude
-            What to leave out of the selection.
+        exclude, without_rows
+            What to leave out of the selection, and models whose dates to leave as they are.
 
         Raises
         ------
         BackcourtError
             If models fail; it names them and the database's message.
         """
+        left_out = ("--exclude", *exclude) if exclude else ()
         outcomes = self._invoke(
-            [
-                "run",
-                "--select",
-                *select,
-                *(("--exclude", *exclude) if exclude else ()),
-                "--cache-selected-only",
-            ],
-            {**_range_vars(start, end, only_dates, seasons), "notes_input_builds": True},
+            ["run", "--select", *select, *left_out, "--cache-selected-only"],
+            {
+                **_range_vars(start, end, only_dates, seasons),
+                "without_rows": list(without_rows),
+                "notes_input_builds": True,
+            },
         )
         failed = [outcome for outcome in outcomes if outcome.status in ("error", "fail")]
         for outcome in failed:
@@ -231,20 +231,11 @@ class DbtProject:
         BackcourtError
             If dbt selects no test, which would prove nothing.
         """
+        chosen = ("--select", *select, "--exclude-resource-type", "unit_test")
         variables = _range_vars(start, end, only_dates)
         if processors is not None:
             variables["processors"] = list(processors)
-        outcomes = self._invoke(
-            [
-                "test",
-                "--select",
-                *select,
-                "--exclude-resource-type",
-                "unit_test",
-                "--no-populate-cache",
-            ],
-            variables,
-        )
+        outcomes = self._invoke(["test", *chosen, "--no-populate-cache"], variables)
         return _some(outcomes, "tests", select)
 
     @property

@@ -32,7 +32,7 @@ from python_workers.backfill.pool_stage import (
     prepare_pool,
     run_pool_stage,
 )
-from python_workers.backfill.sql_stage import record_hashes, register_sql_dates
+from python_workers.backfill.sql_stage import EarlyRows, record_hashes, register_sql_dates
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.processors.base import PoolWork, Processor, SqlWork, waves
 from python_workers.processors.catalogue import PROCESSORS
@@ -95,10 +95,11 @@ class Backfill:
         self._guard_of = guard_of
         self._guard: Guard | None = None
         self._known_gaps: Sequence[KnownGap] = ()
+        self._early = EarlyRows()
 
     def run(self) -> BackfillResult:
         """Run every stage that has work to do."""
-        if any(isinstance(each.work, PoolWork) for each in self.options.processors):
+        if self._of_the_pool():
             check_pool(self.options.pool)
         if self.project is None:
             self._check_inputs_are_built()
@@ -115,10 +116,7 @@ class Backfill:
         self._computed = self.schedule.with_called_off(self.ledger.computed_dates)
         if self._guard_of is not None:
             self._guard = self._guard_of(self.warehouse, self.ledger, self.result.run)
-        chosen = self.options.processors
-        if any(
-            self._due(processor) for processor in chosen if isinstance(processor.work, PoolWork)
-        ):
+        if any(map(self._due, self._of_the_pool())):
             prepare_pool(self.options.pool)
         for wave in waves(PROCESSORS):
             for processor in wave:
@@ -130,6 +128,9 @@ class Backfill:
             self.test_coverage(self.project)
         self.result.jobs = job_counts(self.warehouse, self.project)
         return self.result
+
+    def _of_the_pool(self) -> list[Processor]:
+        return [each for each in self.options.processors if isinstance(each.work, PoolWork)]
 
     def _forget_old_changes(self) -> None:
         """Shorten the log of restated rows, if this run has restated any."""
@@ -165,23 +166,31 @@ class Backfill:
             lasting = self._lasting(project, builds)
             faults.crash_point("before-inputs")
             seasons = builds.season_years(builds.stale_seasons(start, end))
-            has_outputs = all(
-                self.warehouse.has_table(processor.table) for processor in SQL_PROCESSORS
-            )
+            early = EarlyRows.read(self.warehouse, self._built_with_inputs(start, end), start, end)
+            # Create the other outputs empty, so that coverage can be queried.
+            created = [
+                processor.model
+                for processor in SQL_PROCESSORS
+                if processor.model not in early.models
+                and not self.warehouse.has_table(processor.table)
+            ]
             self.warehouse.close()
-            select = (*INPUTS, *((VIEWS,) if has_outputs else ()))
+            select = (*INPUTS, *early.models, *created, VIEWS)
             for first, last in split_range(start, end, self.schedule.dates):
-                project.build(select, first, last, seasons=seasons, exclude=lasting)
-                select = INPUTS_BY_DATE
-            if not has_outputs:
-                # Create them empty, so that coverage can be queried.
                 project.build(
-                    (*(processor.model for processor in SQL_PROCESSORS), VIEWS), start, end, []
+                    select,
+                    first,
+                    last,
+                    seasons=seasons,
+                    exclude=lasting,
+                    without_rows=created,
                 )
+                select = (*INPUTS_BY_DATE, *early.models)
             faults.crash_point("after-inputs")
             check_seasons(self.warehouse, self.schedule)
             self._check_inputs()
             builds.note(self.warehouse, self.result.run.run_id, start, end)
+            self._early = early
             self.result.inputs_rebuilt = True
             done(f"built by dbt, {start} to {end}")
 
@@ -196,6 +205,17 @@ class Backfill:
         if not all(map(self.warehouse.has_table, project.relations(LASTING))):
             return []
         return [f"config.materialized:{each}" for each in LASTING]
+
+    def _built_with_inputs(self, start: date, end: date) -> list[Processor]:
+        """Return the processors that dbt builds along with the inputs of a range.
+
+        They read nothing but inputs. This run registers each date of the range that is due.
+        """
+        asked = self.schedule
+        if not asked.is_whole_range or start < asked.start or asked.end < end:
+            return []
+        chosen = self.options.processors
+        return [each for each in SQL_PROCESSORS if each in chosen and not each.upstream]
 
     def _check_inputs(self) -> None:
         lacking = lacking_inputs(self.warehouse, self.schedule.dates)
@@ -318,8 +338,10 @@ class Backfill:
                 return
             began = time.perf_counter()
             with labelling(processor=processor.key):
-                before = record_hashes(self.warehouse, processor, days)
-                self._build(project, (processor.model,), days)
+                before = self._early.before(processor, days)
+                if before is None:
+                    before = record_hashes(self.warehouse, processor, days)
+                    self._build(project, (processor.model,), days)
                 faults.crash_point(f"after-{processor.key}")
                 counts = register_sql_dates(
                     self.warehouse,

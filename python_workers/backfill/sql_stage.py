@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,6 +23,42 @@ from python_workers.warehouse.base import Warehouse
 _HASH_SCHEMA = pa.schema(
     [("analysis_date", pa.date32()), ("entity_id", pa.string()), ("record_hash", pa.int64())]
 )
+
+
+@dataclass(frozen=True)
+class EarlyRows:
+    """The rows that dbt has built along with the inputs of a range.
+
+    Parameters
+    ----------
+    start, end
+        The range, both ends included.
+    hashes
+        `record_hashes` of the range before the build, by the key of the processor.
+    models
+        The processors' models.
+    """
+
+    start: date = date.max
+    end: date = date.min
+    hashes: Mapping[str, pa.Table] = field(default_factory=dict)
+    models: tuple[str, ...] = ()
+
+    @classmethod
+    def read(
+        cls, warehouse: Warehouse, processors: Sequence[Processor], start: date, end: date
+    ) -> EarlyRows:
+        """Read the hashes of the rows that the build will replace."""
+        days = [start + timedelta(days=number) for number in range((end - start).days + 1)]
+        hashes = {each.key: record_hashes(warehouse, each, days) for each in processors}
+        return cls(start, end, hashes, tuple(each.model for each in processors))
+
+    def before(self, processor: Processor, days: Sequence[date]) -> pa.Table | None:
+        """Return `record_hashes` of some dates before the build; None if it lacks a date."""
+        hashes = self.hashes.get(processor.key)
+        if hashes is None or not all(self.start <= day <= self.end for day in days):
+            return None
+        return hashes.filter(pc.is_in(hashes.column("analysis_date"), pa.array(days, pa.date32())))
 
 
 def record_hashes(warehouse: Warehouse, processor: Processor, days: Sequence[date]) -> pa.Table:

@@ -181,6 +181,24 @@ def test_an_empty_list_of_dates_changes_nothing(corrected: Engine) -> None:
     assert content(corrected) == before
 
 
+def test_a_model_without_rows_gets_an_empty_table_and_the_others_their_dates(
+    corrected: Engine,
+) -> None:
+    name = "team_defense_zone_analysis"
+    table = f"nba_precompute.{name}"
+    before = content(corrected)
+    listed = {"start_date": DATES[7], "end_date": DATES[7], "without_rows": [name]}
+    run(corrected, "--select", name, **listed)
+    assert content(corrected) == before
+    corrected.execute(f"drop table {table}")
+    run(corrected, "--select", *BY_DATE, **listed)
+    after = content(corrected)
+    assert before[table] != {}
+    assert after[table] == {}
+    after[table] = before[table]
+    assert changed(before, after) == [DATES[7]]
+
+
 def test_a_date_that_lost_its_games_is_emptied(built: Engine) -> None:
     built.execute(f"update nba_raw.games set status = 'postponed' where game_date = '{DATES[8]}'")
     run(built, start_date=DATES[8], end_date=DATES[8])
@@ -229,6 +247,7 @@ def test_a_wrong_range_is_a_clear_error(
         ({"seasons": "2021-22"}, 'seasons is "2021-22"; it has to be a list'),
         ({"seasons": ["2021-22"]}, 'seasons is ["2021-22"]; it has to be a list of the years'),
         ({"only_dates": "2021-11-01"}, 'only_dates is "2021-11-01"; it has to be a list'),
+        ({"without_rows": "any"}, 'without_rows is "any"; it has to be a list'),
         ({"processors": "psza"}, 'processors is "psza"; it has to be a list'),
         ({"processors": ["shots"]}, "no processor 'shots'; choose from"),
         ({"notes_input_builds": "false"}, 'notes_input_builds is "false"; it has to be true or'),

@@ -74,7 +74,7 @@ def test_a_correction_is_undone_after_the_clock_has_stepped_back(
     assert current["n"] == len(PROCESSORS)
 
 
-PLACES = ("after-tdza", "after-commit", "after-mlfs")
+PLACES = ("after-inputs", "after-tdza", "after-commit", "after-mlfs")
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,7 @@ def test_compute_does_not_record_rows_of_dbt_from_before_a_killed_run_as_made_of
     with monkeypatch.context() as patch:
         patch.setattr("python_workers.runtime.injected_faults.crash_point", stop)
         with pytest.raises(SystemExit):
-            engine.backfill(DAY, DAY)
+            engine.backfill(DAY, DAY, processors=POOL_PROCESSORS)
     before = engine.rows("tdza")
     with DuckDBWarehouse(engine.path) as warehouse:
         schedule = resolve(warehouse, DAY, DAY)
