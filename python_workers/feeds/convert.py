@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,8 +41,6 @@ _IN_ORDER = (GAMES, PLAYER_BOX_SCORES, PLAYERS, SHOTS)
 # Kinds of games that count for no season: values of `season_type` that a conversion leaves out.
 OTHER_KINDS = ("preseason", "All-Star", "Cup final", "other")
 _OTHER_FORM = "A value has another form than the feed expects."
-# Values in DuckDB's messages about conversions.
-_NOT_CONVERTED = re.compile(r"""(?:string|format:) ['"](.*?)['"]""")
 # Beginnings of DuckDB's types of single values.
 _VALUES = (
     *("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"),
@@ -176,7 +174,7 @@ def _select(
         raise BackcourtError(
             f"{file} fails: {str(error).splitlines()[0]}",
             [
-                *_places(connection, feed, str(error), labels),
+                *_failing_file(connection, feed, select, labels),
                 "Correct the SELECT." if feed.is_own else _OTHER_FORM,
                 NOTHING_CONVERTED,
             ],
@@ -224,20 +222,29 @@ def _select(
         )
 
 
-def _places(
-    connection: duckdb.DuckDBPyConnection, feed: Feed, message: str, labels: Sequence[str]
+def _failing_file(
+    connection: duckdb.DuckDBPyConnection, feed: Feed, select: str, labels: Sequence[str]
 ) -> list[str]:
-    """Say in which file the value stands that DuckDB could not convert."""
-    named = _NOT_CONVERTED.search(message)
-    for source in feed.sources if named else ():
-        columns = ", ".join(f'"{name}"' for name in source.columns)
-        found = connection.execute(
-            f'select min(file_number) from "{source.name}" where list_contains([{columns}], ?)',  # noqa: S608 a feed's own names
-            [named[1] if named else None],
-        ).fetchone()
-        if found and found[0] is not None:
-            return [f"The value stands in {labels[found[0] - 1]}."]
-    return []
+    """Say with the rows of which file a SELECT fails, if it does not fail without any."""
+    (database,) = connection.execute("select current_database()").fetchone() or ("",)
+
+    def fails(files: int) -> bool:
+        # The SELECT finds a temporary view before the table of the same name.
+        for source in feed.sources:
+            connection.execute(
+                f'create or replace temp view "{source.name}" as select * '  # noqa: S608 a feed's own names
+                f'from {database}.main."{source.name}" where file_number <= {files}'
+            )
+        try:
+            connection.execute(f"create or replace temp table selected as {select}")
+        except duckdb.Error:
+            return True
+        return False
+
+    if fails(0):
+        return []
+    found = bisect_left(range(len(labels)), 1, key=lambda n: fails(n + 1))
+    return [f"It fails with the rows of {labels[found]}."] if found < len(labels) else []
 
 
 def _keep_one_row_per_key(

@@ -90,6 +90,8 @@ def read_fitting_sources(
     if names:
         also = f" ({' and '.join(fitting)} would)" if fitting else ""
         warnings.append(f"of no kind that {feed.name} reads{also}: {some(names)}")
+    if files.without_rows:
+        warnings.append(f"without any row: {some(files.without_rows)}")
     if files.unread:
         warnings.append(_unread(files.unread))
     return Read(files.labels, tuple(warnings))

@@ -1,7 +1,11 @@
 -- Macros for the SELECTs of all feeds: what is the league's alone.
 
+-- An id with its leading zeros; lpad would cut a longer one.
+create macro padded(id, digits) as
+    case when length(id) < digits then lpad(id, digits, '0') else id end;
+
 -- Ten digits; dumps drop the leading zeros, and pandas adds ".0".
-create macro nba_game_id(id) as lpad(regexp_replace(trim(id), '\.0$', ''), 10, '0');
+create macro nba_game_id(id) as padded(regexp_replace(trim(id), '\.0$', ''), 10);
 
 -- 2021-22 from 2021.
 create macro season_from(first_year) as
@@ -97,8 +101,21 @@ create macro seconds_of_clock(clock) as
     60 * regexp_extract(clock, 'PT(\d+)M', 1)::double
     + regexp_extract(clock, '([\d.]+)S', 1)::double;
 
--- A whole number of a text such as 16 or 16.0.
-create macro whole(text) as cast(cast(nullif(trim(text), '') as double) as bigint);
+-- A whole number of a text such as 16 or 16.0; any other text is an error. A cast would round 12.6,
+-- and a double has not all digits of a long id.
+create macro whole(text) as case
+    when cast(nullif(trim(text), '') as double) is null then null
+    when
+        abs(cast(nullif(trim(text), '') as double)) < 2 ** 53
+        and trunc(cast(nullif(trim(text), '') as double)) = cast(nullif(trim(text), '') as double)
+        then cast(cast(nullif(trim(text), '') as double) as bigint)
+    when regexp_full_match(trim(text), '[+-]?\d+') then cast(trim(text) as bigint)
+    -- This cast fails with the text; after error(), a SELECT could not use the alias of the value.
+    else cast(text || ' (not a whole number)' as bigint)
+end;
+
+-- ESPN's ids have nine digits; the letter keeps them apart from the league's.
+create macro espn_game_id(id) as 'E' || padded(whole(id)::varchar, 9);
 
 -- A coordinate or a distance.
 create macro measure(text) as cast(nullif(trim(text), '') as double);

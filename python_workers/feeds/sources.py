@@ -45,6 +45,8 @@ class Files:
         The files.
     known
         The numbers of those that a source of the feed reads.
+    without_rows
+        Labels of files that a source of the feed reads, and that give it no row.
     unread
         Labels of other files, whose names do not end like data.
     """
@@ -52,6 +54,7 @@ class Files:
     labels: list[str] = field(default_factory=list)
     paths: list[Path] = field(default_factory=list)
     known: set[int] = field(default_factory=set)
+    without_rows: list[str] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
 
     @property
@@ -96,6 +99,12 @@ def read_sources(
     for number, path in numbered:
         if not _has(path, _JSON) and _read_table(connection, feed, number, path, files):
             files.known.add(number)
+    filled = " union ".join(
+        f'select file_number from "{source.name}"'  # noqa: S608 a feed's own names
+        for source in feed.read_sources
+    )
+    numbers = {number for (number,) in connection.execute(filled).fetchall()} if filled else set()
+    files.without_rows = [labels[number - 1] for number in sorted(files.known - numbers)]
     return files
 
 

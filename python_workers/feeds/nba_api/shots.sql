@@ -9,6 +9,9 @@ actions as (
         whole(personId) as player_id,
         isFieldGoal in ('1', '1.0', 'true') and shotResult in ('Made', 'Missed') as is_shot
     from play_by_play
+    -- The same action in two files is one; in one file, two may have one number.
+    qualify
+        file_number = max(file_number) over (partition by nba_game_id(gameId), whole(actionNumber))
 
 ),
 
@@ -93,10 +96,6 @@ charted as (
         measure(SHOT_DISTANCE) as shot_distance_ft,
         file_number
     from shot_chart
-    -- The same chart comes once for a player and once for a team.
-    qualify row_number() over (
-        partition by nba_game_id(GAME_ID), whole(GAME_EVENT_ID) order by file_number desc
-    ) = 1
 
 ),
 

@@ -26,6 +26,8 @@ select
     file_number
 from box_score
 -- Both teams of a game may list a player who was traded that day: the line with playing time counts.
-qualify row_number() over (
-    partition by game_id, player_id, file_number order by is_dnp, team_abbr
+-- Two such lines of one team stay, and end the conversion.
+qualify rank() over (
+    partition by game_id, player_id, file_number
+    order by is_dnp, case when is_dnp then team_abbr end
 ) = 1

@@ -31,8 +31,7 @@ found as (
 )
 
 select
-    -- ESPN's ids have nine digits; the letter keeps them apart from the league's.
-    'E' || lpad(whole(game_id)::varchar, 9, '0') as game_id,
+    espn_game_id(game_id) as game_id,
     -- The source names a season by the year in which it ends.
     season_from(whole(season)::integer - 1) as season,
     case

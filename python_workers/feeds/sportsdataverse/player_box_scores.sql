@@ -1,5 +1,5 @@
 select
-    'E' || lpad(whole(game_id)::varchar, 9, '0') as game_id,
+    espn_game_id(game_id) as game_id,
     whole(athlete_id) as player_id,
     athlete_display_name as player_name,
     team_of_espn(team_abbreviation) as team_abbr,
@@ -29,6 +29,8 @@ from (
     select *, coalesce(lower(did_not_play) in ('true', '1', '1.0'), false) as is_dnp from player_box
 )
 -- Both teams of a game may list a player who was traded that day: the line with playing time counts.
-qualify row_number() over (
-    partition by game_id, player_id, file_number order by is_dnp, team_abbr
+-- Two such lines of one team stay, and end the conversion.
+qualify rank() over (
+    partition by game_id, player_id, file_number
+    order by is_dnp, case when is_dnp then team_abbr end
 ) = 1

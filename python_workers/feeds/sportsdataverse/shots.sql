@@ -3,7 +3,7 @@ with
 plays as (
 
     select
-        'E' || lpad(whole(game_id)::varchar, 9, '0') as game_id,
+        espn_game_id(game_id) as game_id,
         *,
         whole(athlete_id_1) as shooter,
         -- Free throws are shooting plays, too.
@@ -22,7 +22,7 @@ plays as (
 
 select
     plays.game_id,
-    id::bigint as event_number,
+    whole(id) as event_number,
     whole(period_number) as period,
     case when clock_display_value like '%:%'
         then 60 * split_part(clock_display_value, ':', 1)::double

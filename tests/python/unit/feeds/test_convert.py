@@ -255,6 +255,45 @@ def test_the_later_file_counts_and_a_warning_says_so(folder: Folder) -> None:
     )
 
 
+def test_two_rows_of_one_file_that_contradict_each_other_end_the_conversion(
+    folder: Folder,
+) -> None:
+    folder.game()
+    lines = [box_line_v2(1, "28:12", AST=2), box_line_v2(1, "28:12", AST=3)]
+    box = result_sets(PlayerStats=(BOX_V2, lines))
+    write_json(folder.files / "box.json", box)
+    assert "box.json: player_box_scores: rows share their key (game_id, player_id)" in refusal(
+        folder
+    )
+    # The same row twice is one.
+    write_json(folder.files / "box.json", result_sets(PlayerStats=(BOX_V2, lines[:1] * 2)))
+    chart = [chart_line(7, LOC_X=10), chart_line(7, LOC_X=11)]
+    write_json(folder.files / "chart.json", result_sets(Shot_Chart_Detail=(CHART, chart)))
+    assert "chart.json: shots: rows share their key (game_id, event_number)" in refusal(folder)
+
+
+def test_the_same_answers_in_two_files_are_one(folder: Folder) -> None:
+    folder.game()
+    for name in ("1", "2"):
+        write_json(folder.files / name / "plays.json", play_by_play(action(7), action(8)))
+        chart = result_sets(Shot_Chart_Detail=(CHART, [chart_line(7), chart_line(8)]))
+        write_json(folder.files / name / "chart.json", chart)
+    assert folder.convert().warnings == ()
+    assert folder.rows("shots", "event_number, is_assisted", "order by 1") == [
+        (7, False),
+        (8, False),
+    ]
+    other = result_sets(Shot_Chart_Detail=(CHART, [chart_line(7, LOC_X=11), chart_line(8)]))
+    write_json(folder.files / "3.json", other)
+    assert folder.convert().warnings == (
+        (
+            "shots: rows on which files contradict each other: 1; the later file counts "
+            "(0022100732, 7: 1/chart.json, 2/chart.json, 3.json)"
+        ),
+    )
+    assert folder.rows("shots", "loc_x", "order by event_number") == [(11.0,), (10.0,)]
+
+
 def test_dumps_get_back_the_leading_zeros_of_their_ids(tmp_path: Path) -> None:
     folder = Folder(tmp_path, "nba_dump")
     chart = pd.DataFrame([chart_line(7, GAME_ID=22100732)], columns=CHART)

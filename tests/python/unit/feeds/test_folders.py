@@ -199,6 +199,73 @@ def test_a_damaged_table_is_named_and_never_read_in_part(
     assert "Nothing was converted." in said
 
 
+def with_rows(rows: object, headers: object = CHART) -> object:
+    chart = {"name": "Shot_Chart_Detail", "headers": headers, "rowSet": rows}
+    return {"resultSets": [chart]}
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (with_rows({"0": chart_line(7)}), "Shot_Chart_Detail has no list rowSet"),
+        (with_rows([chart_line(7), []]), "a row with another number of values than its headers"),
+        (with_rows([chart_line(7), None]), "a row with another number of values than its headers"),
+        (with_rows([chart_line(7)], None), "Shot_Chart_Detail has no list of headers"),
+        (
+            {"game": {"gameId": "0022100732", "actions": [action(7), None]}},
+            "game.actions has an element that is no object",
+        ),
+        (
+            {"boxScoreTraditional": {"homeTeam": {"players": []}, "awayTeam": None}},
+            "no list boxScoreTraditional.awayTeam.players",
+        ),
+        ({"leagueSchedule": []}, "no list leagueSchedule.gameDates"),
+    ],
+)
+def test_a_damaged_answer_is_named_and_never_read_in_part(
+    folders: Folders, answer: object, expected: str
+) -> None:
+    write_json(folders.files / "damaged.json", answer)
+    said = refusal(folders.convert)
+    assert "error: damaged.json: " in said
+    assert expected in said
+
+
+def test_files_without_rows_are_named(folders: Folders) -> None:
+    write_json(folders.files / "chart.json", with_rows([]))
+    write_json(folders.files / "plays.json", play_by_play())
+    assert folders.convert().warnings == ("without any row: chart.json, plays.json",)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (
+            result_sets(PlayerStats=(BOX_V2, [box_line_v2(1, "28:12", PTS=12.6)])),
+            "'12.6 (not a whole number)'",
+        ),
+        (
+            result_sets(PlayerStats=(BOX_V2, [box_line_v2(1, "28:12", PTS="NaN")])),
+            "'NaN (not a whole number)'",
+        ),
+        (
+            result_sets(Shot_Chart_Detail=(CHART, [chart_line(7, GAME_ID="00221007321")])),
+            "game_id = '00221007321'",
+        ),
+        (
+            result_sets(Shot_Chart_Detail=(CHART, [chart_line(7, GAME_ID="GAME_ID")])),
+            "Could not convert string",
+        ),
+    ],
+)
+def test_a_value_is_not_changed_to_fit(folders: Folders, answer: object, expected: str) -> None:
+    write_json(folders.files / "right.json", BOX)
+    write_json(folders.files / "wrong.json", answer)
+    said = refusal(folders.convert)
+    assert expected in said
+    assert "wrong.json" in said
+
+
 def test_a_link_that_leads_nowhere_is_named(folders: Folders, tmp_path: Path) -> None:
     write_json(tmp_path / "elsewhere" / "plays.json", V3)
     (folders.files / "link").symlink_to(tmp_path / "elsewhere")
@@ -216,7 +283,7 @@ def test_rows_that_a_load_refuses_are_named_with_their_file(folders: Folders) ->
     said = refusal(folders.convert)
     assert "plays.json: shots: column team_abbr names a team that does not play in the game" in said
     write_json(folders.files / "plays.json", play_by_play(action(7, period="first")))
-    assert "The value stands in plays.json." in refusal(folders.convert)
+    assert "It fails with the rows of plays.json." in refusal(folders.convert)
     tied = {"teamTricode": "POR", "score": 132}
     write_json(
         folders.files / "schedule.json", schedule(scheduled_game("0022100732", homeTeam=tied))

@@ -64,8 +64,8 @@ def test_the_example_of_the_docs_is_loaded(own: Own, warehouse: DuckDBWarehouse)
         ("home_points::bigint as home_score,", "", "gives no column home_score"),
         ("day::date", "home::date", "fails: Conversion Error"),
         ("'final' as status", "'final' as state", "gives unknown columns: state"),
-        ("'M' || lpad(id, 9, '0')", "id", "matches.csv: games: column game_id has an unusable"),
-        ("'M' || lpad(id, 9, '0')", "id::bigint", "column game_id is BIGINT, not text"),
+        ("'M' || padded(id, 9)", "id", "matches.csv: games: column game_id has an unusable"),
+        ("'M' || padded(id, 9)", "id::bigint", "column game_id is BIGINT, not text"),
         ("'final'", "'Done'", "'Done' is none of final, in_progress, postponed, scheduled"),
         ("'regular'", "'Regular Season'", "'Regular Season' is none of play_in, playoffs, reg"),
         ("'regular'", "null", "column season_type must not be empty"),
@@ -143,6 +143,11 @@ def test_a_source_may_have_a_reserved_name_and_replace_one_of_the_base(own: Own)
     own.write("feed.toml", renamed)
     own.write("games.sql", GAMES.replace("from matches", "from schedule"))
     assert own.convert().tables[0].rows == 1
+
+
+def test_an_id_that_is_too_long_is_refused(own: Own) -> None:
+    (own.files / "matches.csv").write_text(MATCHES.replace("\n1,", "\n1234567890,"))
+    assert "game_id = 'M1234567890'" in refusal(own.convert)
 
 
 def test_rows_of_no_game_of_the_league_are_left_out_with_a_warning(own: Own) -> None:
