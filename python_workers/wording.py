@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from urllib.parse import quote
 
@@ -29,6 +30,17 @@ def some(names: Sequence[str]) -> str:
     """
     shown = ", ".join(names[:_SHOWN])
     return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"
+
+
+def shell(*words: object) -> str:
+    """Return a command that a shell runs with exactly these words.
+
+    Examples
+    --------
+    >>> shell("backcourt", "load", "my files")
+    "backcourt load 'my files'"
+    """
+    return shlex.join(map(str, words))
 
 
 def report_fragment(entity: str, *, is_team: bool) -> str:

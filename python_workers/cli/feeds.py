@@ -20,6 +20,7 @@ from python_workers.feeds.feed import TABLES, Feed, find_feed, shipped_feeds
 from python_workers.feeds.fetch import FEED, fetch_birth_dates, fetch_season
 from python_workers.feeds.site import PACE_SECONDS, Site, nba_api_ask
 from python_workers.settings import load_settings, resolve_project_dir
+from python_workers.wording import shell
 
 # Another address than the site's, with {endpoint} in it: a replay of recorded answers.
 ADDRESS = "BACKCOURT_STATS_ADDRESS"
@@ -49,7 +50,7 @@ def convert_files(
     began = time.perf_counter()
     conversion = convert(find_feed(feed), directory, raw)
     print_conversion(conversion, time.perf_counter() - began)
-    out.print(f"Load them with: backcourt load {raw}")
+    out.print(f"Load them with: {shell('backcourt', 'load', raw)}")
 
 
 def list_feeds() -> None:
@@ -93,7 +94,7 @@ def fetch(
         out.print(f"missing: {path.relative_to(directory)} ({reason})")
     if fetched.missing:
         out.print(f"missing in all: {len(fetched.missing)}; the same command asks for them again")
-    out.print(f"Load them with: backcourt load {directory} --feed {FEED}")
+    out.print(f"Load them with: {shell('backcourt', 'load', directory, '--feed', FEED)}")
     return ExitCode.ATTENTION if fetched.missing else ExitCode.OK
 
 

@@ -43,7 +43,7 @@ from python_workers.raw.selects import read_selects
 from python_workers.runtime.scratch import scratch_folder
 from python_workers.settings import load_settings
 from python_workers.warehouse.open import open_warehouse
-from python_workers.wording import counted
+from python_workers.wording import counted, shell
 
 
 def register(app: typer.Typer) -> None:
@@ -185,7 +185,7 @@ def simulate(
     written = write_league(directory, _names(seasons) or [], seed)
     rows = ", ".join(f"{count:,} {table}" for table, count in written.rows.items())
     out.print(f"wrote a simulated league to {directory}: {rows}", markup=False)
-    out.print(f"Load it with: backcourt load {directory}", markup=False)
+    out.print(f"Load it with: {shell('backcourt', 'load', directory)}", markup=False)
 
 
 @contextmanager

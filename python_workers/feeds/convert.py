@@ -120,13 +120,14 @@ def convert(
         warnings = list(files.warnings)
         tables = []
         for schema in _IN_ORDER:
-            _select(connection, feed, schema, files.labels)
-            warnings += _keep_one_row_per_key(connection, schema, files.labels)
-            if schema is GAMES:
-                excluded = _exclude_games(connection, files.labels, warnings)
-            elif "game_id" in schema.key:
-                _exclude_rows(connection, feed, schema, warnings)
-            _check(connection, feed, schema, files.labels, warnings)
+            with _errors_of(feed, schema):
+                _select(connection, feed, schema, files.labels)
+                warnings += _keep_one_row_per_key(connection, schema, files.labels)
+                if schema is GAMES:
+                    excluded = _exclude_games(connection, files.labels, warnings)
+                elif "game_id" in schema.key:
+                    _exclude_rows(connection, feed, schema, warnings)
+                _check(connection, feed, schema, files.labels, warnings)
             filled_rows = ", ".join(f'count("{column.name}")' for column in schema.columns)
             counts = connection.execute(
                 f"select count(*), {filled_rows} from {schema.name}"  # noqa: S608 our own names
@@ -157,6 +158,23 @@ def _database(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
+@contextmanager
+def _errors_of(feed: Feed, schema: RawTable) -> Iterator[None]:
+    """Say whose rows DuckDB, Arrow or Python cannot work with."""
+    try:
+        yield
+    except (duckdb.Error, pa.ArrowException, OverflowError) as error:
+        raise BackcourtError(
+            f"{feed.select_name(schema.name)}: its rows cannot be used: "
+            f"{str(error).splitlines()[0]}",
+            [_correct(feed), NOTHING_CONVERTED],
+        ) from error
+
+
+def _correct(feed: Feed) -> str:
+    return "Correct the SELECT." if feed.is_own else _OTHER_FORM
+
+
 def _select(
     connection: duckdb.DuckDBPyConnection, feed: Feed, schema: RawTable, labels: Sequence[str]
 ) -> None:
@@ -175,7 +193,7 @@ def _select(
             f"{file} fails: {str(error).splitlines()[0]}",
             [
                 *_failing_file(connection, feed, select, labels),
-                "Correct the SELECT." if feed.is_own else _OTHER_FORM,
+                _correct(feed),
                 NOTHING_CONVERTED,
             ],
         ) from error

@@ -20,6 +20,9 @@ TABLES = tuple(table.name for table in RAW_TABLES)
 IDS = ("nba", "own")
 _KEYS = {"title": str, "ids": str, "extends": str, "reads": list, "fills": list, "sources": dict}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# A path in JSON, as DuckDB reads it behind "$.": game.actions, days[*].games.
+_STEP = r"""(?:[A-Za-z0-9_]+|"[^"']+")(?:\[(?:\*|\d+)\])?"""
+_PATH = re.compile(rf"{_STEP}(?:\.{_STEP})*")
 # Tables of a conversion's own.
 _TAKEN = {
     *TABLES,
@@ -182,6 +185,11 @@ def _read(folder: Path) -> Feed:
     if not sources:
         raise _unusable(declaration, "sources is missing: no file would belong to the feed")
     names = list(sources)
+    for name in own_sources:
+        if [each.lower() for each in sources].count(name.lower()) > 1:
+            raise _unusable(
+                declaration, f"sources.{name}: another source has this name in another case"
+            )
     reads = _known(declaration, "reads", given.get("reads", names), names)
     fills = _known(declaration, "fills", given.get("fills", TABLES), TABLES)
     own = read_selects(folder, may_have_none=base is not None)
@@ -227,6 +235,18 @@ def _source(declaration: Path, name: str, table: object) -> Source:
     kind: Kind = "result_set" if "result_set" in given else "json" if "json" in given else "table"
     if kind == "json" and "select" not in given:
         raise _unusable(declaration, f"{where} has no select, which json needs")
+    unused = [key for key in ("json", "select", "lists") if key in given and kind != "json"]
+    if unused:
+        beside = " beside result_set" if kind == "result_set" else " without json"
+        raise _unusable(declaration, f"{where}.{unused[0]} has no use{beside}")
+    for key, path in (
+        ("json", given.get("json")),
+        *(("lists", each) for each in given.get("lists", ())),
+    ):
+        if path is not None and not _PATH.fullmatch(path):
+            raise _unusable(
+                declaration, f"{where}.{key} = {path!r} is no path such as game.actions"
+            )
     return Source(
         name,
         kind,

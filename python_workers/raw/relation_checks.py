@@ -186,15 +186,24 @@ def _unusable(relation: Relation) -> Wrong | None:
     extremes = _extremes(relation, numeric)
     for column in columns:
         name = column.name
-        values = extremes.get(name)
-        if values is None:
-            values = relation.query(
+        given = extremes.get(name) or [
+            relation.query(
                 f"select distinct {name} from {relation.given} as rows_given "  # noqa: S608 as above
                 f"where {name} is not null order by {name}"
             ).column(name)
-        for value, shown, reason in _refused(relation, column, values):
-            rows = relation.rows(
-                f"{name} = @value", [*relation.schema.key, name], {"value": value}, relation.given
+        ]
+        refused = (each for values in given for each in _refused(relation, column, values))
+        for value, shown, reason in refused:
+            # Python has no date after the year 9999 to look for.
+            rows = (
+                []
+                if value is None
+                else relation.rows(
+                    f"{name} = @value",
+                    [*relation.schema.key, name],
+                    {"value": value},
+                    relation.given,
+                )
             )
             return Wrong(
                 f"column {name} has an unusable value",
@@ -205,7 +214,7 @@ def _unusable(relation: Relation) -> Wrong | None:
     return None
 
 
-def _extremes(relation: Relation, names: Sequence[str]) -> dict[str, pa.ChunkedArray]:
+def _extremes(relation: Relation, names: Sequence[str]) -> dict[str, list[pa.ChunkedArray]]:
     """Return the least and the greatest value of each numeric column, and one with a fraction."""
     if not names:
         return {}
@@ -218,9 +227,8 @@ def _extremes(relation: Relation, names: Sequence[str]) -> dict[str, pa.ChunkedA
     found = relation.query(f"select {selected} from {relation.given} as rows_given")  # noqa: S608 as above
     kinds = ("least", "greatest", "fraction")
     return {
-        name: pa.chunked_array(
-            [chunk for kind in kinds for chunk in found.column(f"{kind}_{name}").chunks]
-        ).drop_null()
+        # A number beyond int64 has another type than the others.
+        name: [found.column(f"{kind}_{name}").drop_null() for kind in kinds]
         for name in names
     }
 
@@ -237,7 +245,15 @@ def _refused(
     for position, value in enumerate(found.values):
         reason = _reason(relation, column, value)
         if reason is not None:
-            yield values[found.codes.index(position).as_py()].as_py(), value, reason
+            yield _in_python(values[found.codes.index(position).as_py()]), value, reason
+
+
+def _in_python(value: pa.Scalar) -> object:
+    """Return a value; None for one that Python does not have."""
+    try:
+        return value.as_py()
+    except (OverflowError, ValueError):
+        return None
 
 
 def _reason(relation: Relation, column: RawColumn, value: object) -> str | None:

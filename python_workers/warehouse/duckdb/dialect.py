@@ -85,7 +85,8 @@ def with_widths(sql: str, widths: Widths) -> str:
 def portable_types(table: pa.Table, *, narrow: bool = False) -> pa.Table:
     """Cast numbers to int64 or float64, text to string, and times to UTC.
 
-    With `narrow`, whole numbers keep their width.
+    With `narrow`, whole numbers keep their width. A column with a number beyond int64 keeps its
+    type.
     """
     fields = [
         field
@@ -94,7 +95,23 @@ def portable_types(table: pa.Table, *, narrow: bool = False) -> pa.Table:
         for field in table.schema
     ]
     schema = pa.schema(fields)
-    return table if schema == table.schema else table.cast(schema)
+    if schema == table.schema:
+        return table
+    try:
+        return table.cast(schema)
+    except pa.ArrowInvalid:
+        # Among the user's own numbers is one beyond int64; its check needs it as it is.
+        columns = [
+            _cast(column, kind) for column, kind in zip(table.columns, schema.types, strict=True)
+        ]
+        return pa.table(columns, names=table.column_names)
+
+
+def _cast(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    try:
+        return column.cast(kind)
+    except pa.ArrowInvalid:
+        return column
 
 
 def _portable_type(type_: pa.DataType) -> pa.DataType:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import re
+import shlex
 from pathlib import Path
 
 import pandas as pd
@@ -296,6 +298,16 @@ def test_shots_of_a_game_that_is_in_no_file_are_told(folders: Folders) -> None:
     assert folders.convert().warnings == (
         "shots has rows of 1 game that no file has as a game: 0022100099",
     )
+
+
+def test_the_next_command_can_be_pasted_into_a_shell(
+    backcourt: CommandLine, folders: Folders, tmp_path: Path
+) -> None:
+    write_json(folders.files / "plays.json", V3)
+    raw = tmp_path / "it's [raw] data"
+    said = backcourt.ok("convert", "nba_api", folders.files, "--out", raw).out
+    (command,) = re.findall(r"Load them with: (.*)", said)
+    assert shlex.split(command) == ["backcourt", "load", str(raw)]
 
 
 def test_the_command_line_refuses_before_it_converts(

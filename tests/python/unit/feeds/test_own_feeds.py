@@ -66,6 +66,8 @@ def test_the_example_of_the_docs_is_loaded(own: Own, warehouse: DuckDBWarehouse)
         ("'final' as status", "'final' as state", "gives unknown columns: state"),
         ("'M' || padded(id, 9)", "id", "matches.csv: games: column game_id has an unusable"),
         ("'M' || padded(id, 9)", "id::bigint", "column game_id is BIGINT, not text"),
+        ("day::date", "'infinity'::date", "5881580-07-11 is outside the years 1 to 9999"),
+        ("home_points::bigint", "9223372036854775808", "9223372036854775808 is above 400"),
         ("'final'", "'Done'", "'Done' is none of final, in_progress, postponed, scheduled"),
         ("'regular'", "'Regular Season'", "'Regular Season' is none of play_in, playoffs, reg"),
         ("'regular'", "null", "column season_type must not be empty"),
@@ -118,6 +120,16 @@ def test_a_correct_select_may_say_it_otherwise(own: Own) -> None:
         ("[sources.matches]", '[sources."a b"]', "sources.a b: name the source with letters"),
         ('"attendance"', '"attendance", "id"', "'id' cannot be a column"),
         ('"attendance"', "'say \"'", "cannot be a column"),
+        ("needs", 'json = "a[*"\nselect = ""\nneeds', "matches.json = 'a[*' is no path"),
+        ("needs", 'json = ""\nselect = ""\nneeds', "matches.json = '' is no path"),
+        (
+            "needs",
+            'json = "a"\nlists = ["a[*"]\nselect = ""\nneeds',
+            "matches.lists = 'a[*' is no path",
+        ),
+        ("needs", 'json = "a"\nresult_set = "A"\nneeds', "json has no use beside result_set"),
+        ("needs", 'select = "select 1"\nneeds', "matches.select has no use without json"),
+        ("[sources.matches]", '[sources.MATCHES]\nneeds = ["x"]\n[sources.matches]', "in another"),
     ],
 )
 def test_a_mistake_in_the_declaration_is_named(own: Own, old: str, new: str, expected: str) -> None:
@@ -174,13 +186,73 @@ def test_other_files_of_a_feed_are_named(own: Own) -> None:
     assert "Known: nba_api, nba_dump, nba_live, sportsdataverse." in said
 
 
-def test_a_failing_select_of_a_source_is_named(own: Own) -> None:
+@pytest.mark.parametrize(
+    ("select", "expected"),
+    [
+        ("select nothing from answers", "sources.matches.select fails: Binder Error"),
+        ("drop table answers", "sources.matches.select fails: Parser Error"),
+        ("select 1 as id, file_number from answers", "select fails: Binder Error"),
+        ("select 1 as id, 2 as day, 3 as home, 4 as guest from answers", "select fails: Binder"),
+        (
+            "select 1 as id, 2 as day, 3 as home, 4 as guest, 9 as file_number from answers",
+            "select gives a file_number that is none of its answers",
+        ),
+        (
+            "select 'x'::int as id, 2 as day, 3 as home, 4 as guest, file_number from answers",
+            "select fails: Conversion Error",
+        ),
+    ],
+)
+def test_a_failing_select_of_a_source_is_named(own: Own, select: str, expected: str) -> None:
     own.write(
         "feed.toml",
         'title = "Own"\nids = "own"\n[sources.matches]\njson = "matches"\n'
-        'select = "select nothing from answers"\nneeds = ["id", "day", "home", "guest"]\n',
+        f'select = "{select}"\nneeds = ["id", "day", "home", "guest"]\n',
     )
     write_json(own.files / "a.json", {"matches": []})
     said = refusal(own.convert)
-    assert "mine/feed.toml: sources.matches.select fails" in said
+    assert "mine/feed.toml: sources.matches.select" in said
+    assert expected in said
     assert "such as a.json" in said
+    assert "Nothing was converted." in said
+
+
+def test_the_lists_of_a_source_are_lists_of_objects(own: Own) -> None:
+    own.write(
+        "feed.toml",
+        'title = "Own"\nids = "own"\n[sources.matches]\njson = "days"\n'
+        'lists = ["days", "days[*].matches"]\n'
+        'select = """select each->>\'id\' as id, file_number from (select file_number, '
+        'unnest(json_extract(content, \'$.days[*].matches[*]\')) as each from answers)"""\n'
+        'needs = ["id"]\n',
+    )
+    games = GAMES
+    for column, value in (
+        ("day::", "'2021-11-03'::"),
+        ("home_points", "101"),
+        ("guest_points", "99"),
+    ):
+        games = games.replace(column, value)
+    own.write("games.sql", games.replace("home as", "'A' as").replace("guest as", "'B' as"))
+    (own.files / "matches.csv").unlink()
+    right = {"days": [{"matches": [{"id": 1}]}, {"matches": []}, {"matches": [{"id": 2}]}]}
+    write_json(own.files / "a.json", right)
+    assert own.convert().tables[0].rows == 2
+    for wrong, expected in (
+        ({}, "no list days[*].matches"),
+        ({"matches": {"id": 3}}, "no list days[*].matches"),
+        (None, "days has an element that is no object"),
+        ({"matches": [3]}, "days[*].matches has an element that is no object"),
+    ):
+        write_json(own.files / "a.json", {"days": [*right["days"], wrong]})
+        assert f"a.json: {expected}" in refusal(own.convert)
+
+
+@pytest.mark.parametrize("name", ["_mine", ".mine"])
+def test_a_feed_in_a_folder_that_looks_hidden_can_be_loaded(
+    own: Own, warehouse: DuckDBWarehouse, name: str
+) -> None:
+    own.folder = own.folder.rename(own.folder.parent / name)
+    own.convert()
+    assert [report.table for report in load_directory(warehouse, own.raw, tables=["games"]).tables]
+    assert own.convert().tables[0].rows == 1

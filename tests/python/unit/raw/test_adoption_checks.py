@@ -98,6 +98,24 @@ def test_a_select_without_rows_and_two_codes_of_a_franchise_are_refused(own: Own
     assert "BKN and NJN in 2021-22" in refusal(lambda: own.adopt(games=[game(), other]))
 
 
+@pytest.mark.parametrize(
+    ("table", "column", "value", "expected"),
+    [
+        ("games", "home_score", "9223372036854775808", "9223372036854775808 is above 400"),
+        ("players", "player_id", f"{2**64}::hugeint", f"player_id = {2**64}"),
+        ("games", "game_date", "'infinity'::date", "'infinity' is not"),
+    ],
+)
+def test_a_value_beyond_the_type_of_its_column_is_named(
+    own: Own, table: str, column: str, value: str, expected: str
+) -> None:
+    path = own.folder / table / f"{table}.parquet"
+    wrong = {table: f"select * replace ({value} as {column}) from read_parquet('{path}')"}
+    said = refusal(lambda: own.adopt(wrong))
+    assert said.startswith(f"error: {table}.sql: column {column} has an unusable value")
+    assert expected in said
+
+
 def test_a_comment_ends_a_select_and_a_missing_table_is_told(
     own: Own, warehouse: DuckDBWarehouse, tmp_path: Path
 ) -> None:
