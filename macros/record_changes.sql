@@ -43,7 +43,15 @@
         current_timestamp as changed_at
     from (
         select
-            old_rows.{{ 'team_abbr' if is_of_teams else 'player_lookup' }} as entity_id,
+            {#- A damaged row may lack its name, or have that of another row. #}
+            {%- if is_of_teams %}
+            coalesce(old_rows.team_abbr, '?') as entity_id,
+            {%- else %}
+            coalesce(
+                new_rows.player_lookup, old_rows.player_lookup,
+                cast(old_rows.player_id as string), '?'
+            ) as entity_id,
+            {%- endif %}
             {{ 'cast(null as int64)' if is_of_teams else 'old_rows.player_id' }} as player_id,
             cast({{ row_hash('old_rows') }} as string) as old_hash,
             cast({{ row_hash('new_rows') }} as string) as new_hash,
@@ -69,6 +77,9 @@
                 {%- endfor %}
     ) as compared
     where is_deleted or changed_columns != ''
+    qualify row_number() over (
+        partition by analysis_date, entity_id order by is_deleted, player_id, old_hash
+    ) = 1
 {%- endmacro %}
 
 {# Name and facts of the processor whose rows the current model builds; none of another model. #}

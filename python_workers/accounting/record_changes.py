@@ -73,7 +73,7 @@ def record_changes(
             _entries(
                 processor,
                 stored.take(pa.array(diff.replaced)),
-                new.column("data_hash").take(pa.array(diff.updated)),
+                new.take(pa.array(diff.updated)),
                 _changed_columns(stored, new, diff, values),
                 "updated",
             ),
@@ -82,6 +82,7 @@ def record_changes(
     )
     if not entries.num_rows:
         return []
+    entries = _first_of_each(entries)
     entries = entries.append_column("run_id", pa.repeat(run.run_id, entries.num_rows))
     instants = pa.repeat(pa.scalar(now, SCHEMA.field("changed_at").type), entries.num_rows)
     entries = entries.append_column("changed_at", instants)
@@ -100,7 +101,7 @@ def forget_old_changes(warehouse: Warehouse, keep_days: int, now: datetime) -> N
 def _entries(
     processor: Processor,
     old: pa.Table,
-    new_hashes: pa.ChunkedArray | None,
+    new: pa.Table | None,
     columns: pa.Array | None,
     change: str,
 ) -> pa.Table:
@@ -110,18 +111,28 @@ def _entries(
         {
             "processor_name": pa.repeat(processor.name, count),
             "change": pa.repeat(change, count),
-            # A damaged row may lack its name.
+            # A damaged row may lack its name, or have that of another row.
             "entity_id": pc.coalesce(
-                old.column(processor.entity_name), old.column("player_id").cast(pa.string()), "?"
+                (old if new is None else new).column(processor.entity_name),
+                old.column("player_id").cast(pa.string()),
+                "?",
             ),
             "player_id": old.column("player_id"),
             "old_hash": old.column("data_hash"),
-            "new_hash": nothing if new_hashes is None else new_hashes,
+            "new_hash": nothing if new is None else new.column("data_hash"),
             "changed_columns": nothing if columns is None else columns,
             "analysis_date": old.column("analysis_date"),
         },
         schema=pa.schema([field for field in SCHEMA if field.name not in ("run_id", "changed_at")]),
     )
+
+
+def _first_of_each(entries: pa.Table) -> pa.Table:
+    """Return one entry for each entity of a date: damaged rows may share a name."""
+    key = ["analysis_date", "entity_id"]
+    numbered = entries.select(key).append_column("nth", pa.array(np.arange(entries.num_rows)))
+    first = numbered.group_by(key).aggregate([("nth", "min")]).column("nth_min")
+    return entries if len(first) == entries.num_rows else entries.take(first.sort())
 
 
 def _changed_columns(

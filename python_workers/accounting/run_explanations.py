@@ -106,7 +106,7 @@ def unexplained_selects(warehouse: Warehouse, processors: Iterable[Processor]) -
                     and recorded.investigate = runs.investigate
                 where recorded.analysis_date between @start and @end
                 group by recorded.processor_name, recorded.analysis_date
-                having count(runs.run_id) != 1
+                having count(runs.run_id) = 0
             ) as unexplained
             """  # noqa: S608 our own names
         )

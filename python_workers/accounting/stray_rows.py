@@ -1,4 +1,4 @@
-"""Finds rows that belong to no date or to no processor, so that no backfill reaches them."""
+"""Finds rows that no backfill reaches: of no date, of no processor, or records that stand twice."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+import pyarrow as pa
+
 from python_workers import table_names
 from python_workers.accounting.schedule import FIRST_DATE, LAST_DATE
 from python_workers.processors.catalogue import BY_NAME, PROCESSORS
-from python_workers.warehouse.base import Warehouse
+from python_workers.warehouse.base import TableChange, Warehouse
 
 REPAIR = "backcourt remove --strays"
 
@@ -21,6 +24,16 @@ _NO_DATE = (
 _WITHOUT_DATE = f"without a date between {FIRST_DATE.year} and {LAST_DATE.year}"
 _NAMES = ", ".join(f"'{name}'" for name in BY_NAME)
 _NO_PROCESSOR = f"(processor_name is null or processor_name not in ({_NAMES}))"
+
+_TWICE = "whose key stands more than once"
+_DATE = "analysis_date"
+# A later run adds records to these tables and replaces none of an earlier one.
+_KEPT_RECORDS = {
+    table_names.PROCESSOR_RUNS: ("processor_name", _DATE, "run_id"),
+    table_names.RECORD_CHANGES: ("processor_name", _DATE, "entity_id", "run_id"),
+    table_names.REPROCESS_ATTEMPTS: ("processor_name", _DATE, "entity_id"),
+    table_names.INPUT_BUILDS: ("build_id",),
+}
 
 
 @dataclass(frozen=True)
@@ -48,29 +61,68 @@ class Stray:
 
 
 def find_strays(warehouse: Warehouse) -> list[Stray]:
-    """Return the stray rows of the features, failures and current records, by table and problem."""
+    """Return the stray rows of the features, failures and records, by table and problem."""
     selects = [
         f"select stray_table, problem, count(*) as n from ("  # noqa: S608 our own names
         f"select '{table}' as stray_table, {problem} as problem from {table} where {condition}"
         ") as strays group by stray_table, problem"
         for table, problem, condition in _conditions(warehouse)
     ]
+    selects += [
+        f"select '{table}' as stray_table, '{_TWICE}' as problem, "  # noqa: S608 our own names
+        f"coalesce(sum(times - 1), 0) as n from ({_repeated_keys(table)}) as repeated"
+        for table in _KEPT_RECORDS
+        if warehouse.has_table(table)
+    ]
     if not selects:
         return []
     rows: Counter[tuple[str, str]] = Counter()
     for row in warehouse.query(" union all ".join(selects)).to_pylist():
         rows[row["stray_table"], row["problem"]] += row["n"]
-    return [Stray(table, problem, count) for (table, problem), count in sorted(rows.items())]
+    return [
+        Stray(table, problem, count) for (table, problem), count in sorted(rows.items()) if count
+    ]
 
 
 def delete_strays(warehouse: Warehouse) -> list[Stray]:
-    """Delete the stray rows, and return what has been deleted."""
+    """Delete the stray rows, and return what has been deleted; of a repeated key one row stays."""
     found = find_strays(warehouse)
     tables = {stray.table for stray in found}
     for table, _, condition in _conditions(warehouse):
         if table in tables:
             warehouse.execute(f"delete from {table} where {condition}")  # noqa: S608 our own names
+    repeated = [stray.table for stray in found if stray.problem == _TWICE]
+    if repeated:
+        warehouse.commit([_one_of_each_key(warehouse, table) for table in repeated])
     return found
+
+
+def _repeated_keys(table: str) -> str:
+    key = _KEPT_RECORDS[table]
+    there = " and ".join(f"{name} is not null" for name in key)
+    return (
+        f"select {', '.join(key)}, count(*) as times from {table} "  # noqa: S608 our own names
+        f"where {_dated(table)} and {there} group by {', '.join(key)} having count(*) > 1"
+    )
+
+
+def _dated(table: str) -> str:
+    """Return the condition on the partition of a table of records."""
+    if _DATE not in _KEPT_RECORDS[table]:
+        return "true"
+    return f"{_DATE} between date '{FIRST_DATE}' and date '{LAST_DATE}'"
+
+
+def _one_of_each_key(warehouse: Warehouse, table: str) -> TableChange:
+    key = list(_KEPT_RECORDS[table])
+    rows = warehouse.query(
+        f"select stored.* from (select * from {table} where {_dated(table)}) as stored "  # noqa: S608 our own names
+        f"inner join ({_repeated_keys(table)}) as repeated on "
+        + " and ".join(f"stored.{name} = repeated.{name}" for name in key)
+    )
+    numbered = rows.select(key).append_column("nth", pa.array(np.arange(rows.num_rows)))
+    first = numbered.group_by(key).aggregate([("nth", "min")]).column("nth_min")
+    return TableChange(table, tuple(key), rows.take(first))
 
 
 def _conditions(warehouse: Warehouse) -> Iterator[tuple[str, str, str]]:

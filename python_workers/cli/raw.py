@@ -138,7 +138,8 @@ def remove(
         bool,
         typer.Option(
             "--strays",
-            help="Remove computed rows without a date or of an unknown processor instead.",
+            help="Remove computed rows without a date or of an unknown processor, "
+            "and repeated records, instead.",
         ),
     ] = False,
     dry_run: Annotated[

@@ -68,6 +68,7 @@ COMMANDS = ("coverage --all", "plan --all", "verify --all", "doctor", "status")
 PSZA, STORE = SHOT_ZONES.table, FEATURE_STORE.table
 FAILURES = table_names.PRECOMPUTE_FAILURES
 RUNS = table_names.PROCESSOR_RUNS
+BUILDS = table_names.INPUT_BUILDS
 
 
 def copied(table: str, condition: str, **changed: str) -> str:
@@ -100,6 +101,14 @@ DAMAGES = {
         copied(PSZA, "analysis_date = '2021-12-04'", analysis_date="null"),
         copied(STORE, "game_date = '2021-12-04'", game_date="date 'infinity'"),
         copied(FAILURES, "analysis_date = '2021-12-04'", processor_name="'Bogus'"),
+    ),
+    "records twice": (
+        copied(RUNS, "analysis_date = '2021-12-04'"),
+        copied(BUILDS, "true"),
+    ),
+    "rows that share a name": (
+        f"update {STORE} set player_lookup = 'zz' where game_date = date '2021-11-26'",
+        f"update {PSZA} set player_lookup = 'zz' where analysis_date = date '2021-11-26'",
     ),
     "altered rows": (
         f"update {STORE} set points_avg_last_5 = 99 where game_date = date '2021-11-27'",

@@ -19,6 +19,7 @@ from python_workers.accounting.ledger import Ledger
 from python_workers.accounting.processed_dates import BOOKKEEPING, WhatIsRead, read_current
 from python_workers.accounting.record_diff import count_by_date, diff_records
 from python_workers.accounting.run_records import Counts, Run, run_changes
+from python_workers.accounting.stray_rows import delete_strays, find_strays
 from python_workers.processors import daily_cache
 from python_workers.processors.base import Processor
 from python_workers.processors.composite_factors import COMPOSITE_FACTORS
@@ -217,7 +218,6 @@ OWN = DAILY_CACHE.table
         f"update {table_names.PRECOMPUTE_FAILURES} set entity_id = null",
         f"insert into {table_names.PRECOMPUTE_FAILURES} from {table_names.PRECOMPUTE_FAILURES}",
         f"delete from {table_names.PROCESSOR_RUNS}",
-        f"insert into {table_names.PROCESSOR_RUNS} from {table_names.PROCESSOR_RUNS}",
         f"update {table_names.PROCESSOR_RUNS} set status = 'failed'",
         f"update {table_names.PROCESSOR_RUNS} set output_digest = 'forged'",
         f"update {table_names.PROCESSOR_RUNS} set stale_data = stale_data + 1",
@@ -478,6 +478,36 @@ def test_updates_and_deletions_are_logged_and_first_inserts_are_not(
         "new_hash": new[1]["data_hash"],
         "changed_columns": ", ".join(changed),
     }
+
+
+def test_rows_that_share_a_name_are_logged_once_each(warehouse: DuckDBWarehouse) -> None:
+    players = [regular(FIVE_GAMES, player) for player in (1, 2, 3, 4)]
+    commit(warehouse, 1, compute(*players))
+    names = {row["player_id"]: row["player_lookup"] for row in stored(warehouse)}
+    warehouse.execute(f"update {DAILY_CACHE.table} set player_lookup = 'zz'")
+    commit(warehouse, 2, compute(*players[:2]), is_altered=True)
+    assert [
+        (row["change"], row["entity_id"]) for row in stored(warehouse, table_names.RECORD_CHANGES)
+    ] == [("deleted", "zz"), ("updated", names[1]), ("updated", names[2])]
+
+
+def test_records_that_stand_twice_are_strays_of_which_one_stays(
+    warehouse: DuckDBWarehouse,
+) -> None:
+    for number, games in enumerate((FIVE_GAMES, BETTER_GAMES), start=1):
+        commit(warehouse, number, compute(regular(games)))
+    tables = table_names.PROCESSOR_RUNS, table_names.RECORD_CHANGES
+    before = [stored(warehouse, table) for table in tables]
+    assert find_strays(warehouse) == []
+    for table in tables:
+        warehouse.execute(f"insert into {table} select * from {table}")
+    found = delete_strays(warehouse)
+    assert sorted(map(str, found)) == [
+        f"1 row of {table_names.RECORD_CHANGES} whose key stands more than once",
+        f"2 rows of {table_names.PROCESSOR_RUNS} whose key stands more than once",
+    ]
+    assert [stored(warehouse, table) for table in tables] == before
+    assert find_strays(warehouse) == []
 
 
 def test_old_entries_of_the_log_are_deleted(warehouse: DuckDBWarehouse) -> None:
