@@ -34,7 +34,9 @@ create macro nba_status(number, is_postponed) as case
     when is_postponed then 'postponed'
     when number = 1 then 'scheduled'
     when number = 2 then 'in_progress'
-    else 'final'
+    when number = 3 then 'final'
+    -- Whatever else it may mean, it is no status of the raw format.
+    else number::varchar
 end;
 
 -- The code of each team, by the years in which its seasons start.

@@ -293,6 +293,18 @@ def test_rows_that_a_load_refuses_are_named_with_their_file(folders: Folders) ->
     assert "schedule.json: games: home_score and away_score" in refusal(folders.convert)
 
 
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [(None, "column status must not be empty"), (4, "'4' is none of final, in_progress")],
+)
+def test_a_game_without_a_known_status_is_not_final(
+    folders: Folders, status: int | None, expected: str
+) -> None:
+    game = scheduled_game("0022100732", gameStatus=status)
+    write_json(folders.files / "schedule.json", schedule(scheduled_game("0022100733"), game))
+    assert expected in refusal(folders.convert)
+
+
 def test_shots_of_a_game_that_is_in_no_file_are_told(folders: Folders) -> None:
     write_json(folders.files / "plays.json", play_by_play(action(7), game_id="0022100099"))
     assert folders.convert().warnings == (

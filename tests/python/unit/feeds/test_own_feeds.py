@@ -61,18 +61,18 @@ def test_the_example_of_the_docs_is_loaded(own: Own, warehouse: DuckDBWarehouse)
     ("old", "new", "expected"),
     [
         ("day::date as game_date,", "", "gives no column game_date"),
-        ("home_points::bigint as home_score,", "", "gives no column home_score"),
+        ("whole(home_points) as home_score,", "", "gives no column home_score"),
         ("day::date", "home::date", "fails: Conversion Error"),
         ("'final' as status", "'final' as state", "gives unknown columns: state"),
         ("'M' || padded(id, 9)", "id", "matches.csv: games: column game_id has an unusable"),
         ("'M' || padded(id, 9)", "id::bigint", "column game_id is BIGINT, not text"),
         ("day::date", "'infinity'::date", "5881580-07-11 is outside the years 1 to 9999"),
-        ("home_points::bigint", "9223372036854775808", "9223372036854775808 is above 400"),
+        ("whole(home_points)", "9223372036854775808", "9223372036854775808 is above 400"),
         ("'final'", "'Done'", "'Done' is none of final, in_progress, postponed, scheduled"),
         ("'regular'", "'Regular Season'", "'Regular Season' is none of play_in, playoffs, reg"),
         ("'regular'", "null", "column season_type must not be empty"),
         ("'regular'", "'preseason'", "Left out: 1 preseason."),
-        ("guest_points::bigint", "home_points::bigint", "of a final game are equal"),
+        ("guest_points", "home_points", "of a final game are equal"),
         ("day::date", "'2031-11-03'::date", "column game_date lies outside the season"),
         (", file_number", ", 7 as file_number", "gives 7 as file_number"),
         ("day::date", "[day::date]", "column game_date is DATE[], not a number, a flag, a date"),
@@ -157,9 +157,11 @@ def test_a_source_may_have_a_reserved_name_and_replace_one_of_the_base(own: Own)
     assert own.convert().tables[0].rows == 1
 
 
-def test_an_id_that_is_too_long_is_refused(own: Own) -> None:
+def test_a_long_id_and_a_broken_count_are_refused(own: Own) -> None:
     (own.files / "matches.csv").write_text(MATCHES.replace("\n1,", "\n1234567890,"))
     assert "game_id = 'M1234567890'" in refusal(own.convert)
+    (own.files / "matches.csv").write_text(MATCHES.replace("101", "101.5"))
+    assert "'101.5 (not a whole number)'" in refusal(own.convert)
 
 
 def test_rows_of_no_game_of_the_league_are_left_out_with_a_warning(own: Own) -> None:
@@ -229,8 +231,8 @@ def test_the_lists_of_a_source_are_lists_of_objects(own: Own) -> None:
     games = GAMES
     for column, value in (
         ("day::", "'2021-11-03'::"),
-        ("home_points", "101"),
-        ("guest_points", "99"),
+        ("home_points", "'101'"),
+        ("guest_points", "'99'"),
     ):
         games = games.replace(column, value)
     own.write("games.sql", games.replace("home as", "'A' as").replace("guest as", "'B' as"))
