@@ -233,6 +233,13 @@ def test_a_damaged_answer_is_named_and_never_read_in_part(
     assert expected in said
 
 
+def test_a_live_box_score_without_players_is_named(folders: Folders) -> None:
+    sides = {"homeTeam": {"teamTricode": "POR"}, "awayTeam": {"teamTricode": "DAL", "players": []}}
+    write_json(folders.files / "box.json", {"game": {**LIVE_BOX["game"], **sides}})
+    said = refusal(lambda: folders.convert("nba_live"))
+    assert "box.json: no list game.homeTeam.players" in said
+
+
 def test_files_without_rows_are_named(folders: Folders) -> None:
     write_json(folders.files / "chart.json", with_rows([]))
     write_json(folders.files / "plays.json", play_by_play())
