@@ -154,7 +154,7 @@ def test_a_changed_value_is_an_error_that_is_named(backfilled: CommandLine, engi
     assert found["problems"] == [
         "data_hash is not the hash of the stored values",
         "points_avg_last_5: stored is 99.0",
-        "the date is missing: its rows differ from those recorded",
+        "the date is stale: its rows differ from those recorded",
     ]
     (line,) = [each for each in found["columns"] if each["name"] == "points_avg_last_5"]
     assert (line["value"], line["stored"]) == (row["points_avg_last_5"], 99.0)

@@ -11,6 +11,7 @@ import pytest
 
 from python_workers.backfill.dbt_project import DbtProject
 from python_workers.processors.catalogue import BY_KEY, PROCESSORS
+from python_workers.table_names import PROCESSED_DATES, PROCESSOR_RUNS
 from tests.python.support.command import CommandLine
 from tests.python.support.engine import Engine
 
@@ -224,10 +225,11 @@ def test_a_new_version_of_a_calculation_is_noticed(
 
 
 def test_rows_of_older_upstream_rows_are_stale(backfilled: CommandLine, engine: Engine) -> None:
-    engine.execute(
-        "update nba_processing.processed_dates set output_digest = 'other' "
-        f"where processor_name = '{BY_KEY['psza'].name}' and analysis_date = date '{GAME_DAY}'"
-    )
+    for records in (PROCESSED_DATES, PROCESSOR_RUNS):
+        engine.execute(
+            f"update {records} set output_digest = 'other' "
+            f"where processor_name = '{BY_KEY['psza'].name}' and analysis_date = date '{GAME_DAY}'"
+        )
     shown = backfilled.attention("coverage", *ALL_OF_IT, "--format", "json").json()
     stale = {
         (row["processor_name"], row["analysis_date"], row["stale_reason"])
