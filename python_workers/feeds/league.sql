@@ -119,5 +119,11 @@ end;
 -- ESPN's ids have nine digits; the letter keeps them apart from the league's.
 create macro espn_game_id(id) as 'E' || padded(whole(id)::varchar, 9);
 
+-- Whether a shot was made; NULL, which a conversion refuses, for any other text.
+create macro made(text) as case
+    when lower(text) in ('made', 'true', '1', '1.0') then true
+    when lower(text) in ('missed', 'false', '0', '0.0') then false
+end;
+
 -- A coordinate or a distance.
 create macro measure(text) as cast(nullif(trim(text), '') as double);

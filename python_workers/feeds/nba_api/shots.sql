@@ -89,7 +89,7 @@ charted as (
         whole(PLAYER_ID) as player_id,
         nba_team(TEAM_ID, left(nba_season(nba_game_id(GAME_ID)), 4)::integer) as team_abbr,
         left(SHOT_TYPE, 1)::bigint as shot_value,
-        whole(SHOT_MADE_FLAG) = 1 as is_made,
+        made(SHOT_MADE_FLAG) as is_made,
         nullif(SHOT_ZONE_BASIC, '') as zone_basic,
         measure(LOC_X) as loc_x,
         measure(LOC_Y) as loc_y,
@@ -108,7 +108,7 @@ dumped as (
         whole(PLAYER_ID) as player_id,
         nba_team(TEAM_ID, left(nba_season(nba_game_id(GAME_ID)), 4)::integer) as team_abbr,
         left(SHOT_TYPE, 1)::bigint as shot_value,
-        lower(SHOT_MADE) in ('true', '1', '1.0') as is_made,
+        made(SHOT_MADE) as is_made,
         nullif(BASIC_ZONE, '') as zone_basic,
         -- Feet from the baseline, with left and right exchanged.
         round(-10 * measure(LOC_X)) as loc_x,

@@ -6,7 +6,7 @@ select
     whole(personId) as player_id,
     teamTricode as team_abbr,
     left(actionType, 1)::bigint as shot_value,
-    shotResult = 'Made' as is_made,
+    made(shotResult) as is_made,
     whole(assistPersonId) is not null as is_assisted,
     whole(assistPersonId) as assist_player_id,
     whole(blockPersonId) as block_player_id,

@@ -262,6 +262,10 @@ def test_files_without_rows_are_named(folders: Folders) -> None:
             "game_id = '00221007321'",
         ),
         (
+            result_sets(Shot_Chart_Detail=(CHART, [chart_line(7, SHOT_MADE_FLAG=2)])),
+            "column is_made must not be empty",
+        ),
+        (
             result_sets(Shot_Chart_Detail=(CHART, [chart_line(7, GAME_ID="GAME_ID")])),
             "Could not convert string",
         ),
