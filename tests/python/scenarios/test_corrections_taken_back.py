@@ -137,7 +137,7 @@ def test_compute_does_not_record_rows_of_dbt_from_before_a_killed_run_as_made_of
     assert_same(engine.everything(), after)
 
 
-def test_rows_that_are_gone_or_altered_are_missing_and_come_back(
+def test_rows_that_are_gone_are_missing_altered_ones_are_stale_and_both_come_back(
     engine: Engine, original: Engine
 ) -> None:
     def of_day(processor: Processor) -> str:
@@ -151,7 +151,9 @@ def test_rows_that_are_gone_or_altered_are_missing_and_come_back(
     )
     with DuckDBWarehouse(engine.path) as warehouse:
         states = plan(Ledger.read(warehouse, DAY, DAY), PROCESSORS, [DAY])
-    assert {state.status for state in states.values()} == {"missing"}
+    assert {short: state.status for (short, _), state in states.items()} == {
+        each.key: "stale" if each is TEAM_DEFENSE else "missing" for each in PROCESSORS
+    }
     assert states["pdc", DAY].reason.startswith("0 of 20 rows")
     assert states["pcf", DAY].reason.startswith("19 of 20 rows")
     assert states["tdza", DAY].reason == "its rows differ from those recorded"
