@@ -15,6 +15,7 @@ from python_workers.accounting.input_builds import InputBuilds
 from python_workers.accounting.ledger import Ledger
 from python_workers.accounting.raw_ahead import read_behind
 from python_workers.accounting.schedule import Schedule
+from python_workers.accounting.stored_columns import check_columns
 from python_workers.accounting.stray_rows import REPAIR, Stray, find_strays
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.processors.base import Processor
@@ -296,8 +297,9 @@ def read_coverage(
     Raises
     ------
     BackcourtError
-        If nothing has been built yet.
+        If nothing has been built yet, or a table has other columns than the project declares.
     """
+    check_columns(warehouse)
     has_view = warehouse.has_table(table_names.BACKFILL_COVERAGE)
     if must_exist or not has_view:
         check_backfilled(warehouse, schedule, must_exist=must_exist)

@@ -16,6 +16,7 @@ from python_workers.accounting.processed_dates import (
     read_current,
     read_stored,
 )
+from python_workers.accounting.stored_columns import check_columns
 from python_workers.choices import Reprocess
 from python_workers.processors.base import Processor
 from python_workers.processors.catalogue import BY_KEY, BY_NAME
@@ -90,7 +91,14 @@ class Ledger:
 
     @classmethod
     def of_stored(cls, warehouse: Warehouse, start: date, end: date) -> Ledger:
-        """Read the ledger of a range without the fingerprints of its inputs."""
+        """Read the ledger of a range without the fingerprints of its inputs.
+
+        Raises
+        ------
+        BackcourtError
+            With exit code 3 if a table has other columns than the project declares.
+        """
+        check_columns(warehouse)
         return cls(read_current(warehouse, start, end), read_stored(warehouse, start, end))
 
     def read_inputs(self, warehouse: Warehouse, start: date, end: date) -> None:

@@ -16,6 +16,7 @@ from python_workers.accounting.record_changes import forget_old_changes
 from python_workers.accounting.run_records import Counts, Run
 from python_workers.accounting.schedule import Schedule, check_seasons
 from python_workers.accounting.seasons import read_seasons
+from python_workers.accounting.stored_columns import restore_columns
 from python_workers.backfill.coverage_tests import run_coverage_tests
 from python_workers.backfill.dbt_project import DbtProject
 from python_workers.backfill.exchange_stage import run_exchange_stage
@@ -101,6 +102,7 @@ class Backfill:
         """Run every stage that has work to do."""
         if self._of_the_pool():
             check_pool(self.options.pool)
+        restore_columns(self.warehouse)
         if self.project is None:
             self._check_inputs_are_built()
         else:

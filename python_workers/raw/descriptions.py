@@ -66,10 +66,10 @@ def with_descriptions(specs: Iterable[TableSpec], models: Path | None) -> list[T
     """
     if models is None:
         return list(specs)
-    (source,) = _read(models / _SOURCES)["sources"]
+    (source,) = read_declarations(models / _SOURCES)["sources"]
     tables = [*source["tables"]]
     for file in sorted((models.parent / _SEEDS).glob("*.yml")):
-        tables += _read(file)["seeds"]
+        tables += read_declarations(file)["seeds"]
     blocks = doc_blocks(models)
     declared = {table["name"]: table for table in tables}
     described = []
@@ -89,5 +89,8 @@ def with_descriptions(specs: Iterable[TableSpec], models: Path | None) -> list[T
     return described
 
 
-def _read(file: Path) -> Any:  # noqa: ANN401 -- as yaml types it
-    return yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 -- a safe loader
+def read_declarations(file: Path) -> Any:  # noqa: ANN401 -- as yaml types it
+    """Return what a yml file of the project declares, without the unit tests at its end."""
+    # Reading YAML takes its time.
+    text = file.read_text(encoding="utf-8").partition("\nunit_tests:")[0]
+    return yaml.load(text, Loader=_Loader)  # noqa: S506 -- a safe loader

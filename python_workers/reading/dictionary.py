@@ -7,13 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
-from python_workers.raw.descriptions import description_of, doc_blocks
+from python_workers.raw.descriptions import description_of, doc_blocks, read_declarations
 from python_workers.warehouse.base import Column
-
-# The loader in C is several times faster, but some builds of the package lack it.
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class ColumnEntry(NamedTuple):
@@ -91,15 +86,15 @@ def whole_dictionary(project: Path) -> list[Entry]:
     """
     models = project / "models"
     shared = doc_blocks(models)
-    configured = _load(project / "dbt_project.yml")
+    configured = read_declarations(project / "dbt_project.yml")
     layers = configured["models"]["backcourt"]
     seeds = configured["seeds"]["backcourt"]["+schema"]
     raw: list[Entry] = []
     built: list[Entry] = []
     for path in sorted((project / "seeds").rglob("*.yml")):
-        raw += [_entry(seeds, seed, shared) for seed in _load(path).get("seeds", ())]
+        raw += [_entry(seeds, seed, shared) for seed in read_declarations(path).get("seeds", ())]
     for path in sorted(models.rglob("*.yml")):
-        content = _load(path)
+        content = read_declarations(path)
         layer = layers.get(path.relative_to(models).parts[0], {})
         built += [_entry(layer["+schema"], each, shared) for each in content.get("models", ())]
         for source in content.get("sources", ()):
@@ -125,7 +120,7 @@ def _descriptions(models: Path, tables: Sequence[str]) -> dict[str, _Described]:
     found = {}
     for table in tables:
         for path in models.rglob(f"{table}.yml"):
-            for model in _load(path)["models"]:
+            for model in read_declarations(path)["models"]:
                 found[model["name"]] = _Described(
                     description_of(model, shared),
                     {
@@ -134,12 +129,6 @@ def _descriptions(models: Path, tables: Sequence[str]) -> dict[str, _Described]:
                     },
                 )
     return found
-
-
-def _load(path: Path) -> Any:  # noqa: ANN401 -- whatever YAML holds
-    # Reading YAML takes its time: the unit tests, at the end of a file, are left out.
-    content = path.read_text(encoding="utf-8").partition("\nunit_tests:")[0]
-    return yaml.load(content, Loader=_Loader)  # noqa: S506 -- a safe loader
 
 
 def _role(column: Mapping[str, Any]) -> str:

@@ -184,6 +184,51 @@ def test_a_dropped_table_is_named_and_the_next_backfill_makes_it_again(
     backfilled.ok("doctor")
 
 
+def test_a_dropped_column_is_named_and_the_next_backfill_fills_it_again(
+    backfilled: CommandLine, engine: Engine
+) -> None:
+    dropped = (
+        (DAILY_CACHE.table, "points_avg_last_5"),
+        (STORE, "fatigue_score"),
+        (FAILURES, "failure_reason"),
+        (table_names.PROCESSED_DATES, "rows_fingerprint"),
+        (RUNS, "output_digest"),
+    )
+
+    def stored() -> list[list[str]]:
+        return [
+            sorted(map(str, engine.query(f"select {name}, count(*) as n from {table} group by 1")))
+            for table, name in dropped[:3]
+        ]
+
+    before = stored()
+    engine.execute(*(f"alter table {table} drop column {name}" for table, name in dropped))
+    for command in COMMANDS:
+        refused = backfilled(*command.split())
+        said = " ".join((refused.out + refused.err).split())
+        assert refused.code == 3, refused
+        for table, name in dropped:
+            assert f"{table} has no column {name}" in said
+        assert "backcourt backfill --all" in said
+    backfilled.ok("backfill", "--all")
+    for command in COMMANDS:
+        backfilled.ok(*command.split())
+    assert stored() == before
+
+
+def test_a_column_of_another_type_is_named_and_filled_again_once_it_is_dropped(
+    backfilled: CommandLine, engine: Engine
+) -> None:
+    engine.execute(f"alter table {STORE} alter points_avg_last_5 type varchar")
+    for command in ("coverage --all", "backfill --all"):
+        refused = backfilled(*command.split())
+        assert (refused.code, "points_avg_last_5 of " in refused.err) == (3, True), refused
+    (repair,) = re.findall(r"Drop it: (.*)\.\n", refused.err)
+    engine.execute(repair)
+    backfilled.ok("backfill", "--all")
+    backfilled.ok("verify", "--all")
+
+
 def test_a_doctor_without_a_warehouse_says_how_to_get_one(backcourt: CommandLine) -> None:
     found = backcourt("doctor", "--format", "json")
     assert found.code == 3

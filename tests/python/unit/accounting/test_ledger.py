@@ -22,6 +22,7 @@ from python_workers.accounting.processed_dates import (
     Stored,
     WhatIsRead,
     current_change,
+    read_stored,
 )
 from python_workers.choices import Reprocess
 from python_workers.processors.base import Processor
@@ -281,7 +282,7 @@ class TestReading:
             "values (@name, @day), (@name, @day), ('Other', @day)",
             {"name": DAILY_CACHE.name, "day": NEXT_DAY},
         )
-        found = Ledger.read(warehouse, DAY, NEXT_DAY).stored
+        found = read_stored(warehouse, DAY, NEXT_DAY)
         teams = found["tdza", DAY]
         assert {key: (each.records, each.failures) for key, each in found.items()} == {
             ("tdza", DAY): (1, 0),
@@ -289,7 +290,7 @@ class TestReading:
             ("pdc", NEXT_DAY): (0, 2),
         }
         warehouse.execute(f"update {TEAM_DEFENSE.table} set team_abbr = 'BOS'")
-        changed = Ledger.read(warehouse, DAY, NEXT_DAY).stored["tdza", DAY]
+        changed = read_stored(warehouse, DAY, NEXT_DAY)["tdza", DAY]
         assert changed.records == 1
         assert changed != teams
 

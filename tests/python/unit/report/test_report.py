@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from python_workers.accounting.schedule import game_dates, resolve
+from python_workers.accounting.schedule import LAST_DATE, game_dates, resolve
 from python_workers.cli.app import main
 from python_workers.processors.catalogue import PROCESSORS
 from python_workers.processors.shot_zones import SHOT_ZONES
@@ -374,7 +374,10 @@ def test_every_statement_on_a_table_by_date_names_its_dates(
     by_date = [sql for sql in sent if not re.search(r"from nba_raw\.player(s|_registry)\b", sql)]
     assert len(by_date) > 20
     for sql in by_date:
-        named = ("between @start and @end", "analysis_date = @day", "in unnest(@days)")
+        named = (
+            *("between @start and @end", "analysis_date = @day", "in unnest(@days)"),
+            f"date '{LAST_DATE}'",
+        )
         assert any(condition in sql for condition in named)
 
 
