@@ -124,8 +124,19 @@ class Ledger:
 
     @property
     def computed_dates(self) -> set[date]:
-        """Dates of the range on which a processor has run, or has rows or failures."""
-        return {day for _, day in self.current.keys() | self.stored.keys()}
+        """Dates of the range with rows or failures, recorded or stored.
+
+        The record of a date that lost its games is empty once a backfill has computed it again.
+        """
+        return {day for _, day in self.computed}
+
+    @property
+    def computed(self) -> set[tuple[str, date]]:
+        """Processor keys and dates with rows or failures, recorded or stored."""
+        found: set[tuple[str, date]] = set()
+        for facts in (self.current, self.stored):
+            found |= {key for key, each in facts.items() if each.records or each.failures}
+        return found
 
     def upstream_digests(self, processor: Processor, day: date) -> str:
         """Return the output digests of the processors whose rows the date reads."""

@@ -212,14 +212,16 @@ def no_games_error(known: Sequence[tuple[date, str]], start: date, end: date) ->
 
 
 def _stored_ends(warehouse: Warehouse, first: date, last: date) -> list[date]:
-    """Return the first and last date with stored rows, failures or records; not all have games."""
+    """Return the first and last date with rows or failures, stored or recorded, games or not."""
     tables = {processor.table: processor.date_column for processor in PROCESSORS}
     tables |= dict.fromkeys(
         (table_names.PRECOMPUTE_FAILURES, table_names.PROCESSED_DATES), "analysis_date"
     )
+    # The record of a date that lost its games is empty once a backfill has computed it again.
+    conditions = {table_names.PROCESSED_DATES: "and records + failures > 0"}
     selects = [
         f"select min({day}) as first, max({day}) as last "  # noqa: S608 our own names
-        f"from {table} where {day} between @first and @last"
+        f"from {table} where {day} between @first and @last {conditions.get(table, '')}"
         for table, day in tables.items()
         if warehouse.has_table(table)
     ]

@@ -29,7 +29,7 @@ select
     latest.run_id, latest.records, latest.failures, latest.finished_at
 from (
     select * from {table_names.PROCESSED_DATES}
-    where analysis_date >= @since
+    where analysis_date >= @since and records + failures > 0
     qualify row_number() over (partition by processor_name order by analysis_date desc) = 1
 ) as latest
 left join (
@@ -50,7 +50,7 @@ class PipelineStatus:
     Parameters
     ----------
     last_runs
-        The current record of each processor's latest date, with its run.
+        The current record of each processor's latest date with rows or failures, with its run.
     loads
         Time of each raw table's last load.
     breakers

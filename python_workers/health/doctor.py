@@ -255,7 +255,7 @@ def _raw(stored: _Stored) -> Found:
 
 
 def _inputs(stored: _Stored) -> Found:
-    computed = sorted({day for _, day in stored.ledger.current})
+    computed = sorted(stored.ledger.computed_dates)
     if not computed:
         return Found("nothing is computed yet", "backcourt backfill --all", ExitCode.ATTENTION)
     if stored.builds.missing_tables:

@@ -101,7 +101,7 @@ def verify(
     found = []
     for processor in processors:
         verified = Verified(processor)
-        days = {day for key, day in current.keys() | stored.keys() if key == processor.key}
+        days = {day for key, day in ledger.computed if key == processor.key}
         for chunk in _chunks(_spread(sorted(days), sample)):
             _verify_dates(warehouse, verified, current, stored, chunk)
         if processor in counted:

@@ -121,7 +121,7 @@ DAMAGES = {
 def test_what_is_wrong_is_seen_by_all_and_repaired_by_the_command_that_they_name(
     backfilled: CommandLine, engine: Engine, damage: str
 ) -> None:
-    before = engine.everything()
+    before, planned = engine.everything(), backfilled.ok("plan", "--all").out
     engine.execute(*DAMAGES[damage])
     told = {}
     for command in COMMANDS:
@@ -137,6 +137,7 @@ def test_what_is_wrong_is_seen_by_all_and_repaired_by_the_command_that_they_name
     for command in COMMANDS:
         backfilled.ok(*command.split())
     assert_same(engine.everything(), before)
+    assert backfilled.ok("plan", "--all").out == planned
 
 
 def test_rows_altered_together_with_their_record_are_written_again_by_force(

@@ -122,9 +122,12 @@ class TestCalledOff:
     def test_a_season_reaches_to_its_computed_dates(self, seasons: DuckDBWarehouse) -> None:
         computed = days("2021-10-18", "2021-10-22", "2022-10-17", "2023-11-01")
         seasons.execute("create schema nba_processing")
-        seasons.execute("create table nba_processing.processed_dates (analysis_date date)")
+        seasons.execute(
+            "create table nba_processing.processed_dates "
+            "(analysis_date date, records bigint, failures bigint)"
+        )
         for each in computed:
-            seasons.execute(f"insert into nba_processing.processed_dates values ('{each}')")
+            seasons.execute(f"insert into nba_processing.processed_dates values ('{each}', 1, 0)")
         seasons.execute("create schema nba_staging")
         seasons.execute(
             "create table nba_staging.seasons as select * from (values "
@@ -171,10 +174,15 @@ class TestCalledOff:
 
     def test_all_reaches_to_the_computed_dates(self, seasons: DuckDBWarehouse) -> None:
         seasons.execute("create schema nba_processing")
-        seasons.execute("create table nba_processing.processed_dates (analysis_date date)")
+        seasons.execute(
+            "create table nba_processing.processed_dates "
+            "(analysis_date date, records bigint, failures bigint)"
+        )
         whole = resolve(seasons, everything=True)
         seasons.execute(
-            "insert into nba_processing.processed_dates values ('2021-10-18'), ('2023-11-01')"
+            "insert into nba_processing.processed_dates values "
+            # The last one lost its games, and then its rows.
+            "('2021-10-18', 1, 0), ('2023-11-01', 0, 1), ('2023-11-02', 0, 0)"
         )
         found = resolve(seasons, everything=True)
         assert (found.start, found.end) == days("2021-10-18", "2023-11-01")
