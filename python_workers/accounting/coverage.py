@@ -185,6 +185,10 @@ class Coverage:
                 f"not run or incomplete: {counted(len(set(days)), 'date')}, {min(days)} to "
                 f"{max(days)}; run: {backfill_of(min(days), max(days))}"
             )
+        reasons = {row["stale_reason"] for row in self.by_date if row["stale_reason"]}
+        if len(reasons) + bool(days) > 1:
+            days += [row["analysis_date"] for row in self.by_date if row["stale_reason"]]
+            lines.append(f"all of these dates at once: {backfill_of(min(days), max(days))}")
         if self.missing_tables:
             lines.append(
                 f"missing tables and views: {', '.join(self.missing_tables)}; "

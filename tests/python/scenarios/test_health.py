@@ -131,6 +131,10 @@ def test_what_is_wrong_is_seen_by_all_and_repaired_by_the_command_that_they_name
     }
     named = repairs["verify --all"]
     assert named
+    at_once = re.findall("all of these dates at once: backcourt (.*)", told["coverage --all"])
+    assert len(at_once) == (
+        len(re.findall("; run: backcourt backfill", told["coverage --all"])) > 1
+    )
     assert repairs["coverage --all"] == repairs["plan --all"] == named
     for command in named:
         backfilled.ok(*command.split())
