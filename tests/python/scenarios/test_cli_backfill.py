@@ -123,10 +123,7 @@ class TestBackfill:
     def test_reprocess_computes_dates_with_failures_to_investigate(
         self, backfilled: CommandLine, engine: Engine
     ) -> None:
-        engine.execute(
-            "update nba_processing.processed_dates set investigate = 1 "
-            f"where processor_name = '{SHOT_ZONES.name}' and analysis_date = date '2021-11-10'"
-        )
+        engine.record_failures_to_investigate(SHOT_ZONES, dt.date(2021, 11, 10), 1)
         chosen = ("backfill", "--all", "--processors", "psza", "--skip-tests")
         assert "nothing due" in backfilled.ok(*chosen).out
         shown = backfilled.ok(*chosen, "--reprocess", "missing+failed").out
@@ -176,7 +173,7 @@ class TestDryRun:
             lines[1]
             == "inputs: must be built first; then only stale dates with changed inputs are computed"
         )
-        assert [line.split() for line in lines[4:]] == [
+        assert [line.split() for line in lines[4:9]] == [
             [short, "missing", "-", "48", "2021-10-19", "2021-12-06", "compute"] for short in SHORTS
         ]
         assert engine.path.read_bytes() == before
@@ -198,11 +195,10 @@ class TestPlan:
         engine.execute(
             "update nba_precompute.input_fingerprints set input_fingerprint = 'other' "
             f"where processor_name = '{SHOT_ZONES.name}' and analysis_date = {early}",
-            "update nba_processing.processed_dates set investigate = 2 "
-            f"where processor_name = '{DAILY_CACHE.name}' and analysis_date = {late}",
             "delete from nba_processing.processed_dates "
             f"where processor_name = '{TEAM_DEFENSE.name}' and analysis_date = {late}",
         )
+        engine.record_failures_to_investigate(DAILY_CACHE, dt.date(2021, 11, 20), 2)
         engine.record_builds()
         rows = backfilled.attention("plan", "--all", "--format", "json").json()
         assert len(rows) == 5 * 48
@@ -233,7 +229,7 @@ class TestPlan:
         engine.forget("mlfs")
         shown = backfilled.attention("plan", "--all", "--start-from", "4").out.splitlines()
         assert shown[0] == "range 2021-10-19 to 2021-12-06, both included: 48 game dates"
-        assert [line.split() for line in shown[4:]] == [
+        assert [line.split() for line in shown[4:6]] == [
             ["pdc", "done", "-", "48", "2021-10-19", "2021-12-06", "skip"],
             ["mlfs", "missing", "-", "48", "2021-10-19", "2021-12-06", "compute"],
         ]

@@ -27,7 +27,7 @@ from python_workers.processors.catalogue import BY_KEY, PROCESSORS
 from python_workers.processors.failures import CATEGORIES
 from python_workers.raw.load import LoadReport, load_directory
 from python_workers.settings import load_settings
-from python_workers.table_names import INPUT_BUILDS
+from python_workers.table_names import INPUT_BUILDS, PROCESSED_DATES, PROCESSOR_RUNS
 from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 from tests.python.support import parsed_project
 
@@ -175,6 +175,18 @@ class Engine:
         """Record the present rows and failures of a date, as if a run had computed them."""
         with DuckDBWarehouse(self.path) as warehouse:
             warehouse.commit([], [record_stored(warehouse, processor, [day])])
+
+    def record_failures_to_investigate(
+        self, processor: Processor, day: dt.date, number: int
+    ) -> None:
+        """Record failures of a date as errors, as if its last run had ended with them."""
+        of_date = f"where processor_name = '{processor.name}' and analysis_date = date '{day}'"
+        self.execute(
+            f"update {PROCESSED_DATES} set investigate = {number} {of_date}",
+            f"update {PROCESSOR_RUNS} set status = 'investigate', "
+            f"processing_error = processing_error + {number}, "
+            f"expected_incomplete = expected_incomplete - {number} {of_date}",
+        )
 
     def record_builds(self) -> None:
         """Record the present tables of dbt, as if dbt had built them."""
