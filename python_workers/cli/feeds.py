@@ -17,8 +17,9 @@ from python_workers.cli.console import err, out
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.feeds.convert import Conversion, convert
 from python_workers.feeds.feed import TABLES, Feed, find_feed, shipped_feeds
-from python_workers.feeds.fetch import FEED, fetch_birth_dates, fetch_season
+from python_workers.feeds.fetch import fetch_birth_dates, fetch_season
 from python_workers.feeds.site import PACE_SECONDS, Site, nba_api_ask
+from python_workers.feeds.usable import FEED
 from python_workers.settings import load_settings, resolve_project_dir
 from python_workers.wording import shell
 

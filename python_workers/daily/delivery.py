@@ -10,8 +10,9 @@ from python_workers import table_names
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.feeds.convert import convert
 from python_workers.feeds.feed import find_feed
-from python_workers.feeds.fetch import FEED, Fetched, fetch_season
+from python_workers.feeds.fetch import Fetched, fetch_season
 from python_workers.feeds.site import Site
+from python_workers.feeds.usable import FEED
 from python_workers.raw.load import LoadReport, load_directory
 from python_workers.runtime.scratch import scratch_folder
 from python_workers.warehouse.base import Warehouse

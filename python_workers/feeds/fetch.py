@@ -7,21 +7,22 @@ is missing, and for the schedule, which says what is final by now.
 from __future__ import annotations
 
 import datetime as dt
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import duckdb
-
 from python_workers.errors import BackcourtError, ExitCode
-from python_workers.feeds.answers import OtherFormError, create_table, read_answers
-from python_workers.feeds.feed import find_feed
 from python_workers.feeds.site import Site, UnansweredError
+from python_workers.feeds.usable import (
+    Request,
+    matching,
+    other_form,
+    player_ids,
+    rows_of,
+    why_unusable,
+)
 from python_workers.runtime.writing import check_folder, write_text
-from python_workers.warehouse.duckdb.file import NO_DOWNLOADS
 
-FEED = "nba_api"
 # Kinds of games that count for a season, by the third digit of their ids.
 _COUNTED = ("002", "004", "005")
 _SEASON_TYPES = {"002": "Regular Season", "004": "Playoffs", "005": "PlayIn"}
@@ -34,26 +35,6 @@ _CHART_FILTERS = (
     *("GameSegment", "Location", "Outcome", "PlayerPosition", "PointDiff", "Position", "RangeType"),
     *("RookieYear", "SeasonSegment", "StartPeriod", "StartRange", "VsConference", "VsDivision"),
 )
-
-
-@dataclass(frozen=True)
-class Request:
-    """A request whose answer is kept in a file.
-
-    Parameters
-    ----------
-    endpoint, parameters
-        What to ask.
-    file
-        Where to keep the answer.
-    source
-        The source of the feed that reads it, for its result set and columns.
-    """
-
-    endpoint: str
-    parameters: Mapping[str, object]
-    file: Path
-    source: str
 
 
 @dataclass
@@ -119,7 +100,7 @@ def fetch_season(
         text = site.answer(schedule.endpoint, schedule.parameters)
     except UnansweredError as error:
         raise _no_site(error, fetched) from error
-    final = list(_final_games(schedule, text))
+    final = list(_final_games(schedule, text, season))
     write_text(schedule.file, text)
     fetched.files.append(schedule.file)
     games = [game for game in final if since is None or game[1] >= since]
@@ -180,48 +161,50 @@ def _fetch(
                 raise _no_site(error, fetched) from error
             continue
         failures = 0
-        if not _is_whole(request, text):
-            fetched.missing[request.file] = "an empty answer"
+        unusable = why_unusable(request, text)
+        if unusable is not None:
+            fetched.missing[request.file] = unusable
             continue
         write_text(request.file, text)
         fetched.files.append(request.file)
     on_progress(len(waiting), len(waiting))
 
 
-def _final_games(schedule: Request, text: str) -> Iterator[tuple[str, dt.date]]:
-    """Yield id and date of each final game that counts for the season."""
-    for row in _rows(schedule, text):
+def _final_games(schedule: Request, text: str, season: str) -> Iterator[tuple[str, dt.date]]:
+    """Yield id and date of each final game that counts for the season.
+
+    Raises
+    ------
+    BackcourtError
+        If the schedule is not of the source's form, or is that of another season.
+    """
+    # An id's digits 4 and 5 are those of the season's first year.
+    of_season = season[2:4]
+    for row in rows_of(schedule, text):
         # An id becomes the name of a file.
-        game_id = _matching(schedule, row, "gameId", r"\d{10}")
-        is_final = _matching(schedule, row, "gameStatus", r"\d") == _FINAL
+        game_id = matching(schedule, row, "gameId", r"\d{10}")
+        if game_id.startswith(_COUNTED) and game_id[3:5] != of_season:
+            raise BackcourtError(
+                f"the answer of {schedule.endpoint} is of another season than {season}: "
+                f"it has the game {game_id}",
+                "Try again later. Nothing was written.",
+                ExitCode.ENVIRONMENT,
+            )
+        is_final = matching(schedule, row, "gameStatus", r"\d") == _FINAL
         if is_final and game_id.startswith(_COUNTED):
-            date = _matching(schedule, row, "gameDateEst", r"\d{4}-\d\d-\d\d.*")
+            date = matching(schedule, row, "gameDateEst", r"\d{4}-\d\d-\d\d.*")
             try:
                 yield game_id, dt.date.fromisoformat(date[:10])
             except ValueError:
-                raise _changed(schedule, f"gameDateEst = {date!r}") from None
-
-
-def _matching(request: Request, row: Mapping[str, str | None], column: str, pattern: str) -> str:
-    """Return the value of a column if it has the form of all its values."""
-    value = row[column]
-    if value is None or not re.fullmatch(pattern, value, re.ASCII):
-        key = next(iter(row))
-        of_row = f" where {key} = {row[key]!r}" if column != key else ""
-        raise _changed(request, f"{column} = {value!r}{of_row}")
-    return value
+                raise other_form(schedule, f"gameDateEst = {date!r}") from None
 
 
 def _kept_players(index: Request) -> list[int] | None:
     """Return the ids in the kept answer of PlayerIndex; None without a usable one."""
     try:
-        return _player_ids(index, index.file.read_text("utf-8"))
+        return player_ids(index, index.file.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, BackcourtError):
         return None
-
-
-def _player_ids(index: Request, text: str) -> list[int]:
-    return sorted({int(_matching(index, row, "PERSON_ID", r"\d+")) for row in _rows(index, text)})
 
 
 def _player_index(season: str, folder: Path) -> Request:
@@ -285,47 +268,6 @@ def _requests(games: list[tuple[str, dt.date]], season: str, folder: Path) -> It
             of_day / f"shot_chart_{game_id}.json",
             "shot_chart",
         )
-
-
-def _rows(request: Request, text: str) -> list[dict[str, str | None]]:
-    """Return the rows that a conversion would read from an answer.
-
-    Raises
-    ------
-    BackcourtError
-        If it is not of the source's form.
-    """
-    source = next(source for source in find_feed(FEED).sources if source.name == request.source)
-    with duckdb.connect(config={**NO_DOWNLOADS}) as connection:
-        create_table(connection, source)
-        try:
-            known = read_answers(connection, [source], {1: text}, [request.file.name])
-        except BackcourtError as error:
-            problem = error.problem if isinstance(error, OtherFormError) else error.message
-            raise _changed(request, problem) from error
-        if not known:
-            raise _changed(request, f"it has no {source.path}")
-        rows = connection.table(source.name).to_arrow_table()
-        return [dict(row) for row in rows.to_pylist()]
-
-
-def _is_whole(request: Request, text: str) -> bool:
-    """Tell whether an answer has all rows that a final game has."""
-    if request.source == "player_index":
-        return bool(_player_ids(request, text))
-    rows = _rows(request, text)
-    if request.source == "box_score_v3":
-        return len({row["teamTricode"] for row in rows}) == len(("home", "away"))
-    # A game may be without inactive players.
-    return bool(rows) or request.source == "inactive_players_v3"
-
-
-def _changed(request: Request, what: str) -> BackcourtError:
-    return BackcourtError(
-        f"the answer of {request.endpoint} has another form: {what}",
-        "The site has changed. Earlier answers are kept; a newer Backcourt may know the new form.",
-        ExitCode.ENVIRONMENT,
-    )
 
 
 def _no_site(error: UnansweredError, fetched: Fetched) -> BackcourtError:

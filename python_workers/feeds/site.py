@@ -127,6 +127,8 @@ class Site:
             )
         try:
             json.loads(answer.text)
+        except RecursionError as error:
+            raise UnansweredError("JSON nested too deeply", is_blocked=False) from error
         except ValueError as error:
             is_html = answer.text.lstrip().startswith("<")
             reason = "HTML instead of JSON" if is_html else "JSON that is cut off"

@@ -136,6 +136,25 @@ def action(number: int, **values: object) -> dict[str, Any]:
     }
 
 
+def end_of_period(period: int, home: int, away: int) -> dict[str, Any]:
+    """Return the action of PlayByPlayV3 that ends a period."""
+    nobody = {"teamTricode": "", "personId": 0, "playerName": "", "playerNameI": ""}
+    nothing = {"xLegacy": 0, "yLegacy": 0, "shotDistance": 0, "shotResult": "", "isFieldGoal": 0}
+    return action(
+        9000 + period,
+        **nobody,
+        **nothing,
+        clock="PT00M00.00S",
+        period=period,
+        shotValue=0,
+        actionType="period",
+        subType="end",
+        scoreHome=str(home),
+        scoreAway=str(away),
+        description=f"End of period {period}",
+    )
+
+
 def play_by_play(*actions: Mapping[str, Any], game_id: str = "0022100732") -> dict[str, object]:
     return {"game": {"gameId": game_id, "actions": list(actions)}}
 

@@ -14,6 +14,7 @@ import duckdb
 from tests.python.support.feed_answers import (
     CHART,
     action,
+    end_of_period,
     play_by_play,
     result_sets,
     schedule,
@@ -164,6 +165,9 @@ class SeasonReplay(Replay):
             facts = {"shotResult": "", "isFieldGoal": 0, "description": "X REBOUND (Off:0 Def:1)"}
             line = self._lines[game_id][number % len(self._lines[game_id])]
             yield self._action(order, 2000 + number, line, **facts)
+        game = self._games[game_id]
+        last = max(shot["period"] for shot in self._shots[game_id])
+        yield end_of_period(last, game["home_score"], game["away_score"])
 
     def _action(self, order: int, number: int, who: Row, **values: object) -> dict[str, Any]:
         name = self._names[who["player_id"]]

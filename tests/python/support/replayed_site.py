@@ -17,6 +17,7 @@ from tests.python.support.feed_answers import (
     CHART,
     action,
     chart_line,
+    end_of_period,
     play_by_play,
     result_sets,
     schedule,
@@ -35,15 +36,18 @@ def box_score(game_id: str) -> dict[str, object]:
         for name in source.columns[source.columns.index("minutes") + 1 :]
     }
 
-    def team(code: str, player: int) -> dict[str, object]:
+    def line(player: int) -> dict[str, object]:
         facts = {"personId": player, "firstName": "A", "familyName": f"P{player}", "position": "F"}
-        statistics = {"minutes": "34:12", **counts}
-        return {
-            "teamTricode": code,
-            "players": [{**facts, "comment": "", "statistics": statistics}],
-        }
+        return {**facts, "comment": "", "statistics": {"minutes": "34:12", **counts}}
 
-    game = {"gameId": game_id, "homeTeam": team("POR", 8), "awayTeam": team("DAL", 1)}
+    def team(code: str, *players: int) -> dict[str, object]:
+        return {"teamTricode": code, "players": [line(player) for player in players]}
+
+    game = {
+        "gameId": game_id,
+        "homeTeam": team("POR", 8, 80, 81, 82, 83),
+        "awayTeam": team("DAL", 1, 10, 11, 12, 13),
+    }
     return {"boxScoreTraditional": game}
 
 
@@ -84,7 +88,7 @@ class Replay:
                     "awayTeam": {"teamTricode": "DAL", "inactives": []},
                 }
             },
-            "playbyplayv3": play_by_play(action(7), game_id=game),
+            "playbyplayv3": play_by_play(action(7), end_of_period(4, 112, 132), game_id=game),
             "playerindex": result_sets(
                 PlayerIndex=(index, [[1, "P1", "A", "F"], [8, "P8", "A", "F"]])
             ),

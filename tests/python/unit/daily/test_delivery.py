@@ -50,8 +50,8 @@ def test_a_morning_loads_the_results_of_the_evening_and_of_a_late_game(
     assert len(first.fetched.missing) == 1
     lines = "select game_id, count(*) as n from nba_raw.player_box_scores group by 1 order by 1"
     assert warehouse.query(lines).to_pylist() == [
-        {"game_id": FINAL, "n": 3},
-        {"game_id": LATER, "n": 3},
+        {"game_id": FINAL, "n": 11},
+        {"game_id": LATER, "n": 11},
     ]
     games = "select count(*) as n from nba_raw.games"
     assert warehouse.query(games).to_pylist() == [{"n": 3}]

@@ -18,12 +18,15 @@ from python_workers.feeds.site import ATTEMPTS, Answer, Site, nba_api_ask, secon
 from tests.python.support.command import CommandLine
 from tests.python.support.feed_answers import (
     CHART,
+    action,
     chart_line,
+    end_of_period,
+    play_by_play,
     result_sets,
     schedule,
     scheduled_game,
 )
-from tests.python.support.replayed_site import FINAL, LATER, SEASON, Replay, served
+from tests.python.support.replayed_site import FINAL, LATER, SEASON, Replay, box_score, served
 
 
 class Fetching:
@@ -85,9 +88,10 @@ def test_requests_keep_their_distance(fetching: Fetching) -> None:
         Answer(500, "oops"),
         Answer(200, "<html>Access denied</html>"),
         Answer(200, '{"cut": '),
+        Answer(200, "[" * 100_000 + "]" * 100_000),
         TimeoutError("read timed out"),
     ],
-    ids=["429", "500", "HTML", "cut off", "time-out"],
+    ids=["429", "500", "HTML", "cut off", "deep", "time-out"],
 )
 def test_a_request_is_repeated_after_a_passing_fault(
     fetching: Fetching, fault: Answer | OSError
@@ -151,6 +155,91 @@ def test_an_empty_answer_is_not_kept(fetching: Fetching) -> None:
     fetching.replay.faults["shotchartdetail"] = [empty]
     assert list(fetching.fetch().missing.values()) == ["an empty answer"]
     assert fetching.files() == ALL - {f"shot_chart_{FINAL}.json"}
+
+
+def _other(replay: Replay, endpoint: str) -> object:
+    """Return the right answer to the request for another game."""
+    return replay.right(endpoint, {"GameID": LATER, "ContextMeasure": "FGA"})
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "file"),
+    [
+        ("boxscoretraditionalv3", "box_score"),
+        ("boxscoresummaryv3", "summary"),
+        ("playbyplayv3", "play_by_play"),
+        ("shotchartdetail", "shot_chart"),
+    ],
+)
+def test_an_answer_for_another_game_is_not_kept(
+    fetching: Fetching, endpoint: str, file: str
+) -> None:
+    other = _other(fetching.replay, endpoint)
+    if isinstance(other, dict) and "boxScoreSummary" in other:
+        other["boxScoreSummary"]["homeTeam"]["inactives"] = []
+    fetching.replay.faults[endpoint] = [Answer(200, json.dumps(other))]
+    assert {path.name: why for path, why in fetching.fetch().missing.items()} == {
+        f"{file}_{FINAL}.json": f"an answer for another game: {LATER}"
+    }
+    assert fetching.fetch().missing == {}
+    assert fetching.files() == ALL
+
+
+def test_facts_of_another_player_are_not_kept(fetching: Fetching) -> None:
+    other = fetching.replay.right("commonplayerinfo", {"PlayerID": 8})
+    fetching.replay.faults["commonplayerinfo"] = [Answer(200, json.dumps(other))]
+    fetched = fetch_birth_dates(fetching.site, [1], fetching.folder)
+    assert list(fetched.missing.values()) == ["an answer for another player: 8"]
+    assert fetching.files() == set()
+
+
+def test_the_schedule_of_another_season_is_refused(fetching: Fetching) -> None:
+    fetching.replay.games = [scheduled_game("0021800001", gameStatus=1)]
+    with pytest.raises(
+        BackcourtError, match=r"another season than 2021-22: .*0021800001"
+    ) as caught:
+        fetching.fetch()
+    assert caught.value.exit_code == 3
+    assert fetching.files() == set()
+
+
+def _box_score_of(players: int, minutes: str) -> dict[str, object]:
+    """Return a box score in which the home team has so many players with minutes."""
+    answer = json.loads(json.dumps(box_score(FINAL)))
+    home = answer["boxScoreTraditional"]["homeTeam"]["players"]
+    for line in home[players:]:
+        line["statistics"]["minutes"] = minutes
+    return dict(answer)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "answer", "why"),
+    [
+        ("boxscoretraditionalv3", _box_score_of(4, ""), "POR has minutes of 4 players"),
+        ("playbyplayv3", play_by_play(action(7)), "no end of the game"),
+        ("playbyplayv3", play_by_play(end_of_period(3, 90, 80)), "no end of the game"),
+        # Overtime follows.
+        ("playbyplayv3", play_by_play(end_of_period(4, 90, 90)), "no end of the game"),
+    ],
+    ids=["box score", "first actions", "three quarters", "before overtime"],
+)
+def test_half_an_answer_is_not_kept(
+    fetching: Fetching, endpoint: str, answer: object, why: str
+) -> None:
+    fetching.replay.faults[endpoint] = [Answer(200, json.dumps(answer))]
+    assert list(fetching.fetch().missing.values()) == [f"half an answer: {why}"]
+    assert fetching.fetch().missing == {}
+    assert fetching.files() == ALL
+
+
+@pytest.mark.parametrize(
+    "end",
+    [end_of_period(5, 99, 98), end_of_period(4, 99, 99) | {"actionType": "game"}],
+    ids=["overtime", "game end"],
+)
+def test_a_play_by_play_with_its_end_is_kept(fetching: Fetching, end: dict[str, object]) -> None:
+    fetching.replay.faults["playbyplayv3"] = [Answer(200, json.dumps(play_by_play(end)))]
+    assert fetching.fetch().missing == {}
 
 
 def _player_index(*person_ids: object) -> dict[str, object]:
@@ -305,8 +394,8 @@ def test_the_command_fetches_through_nba_api_what_convert_reads(
     conversion = convert(find_feed("nba_api"), tmp_path / "answers", tmp_path / "raw")
     assert {table.table: table.rows for table in conversion.tables} == {
         "games": 2,
-        "player_box_scores": 3,
-        "players": 3,
+        "player_box_scores": 11,
+        "players": 11,
         "shots": 1,
     }
     assert conversion.warnings == ()
