@@ -152,25 +152,32 @@ def _insert_result_set(
     if damaged:
         number, problem = damaged
         raise OtherFormError(number, labels[number - 1], f"{source.path} has {problem}")
-    found = connection.execute(
-        "select distinct file_number, headers from sets where name = ?", [source.path]
-    ).fetchall()
-    for number, headers in found:
-        missing = [name for name in source.needs if name not in headers]
+    found = [
+        (number, headers, parameters)
+        for number, headers, parameters in connection.execute(
+            "select distinct file_number, headers, if(game_id is null, [], ['GAME_ID']) "
+            "from sets where name = ?",
+            [source.path],
+        ).fetchall()
+        if not source.is_of_another_kind(headers)
+    ]
+    for number, headers, parameters in found:
+        missing = [name for name in source.needs if name not in (*headers, *parameters)]
         if missing:
             raise _missing(number, labels, source, missing, headers)
     cells = ", ".join(
         f"cell[list_position(headers, '{name}')]"
-        if name != "GAME_ID" or name in source.needs
+        if name != "GAME_ID"
         else f"coalesce(cell[list_position(headers, '{name}')], game_id)"
         for name in source.columns
     )
     connection.execute(
         f'insert into "{source.name}" select {cells}, file_number from ('  # noqa: S608 a feed's own names
-        "select headers, game_id, file_number, unnest(cells) as cell from sets where name = ?)",
-        [source.path],
+        "select headers, game_id, file_number, unnest(cells) as cell from sets "
+        "where name = ? and not list_has_any(headers, ?::varchar[]))",
+        [source.path, source.without],
     )
-    return {number for number, _ in found}
+    return {number for number, *_ in found}
 
 
 def _insert_nested(

@@ -37,6 +37,7 @@ _SOURCE_KEYS = {
     "lists": list,
     "needs": list,
     "may": list,
+    "without": list,
 }
 
 Kind = Literal["result_set", "json", "table"]
@@ -63,6 +64,8 @@ class Source:
         ``game.actions`` or ``days[*].games``.
     needs, may
         Columns that each file must have, and columns that are NULL where a file lacks them.
+    without
+        Columns that tell a file of another kind: a log of players from one of teams.
     where
         Its place for messages: the file and the key.
     """
@@ -74,12 +77,17 @@ class Source:
     lists: tuple[str, ...]
     needs: tuple[str, ...]
     may: tuple[str, ...]
+    without: tuple[str, ...]
     where: str
 
     @property
     def columns(self) -> tuple[str, ...]:
         """All columns of the table, but for the number of the file."""
         return self.needs + self.may
+
+    def is_of_another_kind(self, present: Collection[str]) -> bool:
+        """Return whether a table or result set has a column that no file of this source has."""
+        return not set(self.without).isdisjoint(present)
 
 
 @dataclass(frozen=True)
@@ -255,6 +263,7 @@ def _source(declaration: Path, name: str, table: object) -> Source:
         tuple(given.get("lists", ())),
         needs,
         may,
+        tuple(given.get("without", ())),
         f"{declaration}: {where}",
     )
 

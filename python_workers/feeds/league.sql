@@ -28,7 +28,8 @@ create macro nba_season_type(game_id) as case substr(game_id, 1, 3)
 end;
 
 -- The site's schedules keep the old number of a game that is called off.
-create macro nba_postponed(status, text) as coalesce(status in ('P', 'Y') or text = 'PPD', false);
+create macro nba_postponed(status, text) as 
+    coalesce(upper(trim(status)) in ('P', 'Y') or upper(trim(text)) = 'PPD', false);
 
 create macro nba_status(number, is_postponed) as case
     when is_postponed then 'postponed'
@@ -119,11 +120,21 @@ end;
 -- ESPN's ids have nine digits; the letter keeps them apart from the league's.
 create macro espn_game_id(id) as 'E' || padded(whole(id)::varchar, 9);
 
--- Whether a shot was made; NULL, which a conversion refuses, for any other text.
-create macro made(text) as case
-    when lower(text) in ('made', 'true', '1', '1.0') then true
-    when lower(text) in ('missed', 'false', '0', '0.0') then false
+-- True or false by the word for each, in any case; NULL if there is no text. Another text is an
+-- error: a WHERE would drop the row, and no check would see it.
+create macro either(text, yes, no) as case
+    when nullif(trim(text), '') is null then null
+    when list_contains(yes, lower(trim(text))) then true
+    when list_contains(no, lower(trim(text))) then false
+    -- As in whole().
+    else cast(text || ' (neither ' || yes[1] || ' nor ' || no[1] || ')' as boolean)
 end;
+
+create macro flag(text) as either(text, ['true', '1', '1.0'], ['false', '0', '0.0']);
+
+-- Whether a shot was made.
+create macro made(text) as
+    either(text, ['made', 'true', '1', '1.0'], ['missed', 'false', '0', '0.0']);
 
 -- A coordinate or a distance.
 create macro measure(text) as cast(nullif(trim(text), '') as double);

@@ -197,6 +197,8 @@ def _read_table(
     source = _source_of(feed, present)
     if source is None:
         for other in feed.read_sources:
+            if other.is_of_another_kind(present):
+                continue
             missing = [name for name in other.needs if name not in present]
             seen = what_is_seen(present, missing)
             if seen:
@@ -229,5 +231,9 @@ def _cell(name: str, *, is_text: bool) -> str:
 
 def _source_of(feed: Feed, present: Sequence[str]) -> Source | None:
     """Return the source with the most columns of all whose needed columns a file has."""
-    fitting = [source for source in feed.read_sources if set(source.needs) <= set(present)]
+    fitting = [
+        source
+        for source in feed.read_sources
+        if set(source.needs) <= set(present) and not source.is_of_another_kind(present)
+    ]
     return max(fitting, key=lambda source: len(source.needs), default=None)

@@ -1,6 +1,18 @@
 -- A final game counts more than the same game on an earlier schedule.
 with
 
+lines as (
+
+    select distinct
+        nba_game_id(GAME_ID) as game_id,
+        whole(TEAM_ID) as team_id,
+        TEAM_ABBREVIATION,
+        PTS,
+        file_number
+    from line_score
+
+),
+
 summaries as (
 
     select
@@ -16,30 +28,57 @@ summaries as (
     from (
         select *, left(nba_season(nba_game_id(GAME_ID)), 4)::integer as first_year from game_summary
     ) as game
-    left join line_score as home
-        on game.GAME_ID = home.GAME_ID and game.HOME_TEAM_ID = home.TEAM_ID
-        and game.file_number = home.file_number
-    left join line_score as away
-        on game.GAME_ID = away.GAME_ID and game.VISITOR_TEAM_ID = away.TEAM_ID
-        and game.file_number = away.file_number
+    left join lines as home
+        on nba_game_id(game.GAME_ID) = home.game_id and whole(game.HOME_TEAM_ID) = home.team_id
+    left join lines as away
+        on nba_game_id(game.GAME_ID) = away.game_id and whole(game.VISITOR_TEAM_ID) = away.team_id
+    -- An answer has both sets; as tables they are two files.
+    qualify rank() over (
+        partition by nba_game_id(game.GAME_ID), game.file_number
+        order by
+            coalesce(home.file_number = game.file_number, false) desc,
+            home.file_number desc nulls last,
+            coalesce(away.file_number = game.file_number, false) desc,
+            away.file_number desc nulls last
+    ) = 1
+
+),
+
+-- A log has a row per team.
+sides as (
+
+    select distinct
+        nba_game_id(GAME_ID) as game_id,
+        GAME_DATE as game_date,
+        TEAM_ABBREVIATION as team_abbr,
+        MATCHUP like '%@%' as is_away,
+        whole(PTS) as points,
+        either(WL, ['w'], ['l']) is not null as has_ended,
+        file_number
+    from game_log
 
 ),
 
 logged as (
 
     select
-        nba_game_id(GAME_ID) as game_id,
-        min(GAME_DATE) as game_date,
-        max(TEAM_ABBREVIATION) filter (where MATCHUP not like '%@%') as home_team_abbr,
-        max(TEAM_ABBREVIATION) filter (where MATCHUP like '%@%') as away_team_abbr,
-        max(whole(PTS)) filter (where MATCHUP not like '%@%') as home_score,
-        max(whole(PTS)) filter (where MATCHUP like '%@%') as away_score,
-        case when bool_and(WL in ('W', 'L')) then 'final' else 'in_progress' end as status,
-        file_number
-    from game_log
-    group by nba_game_id(GAME_ID), file_number
-    -- A game of which one team is on a later page of the log is not known yet.
-    having count(*) = 2
+        home.game_id,
+        home.game_date,
+        home.team_abbr as home_team_abbr,
+        away.team_abbr as away_team_abbr,
+        home.points as home_score,
+        away.points as away_score,
+        case when home.has_ended and away.has_ended then 'final' else 'in_progress' end as status,
+        greatest(home.file_number, away.file_number) as file_number
+    -- A game of which no file has the other team yet is not known.
+    from sides as home
+    inner join sides as away on home.game_id = away.game_id
+    where not home.is_away and away.is_away
+    -- The other team may be in an earlier file.
+    qualify rank() over (
+        partition by home.game_id, greatest(home.file_number, away.file_number)
+        order by least(home.file_number, away.file_number) desc
+    ) = 1
 
 ),
 

@@ -50,7 +50,6 @@ inactive as (
         file_number,
         1 as rank
     from inactive_players
-    where GAME_ID is not null
     union all
     select
         nba_game_id(gameId) as game_id,

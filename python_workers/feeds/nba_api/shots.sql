@@ -4,14 +4,25 @@ with
 actions as (
 
     select
-        *,
-        nba_game_id(gameId) as game_id,
+        actions.*,
+        nba_game_id(actions.gameId) as game_id,
         whole(personId) as player_id,
-        isFieldGoal in ('1', '1.0', 'true') and shotResult in ('Made', 'Missed') as is_shot
-    from play_by_play
-    -- The same action in two files is one; in one file, two may have one number.
-    qualify
-        file_number = max(file_number) over (partition by nba_game_id(gameId), whole(actionNumber))
+        coalesce(flag(isFieldGoal), false) as is_shot
+    from (select distinct * from play_by_play) as actions
+    -- A corrected play-by-play may lack an action of the former one, and number it otherwise; the
+    -- second part of one has other actions. In one file, two actions may have one number.
+    anti join (
+        select
+            nba_game_id(gameId) as game_id,
+            file_number,
+            min(whole(actionId)) as first_id,
+            max(whole(actionId)) as last_id
+        from play_by_play
+        group by all
+    ) as later
+        on nba_game_id(actions.gameId) = later.game_id
+        and actions.file_number < later.file_number
+        and whole(actions.actionId) between later.first_id and later.last_id
 
 ),
 
@@ -58,7 +69,7 @@ played as (
         coalesce(
             nullif(whole(shotValue), 0), case when description like '%3PT%' then 3 else 2 end
         ) as shot_value,
-        shotResult = 'Made' as is_made,
+        made(shotResult) as is_made,
         assister <> '' as is_assisted,
         names.player_id as assist_player_id,
         blocks.player_id as block_player_id,
@@ -114,23 +125,46 @@ dumped as (
         round(-10 * measure(LOC_X)) as loc_x,
         round(10 * (measure(LOC_Y) - 5.25)) as loc_y,
         measure(SHOT_DISTANCE) as shot_distance_ft,
-        file_number,
-        row_number() over (
-            partition by nba_game_id(GAME_ID)
-            order by
-                whole(QUARTER), whole(MINS_LEFT) desc, whole(SECS_LEFT) desc, whole(PLAYER_ID),
-                SHOT_MADE, SHOT_TYPE, LOC_X, LOC_Y
-        ) as place,
-        row_number() over (
-            partition by
-                nba_game_id(GAME_ID), whole(QUARTER), whole(MINS_LEFT), whole(SECS_LEFT),
-                whole(PLAYER_ID), lower(SHOT_MADE)
-            order by SHOT_TYPE, LOC_X, LOC_Y
-        ) as nth
+        file_number
     from shot_dump
     where nba_game_id(GAME_ID) not in (select game_id from charted)
-    -- The same game in two files is one.
-    qualify file_number = max(file_number) over (partition by nba_game_id(GAME_ID))
+
+),
+
+-- Without a number of the event, a shot is one of its player in its second: he may miss twice in it,
+-- even from one spot, but makes a shot once.
+told_apart as (
+
+    select
+        *,
+        case
+            when is_made and count(*) over same_place > 1
+                -- This cast fails with the text.
+                then cast('a made shot is there twice: ' || game_id as bigint)
+            else row_number() over same_second
+        end as nth
+    from dumped
+    window
+        same_place as (
+            partition by game_id, period, clock_seconds, player_id, is_made, loc_x, loc_y,
+                file_number
+        ),
+        same_second as (
+            partition by game_id, period, clock_seconds, player_id, is_made, file_number
+            order by shot_value, loc_x, loc_y
+        )
+
+),
+
+numbered as (
+
+    select
+        *,
+        dense_rank() over (
+            partition by game_id
+            order by period, clock_seconds desc, player_id, is_made, nth
+        ) as place
+    from told_apart
 
 ),
 
@@ -138,8 +172,10 @@ dumped as (
 -- one gets numbers in the order of its shots.
 labelled as (
 
-    select dumped.* exclude (place, nth), coalesce(plays.event_number, dumped.place) as event_number
-    from dumped
+    select
+        numbered.* exclude (place, nth),
+        coalesce(plays.event_number, numbered.place) as event_number
+    from numbered
     left join (
         select
             *,
@@ -149,13 +185,13 @@ labelled as (
             ) as nth
         from played
     ) as plays
-        on dumped.game_id = plays.game_id and dumped.period = plays.period
-        and dumped.clock_seconds = floor(plays.clock_seconds)
-        and dumped.player_id = plays.player_id and dumped.is_made = plays.is_made
-        and dumped.nth = plays.nth
+        on numbered.game_id = plays.game_id and numbered.period = plays.period
+        and numbered.clock_seconds = floor(plays.clock_seconds)
+        and numbered.player_id = plays.player_id and numbered.is_made = plays.is_made
+        and numbered.nth = plays.nth
     where
         plays.event_number is not null
-        or dumped.game_id not in (select game_id from played)
+        or numbered.game_id not in (select game_id from played)
 
 ),
 

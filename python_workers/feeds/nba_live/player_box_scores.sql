@@ -3,9 +3,9 @@ select
     whole(personId) as player_id,
     name as player_name,
     teamTricode as team_abbr,
-    starter = '1' as is_starter,
-    played = '0' as is_dnp,
-    case when played = '1' then minutes end as minutes,
+    flag(starter) as is_starter,
+    not flag(played) as is_dnp,
+    case when flag(played) then minutes end as minutes,
     whole(points) as points,
     whole(fieldGoalsMade) as fgm,
     whole(fieldGoalsAttempted) as fga,
@@ -21,8 +21,8 @@ select
     whole(turnovers) as tov,
     whole(foulsPersonal) as pf,
     nullif(position, '') as position,
-    case when played = '0' then reason end as dnp_reason,
-    case when played = '1' then whole(plusMinusPoints) end as plus_minus,
+    case when not flag(played) then reason end as dnp_reason,
+    case when flag(played) then whole(plusMinusPoints) end as plus_minus,
     file_number
 from box_score
 -- Both teams of a game may list a player who was traded that day: the line with playing time counts.

@@ -18,5 +18,17 @@ select
     measure(yLegacy) as loc_y,
     measure(shotDistance) as shot_distance_ft,
     file_number
-from play_by_play
-where isFieldGoal in ('1', '1.0', 'true')
+from play_by_play as actions
+-- A corrected play-by-play may lack an action of the former one.
+anti join (
+    select
+        gameId,
+        file_number,
+        min(whole(orderNumber)) as first_order,
+        max(whole(orderNumber)) as last_order
+    from play_by_play
+    group by all
+) as later
+    on actions.gameId = later.gameId and actions.file_number < later.file_number
+    and whole(actions.orderNumber) between later.first_order and later.last_order
+where flag(isFieldGoal)

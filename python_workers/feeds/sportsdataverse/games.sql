@@ -1,4 +1,5 @@
 -- A game without a schedule row stands in its box score, too: a row per player, from either side.
+-- A final game counts more than the same game on an earlier schedule.
 with
 
 boxed as (
@@ -8,16 +9,18 @@ boxed as (
         season,
         season_type,
         game_date,
-        max(case when home_away = 'home' then team_abbreviation else opponent_team_abbreviation end)
+        max(case is_home when true then team_abbreviation when false then opponent_team_abbreviation end)
             as home_abbreviation,
-        max(case when home_away = 'home' then opponent_team_abbreviation else team_abbreviation end)
+        max(case is_home when false then team_abbreviation when true then opponent_team_abbreviation end)
             as away_abbreviation,
-        max(case when home_away = 'home' then team_score else opponent_team_score end) as home_score,
-        max(case when home_away = 'home' then opponent_team_score else team_score end) as away_score,
+        max(case is_home when true then team_score when false then opponent_team_score end)
+            as home_score,
+        max(case is_home when false then team_score when true then opponent_team_score end)
+            as away_score,
         'true' as status_type_completed,
         file_number,
         0 as rank
-    from player_box
+    from (select *, either(home_away, ['home'], ['away']) as is_home from player_box)
     group by game_id, season, season_type, game_date, file_number
 
 ),
@@ -26,7 +29,13 @@ found as (
 
     select *, 1 as rank from schedule
     union all by name
-    select * from boxed
+    select
+        * replace (
+            -- Without opponent_team_score, a team's rows may stand in another file.
+            coalesce(home_score, max(home_score) over (partition by game_id)) as home_score,
+            coalesce(away_score, max(away_score) over (partition by game_id)) as away_score
+        )
+    from boxed
 
 )
 
@@ -51,12 +60,14 @@ select
     case when is_final then whole(away_score) end as away_score,
     case when is_final then 'final' else 'scheduled' end as status,
     file_number,
-    rank
+    case when is_final then 10 else 0 end + rank as rank
 from (
     select
-        *,
+        * exclude (notes_headline),
+        -- A schedule alone names the kind of a game, before and after it.
+        max(notes_headline) over (partition by whole(game_id)) as notes_headline,
         team_of_espn(home_abbreviation) as home_team_abbr,
         team_of_espn(away_abbreviation) as away_team_abbr,
-        lower(status_type_completed) in ('true', '1', '1.0') as is_final
+        coalesce(flag(status_type_completed), false) as is_final
     from found
 )

@@ -3,7 +3,7 @@ select
     whole(athlete_id) as player_id,
     athlete_display_name as player_name,
     team_of_espn(team_abbreviation) as team_abbr,
-    coalesce(lower(starter) in ('true', '1', '1.0'), false) as is_starter,
+    coalesce(flag(starter), false) as is_starter,
     is_dnp,
     -- A line with counts and without minutes stays so: its playing time is not known.
     case when not is_dnp then nullif(whole(minutes), 0) end as minutes,
@@ -26,7 +26,7 @@ select
     case when not is_dnp then whole(replace(plus_minus, '+', '')) end as plus_minus,
     file_number
 from (
-    select *, coalesce(lower(did_not_play) in ('true', '1', '1.0'), false) as is_dnp from player_box
+    select *, coalesce(flag(did_not_play), false) as is_dnp from player_box
 )
 -- Both teams of a game may list a player who was traded that day: the line with playing time counts.
 -- Two such lines of one team stay, and end the conversion.

@@ -8,7 +8,7 @@ plays as (
         whole(athlete_id_1) as shooter,
         -- Free throws are shooting plays, too.
         whole(score_value) = 1 or type_text ilike '%free throw%' as is_free_throw,
-        lower(scoring_play) in ('true', '1', '1.0') as is_made,
+        flag(scoring_play) as is_made,
         -- Feet from the centre of the court, which both teams' halves are folded onto; what lies
         -- off the court stands for an unknown place.
         case when abs(measure(coordinate_x)) <= 47 and abs(measure(coordinate_y)) <= 25
@@ -16,7 +16,7 @@ plays as (
         case when abs(measure(coordinate_x)) <= 47 and abs(measure(coordinate_y)) <= 25
             then 10 * measure(coordinate_y) * -sign(measure(coordinate_x)) end as across
     from pbp
-    where lower(shooting_play) in ('true', '1', '1.0')
+    where flag(shooting_play)
 
 )
 

@@ -642,3 +642,291 @@ def test_the_same_files_give_the_same_bytes(folder: Folder) -> None:
     first = [path.read_bytes() for path in sorted(folder.raw.rglob("*.parquet"))]
     folder.convert()
     assert [path.read_bytes() for path in sorted(folder.raw.rglob("*.parquet"))] == first
+
+
+def test_a_dump_of_shots_may_be_cut_between_the_shots_of_a_game(tmp_path: Path) -> None:
+    folder = Folder(tmp_path, "nba_dump")
+    missed = dumped_shot(SECS_LEFT=1, SHOT_MADE=False)
+    shots = [dumped_shot(), missed, missed, dumped_shot(SECS_LEFT=0, PLAYER_ID=9)]
+    pd.DataFrame(shots[:3]).to_csv(folder.files / "NBA_2022_Shots_1.csv", index=False)
+    # The second part repeats lines of the first and corrects a place.
+    again = [missed, missed, {**shots[0], "LOC_X": -2.0}, shots[3]]
+    pd.DataFrame(again).to_csv(folder.files / "NBA_2022_Shots_2.csv", index=False)
+    done = folder.convert()
+    assert folder.rows("shots", "event_number, player_id, is_made, loc_x", "order by 1") == [
+        (1, 1, True, 20.0),
+        (2, 1, False, 10.0),
+        (3, 1, False, 10.0),
+        (4, 9, True, 10.0),
+    ]
+    assert (
+        "shots: rows on which files contradict each other: 1; the later file counts "
+        "(0022100732, 1: NBA_2022_Shots_1.csv, NBA_2022_Shots_2.csv)"
+    ) in done.warnings
+
+
+def test_a_dump_that_repeats_its_shots_is_refused(tmp_path: Path) -> None:
+    folder = Folder(tmp_path, "nba_dump")
+    shots = [dumped_shot(), dumped_shot(SECS_LEFT=1, SHOT_MADE=False)]
+    pd.DataFrame(shots).to_csv(folder.files / "1.csv", index=False)
+    pd.DataFrame(shots * 2).to_csv(folder.files / "2.csv", index=False)
+    said = refusal(folder)
+    assert "a made shot is there twice: 0022100732" in said
+    assert "the rows of 2.csv" in said
+
+
+def test_a_corrected_play_by_play_replaces_the_former_one(folder: Folder) -> None:
+    last = action(9, isFieldGoal=0, shotResult="")
+    write_json(folder.files / "1.json", play_by_play(action(7), action(8), last))
+    # It lacks a shot, and another has its number.
+    moved = action(8, actionId=8, xLegacy=20)
+    write_json(folder.files / "2.json", play_by_play(moved, last))
+    write_json(folder.files / "0.json", play_by_play(action(1), action(8), last))
+    folder.convert()
+    assert folder.rows("shots", "event_number, loc_x", "order by 1") == [(1, 10.0), (8, 20.0)]
+
+
+def test_a_play_by_play_may_be_cut_and_repeat_its_lines(folder: Folder) -> None:
+    shots = [{"gameId": "0022100732", **action(number)} for number in (7, 8, 9)]
+    pd.DataFrame([*shots[:2], *shots[:2]]).to_csv(folder.files / "1.csv", index=False)
+    pd.DataFrame(shots[2:]).to_csv(folder.files / "2.csv", index=False)
+    write_json(folder.files / "chart.json", result_sets(Shot_Chart_Detail=(CHART, [chart_line(7)])))
+    folder.convert()
+    assert folder.rows("shots", "event_number, zone_basic", "order by 1") == [
+        (7, "Mid-Range"),
+        (8, None),
+        (9, None),
+    ]
+
+
+def live_game(**of_player: object) -> dict[str, object]:
+    """Return a box score of the live feed with one player."""
+    player = {
+        "personId": 1,
+        "name": "One",
+        "starter": "1",
+        "played": "1",
+        "statistics": {
+            "minutes": "PT34M12.00S",
+            **dict.fromkeys(
+                (
+                    *("fieldGoalsMade", "fieldGoalsAttempted", "threePointersMade"),
+                    *("threePointersAttempted", "freeThrowsMade", "freeThrowsAttempted"),
+                    *("reboundsOffensive", "reboundsDefensive", "assists", "steals", "blocks"),
+                    *("turnovers", "foulsPersonal", "points"),
+                ),
+                0,
+            ),
+        },
+        **of_player,
+    }
+    home = {"teamTricode": "POR", "score": 112, "players": [player]}
+    away = {"teamTricode": "DAL", "score": 132, "players": []}
+    game = {"gameId": "0022100732", "gameEt": "2022-01-26T22:00:00Z", "gameStatus": 3}
+    return {"game": {**game, "homeTeam": home, "awayTeam": away}}
+
+
+def live_plays(*actions: dict[str, Any]) -> dict[str, object]:
+    orders = [
+        {**each, "orderNumber": 10 * each["actionNumber"], "actionType": "2pt"} for each in actions
+    ]
+    return play_by_play(*orders)
+
+
+def test_a_corrected_play_by_play_of_the_live_feed_replaces_the_former_one(tmp_path: Path) -> None:
+    folder = Folder(tmp_path, "nba_live")
+    write_json(folder.files / "1.json", live_plays(action(6), action(7), action(8), action(9)))
+    write_json(folder.files / "2.json", live_plays(action(7), action(9)))
+    folder.convert()
+    assert folder.rows("shots", "event_number", "order by 1") == [(6,), (7,), (9,)]
+
+
+def test_flags_may_be_numbers_or_words(tmp_path: Path) -> None:
+    words = (1, True, "TRUE ", "1.0")
+    live = Folder(tmp_path, "nba_live")
+    shots = [action(number, isFieldGoal=word) for number, word in enumerate(words)]
+    other = action(9, isFieldGoal="False", shotResult=None)
+    write_json(live.files / "plays.json", live_plays(*shots, other))
+    write_json(live.files / "box.json", live_game(starter=False, played=True))
+    live.convert()
+    assert live.rows("shots", "count(*)") == [(4,)]
+    columns = "is_starter, is_dnp, minutes"
+    assert live.rows("player_box_scores", columns) == [(False, False, "PT34M12.00S")]
+    (tmp_path / "api").mkdir()
+    api = Folder(tmp_path / "api")
+    shots[1]["shotResult"] = " missed"
+    write_json(api.files / "plays.json", play_by_play(*shots, other))
+    api.convert()
+    assert api.rows("shots", "is_made", "order by event_number") == [
+        (True,),
+        (False,),
+        (True,),
+        (True,),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("feed", "answer", "expected"),
+    [
+        ("nba_api", play_by_play(action(7, isFieldGoal="Y")), "'Y (neither true nor false)'"),
+        ("nba_api", play_by_play(action(7, shotResult="in")), "'in (neither made nor missed)'"),
+        ("nba_api", play_by_play(action(7, shotResult=""), action(8)), "is_made must not be empty"),
+        ("nba_live", live_plays(action(7, isFieldGoal="yes")), "'yes (neither true nor false)'"),
+        ("nba_live", live_plays(action(7, shotResult="no")), "'no (neither made nor missed)'"),
+        ("nba_live", live_game(played="y"), "'y (neither true nor false)'"),
+        ("nba_live", live_game(starter="2"), "'2 (neither true nor false)'"),
+    ],
+)
+def test_an_unknown_flag_is_refused_with_its_file(
+    tmp_path: Path, feed: str, answer: object, expected: str
+) -> None:
+    folder = Folder(tmp_path, feed)
+    write_json(folder.files / "answer.json", answer)
+    said = refusal(folder)
+    assert expected in said
+    assert "answer.json" in said
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([espn_play(shooting_play="yes")], "'yes (neither true nor false)'"),
+        ([espn_play(scoring_play="made")], "'made (neither true nor false)'"),
+        ([espn_line(did_not_play="x")], "'x (neither true nor false)'"),
+        ([espn_line(starter="x")], "'x (neither true nor false)'"),
+        ([espn_line(home_away="neutral")], "'neutral (neither home nor away)'"),
+        ([espn_game(401600001, "LAL", status_type_completed="?")], "'? (neither true nor false)'"),
+    ],
+)
+def test_an_unknown_flag_of_espn_is_refused_with_its_file(
+    tmp_path: Path, rows: list[dict[str, object]], expected: str
+) -> None:
+    folder = Folder(tmp_path, "sportsdataverse")
+    pd.DataFrame(rows).to_parquet(folder.files / "rows.parquet")
+    said = refusal(folder)
+    assert expected in said
+    assert "rows.parquet" in said
+
+
+def test_a_final_game_of_espn_counts_more_than_an_earlier_schedule(tmp_path: Path) -> None:
+    folder = Folder(tmp_path, "sportsdataverse")
+    planned = {"status_type_completed": False, "home_score": 0, "away_score": 0}
+    games = [
+        espn_game(401600001, "GS", **planned),
+        espn_game(401600002, "GS", **planned, notes_headline="NBA Cup - Championship"),
+    ]
+    pd.DataFrame(games).to_parquet(folder.files / "schedule.parquet")
+    lines = [
+        espn_line(game_id=game, season=2024, game_date="2023-12-09", home_away=side, **values)
+        for game in (401600001, 401600002)
+        for side, values in (
+            ("Home", {"opponent_team_abbreviation": "IND"}),
+            (
+                "away",
+                {
+                    "athlete_id": 12,
+                    "team_abbreviation": "IND",
+                    "team_score": 90,
+                    "opponent_team_abbreviation": "GS",
+                },
+            ),
+        )
+    ]
+    # The rows of a team may be a file.
+    for number in (0, 1):
+        frame = pd.DataFrame(lines[number::2]).drop(columns="opponent_team_score")
+        frame.to_parquet(folder.files / f"player_box_{number}.parquet")
+    done = folder.convert()
+    columns = "game_id, home_team_abbr, home_score, away_score, status"
+    assert folder.rows("games", columns) == [("E401600001", "GSW", 100, 90, "final")]
+    assert done.excluded == {"Cup final": 1}
+
+
+LOG = ("SEASON_ID", "GAME_ID", "GAME_DATE", "MATCHUP", "TEAM_ABBREVIATION", "WL", "PTS")
+
+
+def logged_team(team: str, points: int, **values: object) -> list[object]:
+    """Return a team's row of LeagueGameLog."""
+    row = {
+        "SEASON_ID": "22021",
+        "GAME_ID": "0022100732",
+        "GAME_DATE": "2022-01-26",
+        "MATCHUP": "DAL @ POR" if team == "DAL" else "POR vs. DAL",
+        "TEAM_ABBREVIATION": team,
+        "WL": "W" if team == "DAL" else "L",
+        "PTS": points,
+        **values,
+    }
+    return [row[name] for name in LOG]
+
+
+def test_a_log_may_be_cut_between_the_teams_of_a_game(folder: Folder) -> None:
+    def log(*rows: list[object]) -> dict[str, object]:
+        return result_sets(LeagueGameLog=(LOG, rows))
+
+    columns = "home_team_abbr, home_score, away_score, status"
+    write_json(folder.files / "1.json", log(logged_team("DAL", 132), logged_team("DAL", 132)))
+    with pytest.raises(BackcourtError):
+        folder.convert()
+    write_json(folder.files / "2.json", log(logged_team("POR", 112)))
+    assert folder.convert().warnings == ()
+    assert folder.rows("games", columns) == [("POR", 112, 132, "final")]
+    write_json(folder.files / "3.json", log(logged_team("POR", 113)))
+    assert folder.convert().warnings == (
+        (
+            "games: rows on which files contradict each other: 1; the later file counts "
+            "(0022100732: 2.json, 3.json)"
+        ),
+    )
+    assert folder.rows("games", columns) == [("POR", 113, 132, "final")]
+    write_json(folder.files / "4.json", log(logged_team("POR", 1), logged_team("POR", 2)))
+    assert "4.json: games: rows share their key (game_id)" in refusal_after(folder)
+    write_json(folder.files / "4.json", log(logged_team("POR", 113, WL="won")))
+    assert "'won (neither w nor l)'" in refusal_after(folder)
+
+
+def refusal_after(folder: Folder) -> str:
+    """Return the refusal of a folder of which there is an earlier conversion."""
+    with pytest.raises(BackcourtError) as caught:
+        folder.convert()
+    return caught.value.render()
+
+
+def test_a_log_of_players_is_of_no_kind(folder: Folder) -> None:
+    headers = (*LOG, "TEAM_ID", "PLAYER_ID")
+    rows = [[*logged_team(team, 20), 9, player] for player, team in enumerate(("DAL", "POR"))]
+    write_json(folder.files / "log.json", result_sets(LeagueGameLog=(headers, rows)))
+    pd.DataFrame(rows, columns=headers).to_csv(folder.files / "log.csv", index=False)
+    assert "Of another kind: log.csv, log.json." in refusal(folder)
+
+
+def test_the_sets_of_a_summary_may_be_files(folder: Folder) -> None:
+    sets = {
+        "GameSummary": {
+            "GAME_ID": "0022100732",
+            "GAME_DATE_EST": "2022-01-26T00:00:00",
+            "GAME_STATUS_ID": 3,
+            "HOME_TEAM_ID": 1610612757,
+            "VISITOR_TEAM_ID": 1610612742,
+        },
+        "InactivePlayers": {
+            "PLAYER_ID": 3,
+            "FIRST_NAME": "C",
+            "LAST_NAME": "D",
+            "TEAM_ID": 1610612742,
+            "TEAM_ABBREVIATION": "DAL",
+        },
+    }
+    for name, row in sets.items():
+        pd.DataFrame([row]).to_csv(folder.files / f"{name}.csv", index=False)
+    teams = {"POR": (1610612757, 112), "DAL": (1610612742, 132)}
+    lines = [("0022100732", number, team, points) for team, (number, points) in teams.items()]
+    line_score = pd.DataFrame(lines, columns=["GAME_ID", "TEAM_ID", "TEAM_ABBREVIATION", "PTS"])
+    for team, rows in line_score.groupby("TEAM_ABBREVIATION"):
+        rows.to_csv(folder.files / f"LineScore_{team}.csv", index=False)
+    done = folder.convert()
+    assert folder.rows("games", "home_team_abbr, home_score, away_score, status") == [
+        ("POR", 112, 132, "final")
+    ]
+    # Its frame does not say of which game the players are.
+    assert done.warnings == ("of no kind that nba_api reads: InactivePlayers.csv",)

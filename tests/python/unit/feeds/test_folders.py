@@ -263,7 +263,7 @@ def test_files_without_rows_are_named(folders: Folders) -> None:
         ),
         (
             result_sets(Shot_Chart_Detail=(CHART, [chart_line(7, SHOT_MADE_FLAG=2)])),
-            "column is_made must not be empty",
+            "2 (neither made nor missed)",
         ),
         (
             result_sets(Shot_Chart_Detail=(CHART, [chart_line(7, GAME_ID="GAME_ID")])),
