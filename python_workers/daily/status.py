@@ -88,14 +88,15 @@ class PipelineStatus:
 
     @property
     def due(self) -> list[tuple[Processor, date]]:
-        """Dates that a backfill must compute, by processor, earliest first."""
-        return [
+        """Dates that a backfill must compute, the earliest first."""
+        found = [
             (processor, row["analysis_date"])
             for processor in PROCESSORS
             for row in self.coverage.by_date
             if row["processor_name"] == processor.name
             and row["coverage_status"] in ATTENTION_STATUSES
         ]
+        return sorted(found, key=lambda due: due[1])
 
 
 def past_dates(dates: Sequence[date], today: date) -> Schedule:

@@ -125,6 +125,7 @@ class Renderer:
     def model(self, name: str) -> str:
         """Return the select of a model."""
         (file,) = (self._directory / "models").rglob(f"{name}.sql")
+        self._names["model"] = SimpleNamespace(name=name)
         return _template(file.read_text(encoding="utf-8"), self._names).render()
 
 

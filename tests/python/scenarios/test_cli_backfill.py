@@ -13,6 +13,7 @@ from python_workers.processors import shot_zones
 from python_workers.processors.catalogue import BY_KEY
 from python_workers.processors.composite_factors import COMPOSITE_FACTORS
 from python_workers.processors.daily_cache import DAILY_CACHE
+from python_workers.processors.feature_store import FEATURE_STORE
 from python_workers.processors.shot_zones import SHOT_ZONES
 from python_workers.processors.team_defense import TEAM_DEFENSE
 from python_workers.settings import resolve_project_dir
@@ -185,6 +186,18 @@ class TestDryRun:
         assert all(line.split()[-1] == "skip" for line in lines[4:])
         forced = backfilled.ok("backfill", "--all", "--dry-run", "--force").out.splitlines()
         assert all(line.split()[-1] == "compute" for line in forced[4:])
+
+
+def test_status_names_the_first_date_that_is_due_of_any_processor(
+    backfilled: CommandLine, engine: Engine
+) -> None:
+    engine.execute(
+        f"delete from {FEATURE_STORE.table} where game_date = date '2021-11-24'",
+        f"delete from {SHOT_ZONES.table} where analysis_date = date '2021-12-06'",
+    )
+    shown = backfilled.attention("status")
+    (due,) = [line for line in shown.out.splitlines() if line.startswith("due: ")]
+    assert due.startswith("due: 2 dates, the first is 2021-11-24 (mlfs): backcourt plan --start ")
 
 
 class TestPlan:
