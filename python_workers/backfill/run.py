@@ -17,6 +17,7 @@ from python_workers.accounting.run_records import Counts, Run
 from python_workers.accounting.schedule import Schedule, check_seasons
 from python_workers.accounting.seasons import read_seasons
 from python_workers.accounting.stored_columns import restore_columns
+from python_workers.backfill.checked_builds import read_checked_builds
 from python_workers.backfill.coverage_tests import run_coverage_tests
 from python_workers.backfill.dbt_project import DbtProject
 from python_workers.backfill.exchange_stage import run_exchange_stage
@@ -37,7 +38,6 @@ from python_workers.backfill.sql_stage import EarlyRows, record_hashes, register
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.processors.base import PoolWork, Processor, SqlWork, waves
 from python_workers.processors.catalogue import PROCESSORS
-from python_workers.raw.player_registry import register_players
 from python_workers.raw.schema import CHANGED_GAMES
 from python_workers.runtime import injected_faults as faults
 from python_workers.warehouse.base import ExchangesFiles, Warehouse
@@ -149,16 +149,18 @@ class Backfill:
         Raises
         ------
         BackcourtError
-            If dbt reports success but game dates lack inputs. The build is then not recorded.
+            If rows below an adopted view have changed and are wrong; nothing is then built. If dbt
+            reports success but game dates lack inputs; the build is then not recorded.
         """
         with self._stage("inputs", f"{self.schedule.start} to {self.schedule.end}") as done:
             self.warehouse.ensure_tables([CHANGED_GAMES])
-            register_players(self.warehouse)
             store_known_gaps(self.warehouse, self._known_gaps)
             project.store_seasons(self.warehouse)
-            span = self.schedule.start, self.schedule.end
-            builds = InputBuilds.read(self.warehouse, project.state(), of=span)
-            stale = builds.stale_range(self.schedule, force=self.options.reprocess == "all")
+            force = self.options.reprocess == "all"
+            builds = read_checked_builds(
+                self.warehouse, project.state(), self.schedule, force=force
+            )
+            stale = builds.stale_range(self.schedule, force=force)
             if stale is None:
                 builds.confirm(self.warehouse)
                 done("unchanged since the last build")

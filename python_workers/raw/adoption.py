@@ -1,7 +1,7 @@
 """``backcourt adopt``: views over tables that are already in the warehouse stand for raw tables.
 
-The rows stay where they are. What changes below a view changes the state of the raw table, so the
-next backfill sees it.
+The rows stay where they are. What changes below a view changes the state of the raw table: the next
+backfill checks the view's rows again before it builds from them.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from python_workers.warehouse.base import TableChange, Warehouse
 from python_workers.wording import counted
 
 _NOTHING = "Nothing was adopted."
+_NOTHING_BUILT = "The tables below the view have changed since; nothing was built."
 _RAW_TABLE = re.compile(
     rf"\b{RAW}[`\"]?\.[`\"]?({'|'.join(schema.name for schema in RAW_TABLES)})\b", re.IGNORECASE
 )
@@ -88,6 +89,9 @@ def adopt(warehouse: Warehouse, selects: Mapping[str, str]) -> Adoption:
                 relations[schema] = _relation(warehouse, schema, selects[schema.name])
                 rows[schema.name] = _check(relations[schema])
         warnings = _check_across_tables(warehouse, relations)
+        names = [schema.name for schema in RAW_TABLES if schema not in relations]
+        if names:
+            warnings.append(f"no SELECT for {', '.join(names)}: these tables stay as they are")
         warehouse.ensure_tables((PLAYER_REGISTRY, LOADS, CHANGED_GAMES))
         for name in empty_tables:
             warehouse.execute(f"drop table {name}")
@@ -98,6 +102,28 @@ def adopt(warehouse: Warehouse, selects: Mapping[str, str]) -> Adoption:
         new_players = register_players(warehouse)
         warehouse.commit([_note(rows)])
     return Adoption(rows, new_players, tuple(warnings))
+
+
+def adopted_tables(warehouse: Warehouse) -> list[RawTable]:
+    """Return the raw tables that are views."""
+    return [schema for schema in RAW_TABLES if warehouse.is_view(schema.spec.name)]
+
+
+def check_adopted(warehouse: Warehouse, tables: Sequence[RawTable]) -> None:
+    """Check the rows of views that `adopt` has made, as it has checked them.
+
+    The views give the values in the types of the raw tables: a fraction that a view rounds to a
+    whole number is not seen.
+
+    Raises
+    ------
+    BackcourtError
+        If a view gives no row or one that a load would refuse; it names the row.
+    """
+    relations = {schema: _of_view(warehouse, schema) for schema in tables}
+    for relation in relations.values():
+        _check(relation)
+    _check_across_tables(warehouse, relations)
 
 
 def refuse_adopted(warehouse: Warehouse, tables: list[RawTable]) -> None:
@@ -181,6 +207,12 @@ def _relation(warehouse: Warehouse, schema: RawTable, select: str) -> Relation:
     )
 
 
+def _of_view(warehouse: Warehouse, schema: RawTable) -> Relation:
+    """Return the rows of a raw table that is a view."""
+    name = schema.spec.name
+    return Relation(warehouse.query, schema, name, name, is_stored=True)
+
+
 def _stored(column: RawColumn, value: str) -> str:
     """Return the SQL of a value as a load would store it."""
     if column.type == "string":
@@ -199,10 +231,10 @@ def _check(relation: Relation) -> int:
         f"select count(*) as all_rows from {relation.given} as rows_given"  # noqa: S608 as above
     ).to_pylist()
     if not found["all_rows"]:
-        raise _refusal(relation.schema, "the SELECT gives no rows", ["Correct it."])
+        raise _refusal(relation, "the SELECT gives no rows", ["Correct it."])
     wrong = first_wrong(relation)
     if wrong is not None:
-        raise _refusal(relation.schema, wrong.problem, wrong.lines())
+        raise _refusal(relation, wrong.problem, wrong.lines())
     return int(found["all_rows"])
 
 
@@ -217,22 +249,19 @@ def _check_across_tables(warehouse: Warehouse, relations: Mapping[RawTable, Rela
             f"from {games} as games group by season, home_team_abbr, away_team_abbr "
             "order by game_id"
         )
-        check_franchises(teams.to_pylist(), end=_NOTHING)
+        check_franchises(teams.to_pylist(), end=_end(relations[GAMES]))
     for schema, relation in relations.items():
         if games is None or not has_teams(schema):
             continue
         wrong = wrong_teams(relation, games)
         if wrong is not None:
-            raise _refusal(schema, wrong.problem, wrong.lines())
+            raise _refusal(relation, wrong.problem, wrong.lines())
         unknown = warehouse.query(games_unknown(relation.typed, games)).num_rows
         if unknown:
             warnings.append(
                 f"{schema.name} has rows of {counted(unknown, 'game')} not in games; they are not "
                 "used"
             )
-    names = [schema.name for schema in RAW_TABLES if schema not in relations]
-    if names:
-        warnings.append(f"no SELECT for {', '.join(names)}: these tables stay as they are")
     return warnings
 
 
@@ -261,8 +290,20 @@ def _errors_of(schema: RawTable) -> Iterator[None]:
         ) from error
 
 
-def _refusal(schema: RawTable, problem: str, details: Sequence[str]) -> BackcourtError:
-    return BackcourtError(f"{schema.name}.sql: {problem}", [*details, _NOTHING])
+def _refusal(relation: Relation, problem: str, details: Sequence[str]) -> BackcourtError:
+    table = relation.schema
+    name = table.spec.name if _is_view(relation) else f"{table.name}.sql"
+    return BackcourtError(f"{name}: {problem}", [*details, _end(relation)])
+
+
+def _end(relation: Relation) -> str:
+    """Return the last line of a refusal."""
+    return _NOTHING_BUILT if _is_view(relation) else _NOTHING
+
+
+def _is_view(relation: Relation) -> bool:
+    """Tell whether a relation is a view already, rather than a SELECT that is to become one."""
+    return relation.given == relation.schema.spec.name
 
 
 def _note(rows: Mapping[str, int]) -> TableChange:

@@ -10,7 +10,7 @@ import pytest
 
 from python_workers.errors import BackcourtError
 from python_workers.feeds.feed import find_feed
-from python_workers.raw.adoption import adopt
+from python_workers.raw.adoption import adopt, adopted_tables, check_adopted
 from python_workers.raw.schema import RAW_TABLES
 from python_workers.raw.selects import read_selects
 from python_workers.warehouse.bigquery.warehouse import BigQueryWarehouse
@@ -140,6 +140,13 @@ def test_frames_of_nba_api_in_tables_are_adopted(warehouse: BigQueryWarehouse) -
         "select team_abbr, clock_seconds, is_assisted, shot_value from nba_raw.shots"
     ).to_pylist()
     assert [tuple(row.values()) for row in shots] == [("DAL", 665.0, True, 2)]
+    # The rows below the views change: a backfill checks them again.
+    assert adopted_tables(warehouse) == list(RAW_TABLES)
+    check_adopted(warehouse, RAW_TABLES)
+    warehouse.execute("update nba.shot_chart_detail set PERIOD = 99 where true")
+    with pytest.raises(BackcourtError, match=r"^nba_raw\.shots: column period has") as caught:
+        check_adopted(warehouse, RAW_TABLES)
+    assert f"game_id = '{GAME}', event_number = 7, period = 99" in caught.value.hint
 
 
 def test_a_select_that_bigquery_refuses_is_named(warehouse: BigQueryWarehouse) -> None:

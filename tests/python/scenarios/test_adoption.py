@@ -70,6 +70,35 @@ def test_adopted_tables_give_the_rows_of_loaded_ones_and_follow_what_is_below(
     assert own.backfill(FIRST, LAST).written > 0
     lookups = "select count(*) as n from nba_raw.player_registry where player_id = 999999"
     assert own.query(lookups) == [{"n": 1}]
+    # Damage below the view, by another player who is new.
+    stored = own.everything(FIRST, LAST)
+    damaged = (
+        "select game_id, player_id from own.player_box_scores where not is_dnp "
+        "order by game_id, player_id limit 1"
+    )
+    (line,) = own.query(damaged)
+    of_line = f"game_id = '{line['game_id']}' and player_id"
+    own.execute(
+        "update own.player_box_scores set fga = -7, player_id = 888888 "
+        f"where {of_line} = {line['player_id']}"
+    )
+    for _ in range(2):
+        with pytest.raises(BackcourtError) as caught:
+            own.backfill(FIRST, LAST)
+        said = caught.value.render()
+        assert "nba_raw.player_box_scores: column fga has an unusable value" in said
+        assert f"game_id = '{line['game_id']}', player_id = 888888, fga = -7" in said
+        assert "nothing was built" in said
+        assert caught.value.exit_code == 1
+    assert_same(own.everything(FIRST, LAST), stored)
+    assert own.query(lookups.replace("999999", "888888")) == [{"n": 0}]
+    own.execute(f"update own.player_box_scores set fga = 30 where {of_line} = 888888")
+    own.execute(
+        "insert into own.player_box_scores "
+        f"select * from own.player_box_scores where {of_line} = 888888"
+    )
+    with pytest.raises(BackcourtError, match="rows share their key"):
+        own.backfill(FIRST, LAST)
 
 
 def test_loading_and_removing_leave_adopted_tables_alone(
