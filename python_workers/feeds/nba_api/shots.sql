@@ -8,7 +8,7 @@ actions as (
         nba_game_id(actions.gameId) as game_id,
         whole(personId) as player_id,
         coalesce(flag(isFieldGoal), false) as is_shot
-    from (select distinct * from play_by_play) as actions
+    from play_by_play as actions
     -- A corrected play-by-play may lack an action of the former one, and number it otherwise; the
     -- second part of one has other actions. In one file, two actions may have one number.
     anti join (
@@ -58,7 +58,8 @@ played as (
         actions.game_id,
         -- A number may stand for two shots; the order of actions does not.
         case
-            when count(*) over (partition by actions.game_id, actions.actionNumber) = 1
+            when min(whole(actions.actionId)) over same_number
+                = max(whole(actions.actionId)) over same_number
                 then whole(actions.actionNumber)
             else 1000000 + whole(actions.actionId)
         end as event_number,
@@ -87,6 +88,7 @@ played as (
         and actions.assister = names.name
     left join blocks
         on actions.game_id = blocks.game_id and actions.actionNumber = blocks.actionNumber
+    window same_number as (partition by actions.game_id, actions.actionNumber)
 
 ),
 
@@ -179,7 +181,8 @@ labelled as (
     left join (
         select
             *,
-            row_number() over (
+            -- A file may repeat its lines.
+            dense_rank() over (
                 partition by game_id, period, floor(clock_seconds), player_id, is_made
                 order by event_number
             ) as nth

@@ -390,7 +390,8 @@ def test_a_dump_of_shots_labels_those_of_the_play_by_play(tmp_path: Path) -> Non
         for number in (11, 12)
     ]
     made = action(7, description="One 15' Jump Shot (2 PTS) (Two 1 AST)")
-    write_json(folder.files / "plays.json", play_by_play(made, *tips))
+    # A repeated line is no other shot.
+    write_json(folder.files / "plays.json", play_by_play(made, *tips, *tips))
     folder.convert()
     assert folder.rows("shots", "event_number, is_assisted, zone_basic, loc_x", "order by 1") == [
         (7, True, "Mid-Range", 10.0),
@@ -871,14 +872,14 @@ def test_a_log_may_be_cut_between_the_teams_of_a_game(folder: Folder) -> None:
     write_json(folder.files / "2.json", log(logged_team("POR", 112)))
     assert folder.convert().warnings == ()
     assert folder.rows("games", columns) == [("POR", 112, 132, "final")]
-    write_json(folder.files / "3.json", log(logged_team("POR", 113)))
+    write_json(folder.files / "3.json", log(logged_team("DAL", 133)))
     assert folder.convert().warnings == (
         (
             "games: rows on which files contradict each other: 1; the later file counts "
             "(0022100732: 2.json, 3.json)"
         ),
     )
-    assert folder.rows("games", columns) == [("POR", 113, 132, "final")]
+    assert folder.rows("games", columns) == [("POR", 112, 133, "final")]
     write_json(folder.files / "4.json", log(logged_team("POR", 1), logged_team("POR", 2)))
     assert "4.json: games: rows share their key (game_id)" in refusal_after(folder)
     write_json(folder.files / "4.json", log(logged_team("POR", 113, WL="won")))
