@@ -60,7 +60,7 @@ def why_unusable(request: Request, text: str) -> str | None:
         return "an empty answer"
     if request.source == "player_index":
         player_ids(request, text)
-        return None
+        return _why_another_season(request, text)
     return _why_another(request, text, rows) or _why_half(request.source, rows)
 
 
@@ -144,6 +144,14 @@ def _why_another(request: Request, text: str, rows: list[Row]) -> str | None:
     others = sorted(each for each in found if each.zfill(len(asked)) != asked)
     kind = "game" if "GameID" in request.parameters else "player"
     return f"an answer for another {kind}: {others[0]}" if others else None
+
+
+def _why_another_season(request: Request, text: str) -> str | None:
+    """Say that an answer repeats another season than that of the request, if it does."""
+    parameters = json.loads(text).get("parameters")
+    found = parameters.get("Season") if isinstance(parameters, dict) else None
+    is_other = found is not None and found != request.parameters["Season"]
+    return f"an answer for another season: {found}" if is_other else None
 
 
 def _why_half(source: str, rows: list[Row]) -> str | None:

@@ -203,6 +203,13 @@ def test_the_schedule_of_another_season_is_refused(fetching: Fetching) -> None:
     assert fetching.files() == set()
 
 
+def test_the_players_of_another_season_are_not_kept(fetching: Fetching) -> None:
+    other = {**_player_index(1), "parameters": {"Season": "2018-19"}}
+    fetching.replay.faults["playerindex"] = [Answer(200, json.dumps(other))]
+    assert list(fetching.fetch().missing.values()) == ["an answer for another season: 2018-19"]
+    assert fetching.fetch().players == [1, 8]
+
+
 def _box_score_of(players: int, minutes: str) -> dict[str, object]:
     """Return a box score in which the home team has so many players with minutes."""
     answer = json.loads(json.dumps(box_score(FINAL)))
