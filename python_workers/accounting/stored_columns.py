@@ -10,6 +10,7 @@ from python_workers.errors import BackcourtError, ExitCode
 from python_workers.processors.catalogue import PROCESSORS
 from python_workers.raw.descriptions import models_folder, read_declarations
 from python_workers.warehouse.base import Column, TableSpec, Warehouse
+from python_workers.warehouse.former_tables import ADDED_COLUMNS
 
 _TABLES = (
     *(processor.table for processor in PROCESSORS),
@@ -26,6 +27,8 @@ _SHOWN = 10
 def check_columns(warehouse: Warehouse) -> None:
     """Refuse to read tables whose columns are not those that the project declares.
 
+    Queries fill in the columns that an earlier version did not have.
+
     Raises
     ------
     BackcourtError
@@ -35,6 +38,7 @@ def check_columns(warehouse: Warehouse) -> None:
         f"{table} has no column {column.name}"
         for table, columns in _missing_columns(warehouse).items()
         for column in columns
+        if column.name not in ADDED_COLUMNS.get(table, ())
     ]
     if lacking:
         more = f"; and {len(lacking) - _SHOWN} more" if len(lacking) > _SHOWN else ""

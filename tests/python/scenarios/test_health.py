@@ -213,7 +213,9 @@ def test_a_dropped_column_is_named_and_the_next_backfill_fills_it_again(
         said = " ".join((refused.out + refused.err).split())
         assert refused.code == 3, refused
         for table, name in dropped:
-            assert f"{table} has no column {name}" in said
+            # An earlier version did not have the fingerprint either: its table can be read.
+            is_refused = name != "rows_fingerprint"
+            assert (f"{table} has no column {name}" in said) == is_refused
         assert "backcourt backfill --all" in said
     backfilled.ok("backfill", "--all")
     for command in COMMANDS:
