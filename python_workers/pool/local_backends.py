@@ -18,12 +18,13 @@ from uuid import uuid4
 from joblib._multiprocessing_helpers import mp
 from joblib._parallel_backends import LokyBackend, ThreadingBackend
 from joblib.executor import get_memmapping_executor
+from joblib.externals.loky.backend import resource_tracker
 
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.pool.chunk import enter_process, ping
 from python_workers.pool.dispatch import JOBS_READ_TOGETHER, Dispatcher
 from python_workers.pool.supervise import describe_death
-from python_workers.runtime.interrupts import interrupts_kept_from_children
+from python_workers.runtime.interrupts import hangups_blocked, interrupts_kept_from_children
 from python_workers.runtime.tuning import WORKER_ENVIRONMENT
 
 _LOG = logging.getLogger(__name__)
@@ -94,6 +95,8 @@ class ProcessBackend(LokyBackend):  # type: ignore[misc]  # joblib is untyped
     def configure(self, n_jobs: int = 1, parallel: Any = None, **_kwargs: object) -> int:  # noqa: ANN401, ARG002
         """Reuse existing workers, or prepare to start new ones."""
         self.parallel = parallel
+        with hangups_blocked():
+            resource_tracker.ensure_running()
         self._workers = get_memmapping_executor(
             self.slots,
             timeout=IDLE_WORKER_SECONDS,

@@ -35,13 +35,29 @@ def interrupts_deferred() -> Iterator[None]:
 
 
 @contextmanager
+def hangups_blocked() -> Iterator[None]:
+    """Block SIGHUP, also in the processes that start in the block: they inherit the mask.
+
+    The parent answers a SIGHUP of the block at its end. The trackers of semaphores ignore Ctrl-C
+    and SIGTERM by themselves. If SIGHUP ended one, its successor would not know the semaphores that
+    it is told to forget, and would print a traceback.
+    """
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+
+
+@contextmanager
 def interrupts_kept_from_children() -> Iterator[None]:
     """Start child processes that ignore Ctrl-C and SIGHUP from their first instruction.
 
     The terminal sends both to every process, and only the parent answers them. Processes and
     threads inherit the signal mask, so processes that loky's threads start later have it, too.
     """
-    resource_tracker.ensure_running()  # starting it later would lift the mask
+    with hangups_blocked():
+        resource_tracker.ensure_running()  # starting it later would lift the mask
     previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         yield

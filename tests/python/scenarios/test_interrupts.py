@@ -53,6 +53,30 @@ def test_interrupting_the_pool_and_going_on_ends_in_the_same_tables(
     assert terminal.repeated_runs() == []
 
 
+def test_the_trackers_of_the_pool_s_semaphores_outlive_a_hangup() -> None:
+    program = """
+        import signal, time
+        import psutil
+        from python_workers.pool.local_backends import start_workers
+
+        start_workers(1)
+        children = psutil.Process().children()
+        trackers = [each for each in children if "resource_tracker" in " ".join(each.cmdline())]
+        for tracker in trackers:
+            tracker.send_signal(signal.SIGHUP)
+        time.sleep(1)
+        print([tracker.status() != "zombie" for tracker in trackers])
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        cwd=REPOSITORY,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert (ended.stdout, ended.stderr) == ("[True, True]\n", "")
+
+
 def test_an_interrupt_while_it_still_imports_is_as_clean(terminal: Terminal) -> None:
     command = terminal.start("plan", "--all")
     command.wait_until(lambda: _answers(command.pid, signal.SIGTERM))
