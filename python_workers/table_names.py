@@ -1,9 +1,13 @@
 """The datasets, and the name of every table and view that Python reads or writes in them.
 
+`RECORD_KEYS` has the key of each table of records in which a later run replaces no earlier record.
+
 Where the rows and inputs of a processor stand follows from its declaration.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 RAW = "nba_raw"
 STAGING = "nba_staging"
@@ -46,3 +50,10 @@ STALE_DATES = f"{PROCESSING}.stale_dates"
 SOURCE_GAPS = f"{PROCESSING}.source_gaps"
 UNMATCHED_KNOWN_GAPS = f"{PROCESSING}.unmatched_known_gaps"
 RAW_FINDINGS = f"{PROCESSING}.raw_findings"
+
+RECORD_KEYS: Mapping[str, tuple[str, ...]] = {
+    PROCESSOR_RUNS: ("processor_name", "analysis_date", "run_id"),
+    RECORD_CHANGES: ("processor_name", "analysis_date", "entity_id", "run_id"),
+    REPROCESS_ATTEMPTS: ("processor_name", "analysis_date", "entity_id"),
+    INPUT_BUILDS: ("build_id",),
+}

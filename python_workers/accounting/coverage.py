@@ -15,7 +15,6 @@ from python_workers.accounting.input_builds import InputBuilds
 from python_workers.accounting.ledger import Ledger
 from python_workers.accounting.raw_ahead import read_behind
 from python_workers.accounting.schedule import Schedule
-from python_workers.accounting.stored_columns import check_columns
 from python_workers.accounting.stray_rows import REPAIR, Stray, find_strays
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.processors.base import Processor
@@ -303,7 +302,8 @@ def read_coverage(
     BackcourtError
         If nothing has been built yet, or a table has other columns than the project declares.
     """
-    check_columns(warehouse)
+    if ledger is None:
+        ledger = Ledger.of_stored(warehouse, schedule.start, schedule.end)
     has_view = warehouse.has_table(table_names.BACKFILL_COVERAGE)
     if must_exist or not has_view:
         check_backfilled(warehouse, schedule, must_exist=must_exist)
@@ -331,8 +331,6 @@ def read_coverage(
     computed = sorted({row["analysis_date"] for row in rows if row["coverage_status"] != "not_run"})
     if builds is None and project_state is not None:
         builds = InputBuilds.read(warehouse, project_state, of=(schedule.start, schedule.end))
-    if ledger is None:
-        ledger = Ledger.of_stored(warehouse, schedule.start, schedule.end)
     behind = read_behind(warehouse, schedule, computed, builds, ledger)
     for row in rows:
         why = behind.reasons.get((row["processor_name"], row["analysis_date"]))

@@ -33,7 +33,7 @@ from python_workers.accounting.schedule import (
 from python_workers.processors.catalogue import PROCESSORS
 from python_workers.warehouse.base import TableChange, Warehouse
 
-_KEY = ("build_id",)
+_KEY = table_names.RECORD_KEYS[table_names.INPUT_BUILDS]
 _SCHEMA = pa.schema(
     [
         ("build_id", pa.string()),

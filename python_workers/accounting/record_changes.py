@@ -30,7 +30,6 @@ SCHEMA = pa.schema(
 """The entries of the log."""
 
 _KEY = ("analysis_date", "player_id")
-_ENTRY_KEY = ("processor_name", "analysis_date", "entity_id", "run_id")
 
 
 def record_changes(
@@ -86,7 +85,13 @@ def record_changes(
     entries = entries.append_column("run_id", pa.repeat(run.run_id, entries.num_rows))
     instants = pa.repeat(pa.scalar(now, SCHEMA.field("changed_at").type), entries.num_rows)
     entries = entries.append_column("changed_at", instants)
-    return [TableChange(table_names.RECORD_CHANGES, _ENTRY_KEY, entries.select(SCHEMA.names))]
+    return [
+        TableChange(
+            table_names.RECORD_CHANGES,
+            table_names.RECORD_KEYS[table_names.RECORD_CHANGES],
+            entries.select(SCHEMA.names),
+        )
+    ]
 
 
 def forget_old_changes(warehouse: Warehouse, keep_days: int, now: datetime) -> None:

@@ -124,7 +124,7 @@ def run_changes(
     rows = _run_rows(processor, run, records, counts, seconds_per_date, now)
     return [
         TableChange(
-            table_names.PROCESSOR_RUNS, ("processor_name", "analysis_date", "run_id"), rows
+            table_names.PROCESSOR_RUNS, table_names.RECORD_KEYS[table_names.PROCESSOR_RUNS], rows
         ),
         current_change(processor, run.run_id, records, now),
     ]

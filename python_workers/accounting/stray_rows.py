@@ -27,13 +27,6 @@ _NO_PROCESSOR = f"(processor_name is null or processor_name not in ({_NAMES}))"
 
 _TWICE = "whose key stands more than once"
 _DATE = "analysis_date"
-# A later run adds records to these tables and replaces none of an earlier one.
-_KEPT_RECORDS = {
-    table_names.PROCESSOR_RUNS: ("processor_name", _DATE, "run_id"),
-    table_names.RECORD_CHANGES: ("processor_name", _DATE, "entity_id", "run_id"),
-    table_names.REPROCESS_ATTEMPTS: ("processor_name", _DATE, "entity_id"),
-    table_names.INPUT_BUILDS: ("build_id",),
-}
 
 
 @dataclass(frozen=True)
@@ -71,7 +64,7 @@ def find_strays(warehouse: Warehouse) -> list[Stray]:
     selects += [
         f"select '{table}' as stray_table, '{_TWICE}' as problem, "  # noqa: S608 our own names
         f"coalesce(sum(times - 1), 0) as n from ({_repeated_keys(table)}) as repeated"
-        for table in _KEPT_RECORDS
+        for table in table_names.RECORD_KEYS
         if warehouse.has_table(table)
     ]
     if not selects:
@@ -98,7 +91,7 @@ def delete_strays(warehouse: Warehouse) -> list[Stray]:
 
 
 def _repeated_keys(table: str) -> str:
-    key = _KEPT_RECORDS[table]
+    key = table_names.RECORD_KEYS[table]
     there = " and ".join(f"{name} is not null" for name in key)
     return (
         f"select {', '.join(key)}, count(*) as times from {table} "  # noqa: S608 our own names
@@ -108,13 +101,15 @@ def _repeated_keys(table: str) -> str:
 
 def _dated(table: str) -> str:
     """Return the condition on the partition of a table of records."""
-    if _DATE not in _KEPT_RECORDS[table]:
-        return "true"
-    return f"{_DATE} between date '{FIRST_DATE}' and date '{LAST_DATE}'"
+    return _has_date(_DATE) if _DATE in table_names.RECORD_KEYS[table] else "true"
+
+
+def _has_date(day: str) -> str:
+    return f"{day} between date '{FIRST_DATE}' and date '{LAST_DATE}'"
 
 
 def _one_of_each_key(warehouse: Warehouse, table: str) -> TableChange:
-    key = list(_KEPT_RECORDS[table])
+    key = list(table_names.RECORD_KEYS[table])
     rows = warehouse.query(
         f"select stored.* from (select * from {table} where {_dated(table)}) as stored "  # noqa: S608 our own names
         f"inner join ({_repeated_keys(table)}) as repeated on "
@@ -129,12 +124,11 @@ def _conditions(warehouse: Warehouse) -> Iterator[tuple[str, str, str]]:
     """Yield each table, the SQL expression of the problem, and the condition of stray rows."""
     tables = {processor.table: processor.date_column for processor in PROCESSORS}
     shared = (table_names.PRECOMPUTE_FAILURES, table_names.PROCESSED_DATES)
-    for table, day in (tables | dict.fromkeys(shared, "analysis_date")).items():
+    for table, day in (tables | dict.fromkeys(shared, _DATE)).items():
         if not warehouse.has_table(table):
             continue
         for condition in _NO_DATE:
             yield table, f"'{_WITHOUT_DATE}'", condition.format(day=day)
         if table in shared:
             problem = "concat('of the unknown processor ', coalesce(processor_name, 'NULL'))"
-            dated = f"{day} between date '{FIRST_DATE}' and date '{LAST_DATE}'"
-            yield table, problem, f"{dated} and {_NO_PROCESSOR}"
+            yield table, problem, f"{_has_date(day)} and {_NO_PROCESSOR}"

@@ -37,7 +37,7 @@ _SCHEMA = pa.schema(
         ("locked_until", pa.timestamp("us", tz="UTC")),
     ]
 )
-_KEY = ("processor_name", "analysis_date", "entity_id")
+_KEY = table_names.RECORD_KEYS[table_names.REPROCESS_ATTEMPTS]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import pyarrow as pa
 from python_workers.errors import BackcourtError
 from python_workers.feeds.feed import SHIPPED, Feed
 from python_workers.feeds.fitting import read_fitting_sources
-from python_workers.feeds.output import TYPES, check_output, drop_former, write_table
+from python_workers.feeds.output import check_output, drop_former, write_table
 from python_workers.feeds.sources import NOTHING_CONVERTED
 from python_workers.raw.agreement import check_franchises
 from python_workers.raw.relation_checks import Relation, Wrong, first_wrong, wrong_teams
@@ -29,7 +29,7 @@ from python_workers.raw.schema import (
 )
 from python_workers.raw.selects import check_columns
 from python_workers.runtime.scratch import scratch_folder
-from python_workers.warehouse.duckdb.dialect import translate_parameters
+from python_workers.warehouse.duckdb.dialect import SQL_TYPES, translate_parameters
 from python_workers.warehouse.duckdb.file import NO_DOWNLOADS
 from python_workers.wording import counted, some
 
@@ -182,7 +182,7 @@ def _select(
     names = [column.name for column in schema.columns]
     select = feed.selects.get(schema.name)
     if select is None:
-        empty = ", ".join(f'"{column.name}" {TYPES[column.type]}' for column in schema.columns)
+        empty = ", ".join(f'"{column.name}" {SQL_TYPES[column.type]}' for column in schema.columns)
         connection.execute(f"create table {schema.name} ({empty}, file_number integer)")
         return
     file = feed.select_name(schema.name)
@@ -218,9 +218,12 @@ def _select(
             wanted = "text" if column.type == "string" else "a number, a flag, a date or text"
             raise BackcourtError(
                 f"{file}: column {column.name} is {types[column.name]}, not {wanted}",
-                [f"Select it in another type: cast(… as {TYPES[column.type]}).", NOTHING_CONVERTED],
+                [
+                    f"Select it in another type: cast(… as {SQL_TYPES[column.type]}).",
+                    NOTHING_CONVERTED,
+                ],
             )
-        value = f'"{column.name}"' if is_filled else f"cast(null as {TYPES[column.type]})"
+        value = f'"{column.name}"' if is_filled else f"cast(null as {SQL_TYPES[column.type]})"
         cells.append(f'{value} as "{column.name}"')
     cells += [name if name in types else f"null::integer as {name}" for name in _ORDER]
     connection.execute(
@@ -343,7 +346,7 @@ def _check(
     # A load takes these two in any case.
     in_lower_case = {"season_type": "lower(season_type)", "status": "lower(status)"}
     typed = ", ".join(
-        f'try_cast({in_lower_case.get(name, name)} as {TYPES[column.type]}) as "{name}"'
+        f'try_cast({in_lower_case.get(name, name)} as {SQL_TYPES[column.type]}) as "{name}"'
         for column in schema.columns
         for name in [column.name]
     )

@@ -11,16 +11,7 @@ from python_workers.errors import BackcourtError, ExitCode
 from python_workers.feeds.feed import TABLES
 from python_workers.raw.schema import RawTable
 from python_workers.runtime.writing import check_folder, replaced
-from python_workers.warehouse.base import ColumnType
-
-TYPES: dict[ColumnType, str] = {
-    "int64": "bigint",
-    "float64": "double",
-    "string": "varchar",
-    "bool": "boolean",
-    "date": "date",
-    "timestamp": "timestamptz",
-}
+from python_workers.warehouse.duckdb.dialect import SQL_TYPES
 
 
 def check_output(out: Path, feed_name: str, directory: Path) -> None:
@@ -64,7 +55,7 @@ def write_table(
     """Write a table of a raw table's name, in the order of its key."""
     # Without a value DuckDB does not know a column's type.
     columns = ", ".join(
-        f'cast("{column.name}" as {TYPES[column.type]}) as "{column.name}"'
+        f'cast("{column.name}" as {SQL_TYPES[column.type]}) as "{column.name}"'
         if column.name in empty_columns
         else f'"{column.name}"'
         for column in schema.columns

@@ -31,6 +31,17 @@ def assert_clean_end(command: Command, ended: Ended, code: int = 130) -> None:
     command.assert_nothing_is_left()
 
 
+def run_program(program: str) -> subprocess.CompletedProcess[str]:
+    """Run a Python program that has to end well, and return what it printed."""
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        cwd=REPOSITORY,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+
 def test_interrupting_the_pool_and_going_on_ends_in_the_same_tables(
     terminal: Terminal, simulated: Engine
 ) -> None:
@@ -67,13 +78,7 @@ def test_the_trackers_of_the_pool_s_semaphores_outlive_a_hangup() -> None:
         time.sleep(1)
         print([tracker.status() != "zombie" for tracker in trackers])
     """
-    ended = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)],
-        cwd=REPOSITORY,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
+    ended = run_program(program)
     assert (ended.stdout, ended.stderr) == ("[True, True]\n", "")
 
 
@@ -98,13 +103,7 @@ def test_an_interrupt_in_the_import_machinery_waits_until_it_is_out_of_it() -> N
         except KeyboardInterrupt:
             print(signals.exit_code())
     """
-    ended = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)],
-        cwd=REPOSITORY,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
+    ended = run_program(program)
     assert ended.stdout.split("\n") == ["out of it", "143", ""]
 
 
