@@ -12,6 +12,7 @@ from python_workers.raw.adoption import adopt
 from python_workers.raw.removal import remove_games
 from python_workers.raw.schema import RAW_TABLES
 from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
+from tests.python.support import raw_factories
 from tests.python.support.engine import Engine, assert_same
 
 FIRST, LAST = dt.date(2021, 11, 8), dt.date(2021, 11, 14)
@@ -40,10 +41,9 @@ def own(own_tables: Engine, tmp_path: Path) -> Engine:
 
 def refusal(engine: Engine, **selects: str) -> str:
     with DuckDBWarehouse(engine.path) as warehouse:
-        with pytest.raises(BackcourtError) as caught:
-            adopt(warehouse, SELECTS | selects)
+        message = raw_factories.refusal(adopt, warehouse, SELECTS | selects)
         assert not warehouse.has_table("nba_raw.games") or not warehouse.is_view("nba_raw.games")
-    return caught.value.render()
+    return message
 
 
 def test_adopted_tables_give_the_rows_of_loaded_ones_and_follow_what_is_below(

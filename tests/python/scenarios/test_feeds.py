@@ -16,12 +16,11 @@ from python_workers.feeds.convert import convert
 from python_workers.feeds.feed import find_feed
 from tests.python.support.engine import Engine
 from tests.python.support.feed_answers import schedule, scheduled_game, write_json
-from tests.python.support.folders import REPOSITORY
+from tests.python.support.folders import REPOSITORY, SAMPLES
 from tests.python.support.replayed_season import STATISTICS, SeasonReplay
 from tests.python.support.replayed_site import served
 
 REAL = REPOSITORY.parent / "shared" / "data" / "nba"
-SAMPLES = REPOSITORY.parent / "shared" / "feeds" / "samples"
 
 
 @pytest.mark.skipif(not SAMPLES.is_dir(), reason="no recorded answers here")

@@ -1,4 +1,4 @@
-"""The folders of the project under test and of its cases, and the real raw files."""
+"""Folders of the project under test, its cases, recorded answers and real raw files."""
 
 import datetime as dt
 import os
@@ -13,6 +13,9 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 # A league without oddities, and its last two dates.
 PLAIN = REPOSITORY.parent / "shared" / "cases" / "plain"
 PLAIN_DATES = (dt.date(2021, 11, 10), dt.date(2021, 11, 12))
+
+# Recorded answers of the public sources.
+SAMPLES = REPOSITORY.parent / "shared" / "feeds" / "samples"
 
 
 def raw_folder() -> Path:
