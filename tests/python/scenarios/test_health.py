@@ -8,7 +8,12 @@ import re
 import pytest
 
 from python_workers import table_names
-from python_workers.processors.catalogue import PROCESSORS
+from python_workers.accounting.run_explanations import (
+    NO_RUN_OF_FAILURES,
+    NO_RUN_OF_ROWS,
+    OTHER_RUN_RECORD,
+)
+from python_workers.processors.catalogue import BY_NAME, PROCESSORS
 from python_workers.processors.daily_cache import DAILY_CACHE
 from python_workers.processors.feature_store import FEATURE_STORE
 from python_workers.processors.shot_zones import SHOT_ZONES
@@ -142,6 +147,48 @@ def test_what_is_wrong_is_seen_by_all_and_repaired_by_the_command_that_they_name
         backfilled.ok(*command.split())
     assert_same(engine.everything(), before)
     assert backfilled.ok("plan", "--all").out == planned
+
+
+def test_each_row_and_record_that_no_run_explains_makes_its_date_stale(
+    backfilled: CommandLine, engine: Engine
+) -> None:
+    engine.execute(*DAMAGES["other runs"])
+    found = backfilled.attention("coverage", "--all", "--format", "json").json()["dates"]
+    stale: dict[str, set[tuple[str, str]]] = {}
+    for row in found:
+        if row["stale_reason"]:
+            of_date = stale.setdefault(row["analysis_date"], set())
+            of_date.add((BY_NAME[row["processor_name"]].key, row["stale_reason"]))
+    every = [processor.key for processor in PROCESSORS]
+    day = dt.date(2021, 11, 28)
+    failing = {key for key in every if any(failed == day for failed, _ in engine.failures(key))}
+    assert stale == {
+        "2021-11-28": {(key, NO_RUN_OF_FAILURES) for key in failing},
+        "2021-11-29": {("psza", NO_RUN_OF_ROWS)},
+        "2021-11-30": {(key, OTHER_RUN_RECORD) for key in every},
+        "2021-12-01": {(key, OTHER_RUN_RECORD) for key in every},
+    }
+
+
+def test_each_stray_row_is_counted(backfilled: CommandLine, engine: Engine) -> None:
+    engine.execute(*DAMAGES["stray rows"], *DAMAGES["records twice"])
+    (line,) = (
+        line
+        for line in backfilled.attention("coverage", "--all").out.splitlines()
+        if line.startswith("stray rows: ")
+    )
+    of_date = "analysis_date = date '2021-12-04'"
+    expected = {
+        f"{PSZA} without": f"{PSZA} where {of_date}",
+        f"{STORE} without": f"{STORE} where game_date = date '2021-12-04'",
+        f"{FAILURES} of the unknown processor Bogus": f"{FAILURES} where {of_date} and "
+        f"processor_name != 'Bogus'",
+        f"{RUNS} whose key": f"(select distinct processor_name from {RUNS} where {of_date})",
+        f"{BUILDS} whose key": f"(select distinct build_id from {BUILDS})",
+    }
+    for told, counted in expected.items():
+        ((number,),) = (row.values() for row in engine.query(f"select count(*) from {counted}"))
+        assert f"{number:,} rows of {told}" in line or f"{number:,} row of {told}" in line, told
 
 
 def test_rows_altered_together_with_their_record_are_written_again_by_force(
