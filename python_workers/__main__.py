@@ -14,7 +14,19 @@ from python_workers.runtime.tuning import collector_paused_for_imports, keep_bla
 
 def main() -> None:
     """Run the command line as a process of its own."""
-    signals.answer_signals()
+    try:
+        try:
+            signals.answer_signals()
+            _run()
+        finally:
+            signals.command_over()
+    except KeyboardInterrupt:
+        with suppress(OSError):  # the terminal may be gone
+            sys.stderr.write(f"{signals.how_to_go_on(sys.argv[1:])}\n")
+        sys.exit(signals.exit_code())
+
+
+def _run() -> None:
     _open_standard_streams()
     # The pool has its own message for this case, in which joblib starts no worker processes.
     warnings.filterwarnings("ignore", ".*joblib will operate in serial mode")
@@ -23,16 +35,9 @@ def main() -> None:
     ours.addHandler(logging.StreamHandler())
     ours.propagate = False
     keep_blas_single_threaded()
-    try:
-        with collector_paused_for_imports():
-            from python_workers.cli.app import main as run  # noqa: PLC0415 -- after the signals
-        run()
-    except KeyboardInterrupt:
-        with suppress(OSError):  # the terminal may be gone
-            sys.stderr.write(f"{signals.how_to_go_on(sys.argv[1:])}\n")
-        sys.exit(signals.exit_code())
-    finally:
-        signals.command_over()
+    with collector_paused_for_imports():
+        from python_workers.cli.app import main as run  # noqa: PLC0415 -- after the signals
+    run()
 
 
 def _open_standard_streams() -> None:

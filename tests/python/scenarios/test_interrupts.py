@@ -89,6 +89,37 @@ def test_an_interrupt_while_it_still_imports_is_as_clean(terminal: Terminal) -> 
     assert_clean_end(command, command.wait())
 
 
+@pytest.mark.parametrize("step", ["answer_signals", "command_over"])
+def test_an_interrupt_in_the_first_or_last_step_of_a_command_is_as_clean(step: str) -> None:
+    program = f"""
+        import os, signal, sys
+        from python_workers import __main__
+        from python_workers.runtime import signals
+
+        as_before = signals.{step}
+
+        def interrupted():
+            if {step!r} == "answer_signals":
+                as_before()
+            if not signals.received():
+                os.kill(os.getpid(), signal.SIGINT)
+            as_before()
+
+        signals.{step} = interrupted
+        sys.argv = ["backcourt", "--version"]
+        try:
+            __main__.main()
+        except SystemExit as end:
+            print(end.code, file=sys.stderr)
+    """
+    ended = run_program(program)
+    assert ended.stderr.splitlines() == [
+        "interrupted: everything committed so far is kept",
+        "  Go on from there with the same command: backcourt --version",
+        "130",
+    ]
+
+
 def test_an_interrupt_in_the_import_machinery_waits_until_it_is_out_of_it() -> None:
     program = """
         import os, signal, time
