@@ -15,6 +15,7 @@ from python_workers.accounting.run_explanations import (
 )
 from python_workers.processors.catalogue import BY_NAME, PROCESSORS
 from python_workers.processors.daily_cache import DAILY_CACHE
+from python_workers.processors.failures import EXPECTED_INCOMPLETE
 from python_workers.processors.feature_store import FEATURE_STORE
 from python_workers.processors.shot_zones import SHOT_ZONES
 from python_workers.processors.team_defense import TEAM_DEFENSE
@@ -168,6 +169,33 @@ def test_each_row_and_record_that_no_run_explains_makes_its_date_stale(
         "2021-11-30": {(key, OTHER_RUN_RECORD) for key in every},
         "2021-12-01": {(key, OTHER_RUN_RECORD) for key in every},
     }
+
+
+def test_a_run_record_with_one_other_value_explains_no_date(
+    backfilled: CommandLine, engine: Engine
+) -> None:
+    days = {
+        "calculation_version = 'v99'": dt.date(2021, 11, 26),
+        "output_digest = 'other'": dt.date(2021, 11, 27),
+        "records = records + 1": dt.date(2021, 11, 28),
+        "failures = failures + 1": dt.date(2021, 11, 29),
+        "status = 'investigate'": dt.date(2021, 11, 30),
+        f"{EXPECTED_INCOMPLETE.column} = {EXPECTED_INCOMPLETE.column} + 1": dt.date(2021, 12, 1),
+    }
+    engine.execute(
+        *(
+            f"update {RUNS} set {other} where processor_name = '{SHOT_ZONES.name}' "
+            f"and analysis_date = date '{day}'"
+            for other, day in days.items()
+        )
+    )
+    found = backfilled.attention("coverage", "--all", "--format", "json").json()["dates"]
+    stale = {
+        row["analysis_date"]: (row["processor_name"], row["stale_reason"])
+        for row in found
+        if row["stale_reason"]
+    }
+    assert stale == {day.isoformat(): (SHOT_ZONES.name, OTHER_RUN_RECORD) for day in days.values()}
 
 
 def test_each_stray_row_is_counted(backfilled: CommandLine, engine: Engine) -> None:
