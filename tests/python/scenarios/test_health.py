@@ -174,13 +174,14 @@ def test_each_row_and_record_that_no_run_explains_makes_its_date_stale(
 def test_a_run_record_with_one_other_value_explains_no_date(
     backfilled: CommandLine, engine: Engine
 ) -> None:
+    expected = EXPECTED_INCOMPLETE.column
     days = {
         "calculation_version = 'v99'": dt.date(2021, 11, 26),
         "output_digest = 'other'": dt.date(2021, 11, 27),
         "records = records + 1": dt.date(2021, 11, 28),
-        "failures = failures + 1": dt.date(2021, 11, 29),
+        f"failures = failures + 1, {expected} = {expected} + 1": dt.date(2021, 11, 29),
         "status = 'investigate'": dt.date(2021, 11, 30),
-        f"{EXPECTED_INCOMPLETE.column} = {EXPECTED_INCOMPLETE.column} + 1": dt.date(2021, 12, 1),
+        f"{expected} = {expected} + 1": dt.date(2021, 12, 1),
     }
     engine.execute(
         *(
