@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -69,11 +70,16 @@ def _deciding_content(file: Path) -> bytes:
         return file.read_bytes()
     if file.suffix in (".yml", ".yaml"):
         # Reading YAML takes its time: the unit tests, at the end of a file, are left out.
-        text = file.read_text(encoding="utf-8").partition("\nunit_tests:")[0]
-        properties = yaml.load(text, Loader=_Loader)  # noqa: S506 -- a safe loader
-        deciding = _without_words(properties)
-        return json.dumps(deciding, sort_keys=True, default=str).encode() if deciding else b""
+        return _deciding_properties(file.read_text(encoding="utf-8").partition("\nunit_tests:")[0])
     return b""
+
+
+@functools.lru_cache(maxsize=256)
+def _deciding_properties(text: str) -> bytes:
+    """Return what decides results in a yml file; a command asks for the same text repeatedly."""
+    properties = yaml.load(text, Loader=_Loader)  # noqa: S506 -- a safe loader
+    deciding = _without_words(properties)
+    return json.dumps(deciding, sort_keys=True, default=str).encode() if deciding else b""
 
 
 def _without_words(node: Any) -> Any:  # noqa: ANN401 -- whatever YAML holds

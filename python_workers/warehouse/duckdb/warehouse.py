@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -87,6 +88,7 @@ class DuckDBWarehouse:
         self._writing = threading.RLock()
         self._names = itertools.count()
         self._widths: dict[str, Widths] = {}
+        self._catalog = _Catalog()
 
     def query(
         self, sql: str, params: Mapping[str, object] | None = None, *, narrow: bool = False
@@ -144,7 +146,10 @@ class DuckDBWarehouse:
     def execute(self, sql: str, params: Mapping[str, object] | None = None) -> None:
         """Run one statement for its effect."""
         with plain_errors(self.path), self._writing:
-            self._run(self._cursor(), sql, params)
+            try:
+                self._run(self._cursor(), sql, params)
+            finally:
+                self._catalog = _Catalog()
 
     @contextlib.contextmanager
     def beside_workers(self) -> Iterator[None]:
@@ -359,6 +364,7 @@ class DuckDBWarehouse:
                 cursor.close()
             self._cursors.clear()
             self._local = threading.local()
+            self._catalog = _Catalog()
             if self._connection is not None:
                 with plain_errors(self.path):
                     self._connection.close()
@@ -422,6 +428,8 @@ class DuckDBWarehouse:
                 with contextlib.suppress(duckdb.Error):
                     cursor.execute("rollback")
                 raise
+            finally:
+                self._catalog = _Catalog()
 
     @contextlib.contextmanager
     def _registered(
@@ -455,19 +463,36 @@ class DuckDBWarehouse:
                 )
 
     def _catalog_columns(self, table: str) -> list[tuple[str, str]]:
-        schema, name = split_table_name(table)
+        name, catalog = split_table_name(table), self._catalog
+        if catalog.columns is None:
+            catalog.columns = self._read_catalog()
+        return catalog.columns.get(name, [])
+
+    def _read_catalog(self) -> dict[tuple[str, str], list[tuple[str, str]]]:
         with plain_errors(self.path):
-            found: list[tuple[str, str]] = (
+            rows = (
                 self._cursor()
                 .execute(
-                    "select column_name, data_type from duckdb_columns() "
-                    "where database_name = current_database() "
-                    "and schema_name = $schema and table_name = $name order by column_index",
-                    {"schema": schema, "name": name},
+                    "select schema_name, table_name, column_name, data_type from duckdb_columns() "
+                    "where database_name = current_database() order by column_index"
                 )
                 .fetchall()
             )
+        found: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        for schema, table, column, type_ in rows:
+            found.setdefault((schema, table), []).append((column, type_))
         return found
+
+
+@dataclass
+class _Catalog:
+    """Name and type of the columns by schema and table, once they have been asked for.
+
+    DuckDB takes as long to list the columns of one table as those of all. Each write begins a new
+    object, so that a thread which reads during a write cannot keep the state before it.
+    """
+
+    columns: dict[tuple[str, str], list[tuple[str, str]]] | None = None
 
 
 def _check_keys(cursor: duckdb.DuckDBPyConnection, rows: str, spec: TableSpec) -> None:

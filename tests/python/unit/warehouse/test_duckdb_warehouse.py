@@ -10,6 +10,7 @@ import yaml
 from python_workers.errors import BackcourtError
 from python_workers.warehouse.base import (
     Column,
+    Statement,
     TableSpec,
     Warehouse,
 )
@@ -42,6 +43,23 @@ def test_a_column_that_an_older_version_lacks_is_added(warehouse: DuckDBWarehous
     wider = TableSpec(LINES.name, (*LINES.columns, Column("assists", "int64")), LINES.key)
     warehouse.ensure_tables([wider])
     assert rows_of(warehouse, "nba_raw.lines")[0]["assists"] is None
+
+
+def test_what_is_known_of_tables_follows_each_change(warehouse: DuckDBWarehouse) -> None:
+    def names() -> list[str]:
+        return [column.name for column in warehouse.columns("nba_raw.games")]
+
+    assert names() == list(GAMES.column_names)
+    warehouse.execute("alter table nba_raw.games add column arena varchar")
+    assert names() == [*GAMES.column_names, "arena"]
+    warehouse.close()
+    with duckdb.connect(str(warehouse.path)) as other:
+        other.execute("alter table nba_raw.games drop column arena")
+    assert names() == list(GAMES.column_names)
+    warehouse.commit([], [Statement("drop table nba_raw.games", {})])
+    assert not warehouse.has_table("nba_raw.games")
+    warehouse.ensure_tables([GAMES])
+    assert names() == list(GAMES.column_names)
 
 
 def test_columns_of_a_missing_table_say_what_to_do(warehouse: DuckDBWarehouse) -> None:
