@@ -136,5 +136,8 @@ create macro flag(text) as either(text, ['true', '1', '1.0'], ['false', '0', '0.
 create macro made(text) as
     either(text, ['made', 'true', '1', '1.0'], ['missed', 'false', '0', '0.0']);
 
+-- A player's name of its parts: he may have one alone, and in a CSV file the other is then NULL.
+create macro full_name(first, last) as nullif(trim(concat_ws(' ', first, last)), '');
+
 -- A coordinate or a distance.
 create macro measure(text) as cast(nullif(trim(text), '') as double);

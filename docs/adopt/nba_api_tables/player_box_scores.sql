@@ -2,7 +2,7 @@
 select
     gameId as game_id,
     personId as player_id,
-    concat(firstName, ' ', familyName) as player_name,
+    trim(concat(coalesce(firstName, ''), ' ', coalesce(familyName, ''))) as player_name,
     teamTricode as team_abbr,
     position != '' as is_starter,
     minutes = '' as is_dnp,

@@ -1,4 +1,5 @@
 -- games: one table of LeagueGameLog per season, game_log_2021 and so on, with a row per team.
+-- A game without one row with "vs." and one with "@" is left out.
 select
     home.GAME_ID as game_id,
     concat(home._table_suffix, '-', format('%02d', mod(cast(home._table_suffix as int64) + 1, 100))) as season,

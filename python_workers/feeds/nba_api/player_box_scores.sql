@@ -5,7 +5,7 @@ third as (
     select
         nba_game_id(gameId) as game_id,
         whole(personId) as player_id,
-        trim(firstName || ' ' || familyName) as player_name,
+        full_name(firstName, familyName) as player_name,
         teamTricode as team_abbr,
         nullif(position, '') as position,
         nullif(comment, '') as dnp_reason,
@@ -44,7 +44,7 @@ inactive as (
     select
         nba_game_id(GAME_ID) as game_id,
         whole(PLAYER_ID) as player_id,
-        trim(FIRST_NAME || ' ' || LAST_NAME) as player_name,
+        full_name(FIRST_NAME, LAST_NAME) as player_name,
         TEAM_ABBREVIATION as team_abbr,
         'Inactive' as dnp_reason,
         file_number,
@@ -54,7 +54,7 @@ inactive as (
     select
         nba_game_id(gameId) as game_id,
         whole(personId) as player_id,
-        trim(firstName || ' ' || familyName) as player_name,
+        full_name(firstName, familyName) as player_name,
         teamTricode as team_abbr,
         'Inactive' as dnp_reason,
         file_number,

@@ -13,7 +13,7 @@ found as (
     union all by name
     select
         whole(PERSON_ID) as player_id,
-        trim(PLAYER_FIRST_NAME || ' ' || PLAYER_LAST_NAME) as player_name,
+        full_name(PLAYER_FIRST_NAME, PLAYER_LAST_NAME) as player_name,
         nullif(POSITION, '') as position,
         file_number,
         1 as rank

@@ -45,6 +45,52 @@ def test_result_sets_become_lines_and_the_inactive_are_listed(folder: Folder) ->
     ]
 
 
+BOX_V3 = dict.fromkeys(
+    [
+        *("fieldGoalsMade", "fieldGoalsAttempted", "threePointersMade", "threePointersAttempted"),
+        *("freeThrowsMade", "freeThrowsAttempted", "reboundsOffensive", "reboundsDefensive"),
+        *("assists", "steals", "blocks", "turnovers", "foulsPersonal", "points"),
+    ],
+    0,
+) | {"position": "", "comment": "", "minutes": "28:12"}
+OF_GAME = {"gameId": "0022100732", "teamTricode": "DAL", "personId": 1}
+INACTIVE = {"GAME_ID": "0022100732", "TEAM_ID": 9, "TEAM_ABBREVIATION": "DAL", "PLAYER_ID": 1}
+
+
+@pytest.mark.parametrize("names", [("Nene", ""), ("", "Nene")])
+@pytest.mark.parametrize(
+    ("row", "columns", "table"),
+    [
+        (OF_GAME | BOX_V3, ("firstName", "familyName"), "player_box_scores"),
+        (OF_GAME, ("firstName", "familyName"), "player_box_scores"),
+        (INACTIVE, ("FIRST_NAME", "LAST_NAME"), "player_box_scores"),
+        (
+            {"PERSON_ID": 1, "POSITION": "C"},
+            ("PLAYER_FIRST_NAME", "PLAYER_LAST_NAME"),
+            "players",
+        ),
+    ],
+    ids=["box score", "inactive v3", "inactive v2", "index"],
+)
+def test_a_player_may_have_a_single_name(
+    folder: Folder,
+    row: dict[str, object],
+    columns: tuple[str, str],
+    table: str,
+    names: tuple[str, str],
+) -> None:
+    folder.game()
+    # An empty value of a CSV file is missing; one of Parquet is an empty text.
+    frame = pd.DataFrame([row | dict(zip(columns, names, strict=True))])
+    frame.to_csv(folder.files / "a.csv", index=False)
+    folder.convert()
+    assert folder.rows(table, "player_id, player_name") == [(1, "Nene")]
+    (folder.files / "a.csv").unlink()
+    frame.to_parquet(folder.files / "a.parquet")
+    folder.convert()
+    assert folder.rows(table, "player_id, player_name") == [(1, "Nene")]
+
+
 def test_a_player_whom_both_teams_list_has_the_line_that_he_played(folder: Folder) -> None:
     folder.game()
     lines = [
