@@ -301,7 +301,7 @@ def _keep_one_row_per_key(
 def _exclude_games(
     connection: duckdb.DuckDBPyConnection, labels: Sequence[str], warnings: list[str]
 ) -> dict[str, int]:
-    """Drop games that count for no season, whose teams are not known yet, or without a score."""
+    """Drop games that count for no season, whose teams are not known, or without a score."""
     other = ", ".join(f"'{kind.lower()}'" for kind in OTHER_KINDS)
     is_other = f"lower(season_type) in ({other})"
     kinds = connection.execute(
@@ -310,7 +310,10 @@ def _exclude_games(
     connection.execute(f"create table excluded as select game_id from games where {is_other}")  # noqa: S608 as above
     connection.execute("delete from games where game_id in (select game_id from excluded)")
     for condition, what in (
-        ("home_team_abbr is null or away_team_abbr is null", "games without teams yet"),
+        (
+            "home_team_abbr is null or away_team_abbr is null",
+            "games whose home and away teams are in no file",
+        ),
         (
             "lower(status) = 'final' and (home_score is null or away_score is null)",
             "final games whose score is in no file",

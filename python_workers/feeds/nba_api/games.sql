@@ -70,7 +70,6 @@ logged as (
         away.points as away_score,
         case when home.has_ended and away.has_ended then 'final' else 'in_progress' end as status,
         greatest(home.file_number, away.file_number) as file_number
-    -- A game of which no file has the other team yet is not known.
     from sides as home
     inner join sides as away on home.game_id = away.game_id
     where not home.is_away and away.is_away
@@ -79,6 +78,22 @@ logged as (
         partition by home.game_id, greatest(home.file_number, away.file_number)
         order by least(home.file_number, away.file_number) desc
     ) = 1
+
+),
+
+-- Games whose rows do not say who was at home. Without teams the conversion leaves them out by name,
+-- unless another source has them.
+without_sides as (
+
+    select game_id, max(file_number) as file_number
+    from (
+        select game_id, file_number from sides
+        where game_id not in (select game_id from logged)
+        union all
+        select game_id, file_number from lines
+        where game_id not in (select game_id from summaries)
+    )
+    group by game_id
 
 ),
 
@@ -149,6 +164,8 @@ found as (
     select *, 1 as rank from logged
     union all by name
     select *, 0 as rank from charted
+    union all by name
+    select *, -1 as rank from without_sides
 
 )
 

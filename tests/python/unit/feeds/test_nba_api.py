@@ -133,7 +133,9 @@ def test_a_late_game_keeps_its_evening_and_others_are_left_out(folder: Folder) -
         ("0052100101", "2021-22", "play_in", "2022-01-26", 112, "final"),
     ]
     assert done.excluded == {"All-Star": 1, "Cup final": 1, "preseason": 1}
-    assert done.warnings == ("games without teams yet are left out: 0022100735 (schedule.json)",)
+    assert done.warnings == (
+        "games whose home and away teams are in no file are left out: 0022100735 (schedule.json)",
+    )
     assert [table.table for table in done.tables] == ["games"]
 
 
@@ -258,6 +260,48 @@ def test_a_log_may_be_cut_between_the_teams_of_a_game(folder: Folder) -> None:
     assert "4.json: games: rows share their key (game_id)" in refusal(folder, is_first=False)
     write_json(folder.files / "4.json", log(logged_team("POR", 113, WL="won")))
     assert "'won (neither w nor l)'" in refusal(folder, is_first=False)
+
+
+@pytest.mark.parametrize(
+    "matchups",
+    [
+        {"DAL": "DAL vs. POR", "POR": "POR vs. DAL"},
+        {"DAL": "DAL @ POR", "POR": "POR @ DAL"},
+        {"DAL": "DAL @ POR"},
+        {"POR": "POR vs. DAL"},
+        {"DAL": None, "POR": "POR vs. DAL"},
+    ],
+    ids=["no guest", "two guests", "guest alone", "host alone", "no matchup"],
+)
+def test_a_game_of_a_log_without_a_host_and_a_guest_is_named(
+    folder: Folder, matchups: dict[str, str | None]
+) -> None:
+    rows = [logged_team(team, 99 + n) for n, team in enumerate(("DAL", "POR"))]
+    for team, matchup in matchups.items():
+        rows.append(logged_team(team, 100, GAME_ID="0022100733", MATCHUP=matchup))
+    write_json(folder.files / "log.json", result_sets(LeagueGameLog=(LOG, rows)))
+    assert folder.convert().warnings == (
+        "games whose home and away teams are in no file are left out: 0022100733 (log.json)",
+    )
+    assert folder.rows("games", "game_id") == [("0022100732",)]
+    # A schedule knows who is at home, before the game, too.
+    coming = scheduled_game("0022100733", gameStatus=1)
+    write_json(folder.files / "a_schedule.json", schedule(coming))
+    assert folder.convert().warnings == ()
+    assert folder.rows("games", "game_id, status", "order by 1") == [
+        ("0022100732", "final"),
+        ("0022100733", "scheduled"),
+    ]
+
+
+def test_a_line_score_without_its_summary_is_named(folder: Folder) -> None:
+    folder.game()
+    headers = ["GAME_ID", "TEAM_ID", "TEAM_ABBREVIATION", "PTS"]
+    rows = [["0022100733", 1610612757, "POR", 112], ["0022100733", 1610612742, "DAL", 132]]
+    write_json(folder.files / "scores.json", result_sets(LineScore=(headers, rows)))
+    assert folder.convert().warnings == (
+        "games whose home and away teams are in no file are left out: 0022100733 (scores.json)",
+    )
 
 
 def test_a_log_of_players_is_of_no_kind(folder: Folder) -> None:
