@@ -11,7 +11,8 @@ import duckdb
 from python_workers.errors import BackcourtError, ExitCode
 from python_workers.feeds.answers import OtherFormError
 from python_workers.feeds.feed import SHIPPED, TABLES, Feed, shipped_feeds
-from python_workers.feeds.sources import NOTHING_CONVERTED, read_sources
+from python_workers.feeds.sources import NOTHING_CONVERTED, Files, read_sources
+from python_workers.raw.folders import HIDDEN
 from python_workers.warehouse.duckdb.file import NO_DOWNLOADS
 from python_workers.wording import some
 
@@ -74,7 +75,7 @@ def read_fitting_sources(
             [
                 f"It reads: {reads}.",
                 *([f"Of another kind: {some(names)}."] if names else []),
-                *([_unread(files.unread)] if files.unread else []),
+                *_not_read(files),
                 *([_advice(fitting)] if fitting else []),
                 *([_RAW_FOLDER] if _is_raw(directory) else []),
                 NOTHING_CONVERTED,
@@ -92,8 +93,7 @@ def read_fitting_sources(
         warnings.append(f"of no kind that {feed.name} reads{also}: {some(names)}")
     if files.without_rows:
         warnings.append(f"without any row: {some(files.without_rows)}")
-    if files.unread:
-        warnings.append(_unread(files.unread))
+    warnings += _not_read(files)
     return Read(files.labels, tuple(warnings))
 
 
@@ -131,5 +131,13 @@ def _advice(feeds: Sequence[str]) -> str:
     return f"One of the feeds {', '.join(feeds)} may read such files."
 
 
-def _unread(labels: Sequence[str]) -> str:
-    return f"not read, since a name ends in .json, .csv or .parquet: {some(labels)}"
+def _not_read(files: Files) -> list[str]:
+    """Say which files a conversion does not open."""
+    return [
+        f"not read, since {reason}: {some(labels)}"
+        for reason, labels in (
+            ("a name ends in .json, .csv or .parquet", files.unread),
+            (HIDDEN, files.hidden),
+        )
+        if labels
+    ]

@@ -86,5 +86,5 @@ def _own_files(out: Path, feed_name: str) -> Iterator[Path]:
 
 
 def _file(out: Path, table: str, feed_name: str) -> Path:
-    # A load skips files whose names begin like those of hidden files.
+    # A load refuses files whose names begin like those of hidden files.
     return out / table / f"{feed_name.lstrip('._') or 'feed'}.parquet"

@@ -19,14 +19,14 @@ from python_workers.errors import BackcourtError, ExitCode
 from python_workers.feeds.answers import OtherFormError, create_table, read_answers
 from python_workers.feeds.feed import Feed, Source
 from python_workers.raw.files import Batch, read_batches
-from python_workers.raw.folders import files_below, label_of
+from python_workers.raw.folders import Found, files_below, label_of
 from python_workers.raw.reading import what_is_seen
 from python_workers.raw.text_files import is_compressed
 from python_workers.raw.values import MISSING_TEXTS
 
 _JSON = (".json", ".json.gz")
 _CSV = (".csv", ".csv.gz")
-_PARQUET = (".parquet",)
+_DATA = (*_JSON, *_CSV, ".parquet")
 # Notes, SELECTs and settings beside the data.
 _NOT_DATA = (".md", ".crc", ".sql", ".toml")
 NOTHING_CONVERTED = "Nothing was converted."
@@ -49,6 +49,8 @@ class Files:
         Labels of files that a source of the feed reads, and that give it no row.
     unread
         Labels of other files, whose names do not end like data.
+    hidden
+        Labels of data files that are not read, since a name begins with ``_`` or ``.``.
     """
 
     labels: list[str] = field(default_factory=list)
@@ -56,6 +58,7 @@ class Files:
     known: set[int] = field(default_factory=set)
     without_rows: list[str] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
+    hidden: list[str] = field(default_factory=list)
 
     @property
     def unknown(self) -> list[Path]:
@@ -89,10 +92,16 @@ def read_sources(
     """
     for source in feed.sources:
         create_table(connection, source)
-    paths, unread = _files_of(directory)
-    paths = [path for path in paths if only is None or path in only]
+    found = _files_of(directory)
+    data = [path for path in found.visible if _has(path, _DATA)]
+    paths = [path for path in data if only is None or path in only]
     labels = [label_of(path, directory) for path in paths]
-    files = Files(labels, paths, unread=[label_of(path, directory) for path in unread])
+    files = Files(
+        labels,
+        paths,
+        unread=[label_of(path, directory) for path in found.visible if not _has(path, _DATA)],
+        hidden=[label_of(path, directory) for path in found.hidden],
+    )
     numbered = list(enumerate(paths, 1))
     for part in _parts([item for item in numbered if _has(item[1], _JSON)]):
         files.known |= _read_json(connection, feed, part, files)
@@ -108,20 +117,15 @@ def read_sources(
     return files
 
 
-def _files_of(directory: Path) -> tuple[list[Path], list[Path]]:
-    """Return the files of a folder that may be data, and others; notes count as neither."""
+def _files_of(directory: Path) -> Found:
+    """Return the files of a folder but for notes."""
     if not directory.is_dir():
         raise BackcourtError(
             f"{directory} is {'not a folder' if directory.exists() else 'missing'}",
             "Name the folder that holds the feed's files.",
             ExitCode.ENVIRONMENT,
         )
-    files = sorted(files_below(directory, directory, _NOT_DATA, NOTHING_CONVERTED))
-    suffixes = (*_JSON, *_CSV, *_PARQUET)
-    return (
-        [path for path in files if _has(path, suffixes)],
-        [path for path in files if not _has(path, suffixes)],
-    )
+    return files_below(directory, directory, _NOT_DATA, _DATA, NOTHING_CONVERTED)
 
 
 def _has(path: Path, suffixes: Sequence[str]) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from python_workers.errors import BackcourtError, ExitCode
+from python_workers.raw.folders import is_left_by_tool
 from python_workers.raw.schema import RAW_TABLES, RawTable
 
 # Text, quoted names and comments first, so that a semicolon in them ends nothing.
@@ -39,7 +40,7 @@ def read_selects(directory: Path, *, may_have_none: bool = False) -> dict[str, s
         )
     known = {f"{schema.name}.sql": schema.name for schema in RAW_TABLES}
     files = {path.name: path for path in sorted(directory.glob("*.sql")) if path.is_file()}
-    other = [name for name in files if name not in known and not name.startswith((".", "_"))]
+    other = [name for name in files if name not in known and not is_left_by_tool(name)]
     if other:
         raise BackcourtError(
             f"{directory / other[0]} is named after no raw table",

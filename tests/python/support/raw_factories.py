@@ -153,3 +153,16 @@ def refusal(call: Callable[..., object], *args: Any) -> str:
     with pytest.raises(BackcourtError) as caught:
         call(*args)
     return caught.value.render()
+
+
+def leave_marks(folder: Path) -> None:
+    """Leave in a folder what tools leave beside data."""
+    for name in (
+        *("_SUCCESS", "_committed_17", "_metadata", ".DS_Store", ".gitkeep", ".~lock.a.csv#"),
+        *(".a.csv.crc", ".a.parquet.crc", ".a.csv.swp", "._a.csv", "__MACOSX/._a.parquet"),
+        *("_temporary/0/a.parquet", "_delta_log/00000.json", ".ipynb_checkpoints/a-checkpoint.csv"),
+    ):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("of a tool")
+    (folder / ".#a.csv").symlink_to("someone@somewhere.17")

@@ -26,7 +26,7 @@ from tests.python.support.feed_answers import (
     scheduled_game,
     write_json,
 )
-from tests.python.support.raw_factories import refusal
+from tests.python.support.raw_factories import leave_marks, refusal
 
 GAME = schedule(scheduled_game("0022100732"))
 V3 = play_by_play(action(7))
@@ -147,6 +147,20 @@ def test_a_file_that_is_not_read_is_named(folders: Folders) -> None:
     )
     (folders.files / "b.csv").write_text("")
     assert "b.csv is empty (0 bytes)" in refusal(folders.convert)
+
+
+@pytest.mark.parametrize("name", ["_b", ".b", "_more/b", ".more/b", "a/_more/deep/b"])
+def test_a_hidden_data_file_is_named(folders: Folders, name: str) -> None:
+    leave_marks(folders.files)
+    assert folders.convert().warnings == ()
+    hidden = [f"{name}.{suffix}" for suffix in ("json", "csv", "parquet", "json.gz", "csv.gz")]
+    for file in hidden:
+        write_json(folders.files / file, GAME)
+    expected = ", ".join(sorted(hidden)[:3])
+    said = f"not read, since a name or folder begins with _ or .: {expected} and 2 more"
+    assert folders.convert().warnings == (said,)
+    (folders.files / "schedule.json").unlink()
+    assert said in refusal(folders.convert)
 
 
 def chart_csv(*lines: list[object]) -> bytes:

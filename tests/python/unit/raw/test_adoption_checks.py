@@ -171,6 +171,8 @@ def test_a_relative_path_is_refused_and_a_lost_file_is_named(
     ("name", "content", "expected"),
     [
         ("shot.sql", b"select 1", "shot.sql is named after no raw table"),
+        ("_shots.sql", b"select 1", "_shots.sql is named after no raw table"),
+        ("._shots.sql", b"of a Mac", "has no SELECT for a raw table"),
         ("shots.sql", b"select '\n\xff'", "shots.sql is not UTF-8 text: byte 0xff in line 2"),
         ("shots.sql", b" -- nothing\n;", "shots.sql is empty"),
         ("shots.sql", b"select 1; select 2", "shots.sql has several statements"),

@@ -31,6 +31,7 @@ from tests.python.support.raw_factories import (
     OPENING_GAME,
     Rows,
     game,
+    leave_marks,
     line,
     player,
     read,
@@ -245,6 +246,21 @@ class TestFolders:
         link.unlink()
         link.symlink_to(tmp_path / "players")
         assert "players/b.csv leads back" in refusal(read, tmp_path, PLAYERS, tmp_path)
+
+    @pytest.mark.parametrize("suffix", [*FORMATS, "CSV", "csv.gz", "json", "ndjson"])
+    @pytest.mark.parametrize("name", ["_b", ".b", "_more/b", ".more/b", "a/_more/deep/b"])
+    def test_a_hidden_data_file_is_refused_by_name(
+        self, tmp_path: Path, name: str, suffix: str
+    ) -> None:
+        write_rows(tmp_path / "players" / "a.csv", [player(1)])
+        leave_marks(tmp_path / "players")
+        assert len(read(tmp_path, PLAYERS, tmp_path)) == 1
+        path = tmp_path / "players" / f"{name}.{suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("rows")
+        message = refusal(read, tmp_path, PLAYERS, tmp_path)
+        assert f"players/{name}.{suffix}: a name or folder begins with _ or ." in message
+        assert "Rename them, or move them out of the folder. Nothing was loaded." in message
 
     def test_a_folder_that_cannot_be_read_is_refused(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
