@@ -153,10 +153,12 @@ reasons as (
         processed.processor_name,
         case
             when
-                processed.input_fingerprint != coalesce(inputs.input_fingerprint, 'none')
+                coalesce(processed.input_fingerprint, 'unknown')
+                != coalesce(inputs.input_fingerprint, 'none')
                 then 'inputs changed'
             when
-                processed.upstream_digests not in (upstream.upstream_digests, 'unverified')
+                coalesce(processed.upstream_digests, 'unknown')
+                not in (upstream.upstream_digests, 'unverified')
                 then 'upstream changed'
             when changed_since.change_number is not null then 'raw data changed'
         end as stale_reason,

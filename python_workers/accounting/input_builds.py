@@ -14,6 +14,7 @@ from python_workers.accounting.derived_tables import DerivedRows, Scope, read_de
 from python_workers.accounting.project_parts import (
     is_same_project,
     missing_models,
+    views_state,
     what_changed,
 )
 from python_workers.accounting.raw_states import (
@@ -43,6 +44,7 @@ _SCHEMA = pa.schema(
         ("behind_from", pa.date32()),
         ("project_state", pa.string()),
         ("derived_state", pa.string()),
+        ("views_state", pa.string()),
         ("start_date", pa.date32()),
         ("end_date", pa.date32()),
         ("built_at", pa.timestamp("us", tz="UTC")),
@@ -53,7 +55,7 @@ BY_HAND = "dbt run"
 """Key of the record that macros/forget_input_builds.sql leaves after a run of dbt by hand."""
 
 NOT_RECORDED = "no build of the inputs is recorded"
-DERIVED_CHANGED = "tables that dbt built have changed since"
+DERIVED_CHANGED = "tables or views that dbt built have changed since"
 
 Span = tuple[date, date]
 """First and last date, both included."""
@@ -158,8 +160,9 @@ class InputBuilds:
                 else None
             )
             others = seasons.keys() - compared
+            views = views_state(warehouse) if noted else None
             builds = [
-                _build_of(row, None if _season_of(row) in others else derived, years)
+                _build_of(row, None if _season_of(row) in others else derived, views, years)
                 for row in noted
             ]
         lacking = lacking_inputs(warehouse, [day for day, _ in known])
@@ -181,9 +184,11 @@ class InputBuilds:
         return any(build.build_id == BY_HAND for build in self.builds)
 
     @property
-    def knows_project(self) -> bool:
-        """Whether a recorded build is of the current project: its views are as the project says."""
-        return any(self._is_of_project(build) for build in self.builds)
+    def has_views_of_project(self) -> bool:
+        """Whether a recorded build is of the current project, and nobody has changed its views."""
+        return any(self._is_of_project(build) for build in self.builds) and all(
+            build.is_intact for build in self.builds
+        )
 
     def stale_range(self, schedule: Schedule, *, force: bool = False) -> Span | None:
         """Return the part of a range whose inputs must be built; None if all are up to date.
@@ -274,6 +279,7 @@ class InputBuilds:
         # The first build has made the table of the seasons.
         years = _season_years(warehouse)
         derived = read_derived(warehouse, _scope(stale, self.seasons, years))
+        views = views_state(warehouse)
         now = datetime.now(UTC)
         rows = pa.Table.from_pylist(
             [
@@ -286,6 +292,7 @@ class InputBuilds:
                     "project_state": self.project_state,
                     "derived_state": derived
                     and derived.digest(years.get(season), *(span or (None, None))),
+                    "views_state": views,
                     "start_date": span[0] if span else None,
                     "end_date": span[1] if span else None,
                     "built_at": now,
@@ -413,13 +420,17 @@ def lacking_inputs(warehouse: Warehouse, days: Sequence[date]) -> list[date]:
 
 
 def _build_of(
-    row: Mapping[str, Any], derived: DerivedRows | None, years: Mapping[str, int]
+    row: Mapping[str, Any],
+    derived: DerivedRows | None,
+    views: str | None,
+    years: Mapping[str, int],
 ) -> Build:
     span = None if row["start_date"] is None else (row["start_date"], row["end_date"])
     year = years.get(_season_of(row))
-    is_intact = derived is None or row.get("derived_state") == derived.digest(
+    has_its_tables = derived is None or row.get("derived_state") == derived.digest(
         year, *(span or (None, None))
     )
+    is_intact = has_its_tables and row.get("views_state") == views
     return Build(
         row["build_id"],
         row["raw_state"],

@@ -32,7 +32,7 @@ _SCHEMA = pa.schema(
         ("noted_on", pa.date32()),
     ]
 )
-_TABLE = TableSpec(
+KNOWN_GAPS_TABLE = TableSpec(
     table_names.KNOWN_SOURCE_GAPS,
     (
         Column("game_id", "string"),
@@ -114,15 +114,17 @@ def known_gap_lines(gaps: Iterable[KnownGap], *, with_header: bool = True) -> li
 
 def store_known_gaps(warehouse: Warehouse, gaps: Sequence[KnownGap]) -> None:
     """Replace the stored lines by those of the file, in one commit; write nothing if they agree."""
-    warehouse.ensure_tables(with_descriptions([_TABLE], models_folder()))
+    warehouse.ensure_tables(with_descriptions([KNOWN_GAPS_TABLE], models_folder()))
     wanted = [(gap.game_id, gap.player_id, gap.reason, gap.noted_on) for gap in gaps]
-    stored = warehouse.query(f"select {', '.join(HEADER)} from {_TABLE.name}").to_pylist()  # noqa: S608 our own names
+    stored = warehouse.query(f"select {', '.join(HEADER)} from {KNOWN_GAPS_TABLE.name}").to_pylist()  # noqa: S608 our own names
     # Every cell as text: a missing player does not compare with a number.
     if sorted(map(repr, wanted)) == sorted(repr(tuple(row.values())) for row in stored):
         return
     rows = pa.Table.from_pylist([vars(gap) for gap in gaps], _SCHEMA)
     games = pa.table({"game_id": pa.array(sorted({row["game_id"] for row in stored}), pa.string())})
-    warehouse.commit([TableChange(_TABLE.name, _TABLE.key, rows, delete_keys=games)])
+    warehouse.commit(
+        [TableChange(KNOWN_GAPS_TABLE.name, KNOWN_GAPS_TABLE.key, rows, delete_keys=games)]
+    )
 
 
 def _gap(path: Path, line: int, cells: list[str]) -> KnownGap:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+
+from python_workers import table_names
 from python_workers.raw.descriptions import models_folder
 from python_workers.warehouse.base import Warehouse
 
 PROJECT_CHANGED = "dbt project changed"
 # In the order of the digests in the state of the project.
 _LISTS = ("known gaps changed (BACKCOURT_KNOWN_GAPS)", "seasons changed (BACKCOURT_SEASONS)")
+
+_VIEWS = """
+select table_schema, table_name, view_definition
+from information_schema.views
+where table_catalog = current_database() and table_schema in unnest(@schemas)
+order by table_schema, table_name
+"""
 
 
 def is_same_project(one: str, other: str) -> bool:
@@ -38,8 +48,23 @@ def what_changed(before: str, now: str) -> str:
 
 def missing_models(warehouse: Warehouse) -> tuple[str, ...]:
     """Return the names of the project's models of which the warehouse has no table or view."""
-    models = models_folder()
-    if models is None:
-        return ()
     there = {table.partition(".")[2] for table in warehouse.tables()}
-    return tuple(sorted({file.stem for file in models.rglob("*.sql")} - there))
+    return tuple(sorted(_names_of_models() - there))
+
+
+def views_state(warehouse: Warehouse) -> str | None:
+    """Return a digest of the statements of the models' views; None if reading them costs money."""
+    if warehouse.has_free_content_state:
+        return None
+    views = warehouse.query(_VIEWS, {"schemas": list(table_names.DATASETS)}).to_pylist()
+    names, digest = _names_of_models(), hashlib.sha256()
+    for view in views:
+        # A raw table that is an adopted view, and a view of the user's, are no models.
+        if view["table_name"] in names and view["table_schema"] != table_names.RAW:
+            digest.update(repr(tuple(view.values())).encode())
+    return digest.hexdigest()[:32]
+
+
+def _names_of_models() -> set[str]:
+    models = models_folder()
+    return set() if models is None else {file.stem for file in models.rglob("*.sql")}

@@ -47,10 +47,13 @@ def dates_to_text(raw_dates: RawDates | None) -> str | None:
 
 
 def dates_from_text(text: str | None) -> RawDates | None:
-    """Return the raw dates of their stored form."""
+    """Return the raw dates of their stored form; None if somebody has made it unreadable."""
     if text is None:
         return None
-    return {date.fromisoformat(day): digest for day, digest in json.loads(text).items()}
+    try:
+        return {date.fromisoformat(day): digest for day, digest in json.loads(text).items()}
+    except (ValueError, AttributeError):
+        return None
 
 
 def read_last_raw_change(warehouse: Warehouse) -> int:

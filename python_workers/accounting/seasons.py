@@ -21,7 +21,7 @@ from python_workers.warehouse.base import Column, TableChange, TableSpec, Wareho
 SEASONS_FILE = Path("seeds") / "seasons.csv"
 HEADER = ("season", "season_year", "first_date", "regular_season_end", "last_date")
 
-_TABLE = TableSpec(
+SEASONS_TABLE = TableSpec(
     table_names.SEASONS,
     (
         Column("season", "string"),
@@ -82,8 +82,8 @@ def read_seasons(path: Path) -> list[Season]:
 
 def store_seasons(warehouse: Warehouse, seasons: Sequence[Season]) -> None:
     """Make the stored seasons those of the file, in one commit; write nothing if they agree."""
-    warehouse.ensure_tables(with_descriptions([_TABLE], models_folder()))
-    stored = warehouse.query(f"select {', '.join(HEADER)} from {_TABLE.name}").to_pylist()  # noqa: S608 our own names
+    warehouse.ensure_tables(with_descriptions([SEASONS_TABLE], models_folder()))
+    stored = warehouse.query(f"select {', '.join(HEADER)} from {SEASONS_TABLE.name}").to_pylist()  # noqa: S608 our own names
     wanted = [vars(season) for season in seasons]
     if sorted(map(repr, stored)) == sorted(map(repr, wanted)):
         return
@@ -96,7 +96,7 @@ def store_seasons(warehouse: Warehouse, seasons: Sequence[Season]) -> None:
     )
     gone = pa.table({"season": pa.array([row["season"] for row in stored], pa.string())})
     rows = pa.Table.from_pylist(wanted, schema)
-    warehouse.commit([TableChange(_TABLE.name, _TABLE.key, rows, delete_keys=gone)])
+    warehouse.commit([TableChange(SEASONS_TABLE.name, SEASONS_TABLE.key, rows, delete_keys=gone)])
 
 
 def _season(path: Path, line: int, cells: list[str]) -> Season:

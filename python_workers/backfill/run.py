@@ -201,10 +201,10 @@ class Backfill:
     def _lasting(self, project: DbtProject, builds: InputBuilds) -> list[str]:
         """Return the selectors of what need not be built again: views and workers' tables.
 
-        They stand as the project says if a build of the same project is recorded and none of them
-        has been dropped.
+        They stand as the project says if a build of the same project is recorded and nobody has
+        changed or dropped any of them.
         """
-        if self.options.reprocess == "all" or not builds.knows_project:
+        if self.options.reprocess == "all" or not builds.has_views_of_project:
             return []
         if not all(map(self.warehouse.has_table, project.relations(LASTING))):
             return []

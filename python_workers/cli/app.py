@@ -164,11 +164,23 @@ def _failure(error: BaseException, *, debug: bool, as_json: bool) -> int:
             hint = f"See: {context.command_path} --help" if context else "See: backcourt --help"
             said = BackcourtError(plain_address(error.format_message()), hint, ExitCode.USAGE)
         case _:
-            said = BackcourtError(
+            said = _altered_table_error() or BackcourtError(
                 f"{type(error).__name__}: {error}",
                 "This is a bug in Backcourt. The same command with --debug shows where.",
             )
     return _say(said, debug=debug, as_json=as_json)
+
+
+def _altered_table_error() -> BackcourtError | None:
+    """Return the error for a table of the warehouse that somebody has altered, if there is one."""
+    # These imports are slow, and only a failure needs them.
+    from python_workers.accounting.stored_columns import altered_table_error  # noqa: PLC0415
+    from python_workers.settings import load_settings  # noqa: PLC0415
+    from python_workers.warehouse.open import open_warehouse  # noqa: PLC0415
+
+    with suppress(Exception), open_warehouse(load_settings(), read_only=True) as warehouse:
+        return altered_table_error(warehouse)
+    return None
 
 
 def _output_failure(cause: OSError, *, debug: bool) -> int:

@@ -130,11 +130,9 @@ def _record(record: Mapping[str, Any]) -> Iterator[str]:
     if not record:
         return
     finished = f"{record['finished_at']:%Y-%m-%d %H:%M} UTC"
-    version = record["calculation_version"]
-    yield _wrapped(
-        f"run {record['run_id']} ({record['mode']}), finished {finished}, version {version}", 2
-    )
-    upstream = record["upstream_digests"].replace("|", " ")
+    version, mode = record["calculation_version"], record["mode"] or "mode unknown"
+    yield _wrapped(f"run {record['run_id']} ({mode}), finished {finished}, version {version}", 2)
+    upstream = (record["upstream_digests"] or "unknown").replace("|", " ")
     mark = f", daily mode {record['daily_mark']}" if record["daily_mark"] else ""
     yield _wrapped(f"fingerprint of the date's inputs {record['input_fingerprint']}{mark}", 2)
     if upstream:

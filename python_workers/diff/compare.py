@@ -25,6 +25,8 @@ CHUNK_DATES = 40
 # The sum of remainders modulo this prime fits an INT64.
 _PRIME = 2**31 - 1
 
+_NTH = "nth_of_its_key"
+
 _Fingerprint = tuple[int, int, int]
 """Number of rows of a date, XOR of their hashes, sum of the remainders of their hashes."""
 
@@ -230,9 +232,13 @@ def _read(
 def _add(
     diff: TableDiff, compared: ComparedTable, here: pa.Table, there: pa.Table, examples: int
 ) -> None:
-    """Add the differences of some dates."""
+    """Add the differences of some dates; pair the rows of a key in the order of their values."""
     values = [name for name in here.column_names if name not in compared.key]
-    found = diff_records(here, there, compared.key, values)
+    one, other = (
+        table.append_column(_NTH, _numbers_within_keys(table, compared.key, values))
+        for table in (here, there)
+    )
+    found = diff_records(one, other, (*compared.key, _NTH), values)
     outcomes: tuple[tuple[Kind, pa.Table, np.ndarray], ...] = (
         ("same", there, found.unchanged),
         ("changed", there, found.updated),
@@ -250,6 +256,23 @@ def _add(
     if len(found.updated):
         for name in values:
             _add_column(diff, compared, here, there, found, name, examples)
+
+
+def _numbers_within_keys(table: pa.Table, key: Sequence[str], values: Sequence[str]) -> pa.Array:
+    """Return the number of each row among those of its key, which the values order; from 0."""
+    numbers = np.zeros(table.num_rows, np.int64)
+    for names in (key, (*key, *values)):
+        order = pc.sort_indices(table, [(name, "ascending") for name in names])
+        begins = np.full(table.num_rows, fill_value=False)
+        begins[:1] = True
+        for name in key:
+            column = table.column(name).take(order)
+            begins[1:] |= differing(column[1:], column[:-1])
+        if begins.all():
+            break
+        at = np.arange(table.num_rows)
+        numbers[order.to_numpy()] = at - np.maximum.accumulate(np.where(begins, at, 0))
+    return pa.array(numbers)
 
 
 def _add_column(
@@ -271,7 +294,7 @@ def _add_column(
     before, after = one.take(pa.array(at)), other.take(pa.array(at))
     if pa.types.is_integer(before.type) or pa.types.is_floating(before.type):
         sizes = pc.abs(pc.subtract(after.cast(pa.float64()), before.cast(pa.float64())))
-        changes.add_sizes(sizes.drop_null().to_numpy())
+        changes.add_sizes(sizes.filter(pc.is_finite(sizes)).to_numpy())
     for row in at[: max(examples - len(changes.examples), 0)].tolist():
         day, entity = _who(compared, there, int(found.updated[row]))
         changes.examples.append(Example(day, entity, one[row].as_py(), other[row].as_py()))

@@ -203,6 +203,8 @@ def explain(
         _explain_sql_row(warehouse, found, directory)
     found.problems += [f"{line.name}: {line.problem}" for line in found.lines if line.problem]
     found.problems += _problems_of_the_date(found.state)
+    if state.status == "missing" and not record:
+        found.problems.append("no run has recorded the date")
     if found.failure is not None and state.status != "stale":
         found.repair = _repair(found)
     elif found.problems:

@@ -22,7 +22,7 @@ ADDED_COLUMNS: Mapping[str, Mapping[str, str]] = {
         "rows_fingerprint": _UNKNOWN_TEXT,
         "failures_fingerprint": _UNKNOWN_TEXT,
     },
-    table_names.INPUT_BUILDS: {"derived_state": _UNKNOWN_TEXT},
+    table_names.INPUT_BUILDS: {"derived_state": _UNKNOWN_TEXT, "views_state": _UNKNOWN_TEXT},
     table_names.PROCESSOR_RUNS: {"known_source_gap": _NONE},
     table_names.BACKFILL_COVERAGE: {"known_source_gap": _NONE},
     table_names.CHANGED_GAMES: {"change_number": _UNKNOWN_NUMBER},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 from pathlib import Path
 
 import pytest
@@ -154,7 +155,7 @@ def test_altered_inputs_need_attention(
     left_out = ("backfill", "compute", "report", "dry run")
     assert set(codes(backfilled, tmp_path, *left_out).values()) == {1}
     shown = backfilled.attention("plan", *RANGE, "--format", "json").json()
-    why = "tables that dbt built have changed since"
+    why = "tables or views that dbt built have changed since"
     assert {(row["status"], row["reason"]) for row in shown} == {("stale", why)}
     engine.backfill(DAY, DAY)
     for table, rows in kept.items():
@@ -162,6 +163,44 @@ def test_altered_inputs_need_attention(
     backfilled.ok("plan", *RANGE)
     engine.execute("delete from nba_processing.input_builds")
     assert "no build of the inputs is recorded" in backfilled.attention("plan", *RANGE).out
+
+
+def test_altered_views_need_attention(
+    backfilled: CommandLine, engine: Engine, tmp_path: Path
+) -> None:
+    before = engine.everything()
+    alterations = {
+        "nba_staging.stg_shots": "* replace (not is_assisted as is_assisted)",
+        "nba_predictions.training_examples": "* replace (actual_points + 10 as actual_points)",
+        "nba_processing.stale_dates": "* replace ('' as stale_reason)",
+    }
+
+    def text_of(view: str) -> str:
+        schema, _, name = view.partition(".")
+        (row,) = engine.query(
+            "select sql from duckdb_views() "
+            f"where schema_name = '{schema}' and view_name = '{name}'"
+        )
+        return str(row["sql"])
+
+    texts = {view: text_of(view) for view in alterations}
+    altered = []
+    shutil.copyfile(engine.path, tmp_path / "intact.duckdb")
+    for view, columns in alterations.items():
+        select = texts[view].partition(" AS ")[2].rstrip(";")
+        altered.append(f"create or replace view {view} as select {columns} from ({select})")
+        engine.execute(altered[-1])
+        assert "views that dbt built have changed" in backfilled.attention("plan", *RANGE).out
+        shutil.copyfile(tmp_path / "intact.duckdb", engine.path)
+    engine.execute(*altered)
+    left_out = ("backfill", "compute", "report", "dry run")
+    assert set(codes(backfilled, tmp_path, *left_out).values()) == {1}
+    backfilled.ok("backfill", *RANGE)
+    assert {view: text_of(view) for view in alterations} == texts
+    # A view of the user's is none of the project.
+    engine.execute("create view nba_staging.of_the_user as select 1 as one")
+    backfilled.ok("plan", *RANGE)
+    assert_same(engine.everything(), before)
 
 
 def test_lost_rows_and_their_lost_expectations_need_attention(

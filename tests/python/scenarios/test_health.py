@@ -312,6 +312,70 @@ def test_a_column_of_another_type_is_named_and_filled_again_once_it_is_dropped(
     backfilled.ok("verify", "--all")
 
 
+@pytest.mark.parametrize(
+    ("damage", "named", "repair"),
+    [
+        (
+            "alter table nba_raw.players drop column birth_date",
+            "nba_raw.players has no column birth_date",
+            "backcourt load DIR",
+        ),
+        (
+            "alter table nba_raw.changed_games drop column change_number",
+            "nba_raw.changed_games has no column change_number",
+            "backcourt load DIR",
+        ),
+        (
+            "alter table nba_staging.seasons drop column last_date",
+            "nba_staging.seasons has no column last_date",
+            "backcourt backfill --all",
+        ),
+        (
+            "create or replace view nba_processing.stale_dates as select 1 as one",
+            "nba_processing.stale_dates has no column stale_reason",
+            "backcourt backfill --all",
+        ),
+    ],
+)
+def test_an_altered_table_that_a_command_cannot_read_is_named(
+    backfilled: CommandLine, engine: Engine, damage: str, named: str, repair: str
+) -> None:
+    engine.execute(damage)
+    refused = backfilled("coverage", "--all")
+    assert (refused.code, "bug in Backcourt" in refused.err) == (3, False), refused
+    assert named in " ".join(refused.err.split())
+    assert f"Run: {repair}." in refused.err
+    if "DIR" not in repair:
+        backfilled.ok("backfill", "--all")
+        backfilled.ok("coverage", "--all")
+
+
+def test_records_that_somebody_has_emptied_make_their_date_stale(
+    backfilled: CommandLine, engine: Engine
+) -> None:
+    of_day = f"processor_name = '{DAILY_CACHE.name}' and analysis_date = date"
+    records = table_names.PROCESSED_DATES
+    engine.execute(
+        f"update {records} set upstream_digests = null where {of_day} '2021-12-01'",
+        f"update {records} set input_fingerprint = null where {of_day} '2021-12-02'",
+        f"update {BUILDS} set raw_dates = '{{broken'",
+        f"delete from {records} where {of_day} '2021-12-03'",
+    )
+    (player,) = engine.query(
+        f"select player_lookup as name from {DAILY_CACHE.table} "
+        "where analysis_date = date '2021-12-03' order by player_id limit 1"
+    )
+    asked = ("explain", player["name"], "--processor", "pdc", "--date")
+    assert "no run has recorded the date" in backfilled.attention(*asked, "2021-12-03").out
+    backfilled.attention(*asked, "2021-12-01")
+    for command in COMMANDS[:3]:
+        shown = backfilled.attention(*command.split()).out
+        assert all(f"2021-12-0{day}" in shown for day in (1, 2, 3)), command
+    backfilled.ok("backfill", "--all")
+    for command in COMMANDS:
+        backfilled.ok(*command.split())
+
+
 def test_a_doctor_without_a_warehouse_says_how_to_get_one(backcourt: CommandLine) -> None:
     found = backcourt("doctor", "--format", "json")
     assert found.code == 3

@@ -131,6 +131,31 @@ def test_differences_are_counted_by_kind_date_and_column(
     assert found.examples_only_there == [Example(NEXT_DAY, "player6")]
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_rows_that_one_side_repeats_are_only_on_that_side(sides: Sides, times: int) -> None:
+    once = [row(1), row(2), row(3, NEXT_DAY)]
+    repeated = [*once, *[row(2)] * times, row(3, NEXT_DAY, total_shots_last_10=101)]
+    counts = {DAY: {"same": 2, "only_there": times}, NEXT_DAY: {"same": 1, "only_there": 1}}
+    found = rows_differ(sides, once, repeated)
+    assert {day: dict(+each) for day, each in found.dates.items()} == counts
+    assert found.examples_only_there[-1] == Example(NEXT_DAY, "player3")
+    (swapped,) = compare(sides[1], sides[0], [SHOT_ZONES])
+    assert [dict(+each) for each in swapped.dates.values()] == [
+        {"same": 2, "only_here": times},
+        {"same": 1, "only_here": 1},
+    ]
+
+
+def test_the_size_of_a_difference_needs_two_numbers(sides: Sides) -> None:
+    found = rows_differ(
+        sides,
+        [row(1), row(2)],
+        [row(1, paint_rate_last_10=float("nan")), row(2, paint_rate_last_10=41.0)],
+    )
+    rate = found.columns["paint_rate_last_10"]
+    assert (rate.rows, rate.numbers, rate.largest, rate.mean) == (2, 1, 1.0, 1.0)
+
+
 def test_two_warehouses_that_differ_only_in_their_runs_are_the_same(sides: Sides) -> None:
     found = rows_differ(sides, [row(1), row(2)], [row(2, run_id="another"), row(1)])
     assert not found.differs
