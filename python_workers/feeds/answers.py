@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from python_workers.errors import BackcourtError
 from python_workers.feeds.feed import Source
+from python_workers.raw.json_lines import TwoValuesError, decode_json
 
 _RESULT_SETS = """
 create or replace temp table sets as
@@ -113,8 +114,9 @@ def read_answers(
     Raises
     ------
     BackcourtError
-        If a text is no JSON, or the select of a source fails; `OtherFormError` if an answer lacks a
-        column or a list of its source, or has a damaged row.
+        If a text is no JSON or an object in it has a key twice, or if the select of a source fails;
+        `OtherFormError` if an answer lacks a column or a list of its source, has a column twice or
+        a damaged row.
     """
     given = pa.table(
         {"file_number": pa.array(texts, pa.int32()), "text": pa.array(texts.values(), pa.string())}
@@ -131,6 +133,8 @@ def read_answers(
             if broken[1]
             else "It may have been cut off: fetch this file again, or move it away.",
         )
+    for number, text in texts.items():
+        _check_keys(text, labels[number - 1])
     connection.execute(
         "create or replace temp table parts as select file_number, text::json as content from texts"
     )
@@ -143,6 +147,19 @@ def read_answers(
         elif source.kind == "json":
             known |= _insert_nested(connection, source, labels)
     return known
+
+
+def _check_keys(text: str, label: str) -> None:
+    """Refuse an answer that gives a key two values: DuckDB would take the first."""
+    again = "Fetch this file again, or move it away."
+    try:
+        decode_json(text)
+    except TwoValuesError as error:
+        raise BackcourtError(
+            f"{label} gives {error} two values", f"One object has this key twice. {again}"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise BackcourtError(f"{label} cannot be read as JSON: {error}", again) from None
 
 
 def _insert_result_set(
@@ -165,6 +182,10 @@ def _insert_result_set(
         missing = [name for name in source.needs if name not in (*headers, *parameters)]
         if missing:
             raise _missing(number, labels, source, missing, headers)
+        twice = [name for name in source.columns if headers.count(name) > 1]
+        if twice:
+            problem = f"{source.path} has {', '.join(twice)} twice"
+            raise OtherFormError(number, labels[number - 1], problem, headers)
     cells = ", ".join(
         f"cell[list_position(headers, '{name}')]"
         if name != "GAME_ID"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from python_workers.raw.text_files import UnreadableError, read_blocks
@@ -13,8 +13,21 @@ _BATCH_ROWS = 1 << 15
 _ONE_OBJECT = 'JSON lines hold one object like {"game_id": "0022100001", ...} on each line.'
 
 
-class _TwoValuesError(ValueError):
-    """An object that gives a key two values."""
+class TwoValuesError(ValueError):
+    """An object gives a key two values; the text is the key."""
+
+
+def decode_json(text: str) -> object:
+    """Return the value of a JSON text.
+
+    Raises
+    ------
+    ValueError
+        If it is no JSON; `TwoValuesError` if an object in it has a key twice.
+    RecursionError
+        If it is nested too deeply.
+    """
+    return _DECODE(text)
 
 
 def read_json_lines(
@@ -27,13 +40,12 @@ def read_json_lines(
     UnreadableError
         If a line is no JSON object or gives a key two values; it names the line.
     """
-    decode = json.JSONDecoder(object_pairs_hook=_object).decode
     rows: list[dict[str, object]] = []
     for block in read_blocks(path):
         for number, line in enumerate(block.decode().split("\n"), block.first_line):
             if not line or line.isspace():
                 continue
-            rows.append(_parsed(decode, line, number))
+            rows.append(_parsed(line, number))
             if len(rows) == _BATCH_ROWS:
                 yield _columns(rows, names)
                 rows = []
@@ -41,10 +53,10 @@ def read_json_lines(
         yield _columns(rows, names)
 
 
-def _parsed(decode: Callable[[str], object], line: str, number: int) -> dict[str, object]:
+def _parsed(line: str, number: int) -> dict[str, object]:
     try:
-        value = decode(line)
-    except _TwoValuesError as error:
+        value = decode_json(line)
+    except TwoValuesError as error:
         raise UnreadableError(
             f"line {number} gives {error} two values",
             "Two lines may have been torn and joined. Deliver the file again.",
@@ -61,8 +73,11 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
         counts = Counter(key for key, _ in pairs)
-        raise _TwoValuesError(counts.most_common(1)[0][0])
+        raise TwoValuesError(counts.most_common(1)[0][0])
     return found
+
+
+_DECODE = json.JSONDecoder(object_pairs_hook=_object).decode
 
 
 def _columns(

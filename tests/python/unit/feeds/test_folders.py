@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 import shlex
 from pathlib import Path
@@ -245,6 +246,42 @@ def test_a_damaged_answer_is_named_and_never_read_in_part(
     said = refusal(folders.convert)
     assert "error: damaged.json: " in said
     assert expected in said
+
+
+@pytest.mark.parametrize("name", ["twice.json", "twice.json.gz"])
+@pytest.mark.parametrize(
+    ("given", "twice", "key"),
+    [
+        ('"game"', '"game": {"gameId": "0022100733", "actions": []}, "game"', "game"),
+        ('"period": 1', '"period": 1, "period": 2', "period"),
+        ('"period": 1', '"period": 1, "period": 1', "period"),
+        ('"period": 1', '"period": 1, "other": {"note": [1, {"a": 1, "a": 2}]}', "a"),
+    ],
+    ids=["top", "action", "one value", "not read"],
+)
+def test_an_answer_with_a_key_twice_is_named(
+    folders: Folders, name: str, given: str, twice: str, key: str
+) -> None:
+    text = json.dumps(V3)
+    assert given in text
+    damaged = text.replace(given, twice).encode()
+    write_json(folders.files / "right.json", V3)
+    (folders.files / name).write_bytes(
+        gzip.compress(damaged, mtime=0) if name.endswith(".gz") else damaged
+    )
+    said = refusal(folders.convert)
+    assert f"error: {name} gives {key} two values" in said
+    assert "Nothing was converted." in said
+    assert not folders.raw.exists()
+
+
+def test_a_result_set_with_a_column_twice_is_named(folders: Folders) -> None:
+    # The feed reads no column E.
+    extra = with_rows([[*chart_line(7), 1, 2]], [*CHART, "E", "E"])
+    write_json(folders.files / "chart.json", extra)
+    assert folders.convert().warnings == ()
+    write_json(folders.files / "chart.json", with_rows([[*chart_line(7), 9]], [*CHART, "PERIOD"]))
+    assert "chart.json: Shot_Chart_Detail has PERIOD twice" in refusal(folders.convert)
 
 
 def test_a_live_box_score_without_players_is_named(folders: Folders) -> None:
