@@ -24,6 +24,28 @@
     {{ return(default__get_empty_schema_sql(translated)) }}
 {%- endmacro %}
 
+{#
+  dbt describes a contract as well as the select of its model. The engine's names of the types are
+  known (dbt reads string as text): describe the select alone, and let dbt name what differs.
+#}
+{% macro duckdb__get_assert_columns_equivalent(sql) -%}
+    {%- set names = {
+        'int64': 'BIGINT', 'float64': 'DOUBLE', 'text': 'VARCHAR', 'bool': 'BOOLEAN',
+        'date': 'DATE', 'timestamp': 'TIMESTAMP WITH TIME ZONE'
+    } -%}
+    {%- set declared = [] -%}
+    {%- for column in model.columns.values() -%}
+        {%- do declared.append((column.name, names.get(column.data_type | lower))) -%}
+    {%- endfor -%}
+    {%- set given = [] -%}
+    {%- for column in get_column_schema_from_query(sql, config.get('sql_header', none)) -%}
+        {%- do given.append((column.name, column.dtype)) -%}
+    {%- endfor -%}
+    {%- if not declared or given | sort != declared | sort -%}
+        {{ return(default__get_assert_columns_equivalent(sql)) }}
+    {%- endif -%}
+{%- endmacro %}
+
 {% macro duckdb__get_table_columns_and_constraints() -%}
     (
     {%- for column in model.columns.values() %}

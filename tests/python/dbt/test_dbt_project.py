@@ -60,3 +60,23 @@ def test_a_clone_that_cannot_be_written_to_works_with_the_folders_elsewhere(
     assert {outcome.status for outcome in built} == {"success"}
     _, *seasons = (clone / "seeds" / "seasons.csv").read_text(encoding="utf-8").splitlines()
     assert engine.query("select count(*) as n from nba_staging.seasons") == [{"n": len(seasons)}]
+
+
+def test_a_select_that_breaks_its_contract_is_refused_with_the_column(
+    simulated_raw: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = simulated_raw.copy(tmp_path).project()
+    built = project.build(["staging.*", "int_games"])
+    assert {outcome.status for outcome in built} == {"success"}
+    columns = project._manifest.nodes["model.backcourt.int_games"].columns
+    with monkeypatch.context() as patch:
+        patch.setattr(columns["home_score"], "data_type", "date")
+        with pytest.raises(BackcourtError, match="dbt could not build int_games"):
+            project.build(["int_games"])
+        assert "home_score" in project._results[-1].message
+    with monkeypatch.context() as patch:
+        patch.delitem(columns, "away_score")
+        with pytest.raises(BackcourtError, match="dbt could not build int_games"):
+            project.build(["int_games"])
+        assert "away_score" in project._results[-1].message
+    project.build(["int_games"])
