@@ -199,7 +199,7 @@ def read_stored(
 ) -> dict[tuple[str, date], Stored]:
     """Fingerprint the stored rows and failures of a range, both ends included, in one query."""
     given = tuple(processors)
-    selects = _fingerprints(warehouse, given, "between @start and @end")
+    selects = _fingerprints(warehouse, given)
     if not selects:
         return {}
     selects += unexplained_selects(warehouse, given)
@@ -217,9 +217,7 @@ def record_stored(warehouse: Warehouse, processor: Processor, days: Sequence[dat
 
     It belongs into the transaction that writes the rows, the failures and their records.
     """
-    selects = _fingerprints(
-        warehouse, [processor], "between @first and @last and {day} in unnest(@days)"
-    )
+    selects = _fingerprints(warehouse, [processor], "analysis_date in unnest(@days)")
     sql = f"""
     update {table_names.PROCESSED_DATES} as recorded
     set
@@ -236,10 +234,10 @@ def record_stored(warehouse: Warehouse, processor: Processor, days: Sequence[dat
         group by analysis_date
     ) as stored
     where recorded.processor_name = @processor
-        and recorded.analysis_date between @first and @last
+        and recorded.analysis_date between @start and @end
         and recorded.analysis_date = stored.analysis_date
     """  # noqa: S608 our own names
-    params = {"processor": processor.name, "first": min(days), "last": max(days)}
+    params = {"processor": processor.name, "start": min(days), "end": max(days)}
     return Statement(sql, {**params, "days": list(days)})
 
 
@@ -273,9 +271,12 @@ def current_change(
 
 
 def _fingerprints(
-    warehouse: Warehouse, processors: Iterable[Processor], condition: str
+    warehouse: Warehouse, processors: Iterable[Processor], condition: str = "true"
 ) -> list[str]:
-    """Return the selects of ``kind``, ``processor_name``, ``analysis_date``, ``fingerprint``."""
+    """Return the selects of ``kind``, ``processor_name``, ``analysis_date``, ``fingerprint``.
+
+    They read ``@start`` to ``@end``, and of these the dates that fulfil `condition`.
+    """
     sources = [
         ("rows_fingerprint", f"'{processor.name}'", processor.date_column, processor.table)
         for processor in processors
@@ -295,6 +296,7 @@ def _fingerprints(
         names = [column.name for column in warehouse.columns(table)]
         hashed = warehouse.hash_of([each for each in names if each not in BOOKKEEPING])
         # Take a sum, too: the same change in two rows may leave the exclusive or unchanged.
+        # Hash before the condition: DuckDB may keep what it joins to the dates, here whole rows.
         selects.append(
             f"""
             select
@@ -305,8 +307,9 @@ def _fingerprints(
                 ) as fingerprint
             from (
                 select {name} as processor_name, {day} as analysis_date, {hashed} as row_hash
-                from {table} where {day} {condition.format(day=day)}
+                from {table} where {day} between @start and @end
             ) as hashed
+            where {condition}
             group by processor_name, analysis_date
             """  # noqa: S608 our own names
         )
