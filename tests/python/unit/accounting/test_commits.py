@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,125 +8,41 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from python_workers import table_names
-from python_workers.accounting import record_changes
-from python_workers.accounting.commits import Commit, commit_of_pool_rows
+from python_workers.accounting.commits import commit_of_pool_rows
 from python_workers.accounting.ledger import Ledger
 from python_workers.accounting.processed_dates import BOOKKEEPING, WhatIsRead, read_current
-from python_workers.accounting.record_diff import count_by_date, diff_records
-from python_workers.accounting.run_records import Counts, Run, run_changes
-from python_workers.accounting.stray_rows import delete_strays, find_strays
-from python_workers.processors import daily_cache
+from python_workers.accounting.run_records import Counts
 from python_workers.processors.base import Processor
 from python_workers.processors.composite_factors import COMPOSITE_FACTORS
-from python_workers.processors.daily_cache import DAILY_CACHE, OUTPUT
-from python_workers.processors.failures import FAILURE_SCHEMA, ChunkResult
-from python_workers.warehouse.base import Column, TableChange, TableSpec
+from python_workers.processors.daily_cache import DAILY_CACHE
+from python_workers.processors.failures import ChunkResult
+from python_workers.warehouse.base import TableChange
 from python_workers.warehouse.duckdb.warehouse import DuckDBWarehouse
 from tests.python.support.factories import (
     DAY,
     NO_BOX_SCORE,
-    Row,
     box_score,
-    daily_cache_tables,
     regular,
+)
+from tests.python.unit.accounting.made_commits import (
+    BETTER_GAMES,
+    FIVE_GAMES,
+    commit,
+    compute,
+    opened_warehouse,
+    run,
+    stored,
 )
 
 NEXT_DAY = DAY + dt.timedelta(days=1)
-FIVE_GAMES = [box_score()] * 5
-BETTER_GAMES = [box_score(points=31)] * 5
-
-
-def run(number: int) -> Run:
-    return Run(f"run{number}", "backfill", dt.datetime(2022, 2, number, tzinfo=dt.UTC))
-
-
-def spec(name: str, schema: pa.Schema, *instants: str) -> TableSpec:
-    types: dict[str, Any] = {
-        "double": "float64",
-        "date32[day]": "date",
-        "timestamp[us, tz=UTC]": "timestamp",
-    }
-    columns = [Column(each.name, types.get(str(each.type), str(each.type))) for each in schema]
-    columns += [Column(each, "timestamp") for each in instants]
-    return TableSpec(name, tuple(columns), key=("analysis_date",))
 
 
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Iterator[DuckDBWarehouse]:
-    """Return a warehouse with the tables that a commit of DAILY_CACHE writes, empty."""
-    text = pa.string()
-    rows = compute(regular(FIVE_GAMES)).rows.schema.append(pa.field("run_id", text))
-    failures = FAILURE_SCHEMA.append(pa.field("processor_name", text)).append(
-        pa.field("run_id", text)
-    )
-    history, current = (
-        change.rows.schema
-        for change in run_changes(DAILY_CACHE, run(1), {}, {}, 0.0, run(1).started_at)
-        if change.rows is not None
-    )
-    with DuckDBWarehouse(tmp_path / "backcourt.duckdb") as opened:
-        opened.ensure_tables(
-            [
-                spec(DAILY_CACHE.table, rows, "created_at", "processed_at"),
-                spec(table_names.PRECOMPUTE_FAILURES, failures, "created_at"),
-                spec(table_names.PROCESSOR_RUNS, history),
-                spec(table_names.PROCESSED_DATES, current),
-                spec(table_names.RECORD_CHANGES, record_changes.SCHEMA),
-            ]
-        )
+    with opened_warehouse(tmp_path) as opened:
         yield opened
-
-
-def compute(*players: Row) -> ChunkResult:
-    """Compute date by date, since here a player's games differ between dates."""
-    results = [
-        daily_cache.compute(daily_cache_tables(of_day), {})
-        for _, of_day in itertools.groupby(players, key=lambda player: player["analysis_date"])
-    ] or [daily_cache.compute(daily_cache_tables(()), {})]
-    return ChunkResult(
-        pa.concat_tables([result.rows for result in results]),
-        pa.concat_tables([result.failures for result in results]),
-    )
-
-
-def commit(
-    warehouse: DuckDBWarehouse,
-    number: int,
-    result: ChunkResult,
-    days: tuple[dt.date, ...] = (DAY,),
-    processor: Processor = DAILY_CACHE,
-    *,
-    is_altered: bool = False,
-) -> Commit:
-    read = dict.fromkeys(days, WhatIsRead(f"f{number}", "psza:1"))
-    made = commit_of_pool_rows(
-        warehouse,
-        processor,
-        run(number),
-        read,
-        result.rows,
-        result.failures,
-        0.5,
-        altered=days if is_altered else (),
-    )
-    warehouse.commit(made.changes, made.statements)
-    return made
-
-
-def stored(warehouse: DuckDBWarehouse, table: str = DAILY_CACHE.table) -> list[dict[str, Any]]:
-    order = {
-        table_names.RECORD_CHANGES: "change, entity_id",
-        table_names.PROCESSOR_RUNS: "finished_at",
-        table_names.PROCESSED_DATES: "processor_name",
-    }.get(table, "player_id")
-    found: list[dict[str, Any]] = warehouse.query(
-        f"select * from {table} order by analysis_date, {order}"
-    ).to_pylist()
-    return found
 
 
 def test_rows_failures_and_records_of_a_commit_appear_together(warehouse: DuckDBWarehouse) -> None:
@@ -364,38 +279,6 @@ def test_counts_are_kept_by_date(warehouse: DuckDBWarehouse) -> None:
     }
 
 
-records = st.dictionaries(st.tuples(st.integers(0, 2), st.integers(0, 5)), st.integers(0, 2))
-
-
-def records_table(found: dict[tuple[int, int], int]) -> pa.Table:
-    days = pa.array([DAY + dt.timedelta(days=day) for day, _ in found], pa.date32())
-    players = pa.array([player for _, player in found], pa.int64())
-    values = pa.array([value or None for value in found.values()], pa.int64())
-    return pa.table({"analysis_date": days, "player_id": players, "value": values})
-
-
-@given(records, records)
-def test_a_comparison_says_what_happens_to_each_row(
-    old: dict[tuple[int, int], int], new: dict[tuple[int, int], int]
-) -> None:
-    diff = diff_records(
-        records_table(old), records_table(new), ("analysis_date", "player_id"), ["value"]
-    )
-    old_keys, new_keys = list(old), list(new)
-    both = old.keys() & new.keys()
-
-    def keys(positions: Any, of: list[tuple[int, int]]) -> list[tuple[int, int]]:
-        return [of[position] for position in positions]
-
-    assert set(keys(diff.inserted, new_keys)) == new.keys() - old.keys()
-    assert set(keys(diff.deleted, old_keys)) == old.keys() - new.keys()
-    assert set(keys(diff.updated, new_keys)) == {key for key in both if old[key] != new[key]}
-    assert set(keys(diff.unchanged, new_keys)) == {key for key in both if old[key] == new[key]}
-    assert keys(diff.replaced, old_keys) == keys(diff.updated, new_keys)
-    days = records_table(new).column("analysis_date")
-    assert sum(count_by_date(days, diff.inserted).values()) == len(diff.inserted)
-
-
 TABLES_OF_A_COMMIT = (
     DAILY_CACHE.table,
     table_names.PRECOMPUTE_FAILURES,
@@ -437,84 +320,3 @@ def test_a_commit_replaces_duplicate_rows_with_one(warehouse: DuckDBWarehouse) -
     assert [(row["player_id"], row["run_id"]) for row in rows] == [(1, "run2"), (3, "run1")]
     assert rows[0]["created_at"] == created
     assert list(read_current(warehouse, DAY, DAY)) == [(DAILY_CACHE.key, DAY)]
-
-
-def test_updates_and_deletions_are_logged_and_first_inserts_are_not(
-    warehouse: DuckDBWarehouse,
-) -> None:
-    commit(warehouse, 1, compute(*(regular(FIVE_GAMES, player) for player in (1, 2, 3))))
-    assert stored(warehouse, table_names.RECORD_CHANGES) == []
-    old = {row["player_id"]: row for row in stored(warehouse)}
-    result = compute(
-        regular(BETTER_GAMES, 1),
-        regular([NO_BOX_SCORE, *FIVE_GAMES], 2),
-        regular(FIVE_GAMES, 3),
-        regular(FIVE_GAMES, 4),
-    )
-    commit(warehouse, 2, result)
-    new = {row["player_id"]: row for row in stored(warehouse)}
-    deleted, updated = stored(warehouse, table_names.RECORD_CHANGES)
-    changed = [name for name in OUTPUT.schema.names if old[1][name] != new[1][name]]
-    assert "points_avg_last_5" in changed
-    shared = {
-        "processor_name": DAILY_CACHE.name,
-        "run_id": "run2",
-        "analysis_date": DAY,
-        "changed_at": new[1]["processed_at"],
-    }
-    assert deleted == shared | {
-        "change": "deleted",
-        "entity_id": old[2]["player_lookup"],
-        "player_id": 2,
-        "old_hash": old[2]["data_hash"],
-        "new_hash": None,
-        "changed_columns": None,
-    }
-    assert updated == shared | {
-        "change": "updated",
-        "entity_id": old[1]["player_lookup"],
-        "player_id": 1,
-        "old_hash": old[1]["data_hash"],
-        "new_hash": new[1]["data_hash"],
-        "changed_columns": ", ".join(changed),
-    }
-
-
-def test_rows_that_share_a_name_are_logged_once_each(warehouse: DuckDBWarehouse) -> None:
-    players = [regular(FIVE_GAMES, player) for player in (1, 2, 3, 4)]
-    commit(warehouse, 1, compute(*players))
-    names = {row["player_id"]: row["player_lookup"] for row in stored(warehouse)}
-    warehouse.execute(f"update {DAILY_CACHE.table} set player_lookup = 'zz'")
-    commit(warehouse, 2, compute(*players[:2]), is_altered=True)
-    assert [
-        (row["change"], row["entity_id"]) for row in stored(warehouse, table_names.RECORD_CHANGES)
-    ] == [("deleted", "zz"), ("updated", names[1]), ("updated", names[2])]
-
-
-def test_records_that_stand_twice_are_strays_of_which_one_stays(
-    warehouse: DuckDBWarehouse,
-) -> None:
-    for number, games in enumerate((FIVE_GAMES, BETTER_GAMES), start=1):
-        commit(warehouse, number, compute(regular(games)))
-    tables = table_names.PROCESSOR_RUNS, table_names.RECORD_CHANGES
-    before = [stored(warehouse, table) for table in tables]
-    assert find_strays(warehouse) == []
-    for table in tables:
-        warehouse.execute(f"insert into {table} select * from {table}")
-    found = delete_strays(warehouse)
-    assert sorted(map(str, found)) == [
-        f"1 row of {table_names.RECORD_CHANGES} whose key stands more than once",
-        f"2 rows of {table_names.PROCESSOR_RUNS} whose key stands more than once",
-    ]
-    assert [stored(warehouse, table) for table in tables] == before
-    assert find_strays(warehouse) == []
-
-
-def test_old_entries_of_the_log_are_deleted(warehouse: DuckDBWarehouse) -> None:
-    for number, games in enumerate((FIVE_GAMES, BETTER_GAMES), start=1):
-        commit(warehouse, number, compute(regular(games)))
-    (entry,) = stored(warehouse, table_names.RECORD_CHANGES)
-    record_changes.forget_old_changes(warehouse, 10, entry["changed_at"] + dt.timedelta(days=10))
-    assert stored(warehouse, table_names.RECORD_CHANGES) == [entry]
-    record_changes.forget_old_changes(warehouse, 10, entry["changed_at"] + dt.timedelta(days=11))
-    assert stored(warehouse, table_names.RECORD_CHANGES) == []
