@@ -194,6 +194,20 @@ def read_current(warehouse: Warehouse, start: date, end: date) -> ByDate:
     }
 
 
+def count_current(
+    warehouse: Warehouse, processors: Iterable[Processor], start: date, end: date
+) -> int:
+    """Count the current records of some processors in a range, both ends included."""
+    if not warehouse.has_table(table_names.PROCESSED_DATES):
+        return 0
+    found = warehouse.query(
+        f"select count(*) as records from {table_names.PROCESSED_DATES} "  # noqa: S608 our own name
+        "where analysis_date between @start and @end and processor_name in unnest(@names)",
+        {"start": start, "end": end, "names": [processor.name for processor in processors]},
+    )
+    return int(found.column("records")[0].as_py())
+
+
 def read_stored(
     warehouse: Warehouse, start: date, end: date, processors: Iterable[Processor] = PROCESSORS
 ) -> dict[tuple[str, date], Stored]:

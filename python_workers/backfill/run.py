@@ -12,6 +12,7 @@ from python_workers.accounting.commits import Commit
 from python_workers.accounting.input_builds import InputBuilds, lacking_inputs
 from python_workers.accounting.known_gaps import KnownGap, read_known_gaps, store_known_gaps
 from python_workers.accounting.ledger import Ledger, no_mark
+from python_workers.accounting.processed_dates import count_current
 from python_workers.accounting.record_changes import forget_old_changes
 from python_workers.accounting.run_records import Counts, Run
 from python_workers.accounting.schedule import Schedule, check_seasons
@@ -105,10 +106,12 @@ class Backfill:
         restore_columns(self.warehouse)
         if self.project is None:
             self._check_inputs_are_built()
+            self._prepare_pool()
         else:
             self._known_gaps = read_known_gaps(self.project.known_gaps_file)
             seasons = [season.season for season in read_seasons(self.project.seasons_file)]
             check_seasons(self.warehouse, self.schedule, seasons)
+            self._prepare_pool()
             self.build_inputs(self.project)
         check_seasons(self.warehouse, self.schedule)
         self.ledger = Ledger.read(self.warehouse, self.schedule.start, self.schedule.end)
@@ -133,6 +136,17 @@ class Backfill:
 
     def _of_the_pool(self) -> list[Processor]:
         return [each for each in self.options.processors if isinstance(each.work, PoolWork)]
+
+    def _prepare_pool(self) -> None:
+        """Start the workers while dbt builds inputs, if dates are due whatever dbt builds."""
+        pool, dates = self._of_the_pool(), self.schedule.dates
+        if not pool or not dates:
+            return
+        is_due = self.options.reprocess == "all" or len(pool) * len(dates) > count_current(
+            self.warehouse, pool, self.schedule.start, self.schedule.end
+        )
+        if is_due:
+            prepare_pool(self.options.pool)
 
     def _forget_old_changes(self) -> None:
         """Shorten the log of restated rows, if this run has restated any."""

@@ -36,17 +36,19 @@ def test_a_load_killed_between_two_tables_is_completed_by_the_next(
 def test_a_backfill_short_of_disk_killed_and_interrupted_ends_in_the_same_tables(
     terminal: Terminal, simulated_raw: Engine, simulated: Engine
 ) -> None:
-    def interrupt(point: str, *, group: bool) -> None:
+    def interrupt(point: str, number: signal.Signals, *, group: bool) -> None:
         command = terminal.start(*BACKFILL)
         command.wait_for_point(point)
-        command.send(signal.SIGINT, group=group)
-        assert_clean_end(command, command.wait())
+        assert command.workers(), "the workers start before dbt"
+        command.send(number, group=group)
+        assert_clean_end(command, command.wait(), 128 + number)
 
     terminal.put(simulated_raw.path)
     terminal.run_until_disk_is_full(4_000_000, *BACKFILL)
     terminal.run_until_killed("after-dbt-int_player_games:1", *BACKFILL)
-    interrupt("after-dbt-int_player_games:1", group=True)  # dbt is running.
-    interrupt("after-inputs:1", group=False)
+    for number, group in ((signal.SIGINT, True), (signal.SIGTERM, False), (signal.SIGHUP, True)):
+        interrupt("after-dbt-int_player_games:1", number, group=group)  # dbt is running.
+    interrupt("after-inputs:1", signal.SIGINT, group=False)
     terminal.run_until_killed("after-inputs:1", *BACKFILL)
     terminal.run_until_killed("after-dbt-ml_feature_store_v2:1", *BACKFILL)
     terminal.run_well(*BACKFILL)

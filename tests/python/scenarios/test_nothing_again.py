@@ -174,3 +174,29 @@ def test_a_project_is_parsed_once_by_all_commands_on_a_database(
     assert again.build(["stg_games"])
     with pytest.raises(BackcourtError, match="parsed again"):
         DbtProject(load_settings(duckdb_path=tmp_path / "another.duckdb")).parse()
+
+
+def test_workers_start_before_dbt_if_dates_are_due_and_never_if_none_is(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began: list[str] = []
+    build = DbtProject.build
+
+    def building(project: DbtProject, *arguments: Any, **options: Any) -> list[NodeOutcome]:
+        began.append("dbt")
+        return build(project, *arguments, **options)
+
+    monkeypatch.setattr(DbtProject, "build", building)
+    monkeypatch.setattr(
+        "python_workers.backfill.run.prepare_pool", lambda _options: began.append("workers")
+    )
+    engine.backfill()
+    assert began == []
+    engine.execute("delete from nba_processing.input_builds")
+    engine.backfill()
+    assert began == ["dbt"]
+    began.clear()
+    engine.forget(DAILY_CACHE.key)
+    engine.execute("delete from nba_processing.input_builds")
+    engine.backfill()
+    assert began[:2] == ["workers", "dbt"]

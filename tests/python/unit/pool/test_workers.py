@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from contextlib import suppress
 
 import joblib
+import psutil
 import pytest
 
 from python_workers.backfill import pool_stage
 from python_workers.backfill.pool_stage import PoolOptions
+from python_workers.pool import local_backends
 from python_workers.pool.run_chunks import count_workers, start_workers
 from tests.python.support.folders import REPOSITORY
 from tests.python.support.pool_runs import (
@@ -126,3 +130,27 @@ def test_workers_started_beforehand_are_those_that_compute() -> None:
     started = {process.pid for process in worker_processes()}
 
     assert {pid for _, pid in run(chunks_of(8, 2), process_id)} <= started
+
+
+def test_workers_that_have_left_while_idle_are_started_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(local_backends, "IDLE_WORKER_SECONDS", 2.0)
+    start_workers(2)
+    left = worker_processes()
+    deadline = time.monotonic() + 60
+    while any(map(_runs, left)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+    computed = {pid for _, pid in run(chunks_of(8, 2), process_id)}
+
+    assert left
+    assert computed
+    assert not computed & {process.pid for process in left}
+
+
+def _runs(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    return False
