@@ -27,7 +27,7 @@
 
 {#
   The stored descriptions of a table: {'description': text, 'columns': {name: description}}, with ''
-  for missing ones.
+  for missing ones. The columns stand in the table's order.
 #}
 {% macro stored_docs(relation) -%}
     {{ return(adapter.dispatch('stored_docs')(relation)) }}
@@ -40,13 +40,13 @@
         ~ "inner join duckdb_tables() as tables using (database_oid, table_oid) "
         ~ "where columns.database_name = current_database() "
         ~ "and columns.schema_name = '" ~ relation.schema ~ "' "
-        ~ "and columns.table_name = '" ~ relation.identifier ~ "'"
+        ~ "and columns.table_name = '" ~ relation.identifier ~ "' order by column_index"
     ).rows -%}
     {%- set columns = {} -%}
     {%- for row in rows -%}
         {%- do columns.update({row[0]: row[1]}) -%}
     {%- endfor -%}
-    {{ return({'description': rows[0][2], 'columns': columns}) }}
+    {{ return({'description': rows[0][2] if rows else '', 'columns': columns}) }}
 {%- endmacro %}
 
 {% macro bigquery__stored_docs(relation) -%}

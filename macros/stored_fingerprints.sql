@@ -8,12 +8,12 @@
     {%- if execute -%}
         {%- if flags.INTROSPECT is sameas false -%}
             {%- set model = graph.nodes['model.' ~ project_name ~ '.' ~ relation.identifier] -%}
-            {%- set columns = model.columns.values() -%}
+            {%- set columns = model.columns -%}
         {%- else -%}
-            {%- set columns = adapter.get_columns_in_relation(relation) -%}
+            {%- set columns = stored_docs(relation).columns -%}
         {%- endif -%}
-        {%- for column in columns if column.name not in ('run_id', 'created_at', 'processed_at') -%}
-            {%- do hashed.append(column.name) -%}
+        {%- for column in columns if column not in ('run_id', 'created_at', 'processed_at') -%}
+            {%- do hashed.append(column) -%}
         {%- endfor -%}
     {%- endif -%}
     {%- set keys = by + [date_column] -%}

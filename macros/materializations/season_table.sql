@@ -1,7 +1,8 @@
 {#
   A table that dbt builds whole, unless the var seasons names the seasons to replace: then one
   transaction replaces only these. No analytics table reads across seasons.
-  Config: the columns include season_year, and every season-wise ref is filtered by in_seasons().
+  Config: the columns include season_year, and every season-wise ref is filtered by in_seasons(). Views
+  between such tables are not filtered: the condition of their readers reaches the tables below.
 #}
 {% materialization season_table, adapter='duckdb' %}
 

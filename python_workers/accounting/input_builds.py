@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -193,16 +193,16 @@ class InputBuilds:
     def stale_range(self, schedule: Schedule, *, force: bool = False) -> Span | None:
         """Return the part of a range whose inputs must be built; None if all are up to date.
 
-        With `force`, or if a table or view is missing, that is every season with a game date in the
-        range.
+        It begins with the first date whose inputs are not. With `force`, or if a table or view is
+        missing, it is every season with a game date in the range.
         """
         force = force or bool(self.missing_tables)
-        asked = [
-            span
-            for season, span in self._within(schedule.start, schedule.end).items()
-            if any(span[0] <= day <= span[1] for day in schedule.dates)
-            and (force or not self._is_built(season, span, schedule))
-        ]
+        asked: list[Span] = []
+        for season, span in self._within(schedule.start, schedule.end).items():
+            if any(span[0] <= day <= span[1] for day in schedule.dates):
+                first = span[0] if force else self._first_stale(season, span, schedule)
+                if first is not None:
+                    asked.append((first, span[1]))
         if not asked:
             return None
         return min(first for first, _ in asked), max(last for _, last in asked)
@@ -371,21 +371,34 @@ class InputBuilds:
             and self._is_of_project(build)
         )
 
-    def _is_built(self, season: str, span: Span, schedule: Schedule) -> bool:
-        if any(span[0] <= day <= span[1] for day in self.lacking.intersection(schedule.dates)):
-            return False
-        return self._has_build(season, span)
+    def _first_stale(self, season: str, span: Span, schedule: Schedule) -> date | None:
+        """Return the first date of a span of a season that needs inputs; None if none does."""
+        stale = [day for day in schedule.dates if day in self.lacking and day >= span[0]]
+        first = span[0]
+        for built, until in sorted(self._current_spans(season)):
+            if built <= first <= until < span[1]:
+                first = until + timedelta(days=1)
+        if not self._has_build(season, (first, span[1])):
+            stale.append(first)
+        return min((day for day in stale if day <= span[1]), default=None)
 
     def _has_build(self, season: str, span: Span) -> bool:
         return any(
-            build.is_intact
-            and self._is_of_project(build)
-            and build.span is not None
-            and build.span[0] <= span[0]
-            and build.span[1] >= span[1]
-            and self._is_of_raw(build, season, span[1])
-            for build in self.builds
+            first <= span[0] and span[1] <= last for first, last in self._current_spans(season)
         )
+
+    def _current_spans(self, season: str) -> Iterator[Span]:
+        """Yield the dates of each build whose inputs are of the current raw rows of a season."""
+        for build in self.builds:
+            if build.span is None or not build.is_intact or not self._is_of_project(build):
+                continue
+            first, last = build.span
+            if build.raw_state != self.raw_states[season]:
+                change = self._first_change(build) if build.season == season else None
+                if change is None or change <= first:
+                    continue
+                last = min(last, change - timedelta(days=1))
+            yield first, last
 
     def _is_of_raw(self, build: Build, season: str, last: date) -> bool:
         """Tell whether a build has read the current raw rows of a season up to a date."""

@@ -9,9 +9,7 @@ from python_workers.backfill.dbt_project import DbtProject, NodeOutcome
 
 COVERAGE_TESTS = ("tag:coverage",)
 
-_GENERIC = "tag:coverage,test_type:generic"
-_GENERIC_AT_ONCE = "generic_coverage_tests_pass"
-_SINGULAR = "tag:coverage,test_type:singular"
+_AT_ONCE = "coverage_tests_pass"
 
 
 def run_coverage_tests(
@@ -23,9 +21,8 @@ def run_coverage_tests(
 ) -> list[NodeOutcome]:
     """Run the tests over a date range and return the outcome of each.
 
-    On a local warehouse dbt needs longer for a generic test than the warehouse. There one node
-    runs them all, and they run one by one only if it does not pass. BigQuery runs them side by
-    side.
+    On a local warehouse dbt needs longer for a test than the warehouse. There one node runs them
+    all, and only those that fail run by themselves. BigQuery runs them side by side.
 
     Parameters
     ----------
@@ -39,12 +36,23 @@ def run_coverage_tests(
     range_ = (start, end, only_dates, processors)
     if not project.is_local:
         return project.test(COVERAGE_TESTS, *range_)
-    found = project.test((_SINGULAR, _GENERIC_AT_ONCE), *range_)
-    (at_once,) = (test for test in found if test.name == _GENERIC_AT_ONCE)
-    found.remove(at_once)
-    if at_once.status == "pass":
-        return found + [
-            NodeOutcome(name, at_once.status, "", 0, at_once.seconds)
-            for name in project.generic_tests("coverage")
-        ]
-    return found + project.test((_GENERIC,), *range_)
+    failures, seconds = project.test_at_once(_AT_ONCE, *range_)
+    if failures is None:
+        return project.test(COVERAGE_TESTS, *range_)
+    severities = project.severities("coverage")
+    failed = [name for name in failures if severities[name] != "warn"]
+    found = project.test(failed, *range_) if failed else []
+    for name in severities:
+        count = failures.get(name, 0)
+        if name not in failed:
+            found.append(
+                NodeOutcome(name, "warn" if count else "pass", _message(count), count, seconds)
+            )
+    return found
+
+
+def _message(failures: int) -> str:
+    """Return dbt's message of a warning."""
+    if not failures:
+        return ""
+    return f"Got {failures} result{'s' if failures > 1 else ''}, configured to warn if != 0"

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,6 +40,9 @@ from python_workers.warehouse.duckdb.file import (
 )
 
 POLL_SECONDS = 0.2
+
+# A row of the macro failing_tests.
+_FAILING_TEST = re.compile(r"select '(\w+)' as test_name, ([1-9]\d*) as failures")
 
 QUIET = (
     "--quiet",
@@ -238,19 +242,38 @@ class DbtProject:
         outcomes = self._invoke(["test", *chosen, "--no-populate-cache"], variables)
         return _some(outcomes, "tests", select)
 
+    def test_at_once(
+        self,
+        name: str,
+        start: date,
+        end: date,
+        only_dates: Sequence[date] | None = None,
+        processors: Sequence[str] | None = None,
+    ) -> tuple[dict[str, int] | None, float]:
+        """Run a test that runs others; return the failures of those that fail, and its duration.
+
+        The failures are None if the test itself could not run.
+        """
+        (outcome,) = self.test((name,), start, end, only_dates, processors)
+        if outcome.status not in ("pass", "warn"):
+            return None, outcome.seconds
+        (result,) = self._results
+        rows = _FAILING_TEST.findall(result.node.compiled_code)
+        return {test: int(failures) for test, failures in rows}, outcome.seconds
+
     @property
     def is_local(self) -> bool:
         """Whether the warehouse runs in this process, on the cores that dbt needs, too."""
         return self._settings.target == "duckdb"
 
-    def generic_tests(self, tag: str) -> list[str]:
-        """Return the names of the generic data tests that have a tag."""
+    def severities(self, tag: str) -> dict[str, str]:
+        """Return the severity, ``error`` or ``warn``, of the data tests that have a tag."""
         self.parse()
-        return sorted(
-            node.name
+        return {
+            node.name: str(node.config.severity).lower()
             for node in self._manifest.nodes.values()
-            if getattr(node, "test_metadata", None) and tag in node.tags
-        )
+            if node.resource_type == "test" and tag in node.tags
+        }
 
     def relations(self, materialized: Collection[str]) -> list[str]:
         """Return the ``schema.table`` of every model with one of these materialisations."""

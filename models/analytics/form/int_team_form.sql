@@ -3,7 +3,7 @@ with
 available as (
 
     select * from {{ ref('int_team_games') }}
-    where {{ in_seasons() }} and has_box_score
+    where has_box_score
 
 ),
 

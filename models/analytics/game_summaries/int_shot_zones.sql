@@ -9,7 +9,6 @@ shots as (
 games as (
 
     select * from {{ ref('int_games') }}
-    where {{ in_seasons() }}
 
 ),
 

@@ -3,14 +3,12 @@ with
 players as (
 
     select * from {{ ref('player_game_summary') }}
-    where {{ in_seasons() }}
 
 ),
 
 game_teams as (
 
     select * from {{ ref('int_game_teams') }}
-    where {{ in_seasons() }}
 
 ),
 

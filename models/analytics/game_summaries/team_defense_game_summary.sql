@@ -3,7 +3,6 @@ with
 team_games as (
 
     select * from {{ ref('int_team_box_scores') }}
-    where {{ in_seasons() }}
 
 ),
 

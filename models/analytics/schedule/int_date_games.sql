@@ -3,7 +3,6 @@ with
 game_teams as (
 
     select * from {{ ref('int_game_teams') }}
-    where {{ in_seasons() }}
 
 ),
 

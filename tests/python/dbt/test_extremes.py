@@ -27,11 +27,14 @@ from tests.python.support.slow_reference import rounded, sqrt_rounded
 DAY = dt.date(2022, 1, 15)
 STORE = "nba_predictions.ml_feature_store_v2"
 INPUTS = "nba_precompute.ml_feature_store_inputs"
-VIEWS = ("nba_staging.stg_games", "nba_staging.stg_player_box_scores")
+VIEWS = (
+    *("nba_staging.stg_games", "nba_staging.stg_player_box_scores"),
+    "nba_analytics.int_team_box_scores",
+    *("nba_analytics.team_offense_game_summary", "nba_analytics.team_defense_game_summary"),
+)
 BUILT = (
     *("nba_analytics.int_games", "nba_analytics.int_game_teams"),
-    *("nba_analytics.player_game_summary", "nba_analytics.int_team_box_scores"),
-    *("nba_analytics.team_offense_game_summary", "nba_analytics.team_defense_game_summary"),
+    "nba_analytics.player_game_summary",
 )
 
 

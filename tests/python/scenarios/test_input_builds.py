@@ -34,20 +34,22 @@ def seasons(four_seasons: Engine, tmp_path: Path) -> Engine:
     return four_seasons.copy(tmp_path / "seasons")
 
 
-def correct(engine: Engine, season: str) -> None:
-    """Give a player of a season's tenth date two more free throws."""
-    engine.execute(
+def correct(engine: Engine, season: str) -> dt.date:
+    """Give a player of a season's tenth date two more free throws; return the date."""
+    (line,) = engine.query(
         f"""
-        update nba_raw.player_box_scores
-        set points = points + 2, ftm = ftm + 2, fta = fta + 2
-        where (game_id, player_id) = (
-            select (game_id, player_id)
-            from nba_raw.player_box_scores inner join nba_raw.games using (game_id)
-            where season = '{season}' and not is_dnp
-            order by game_date, game_id, player_id limit 1 offset 90
-        )
+        select game_id, player_id, game_date
+        from nba_raw.player_box_scores inner join nba_raw.games using (game_id)
+        where season = '{season}' and not is_dnp
+        order by game_date, game_id, player_id limit 1 offset 90
         """
     )
+    engine.execute(
+        "update nba_raw.player_box_scores set points = points + 2, ftm = ftm + 2, fta = fta + 2 "
+        f"where game_id = '{line['game_id']}' and player_id = {line['player_id']}"
+    )
+    day: dt.date = line["game_date"]
+    return day
 
 
 def test_the_same_change_in_two_rows_is_noticed(seasons: Engine) -> None:
@@ -125,11 +127,26 @@ def test_a_correction_builds_its_season_again_and_no_other(seasons: Engine, tmp_
         one, other = contents(seasons, schema), contents(whole, schema)
         assert one.keys() == other.keys()
         if schema == "nba_analytics":
-            assert len(one) == 19
+            assert len(one) == 13
             assert one == other
         else:
             for name in (name for name in one if name.endswith("_inputs")):
                 assert one[name] == other[name], name
+
+
+def test_a_correction_builds_the_inputs_from_its_date_on(seasons: Engine) -> None:
+    inputs = "nba_precompute.player_daily_cache_inputs"
+    seasons.execute(f"update {inputs} set population_source = 'marked' where season_year = 2022")
+    seasons.record_builds()
+    corrected = correct(seasons, "2022-23")
+    assert seasons.backfill(processors=[DAILY_CACHE]).inputs_rebuilt
+    (found,) = seasons.query(
+        "select max(analysis_date) filter (population_source = 'marked') as before, "
+        "min(analysis_date) filter (population_source != 'marked') as changed "
+        f"from {inputs} where season_year = 2022"
+    )
+    assert found["before"] < found["changed"] == corrected
+    assert not seasons.backfill(processors=[DAILY_CACHE]).inputs_rebuilt
 
 
 def test_analytics_tables_are_never_behind_the_raw_data_of_any_season(seasons: Engine) -> None:
@@ -210,11 +227,19 @@ def schedule(start: dt.date, end: dt.date) -> Schedule:
     return Schedule(start, end, tuple(days))
 
 
-def test_a_range_is_current_where_one_build_of_this_state_covers_it() -> None:
+def test_a_range_is_current_where_builds_of_this_state_cover_it() -> None:
     week = OCTOBER[0], OCTOBER[0] + dt.timedelta(days=6)
     assert BUILDS.stale_range(schedule(*week)) is None
     assert BUILDS.stale_range(schedule(*NEXT_YEAR)) is None
-    assert BUILDS.stale_range(schedule(OCTOBER[0], NOVEMBER[1])) == (OCTOBER[0], NOVEMBER[1])
+    assert BUILDS.stale_range(schedule(OCTOBER[0], NOVEMBER[1])) is None
+    day = dt.timedelta(days=1)
+    after = NOVEMBER[1] + day
+    assert BUILDS.stale_range(schedule(OCTOBER[0] - day, after)) == (OCTOBER[0] - day, after)
+    assert BUILDS.stale_range(schedule(OCTOBER[0], after)) == (after, after)
+    november = replace(BUILDS, builds=BUILDS.builds[1:])
+    assert november.stale_range(schedule(OCTOBER[0], after)) == (OCTOBER[0], after)
+    lacking = replace(BUILDS, lacking=frozenset({NOVEMBER[0], NEXT_YEAR[0]}))
+    assert lacking.stale_range(schedule(OCTOBER[0], after)) == (NOVEMBER[0], after)
     other_models = replace(BUILDS, project_state="other models")
     assert other_models.stale_range(schedule(*week)) == week
     corrected = replace(BUILDS, raw_states={**BUILDS.raw_states, "2021-22": "new 2021"})
@@ -264,7 +289,7 @@ def test_a_changed_raw_row_makes_its_date_and_later_ones_stale() -> None:
     assert READ.behind(GAME_DAYS) == dict.fromkeys(GAME_DAYS[1:], "raw data changed")
     before = OCTOBER[0], GAME_DAYS[1] - day
     assert READ.stale_range(schedule(*before)) is None
-    assert READ.stale_range(schedule(OCTOBER[0], GAME_DAYS[1])) == (OCTOBER[0], GAME_DAYS[1])
+    assert READ.stale_range(schedule(OCTOBER[0], NOVEMBER[1])) == (GAME_DAYS[1], NOVEMBER[1])
     # An added or removed row is a change, too.
     for changed in (GAME_DAYS[0], OCTOBER[0]):
         was = {**dict.fromkeys(GAME_DAYS, "old"), changed: "other"}
