@@ -2,10 +2,10 @@
   All tests with the tag coverage in one node: dbt's own work for a test takes longer than the test's
   statement. A row names a test that fails, and the number of its failures. On DuckDB a backfill runs
   this test, and those of the tests by themselves that fail and are not mere warnings. It only warns:
-  in `dbt test` the tests themselves decide.
+  in `dbt test` the tests themselves decide. BigQuery would bill every statement twice.
 -#}
 
-{{- config(severity='warn') }}
+{{- config(severity='warn', enabled=target.type == 'duckdb') }}
 {%- for processor in processors().values() %}
 {%- do ref(processor.model) %}
 {%- do ref(processor.inputs_model) %}
