@@ -157,7 +157,7 @@ reasons as (
                 != coalesce(inputs.input_fingerprint, 'none')
                 then 'inputs changed'
             when
-                coalesce(processed.upstream_digests, 'unknown')
+                coalesce(processed.upstream_digests, '')
                 not in (upstream.upstream_digests, 'unverified')
                 then 'upstream changed'
             when changed_since.change_number is not null then 'raw data changed'

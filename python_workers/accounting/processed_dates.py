@@ -180,7 +180,7 @@ def read_current(warehouse: Warehouse, start: date, end: date) -> ByDate:
     return {
         (BY_NAME[row["processor_name"]].key, row["analysis_date"]): Processed(
             row["calculation_version"],
-            WhatIsRead(row["input_fingerprint"], row["upstream_digests"], row["daily_mark"]),
+            WhatIsRead(row["input_fingerprint"], row["upstream_digests"] or "", row["daily_mark"]),
             row["output_digest"],
             row["records"],
             row["failures"],
