@@ -188,11 +188,14 @@ def test_a_play_by_play_of_another_feed_is_named(tmp_path: Path) -> None:
     assert "The feed nba_api reads such files." in refusal(folder)
 
 
-def test_unknown_files_are_named_and_hidden_ones_are_not(folder: Folder) -> None:
+def test_unknown_and_hidden_files_are_named(folder: Folder) -> None:
     folder.game()
     write_json(folder.files / "other.json", {"players": []})
     write_json(folder.files / ".hidden" / "other.json", {"players": []})
-    assert folder.convert().warnings == ("of no kind that nba_api reads: other.json",)
+    assert folder.convert().warnings == (
+        "of no kind that nba_api reads: other.json",
+        "not read, since a name or folder begins with _ or .: .hidden/other.json",
+    )
 
 
 def test_every_shipped_feed_says_what_it_lacks() -> None:
