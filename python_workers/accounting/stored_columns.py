@@ -55,16 +55,14 @@ def altered_table_error(warehouse: Warehouse) -> BackcourtError | None:
     """
     raw = {schema.spec.name: schema.spec.columns for schema in RAW_TABLES}
     raw |= {spec.name: spec.columns for spec in _OTHERS}
-    for table in raw:
-        if warehouse.is_view(table):
-            try:
-                warehouse.query(f"select * from {table} limit 0")  # noqa: S608 our own names
-            except Exception as error:  # noqa: BLE001 -- whatever the engine says of it
-                return BackcourtError(
-                    f"{table} is a view that cannot be read: {str(error).splitlines()[0]}",
-                    "Mend the table or file that it reads, or adopt it again: backcourt adopt.",
-                    ExitCode.ENVIRONMENT,
-                )
+    for table, columns in raw.items():
+        problem = _problem_of_view(warehouse, table, columns) if warehouse.is_view(table) else None
+        if problem:
+            return BackcourtError(
+                f"{table} is a view that cannot be read: {problem}",
+                "Mend the table or file below it, or adopt it again. Run: backcourt adopt DIR.",
+                ExitCode.ENVIRONMENT,
+            )
     built = {spec.name: spec.columns for spec in (SEASONS_TABLE, KNOWN_GAPS_TABLE)}
     for declared, command in (
         (raw, "backcourt load DIR"),
@@ -78,6 +76,15 @@ def altered_table_error(warehouse: Warehouse) -> BackcourtError | None:
         if any(lacking.values()):
             return _lacking_error(lacking, command)
     return None
+
+
+def _problem_of_view(warehouse: Warehouse, table: str, columns: Sequence[Column]) -> str | None:
+    try:
+        warehouse.query(f"select * from {table} limit 0")  # noqa: S608 our own names
+    except Exception as error:  # noqa: BLE001 -- whatever the engine says of it
+        return str(error).splitlines()[0]
+    names = [column.name for column in _missing(warehouse, table, columns)]
+    return f"it has no column {', '.join(names)}" if names else None
 
 
 def _lacking_error(lacking: Mapping[str, Sequence[Column]], command: str) -> BackcourtError:

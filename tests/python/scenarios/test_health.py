@@ -321,6 +321,12 @@ def test_a_column_of_another_type_is_named_and_filled_again_once_it_is_dropped(
             "backcourt load DIR",
         ),
         (
+            "alter table nba_raw.players rename to adopted; "
+            + "create view nba_raw.players as select * exclude (birth_date) from nba_raw.adopted",
+            "nba_raw.players is a view that cannot be read: it has no column birth_date",
+            "backcourt adopt DIR",
+        ),
+        (
             "alter table nba_raw.changed_games drop column change_number",
             "nba_raw.changed_games has no column change_number",
             "backcourt load DIR",
