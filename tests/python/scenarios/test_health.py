@@ -312,6 +312,12 @@ def test_a_column_of_another_type_is_named_and_filled_again_once_it_is_dropped(
     backfilled.ok("verify", "--all")
 
 
+WITHOUT_BIRTH_DATES = """
+    alter table nba_raw.players rename to adopted;
+    create view nba_raw.players as select * exclude (birth_date) from nba_raw.adopted
+"""
+
+
 @pytest.mark.parametrize(
     ("damage", "named", "repair"),
     [
@@ -321,8 +327,7 @@ def test_a_column_of_another_type_is_named_and_filled_again_once_it_is_dropped(
             "backcourt load DIR",
         ),
         (
-            "alter table nba_raw.players rename to adopted; "
-            + "create view nba_raw.players as select * exclude (birth_date) from nba_raw.adopted",
+            WITHOUT_BIRTH_DATES,
             "nba_raw.players is a view that cannot be read: it has no column birth_date",
             "backcourt adopt DIR",
         ),
